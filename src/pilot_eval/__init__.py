@@ -1,0 +1,27 @@
+"""pilot_eval: evaluation of the 2011 child-protection timescale pilots.
+
+Public names load where they are first used, so that ``import pilot_eval`` stays fast.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "load_plan": "pilot_eval.plan",
+    "load_published": "pilot_eval.sources.published",
+    "build_panel": "pilot_eval.measures.panel",
+    "build_design": "pilot_eval.design.build",
+    "evaluate": "pilot_eval.evaluate",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'pilot_eval' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
