@@ -1,1 +1,1 @@
-"""Facts: councils, exemptions, measurement breaks, events, working days, code sets."""
+"""Facts: councils, exemptions, measurement breaks, events, working days."""

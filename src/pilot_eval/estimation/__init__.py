@@ -1,0 +1,1 @@
+"""Point estimates: pure functions on arrays and frames."""

@@ -1,0 +1,269 @@
+"""The analysis plan: `evaluation.toml` read into one frozen, validated record.
+
+Whatever can move a result is a key of the plan, and the plan's hash is on every output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pilot_eval.errors import PlanError, explain
+from pilot_eval.project import PLAN_NAME, find_root
+
+HASH_LENGTH = 12
+
+ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
+Family = Literal["delay", "safety", "activity"]
+Year = Annotated[int, Field(ge=2008, le=2030)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class InferenceSettings(_Section):
+    """Level, draws and power of every test."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    draws: Annotated[int, Field(ge=99, le=1_000_000)]
+    power: Annotated[float, Field(gt=0.5, lt=1)]
+
+
+class DisclosureSettings(_Section):
+    """Counts of children from 1 to `threshold` are suppressed; others rounded to `rounding`."""
+
+    threshold: Annotated[int, Field(ge=1, le=100)]
+    rounding: Annotated[int, Field(ge=1, le=1000)]
+
+
+class ComparatorSettings(_Section):
+    """Who the pilots are compared with."""
+
+    rule: ComparatorRule
+    exclude: tuple[str, ...] = Field(strict=False)
+    only: tuple[str, ...] = Field(strict=False, default=())
+    nearest: Annotated[int, Field(ge=2, le=150)]
+
+
+class Window(_Section):
+    """Years ending 31 March before and after the start."""
+
+    pre: tuple[Year, ...] = Field(strict=False)
+    post: tuple[Year, ...] = Field(strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Window:
+        years = self.pre + self.post
+        if list(years) != sorted(set(years)):
+            raise ValueError("years must rise, without repeats, every pre before every post year")
+        return self
+
+
+class Scenario(_Section):
+    """Which councils count as treated, and from when."""
+
+    label: str
+    councils: tuple[str, ...] = Field(strict=False, min_length=1)
+    first_treated: tuple[Year, ...] = Field(strict=False)
+    months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _one_entry_a_council(self) -> Scenario:
+        if len(set(self.councils)) != len(self.councils):
+            raise ValueError("a council is named twice")
+        if not len(self.councils) == len(self.first_treated) == len(self.months_exposed):
+            raise ValueError("councils, first_treated and months_exposed must be equally long")
+        return self
+
+
+class Outcome(_Section):
+    """One outcome: what it is, when harm is done, and over which years it is compared."""
+
+    label: str
+    family: Family
+    harm: Literal["rises", "falls", "ambiguous"]
+    unit: Literal["percentage points", "per 10,000 children"]
+    window: str
+    requirement: Literal["assessment_time_limits", "icpc_15wd"] | None = None
+    accepted_breaks: Mapping[str, str] = Field(default_factory=dict)
+    descriptive: str | None = None
+    margin: Annotated[float, Field(gt=0)] | None = None
+    margin_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _margin_has_a_reason(self) -> Outcome:
+        if (self.margin is None) != (not self.margin_reason):
+            raise ValueError("margin and margin_reason go together")
+        if self.family == "safety" and self.margin is None:
+            raise ValueError("a safety outcome needs a margin and its reason")
+        if self.family != "activity" and self.harm == "ambiguous":
+            raise ValueError("only activity may have an ambiguous direction of harm")
+        return self
+
+
+class EvaluationPlan(_Section):
+    """The whole plan, frozen. Load it with `load_plan`; change a copy with `revise`."""
+
+    title: str
+    seed: Annotated[int, Field(ge=0)]
+    drop_councils: tuple[str, ...] = Field(strict=False, default=())
+    inference: InferenceSettings
+    disclosure: DisclosureSettings
+    comparators: ComparatorSettings
+    clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
+    windows: Mapping[str, Window]
+    scenarios: Mapping[str, Scenario]
+    outcomes: Mapping[str, Outcome]
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> EvaluationPlan:
+        faults = [*_window_faults(self), *_council_faults(self)]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def hash(self) -> str:
+        """First 12 hex digits of the SHA-256 of the plan's canonical JSON."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:HASH_LENGTH]
+
+    def revise(self, changes: Mapping[str, Any]) -> EvaluationPlan:
+        """Return a validated copy with some keys changed.
+
+        Parameters
+        ----------
+        changes : mapping
+            Dotted key -> new value, as in the file.
+
+        Returns
+        -------
+        EvaluationPlan
+
+        Raises
+        ------
+        PlanError
+            If the changed plan is not valid; all faults are listed.
+
+        Examples
+        --------
+        >>> plan = load_plan()                                                # doctest: +SKIP
+        >>> plan.revise({"comparators.rule": "same_region", "drop_councils": ["Cumbria"]})
+        ...                                                                   # doctest: +SKIP
+        """
+        content = self.model_dump()
+        for dotted, value in changes.items():
+            *path, last = dotted.split(".")
+            section = content
+            for key in path:
+                section = section.setdefault(key, {})
+            section[last] = value
+        return _validate(content, "revised plan")
+
+
+def load_plan(path: str | Path | None = None) -> EvaluationPlan:
+    """Load and check an analysis plan.
+
+    Parameters
+    ----------
+    path : path, optional
+        A TOML file. Default: ``evaluation.toml`` of the project.
+
+    Returns
+    -------
+    EvaluationPlan
+
+    Raises
+    ------
+    PlanError
+        If the file cannot be read or any key is unknown, missing or impossible; every fault is
+        listed.
+    """
+    file = Path(path) if path is not None else find_root() / PLAN_NAME
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise PlanError(
+            explain("plan", "be a readable file", file, f"{fault.strerror}: check the path.")
+        ) from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise PlanError(
+            explain("plan", "be valid UTF-8 TOML", f"{file.name}: {fault}", "Mend that line.")
+        ) from fault
+    return _validate(content, file.name)
+
+
+def _validate(content: dict[str, Any], name: str) -> EvaluationPlan:
+    try:
+        return EvaluationPlan.model_validate(content)
+    except ValidationError as fault:
+        lines = [line for error in fault.errors(include_url=False) for line in _word(error)]
+        heading = f"{name} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:"
+        raise PlanError("\n  - ".join([heading, *lines])) from None
+
+
+def _word(error: Mapping[str, Any]) -> list[str]:
+    location = ".".join(str(part) for part in error["loc"]) or "plan"
+    if error["type"] == "extra_forbidden":
+        hint = get_close_matches(str(error["loc"][-1]), _known_keys(), n=1)
+        advice = f"Did you mean {hint[0]!r}?" if hint else "Remove it."
+        return [explain(location, "be a known key", "an unknown one", advice)]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return [f"`{location}`: {line}." for line in message.splitlines()]
+    got = "nothing" if error["type"] == "missing" else repr(error["input"])[:60]
+    return [explain(location, "be valid", got, f"{message}.")]
+
+
+def _known_keys() -> list[str]:
+    sections = (
+        EvaluationPlan,
+        InferenceSettings,
+        DisclosureSettings,
+        ComparatorSettings,
+        Window,
+        Scenario,
+        Outcome,
+    )
+    return sorted({key for section in sections for key in section.model_fields})
+
+
+def _window_faults(plan: EvaluationPlan) -> list[str]:
+    faults = []
+    for key, outcome in plan.outcomes.items():
+        window = plan.windows.get(outcome.window)
+        if window is None:
+            faults.append(f"outcomes.{key}.window names no window: {outcome.window!r}")
+        elif not window.pre and outcome.descriptive is None:
+            faults.append(
+                f"outcomes.{key} has no year before the start: give it a window with one, "
+                "or a `descriptive` reason"
+            )
+    for name, scenario in plan.scenarios.items():
+        for key, window in plan.windows.items():
+            if window.pre and max(window.pre) >= min(scenario.first_treated):
+                faults.append(f"windows.{key}.pre holds years after the start of scenario {name}")
+    return faults
+
+
+def _council_faults(plan: EvaluationPlan) -> list[str]:
+    clustered = [council for members in plan.clusters.values() for council in members]
+    faults = [
+        f"clusters names {council} twice"
+        for council in dict.fromkeys(clustered)
+        if clustered.count(council) > 1
+    ]
+    for name, scenario in plan.scenarios.items():
+        excluded = sorted(set(scenario.councils) & set(plan.comparators.exclude))
+        faults += [
+            f"{council} is treated in scenario {name} and excluded as a comparator: "
+            "treated councils are never comparators; remove it from comparators.exclude"
+            for council in excluded
+        ]
+    return faults

@@ -1,0 +1,1 @@
+"""Evidence, figures, workbook, site."""
