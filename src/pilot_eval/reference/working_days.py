@@ -49,12 +49,12 @@ def england_bank_holidays(start_year: int, end_year: int) -> NDArray[np.datetime
 
     Examples
     --------
-    >>> england_bank_holidays(2012, 2012)[4:6]
+    >>> england_bank_holidays(2012, 2012)[5:7]
     array(['2012-06-04', '2012-06-05'], dtype='datetime64[D]')
     """
     if end_year < start_year:
         raise ParameterError(
-            explain("end_year", f"be {start_year} or later", end_year, "Swap the two years.")
+            explain("end_year", f"be {start_year} or later", end_year, "Swap the years.")
         )
     # Imported here: the package is only needed by those who count days.
     from holidays import country_holidays
