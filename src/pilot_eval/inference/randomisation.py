@@ -1,0 +1,269 @@
+"""Randomisation tests: how unusual the treated set is among all sets that could have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pilot_eval.errors import InferenceError, explain
+from pilot_eval.inference.assignments import Assignments, draw_assignments
+from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.set_statistics import (
+    count_at_least,
+    mean_difference,
+    sum_sets,
+    welch_t,
+)
+
+Statistic = Literal["t", "difference"]
+MIN_COMPARATORS = 2
+BISECTIONS = 60
+"""Halvings of the bracket around an interval's end: beyond double precision."""
+EXPANSIONS = 40
+"""Doublings tried before an interval's end is called infinite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedSets:
+    """Set statistics of one family of outcomes as functions of a hypothesised effect tau.
+
+    The tested values are z(tau) = z - tau * w with w zero outside the treated.
+
+    Attributes
+    ----------
+    z, w : array of shape (outcomes, n)
+    actual : int array of shape (1, k)
+        Positions of the treated.
+    assignments : Assignments
+    statistic : {"t", "difference"}
+    """
+
+    z: np.ndarray
+    w: np.ndarray
+    actual: np.ndarray
+    assignments: Assignments
+    statistic: Statistic
+
+    def p_value(self, tau: np.ndarray | float = 0.0) -> np.ndarray:
+        """Compute the p-value of each outcome for its hypothesised effect, shape (outcomes,)."""
+        z = self.z - np.reshape(tau, (-1, 1)) * self.w
+        null = self.compute(z, self.assignments.members)
+        return self.assignments.p_value(count_at_least(null, self.compute(z, self.actual)[:, 0]))
+
+    def compute(self, z: np.ndarray, members: np.ndarray) -> np.ndarray:
+        """Compute the statistic of each set for each outcome, shape (outcomes, sets)."""
+        k, n = members.shape[1], z.shape[1]
+        totals = z.sum(1, keepdims=True)
+        if self.statistic == "difference":
+            return mean_difference(sum_sets(z, members), totals, k, n)
+        squares = z**2
+        total_squares = squares.sum(1, keepdims=True)
+        sums, sums_of_squares = sum_sets(z, members), sum_sets(squares, members)
+        return welch_t(sums, sums_of_squares, totals, total_squares, k, n)
+
+    def centre(self) -> np.ndarray:
+        """Find the effect at which the actual statistic is 0, shape (outcomes,)."""
+        one = mean_difference(
+            sum_sets(self.z, self.actual), self.z.sum(1, keepdims=True), *self._size()
+        )
+        slope = mean_difference(
+            sum_sets(self.w, self.actual), self.w.sum(1, keepdims=True), *self._size()
+        )
+        return (one / slope)[:, 0]
+
+    def interval(self, alpha: float, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Collect the effects around the centre that are not rejected.
+
+        Parameters
+        ----------
+        alpha : float
+        scale : array of shape (outcomes,)
+            First step away from the centre, of the order of a standard error.
+
+        Returns
+        -------
+        low, high : array of shape (outcomes,)
+            Infinite where no effect in that direction is rejected.
+        """
+        centre = self.centre()
+        return self._end(centre, -scale, alpha), self._end(centre, scale, alpha)
+
+    def _end(self, inside: np.ndarray, step: np.ndarray, alpha: float) -> np.ndarray:
+        inside, outside = inside.copy(), inside + step
+        for _ in range(EXPANSIONS):
+            kept = self.p_value(outside) > alpha
+            if not kept.any():
+                break
+            inside = np.where(kept, outside, inside)
+            outside = np.where(kept, outside + (outside - inside) + step, outside)
+            step = np.where(kept, 2 * step, step)
+        endless = self.p_value(outside) > alpha
+        for _ in range(BISECTIONS):
+            middle = (inside + outside) / 2
+            kept = self.p_value(middle) > alpha
+            inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
+        return np.where(endless, np.copysign(np.inf, step), inside)
+
+    def _size(self) -> tuple[int, int]:
+        return self.actual.shape[1], self.z.shape[1]
+
+
+def randomisation_test(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    *,
+    statistic: Statistic = "t",
+    draws: int = 9999,
+    strata: np.ndarray | None = None,
+    seed: int | np.random.Generator,
+    alpha: float = 0.05,
+) -> InferenceResult:
+    """Test the effect by comparing the treated set with other sets of the same size.
+
+    Parameters
+    ----------
+    changes : array of shape (n,)
+        Mean after minus mean before, one value a council, in the outcome's unit.
+    treated : bool array of shape (n,)
+    statistic : {"t", "difference"}
+        Welch's t (valid also where treated and comparators are not equally noisy) or the
+        difference of means (the exact placebo rank; sharp null and equal noise only).
+    draws : int
+        Random sets; all sets are listed instead when there are at most this many.
+    strata : array of shape (n,), optional
+        Sets keep the number of treated in each stratum (region, size group).
+    seed : int or numpy Generator
+    alpha : float
+        Level of the two-sided test; the interval holds the effects it does not reject.
+
+    Returns
+    -------
+    InferenceResult
+        Standard error and degrees of freedom are NaN. Diagnostics: statistic, assignments,
+        complete (1 when all sets were listed), smallest_p, centre.
+
+    Raises
+    ------
+    InferenceError
+        If the input is not one finite value a council, or an option is unknown.
+
+    References
+    ----------
+    Fisher (1935), The Design of Experiments; Chung and Romano (2013), Annals of Statistics 41(2).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> changes = np.array([9.0, 1.0, 2.0, 3.0, 4.0])
+    >>> treated = np.array([True, False, False, False, False])
+    >>> randomisation_test(changes, treated, statistic="difference", seed=1).p_value
+    0.2
+    """
+    if statistic not in ("t", "difference"):
+        raise InferenceError(
+            explain("statistic", "be 't' or 'difference'", repr(statistic), "Choose one.")
+        )
+    data = check_changes(changes, treated, alpha=alpha)
+    fewest = 2 if statistic == "t" else 1
+    reason = why_not_estimable(data, min_treated=fewest, min_comparators=MIN_COMPARATORS)
+    assignments = None
+    if not reason:
+        assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
+    return answer_by_sets(
+        f"randomisation_{statistic}",
+        data,
+        np.ones(data.changes.size),
+        assignments,
+        statistic,
+        alpha,
+        reason,
+    )
+
+
+def answer_by_sets(
+    method: str,
+    data: Changes,
+    variance: np.ndarray,
+    assignments: Assignments | None,
+    statistic: Statistic,
+    alpha: float,
+    reason: str,
+    diagnostics: dict[str, float] | None = None,
+) -> InferenceResult:
+    """Answer with the statistic of changes standardised by `variance`, or with the reason alone."""
+    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    if assignments is None:
+        return InferenceResult(method=method, reason=reason, **counts)
+    sets = shifted_sets(data.changes[None], data.treated, variance[None], assignments, statistic)
+    scale = np.array([np.sqrt(variance[data.treated].sum()) / data.n_treated])
+    if statistic == "difference":
+        scale = np.array([data.changes[~data.treated].std()])
+    low, high = sets.interval(alpha, scale)
+    return InferenceResult(
+        method=method,
+        estimate=difference_of_means(data),
+        p_value=float(sets.p_value()[0]),
+        conf_low=float(low[0]),
+        conf_high=float(high[0]),
+        reason="; ".join(filter(None, [reason, _limits(assignments, alpha, low[0], high[0])])),
+        diagnostics=_diagnostics(sets) | (diagnostics or {}),
+        **counts,
+    )
+
+
+def shifted_sets(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    variance: np.ndarray,
+    assignments: Assignments,
+    statistic: Statistic,
+) -> ShiftedSets:
+    """Standardise changes around the comparators' mean and attach the sets to compare.
+
+    Parameters
+    ----------
+    changes, variance : array of shape (outcomes, n)
+    treated : bool array of shape (n,)
+    assignments : Assignments
+    statistic : {"t", "difference"}
+
+    Returns
+    -------
+    ShiftedSets
+    """
+    centred = changes - changes[:, ~treated].mean(1, keepdims=True)
+    root = np.sqrt(variance)
+    return ShiftedSets(
+        z=centred / root,
+        w=treated / root,
+        actual=np.flatnonzero(treated)[None],
+        assignments=assignments,
+        statistic=statistic,
+    )
+
+
+def difference_of_means(data: Changes) -> float:
+    """Compute the unweighted effect on the treated."""
+    return float(data.changes[data.treated].mean() - data.changes[~data.treated].mean())
+
+
+def _limits(assignments: Assignments, alpha: float, low: float, high: float) -> str:
+    limits = []
+    if assignments.smallest_p > alpha:
+        limits.append(f"the smallest possible p-value is {assignments.smallest_p:.3g}")
+    if np.isinf(low) or np.isinf(high):
+        limits.append("no effect is too large to be rejected, so the interval has no end")
+    return "; ".join(limits)
+
+
+def _diagnostics(sets: ShiftedSets) -> dict[str, float]:
+    return {
+        "statistic": float(sets.compute(sets.z, sets.actual)[0, 0]),
+        "centre": float(sets.centre()[0]),
+        "assignments": float(len(sets.assignments.members)),
+        "complete": float(sets.assignments.complete),
+        "smallest_p": sets.assignments.smallest_p,
+    }

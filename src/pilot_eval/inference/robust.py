@@ -1,0 +1,94 @@
+"""The headline test: studentised randomisation on size-standardised changes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilot_eval.inference.assignments import draw_assignments
+from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.randomisation import answer_by_sets
+from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
+from pilot_eval.inference.variance import SizeFunction, fit_size_function
+
+METHOD = "robust"
+FEWEST_VALIDATED = 3
+"""Fewest treated councils at which simulation shows the stated error rate."""
+
+
+def robust_test(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    *,
+    draws: int = 9999,
+    strata: np.ndarray | None = None,
+    seed: int | np.random.Generator,
+    alpha: float = 0.05,
+    period_factor: np.ndarray | None = None,
+) -> InferenceResult:
+    """Test the effect without trusting that the treated are as noisy as their size predicts.
+
+    Changes are divided by the standard deviation that a council's size predicts; Welch's t of
+    treated against comparators is compared with its value for other treated sets of that size.
+
+    Parameters
+    ----------
+    changes : array of shape (n,)
+        Mean after minus mean before, one value a council, in the outcome's unit.
+    treated : bool array of shape (n,)
+    cases : array of shape (n,)
+        Cases behind each change, above 0.
+    draws : int
+        Random treated sets; all sets are listed instead when there are at most this many.
+    strata : array of shape (n,), optional
+        Sets keep the number of treated in each stratum.
+    seed : int or numpy Generator
+    alpha : float
+        Level of the two-sided test; the interval holds the effects it does not reject.
+    period_factor : array of shape (n,), optional
+        Variance factor from the number of periods. Default 1.
+
+    Returns
+    -------
+    InferenceResult
+        `estimate` is the unweighted effect on the treated. Standard error and degrees of freedom
+        are NaN. With one treated council everything is NaN, with the reason; with two the answer
+        is marked as not validated. Diagnostics: a, b, kappa, statistic, centre, assignments,
+        complete, smallest_p.
+
+    Raises
+    ------
+    InferenceError
+        If the input is not one finite value a council, or cases are not above 0.
+
+    References
+    ----------
+    Chung and Romano (2013), Annals of Statistics 41(2), for the studentised statistic; Ferman and
+    Pinto (2019), Review of Economics and Statistics 101(3), for the variance function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> changes, cases = rng.normal(size=40), rng.uniform(100, 1000, size=40)
+    >>> result = robust_test(changes + 3 * (np.arange(40) < 4), np.arange(40) < 4, cases, seed=1)
+    >>> result.p_value < 0.05
+    True
+    """
+    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
+    reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
+    if reason:
+        return answer_by_sets(METHOD, data, np.empty(0), None, "t", alpha, reason)
+    if data.n_treated < FEWEST_VALIDATED:
+        reason = "not validated: two treated councils say too little about their own spread"
+    fit = fit_on_comparators(data)
+    assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
+    figures = {"a": float(fit.a[0]), "b": float(fit.b[0]), "kappa": float(fit.kappa[0])}
+    return answer_by_sets(METHOD, data, fit.variance[0], assignments, "t", alpha, reason, figures)
+
+
+def fit_on_comparators(data: Changes) -> SizeFunction:
+    """Fit the variance function on the comparators of checked data."""
+    squares = comparator_squares(data.changes[None], data.treated[None])
+    return fit_size_function(squares, ~data.treated[None], data.cases, data.period_factor)

@@ -1,0 +1,131 @@
+"""The variance function: how noisy a council of a given size is.
+
+Var(change of council i) = (a + b / cases_i) * period_factor_i, fitted on comparators only.
+Everything here works on a batch: arrays of shape (batch, councils).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_ITERATIONS = 50
+TOLERANCE = 1e-10
+"""Relative change of (a, b) at which the iteration stops; far below what data can tell apart."""
+NORMAL_KAPPA = 2.0
+"""Variance of a squared standard normal: kappa where errors are normal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeFunction:
+    """Fitted variance functions of a batch.
+
+    Attributes
+    ----------
+    a, b : array of shape (batch,)
+        Both at least 0, not both 0 unless the residuals are.
+    variance : array of shape (batch, n)
+        Fitted variance of every council, treated or not.
+    kappa : array of shape (batch,)
+        Mean of (e^2 / v - 1)^2 over comparators: 2 where errors are normal, more with heavy tails.
+    information : tuple of three arrays of shape (batch,)
+        Entries (aa, ab, bb) of X'WX.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    variance: np.ndarray
+    kappa: np.ndarray
+    information: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def fit_size_function(
+    squares: np.ndarray, comparator: np.ndarray, cases: np.ndarray, factor: np.ndarray
+) -> SizeFunction:
+    """Fit a and b by iterated weighted least squares with weights 1 / v^2, both kept at 0 or above.
+
+    Parameters
+    ----------
+    squares : array of shape (batch, n)
+        Squared residuals, each with expectation v_i; only comparators' are used.
+    comparator : bool array broadcastable to (batch, n)
+    cases, factor : array broadcastable to (batch, n)
+
+    Returns
+    -------
+    SizeFunction
+
+    References
+    ----------
+    Ferman and Pinto (2019), Review of Economics and Statistics 101(3), section III.
+    """
+    shape = squares.shape
+    x1 = np.broadcast_to(factor, shape)
+    x2 = np.broadcast_to(factor / cases, shape)
+    keep = np.broadcast_to(comparator, shape)
+    a, b = _solve(squares, x1, x2, np.where(keep, 1.0 / x1**2, 0.0))
+    for _ in range(MAX_ITERATIONS):
+        weight = _weights(a, b, x1, x2, keep)
+        new_a, new_b = _solve(squares, x1, x2, weight)
+        moved = np.abs(new_a - a) * x1.max() + np.abs(new_b - b) * x2.max()
+        scale = new_a * x1.max() + new_b * x2.max()
+        a, b = new_a, new_b
+        if (moved <= TOLERANCE * scale).all():
+            break
+    return _finish(squares, a, b, x1, x2, keep)
+
+
+def _weights(a, b, x1, x2, keep) -> np.ndarray:
+    variance = a[:, None] * x1 + b[:, None] * x2
+    return np.where(keep & (variance > 0), 1.0 / np.where(variance > 0, variance, 1.0) ** 2, 0.0)
+
+
+def _solve(y, x1, x2, weight) -> tuple[np.ndarray, np.ndarray]:
+    """Solve the weighted least squares of y on (x1, x2) with both coefficients at least 0."""
+    w1, w2 = weight * x1, weight * x2
+    s11, s12, s22 = (w1 * x1).sum(1), (w1 * x2).sum(1), (w2 * x2).sum(1)
+    t1, t2 = (w1 * y).sum(1), (w2 * y).sum(1)
+    determinant = s11 * s22 - s12**2
+    separable = determinant > TOLERANCE * s11 * s22
+    safe = np.where(separable, determinant, 1.0)
+    a, b = (t1 * s22 - t2 * s12) / safe, (t2 * s11 - t1 * s12) / safe
+    only_a, only_b = ~separable | (b < 0), separable & (a < 0)
+    a = np.where(only_a, _ratio(t1, s11), np.where(only_b, 0.0, a))
+    return a, np.where(only_a, 0.0, np.where(only_b, _ratio(t2, s22), b))
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0)
+
+
+def _finish(squares, a, b, x1, x2, keep) -> SizeFunction:
+    variance = a[:, None] * x1 + b[:, None] * x2
+    weight = _weights(a, b, x1, x2, keep)
+    relative = np.where(keep, squares * np.sqrt(weight) - 1.0, 0.0)
+    kappa = (relative**2).sum(1) / keep.sum(1)
+    information = ((weight * x1**2).sum(1), (weight * x1 * x2).sum(1), (weight * x2**2).sum(1))
+    return SizeFunction(a=a, b=b, variance=variance, kappa=kappa, information=information)
+
+
+def variance_of_total(
+    fit: SizeFunction, gradient_a: np.ndarray, gradient_b: np.ndarray
+) -> np.ndarray:
+    """Compute the variance of gradient_a * a + gradient_b * b, a coefficient at 0 taken as known.
+
+    Parameters
+    ----------
+    fit : SizeFunction
+    gradient_a, gradient_b : array of shape (batch,)
+
+    Returns
+    -------
+    array of shape (batch,)
+    """
+    s11, s12, s22 = fit.information
+    determinant = s11 * s22 - s12**2
+    both = (fit.a > 0) & (fit.b > 0) & (determinant > TOLERANCE * s11 * s22)
+    safe = np.where(both, determinant, 1.0)
+    quadratic = gradient_a**2 * s22 - 2 * gradient_a * gradient_b * s12 + gradient_b**2 * s11
+    one = np.where(fit.a > 0, _ratio(gradient_a**2, s11), _ratio(gradient_b**2, s22))
+    return fit.kappa * np.where(both, quadratic / safe, one)
