@@ -1,0 +1,1 @@
+"""Raw files become validated tables here."""

@@ -1,0 +1,230 @@
+"""Turn the cells of one vintage into rows of the tidy table: value, parts, statuses, bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from pilot_eval.sources.statuses import (
+    FALSE_ZERO,
+    NOT_APPLICABLE,
+    NOT_AVAILABLE,
+    REPORTED,
+    SUPPRESSED,
+    WITHHELD_PILOT,
+    combine_statuses,
+)
+from pilot_eval.sources.vintage_reader import Cell, CouncilFigures
+from pilot_eval.sources.vintages import CONFIDENCE_CODES, Figure, Vintage
+
+COLUMNS = (
+    "year_ending",
+    "council_code",
+    "indicator",
+    "value",
+    "numerator",
+    "denominator",
+    "value_status",
+    "numerator_status",
+    "denominator_status",
+    "published_value",
+    "value_basis",
+    "confidence",
+    "dfe_reference",
+    "numerator_low",
+    "numerator_high",
+)
+RECOMPUTED = "recomputed"
+PUBLISHED = "published"
+SUPPRESSED_LOW, SUPPRESSED_HIGH = 1, 5
+"""DfE hides counts of 1 to 5: what a suppressed count can be (secondary suppression aside)."""
+_SCALE = {"percent": 100.0, "band": 100.0, "rate": 10_000.0}
+_NO_PART = Cell(math.nan, NOT_APPLICABLE)
+_NO_POPULATION = Cell(math.nan, NOT_AVAILABLE)
+
+Row = dict[str, object]
+
+
+def build_rows(
+    vintage: Vintage,
+    councils: Mapping[str, CouncilFigures],
+    populations: Mapping[str, float],
+    pilots: Mapping[str, int],
+) -> Iterator[Row]:
+    """Yield one row for every indicator of the vintage and every council.
+
+    Parameters
+    ----------
+    vintage : Vintage
+        The file's description.
+    councils : mapping of str to CouncilFigures
+        Cells by council code.
+    populations : mapping of str to float
+        Children aged 0-17 by council code, of the one consistent series; NaN where it has none.
+    pilots : mapping of str to int
+        Council code to the first year ending in which a missing figure means "withheld because
+        of the pilot".
+
+    Yields
+    ------
+    dict
+        With the keys `COLUMNS`.
+    """
+    for figure in vintage.figures:
+        for code in sorted(councils):
+            since = pilots.get(code)
+            piloting = since is not None and vintage.year_ending >= since
+            row = {
+                "year_ending": vintage.year_ending,
+                "council_code": code,
+                "indicator": figure.indicator,
+                **_measure(figure, vintage, code, councils[code], populations, piloting),
+                "confidence": _confidence(figure, councils[code]),
+                "dfe_reference": vintage.dfe_reference,
+            }
+            yield {name: row[name] for name in COLUMNS}
+
+
+def make_measure(
+    numerator: Cell, denominator: Cell, printed: Cell | None, scale: float, *, use_printed: bool
+) -> Row:
+    """Make value and status from a numerator, a denominator and the printed value.
+
+    Parameters
+    ----------
+    numerator, denominator : Cell
+        The parts.
+    printed : Cell or None
+        The value as printed; None where none was printed.
+    scale : float
+        100 for a percentage, 10,000 for a rate.
+    use_printed : bool
+        Whether the printed value stands in where the parts do not give one. Not for rates: their
+        printed values rest on another population series.
+
+    Returns
+    -------
+    dict
+        ``value``, ``value_status``, ``value_basis``, ``published_value`` and the parts.
+    """
+    parts = combine_statuses(numerator.status, denominator.status)
+    value, status, basis = math.nan, parts, ""
+    if parts == REPORTED and denominator.value > 0:
+        value, basis = scale * numerator.value / denominator.value, RECOMPUTED
+    elif parts == REPORTED:
+        status = NOT_APPLICABLE
+    elif use_printed and printed is not None and parts != FALSE_ZERO:
+        value, status = printed
+        basis = PUBLISHED if status == REPORTED else ""
+    return {
+        "value": value,
+        "value_status": status,
+        "value_basis": basis,
+        "numerator": numerator.value,
+        "numerator_status": numerator.status,
+        "denominator": denominator.value,
+        "denominator_status": denominator.status,
+        "published_value": math.nan if printed is None or parts == FALSE_ZERO else printed.value,
+    }
+
+
+def _measure(
+    figure: Figure,
+    vintage: Vintage,
+    code: str,
+    source: CouncilFigures,
+    populations: Mapping[str, float],
+    piloting: bool,
+) -> Row:
+    def cell(name: str) -> Cell:
+        return _mark_withheld(source.cells[name], piloting)
+
+    printed = cell(figure.published) if figure.published else None
+    if figure.kind == "days":
+        return _quartile(printed or _NO_PART, cell(figure.count or ""))
+    parts = [cell(name) for name in figure.numerator]
+    if figure.indicator in vintage.false_zeros.get(code, ()):
+        parts = [Cell(math.nan, FALSE_ZERO) if part == (0.0, REPORTED) else part for part in parts]
+    if figure.kind == "rate":
+        denominator = _population(populations.get(code, math.nan))
+    else:
+        denominator = _add([cell(name) for name in figure.denominator])
+    scale = _SCALE[figure.kind]
+    made = make_measure(_add(parts), denominator, printed, scale, use_printed=scale == 100.0)
+    low, high = bound_numerator(parts, denominator)
+    return {**made, "numerator_low": low, "numerator_high": high}
+
+
+def bound_numerator(parts: list[Cell], denominator: Cell) -> tuple[float, float]:
+    """Give the least and the largest the numerator can be.
+
+    Parameters
+    ----------
+    parts : list of Cell
+        The counts that are added up to the numerator.
+    denominator : Cell
+        What it is a share of.
+
+    Returns
+    -------
+    tuple of float
+        Equal to the numerator where that is reported. A suppressed count is taken to be 1 to 5:
+        secondary suppression, which the tables do not mark, can hide more. NaN where a part is
+        missing for another reason, or the denominator is.
+
+    Examples
+    --------
+    >>> bound_numerator(
+    ...     [Cell(40.0, "reported"), Cell(math.nan, "suppressed")], Cell(80.0, "reported")
+    ... )
+    (41.0, 45.0)
+    """
+    hidden = sum(part.status == SUPPRESSED for part in parts)
+    shown = sum(part.value for part in parts if part.status == REPORTED)
+    known = hidden + sum(part.status == REPORTED for part in parts) == len(parts)
+    if not known or denominator.status != REPORTED:
+        return math.nan, math.nan
+    if hidden == 0:
+        return shown, shown
+    high = min(shown + hidden * SUPPRESSED_HIGH, denominator.value)
+    return min(shown + hidden * SUPPRESSED_LOW, high), high
+
+
+def _quartile(printed: Cell, count: Cell) -> Row:
+    if printed == (0.0, REPORTED):
+        if count == (0.0, REPORTED):
+            printed = _NO_PART  # the quartile of nothing
+        elif count.status not in (REPORTED, SUPPRESSED):
+            printed = Cell(math.nan, FALSE_ZERO)
+    return {
+        "value": printed.value,
+        "value_status": printed.status,
+        "value_basis": PUBLISHED if printed.status == REPORTED else "",
+        "numerator": math.nan,
+        "numerator_status": NOT_APPLICABLE,
+        "denominator": math.nan,
+        "denominator_status": NOT_APPLICABLE,
+        "published_value": printed.value,
+        "numerator_low": math.nan,
+        "numerator_high": math.nan,
+    }
+
+
+def _mark_withheld(cell: Cell, piloting: bool) -> Cell:
+    if piloting and cell.status == NOT_AVAILABLE:
+        return Cell(math.nan, WITHHELD_PILOT)
+    return cell
+
+
+def _add(parts: list[Cell]) -> Cell:
+    status = combine_statuses(*(part.status for part in parts))
+    return Cell(sum(p.value for p in parts) if status == REPORTED else math.nan, status)
+
+
+def _population(value: float) -> Cell:
+    return _NO_POPULATION if math.isnan(value) else Cell(value, REPORTED)
+
+
+def _confidence(figure: Figure, source: CouncilFigures) -> str:
+    code = source.confidence.get(figure.confidence or "", "")
+    return code if code in CONFIDENCE_CODES else ""
