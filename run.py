@@ -1,0 +1,375 @@
+"""One command on a bare machine: set everything up, then evaluate, test or open JupyterLab.
+
+    python3 run.py evaluate     run the evaluation on the figures in data/, write reports/
+    python3 run.py test         run every test and validate the notebooks
+    python3 run.py lab          open JupyterLab in the same environment
+
+Only Python's standard library is used here. The first run makes `.venv` beside this file and
+installs `requirements.lock` into it; later runs find it ready and start in seconds.
+"""
+
+import argparse
+import contextlib
+import getpass
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+OLDEST_PYTHON = (3, 11)
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "pilot_eval_stamp.json"
+WAIT_SECONDS = 1.0
+INTERRUPTED = 130
+BAD_SETUP = 2
+
+NO_VENV = """\
+Python's `venv` or `ensurepip` is missing, and neither `virtualenv` nor `pip` was found.
+  Debian, Ubuntu:  sudo apt install python3-venv
+  Fedora, RHEL:    sudo dnf install python3-pip
+  Windows, macOS:  install Python again from python.org with its default options
+Then give the same command again."""
+
+NO_INSTALL = """The packages could not be installed; the reason is in the lines above.
+  No internet here?     python3 run.py {command} --wheels FOLDER   (see docs/for-analysts.md)
+  Behind a proxy?       python3 run.py {command} --proxy http://host:port
+  Disk full?            about 1.5 GB is needed in {root}
+Nothing else was changed; the same command starts again from the beginning."""
+
+
+class SetupError(Exception):
+    """The environment cannot be made; the message says what to do."""
+
+
+def main(arguments=None):
+    """Set the environment up and hand over to the command; return its exit code."""
+    say_safely()
+    options, rest = read_arguments(arguments)
+    try:
+        require_python(sys.version_info)
+        environment = child_environment(options.proxy)
+        with one_at_a_time():
+            prepare(options, environment)
+        return COMMANDS[options.command](options, rest, environment)
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return BAD_SETUP
+    except KeyboardInterrupt:
+        print("\nStopped. Give the same command again to continue.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def read_arguments(arguments=None):
+    """Read the command line; what `evaluate` and `lab` do not know is handed on."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--wheels", metavar="FOLDER", help="install from this folder of wheels, without internet"
+    )
+    shared.add_argument("--proxy", metavar="URL", help="proxy for the installation")
+    parser = argparse.ArgumentParser(
+        prog="run.py",
+        description="Set everything up in .venv, then run the command.",
+        epilog="Options that `evaluate` does not know go to `pilot-eval run`: try --no-notebooks.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("evaluate", parents=[shared], help="run the evaluation, write reports/")
+    test = commands.add_parser("test", parents=[shared], help="run all tests")
+    test.add_argument("--slow", action="store_true", help="include the long simulation studies")
+    commands.add_parser("lab", parents=[shared], help="open JupyterLab on the notebooks")
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command == "test":
+        parser.error(f"`test` does not know {' '.join(rest)}")
+    return options, rest
+
+
+def say_safely():
+    """Let paths with any letters be printed on any console, line by line."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace", line_buffering=True)
+
+
+def require_python(version):
+    """Refuse a Python that is too old, in words."""
+    if tuple(version[:2]) < OLDEST_PYTHON:
+        found = ".".join(str(part) for part in tuple(version[:3]))
+        raise SetupError(
+            f"Python 3.11 or newer is needed; this is Python {found}.\n"
+            "Install a newer one (python.org, or your package manager) and name it, for example:\n"
+            "  python3.12 run.py evaluate"
+        )
+
+
+def child_environment(proxy):
+    """Build the environment of every program started from here."""
+    environment = dict(os.environ)
+    environment["PILOT_EVAL_ROOT"] = str(ROOT)
+    environment["PYTHONUTF8"] = "1"
+    environment["JUPYTER_PREFER_ENV_PATH"] = "1"
+    for name in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND"):
+        environment.pop(name, None)
+    if proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+            environment[name] = proxy
+    return environment
+
+
+# ---------------------------------------------------------------- the environment
+
+
+def prepare(options, environment):
+    """Make `.venv` ready: nothing to do, an update, or everything from the start."""
+    wanted, found = expected_stamp(), read_stamp()
+    if found == wanted:
+        return
+    started = time.monotonic()
+    if {**(found or {}), "lock": "", "project": ""} == {**wanted, "lock": "", "project": ""}:
+        print("The list of packages has changed: updating .venv ...")
+    else:
+        if VENV.exists():
+            print(".venv is unfinished, was moved, or is of another Python: making it again ...")
+        else:
+            print("First run: making .venv (one to three minutes) ...")
+        make_venv()
+    STAMP.unlink(missing_ok=True)
+    install(options, environment)
+    STAMP.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+    print(f"The environment is ready ({time.monotonic() - started:.0f} s).\n")
+
+
+def expected_stamp():
+    """Say what a finished environment was made from."""
+    if not LOCK.is_file():
+        raise SetupError(f"{LOCK} is missing: get the whole project again (git clone).")
+    return {
+        "lock": digest(LOCK),
+        "project": digest(ROOT / "pyproject.toml"),
+        "python": sys.version,
+        "folder": str(VENV),
+    }
+
+
+def read_stamp():
+    """Read what `.venv` was made from; None if it was never finished."""
+    try:
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) and venv_python().is_file() else None
+
+
+def digest(path):
+    """Hash a text file; line endings do not matter."""
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+
+
+def venv_python():
+    """Name the environment's Python."""
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def make_venv():
+    """Make an empty `.venv` with whatever this Python offers."""
+    if VENV.is_symlink() or VENV.is_file():
+        raise SetupError(f"{VENV} is not a folder: remove it, then give the same command again.")
+    try:
+        if VENV.exists():
+            shutil.rmtree(VENV)
+        command = venv_command()
+    except OSError as error:
+        raise SetupError(f"{VENV} cannot be replaced ({error}): close programs using it.") from None
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SetupError(f"{result.stdout}{result.stderr}\n{NO_VENV}")
+
+
+def venv_command():
+    """Choose how to make the environment: venv, virtualenv, or venv served by this Python's pip."""
+    if has_module("venv") and has_module("ensurepip"):
+        return [base_python(), "-m", "venv", str(VENV)]
+    if has_module("virtualenv"):
+        return [base_python(), "-m", "virtualenv", "--quiet", str(VENV)]
+    if shutil.which("virtualenv"):
+        return ["virtualenv", "--quiet", "--python", base_python(), str(VENV)]
+    if has_module("venv") and has_module("pip"):
+        return [base_python(), "-m", "venv", "--without-pip", str(VENV)]
+    raise SetupError(NO_VENV)
+
+
+def base_python():
+    """Name this Python; where it is `.venv`'s own, the one that `.venv` was made from."""
+    inside = Path(sys.prefix) == VENV
+    return getattr(sys, "_base_executable", sys.executable) if inside else sys.executable
+
+
+def has_module(name):
+    """Say whether this Python can import a module."""
+    return importlib.util.find_spec(name) is not None
+
+
+def pip_command():
+    """Call the environment's pip, or this Python's pip on its behalf."""
+    probe = [str(venv_python()), "-m", "pip", "--version"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+        return [str(venv_python()), "-m", "pip"]
+    return [base_python(), "-m", "pip", "--python", str(venv_python())]
+
+
+def install(options, environment):
+    """Install the lock, then the project itself, then prepare caches."""
+    source = ["--proxy", options.proxy] if options.proxy else []
+    if options.wheels:
+        wheels = Path(options.wheels).resolve()
+        if not wheels.is_dir():
+            raise SetupError(f"--wheels must name a folder of wheels; {wheels} is not a folder.")
+        source += ["--no-index", "--find-links", str(wheels)]
+    command = [*pip_command(), "install", "-qq", "--disable-pip-version-check", *source]
+    print("  installing the packages of requirements.lock ...")
+    steps = [["-r", str(LOCK)], ["--no-deps", "-e", str(ROOT)]]
+    for step in steps:
+        if subprocess.call([*command, *step], env=environment, stdin=subprocess.DEVNULL):
+            raise SetupError(NO_INSTALL.format(command=options.command, root=ROOT))
+    warm = "import matplotlib.font_manager, pandas, scipy.stats, statsmodels.api"
+    subprocess.call([str(venv_python()), "-c", warm], env=environment, stdin=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Let one set-up of this folder run at a time; the lock ends with the process."""
+    name = hashlib.sha256(f"{ROOT}{user_name()}".encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"pilot_eval-{name}.lock"
+    with path.open("a+b") as handle:
+        announced = False
+        while not try_lock(handle):
+            if not announced:
+                print("Another run is setting up .venv: waiting for it ...")
+                announced = True
+            time.sleep(WAIT_SECONDS)
+        yield
+
+
+def user_name():
+    """Name the user, where the system knows one."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def try_lock(handle):
+    """Take the lock if it is free."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            handle.seek(0)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+# ---------------------------------------------------------------- the commands
+
+
+def evaluate(_options, rest, environment):
+    """Run `pilot-eval run`; it ends with the path of the report."""
+    return call([str(venv_python()), "-m", "pilot_eval.cli", "run", *rest], environment)
+
+
+def lab(_options, rest, environment):
+    """Open JupyterLab on the notebooks."""
+    folder = f"--ServerApp.root_dir={ROOT}"
+    command = [str(venv_python()), "-m", "jupyterlab", folder, *rest]
+    return call([*command, str(ROOT / "notebooks" / "99_summary.ipynb")], environment)
+
+
+def call(command, environment):
+    """Run a program to its end, also after Ctrl-C, and return its exit code."""
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def test(options, _rest, environment):
+    """Run linters, notebooks, browser tests and pytest; say at the end what each found."""
+    results = []
+    for name, command in test_steps(options.slow):
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        code, summary = run_step(command, environment)
+        results.append((name, code, summary, time.monotonic() - started))
+    print("\n== Result")
+    for name, code, summary, seconds in results:
+        print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
+    passed, failed, skipped = (count(results, what) for what in ("passed", "failed", "skipped"))
+    failed += count(results, "error") + count(results, "errors")
+    failed += sum(code != 0 and not summary for _, code, summary, _ in results)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return max((1 for _, code, _, _ in results if code), default=0)
+
+
+def test_steps(slow):
+    """List the steps of `test`: name and command."""
+    python = str(venv_python())
+    pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
+    sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    nbval += [f"--nbval-sanitize-with={sanitize}", "-n", "2", "--dist", "loadscope"]
+    marks = "not browser" if slow else "not browser and not slow"
+    return [
+        ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
+        ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
+        ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
+        ("browser", [*pytest, "-m", "browser", str(ROOT / "tests" / "browser")]),
+        ("pytest", [*pytest, "-n", "2", "--dist", "loadscope", "-m", marks, str(ROOT / "tests")]),
+    ]
+
+
+def run_step(command, environment):
+    """Run one step, showing its output; return its exit code and pytest's summary line."""
+    summary = ""
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        cwd=str(ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if re.search(r"\d+ (passed|failed|error|errors|skipped|deselected)\b.* in ", line):
+                summary = line.strip("= \n")
+    return process.returncode, summary
+
+
+def count(results, word):
+    """Add up one word of pytest's summary lines."""
+    found = (re.search(rf"(\d+) {word}\b", summary) for _, _, summary, _ in results)
+    return sum(int(match.group(1)) for match in found if match)
+
+
+COMMANDS = {"evaluate": evaluate, "test": test, "lab": lab}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""A PDF of the report, printed by a browser where there is one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+PDF_NAME = "report.pdf"
+PRINT_PAGE = "print.html"
+NO_BROWSER = "not made: no Chromium, Chrome or Edge was found; open print.html and print it"
+PRINT_SECONDS = 60
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "chrome",
+    "msedge",
+    "microsoft-edge",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-pdf-header-footer",
+)
+
+
+def find_browser() -> str | None:
+    """Find a browser that prints.
+
+    Returns
+    -------
+    str or None
+    """
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def print_pdf(folder: Path) -> bool:
+    """Print ``print.html`` of a report to ``report.pdf``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The report.
+
+    Returns
+    -------
+    bool
+        False where there is no browser, or it made nothing.
+    """
+    browser = find_browser()
+    if browser is None:
+        return False
+    target = (folder / PDF_NAME).resolve()
+    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as profile:
+        command = [
+            browser,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            f"--print-to-pdf={target}",
+            (folder / PRINT_PAGE).resolve().as_uri(),
+        ]
+        try:
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=PRINT_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            target.unlink(missing_ok=True)
+    return target.exists()

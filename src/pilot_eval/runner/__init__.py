@@ -1,0 +1,1 @@
+"""Run the evaluation: parameters checked, notebooks executed, one folder of results written."""

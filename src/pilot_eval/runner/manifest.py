@@ -1,0 +1,124 @@
+"""The record of a run: everything another analyst needs to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+DATA_FOLDERS = ("data/published", "data/reference")
+HASH_LENGTH = 12
+
+
+def hash_file(path: Path) -> str:
+    """Hash a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def hash_data(root: Path, table: Path | None = None) -> dict[str, str]:
+    """Hash every data file a run reads.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder.
+    table : pathlib.Path, optional
+        An analyst's own council table.
+
+    Returns
+    -------
+    dict
+        Path below the project (or the table's file name) -> SHA-256.
+    """
+    files = sorted(
+        path for folder in DATA_FOLDERS for path in (root / folder).glob("*") if path.is_file()
+    )
+    hashes = {path.relative_to(root).as_posix(): hash_file(path) for path in files}
+    if table is not None:
+        hashes[table.name] = hash_file(table)
+    return hashes
+
+
+def hash_outputs(folder: Path) -> dict[str, str]:
+    """Hash everything in a run's folder, by relative path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def summarise_hashes(hashes: dict[str, str]) -> str:
+    """Shorten a mapping of hashes to one of twelve digits."""
+    lines = "\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:HASH_LENGTH]
+
+
+def describe_code(root: Path) -> dict[str, str]:
+    """Say which code ran.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder.
+
+    Returns
+    -------
+    dict
+        Package version, hash of the installed source, and the git commit where there is one.
+    """
+    package = Path(__file__).resolve().parent.parent
+    source = {path.relative_to(package).as_posix(): hash_file(path) for path in _code(package)}
+    described = {
+        "version": metadata.version("pilot-eval"),
+        "source_hash": summarise_hashes(source),
+        "commit": _git(root, "rev-parse", "HEAD") or "not known: no git here",
+    }
+    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+        described["commit"] += " with uncommitted changes"
+    return described
+
+
+def describe_versions() -> dict[str, str]:
+    """Give the versions of Python, the system and every direct dependency.
+
+    Returns
+    -------
+    dict
+    """
+    versions = {"python": platform.python_version(), "system": platform.platform()}
+    requirements = metadata.requires("pilot-eval") or []
+    names = [
+        re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
+        for line in requirements
+        if "extra ==" not in line
+    ]
+    return {**versions, **{name: metadata.version(name) for name in sorted(names)}}
+
+
+def _code(package: Path) -> Iterable[Path]:
+    return sorted(
+        path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return result.stdout.strip() if result.returncode == 0 else ""

@@ -1,0 +1,256 @@
+"""The notebooks' parameter vocabulary: what each name may hold, checked before a kernel starts.
+
+Papermill only warns about a name it does not know and never checks a type (`5e-2` arrives as
+text); here both are refused. A notebook may only declare names of `VOCABULARY`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.plan import ComparatorRule
+
+if TYPE_CHECKING:
+    from pilot_eval.plan import EvaluationPlan
+
+SECRET_NAME = re.compile(r"token|passw|secret|credential|api_?key", re.IGNORECASE)
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+Names = Callable[["EvaluationPlan"], tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What one parameter may hold.
+
+    Parameters
+    ----------
+    type : type
+        Python type with pydantic constraints.
+    says : str
+        The rule in words, completing "must ...".
+    choices : callable, optional
+        The allowed texts, given the plan.
+    """
+
+    type: Any
+    says: str
+    choices: Names | None = None
+
+
+def _chosen_from(choices: Names, *, or_empty: bool = False) -> Rule:
+    kind = " or empty" if or_empty else ""
+    extended = (lambda plan: ("", *choices(plan))) if or_empty else choices
+    return Rule(type=str, says=f"be one of the plan's names{kind}", choices=extended)
+
+
+def _list_of(choices: Names | None = None) -> Rule:
+    return Rule(type=list[str], says="be a list of names, written a,b,c", choices=choices)
+
+
+_DATE = Annotated[str, Field(pattern=r"^(|\d{4}-\d{2}-\d{2})$")]
+_TEXT = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
+
+VOCABULARY: Mapping[str, Rule] = {
+    "scenario": _chosen_from(lambda plan: tuple(plan.scenarios)),
+    "outcome": _chosen_from(lambda plan: tuple(plan.outcomes)),
+    "outcomes": _list_of(lambda plan: tuple(plan.outcomes)),
+    "window": _chosen_from(lambda plan: tuple(plan.windows), or_empty=True),
+    "comparators": Rule(
+        type=Literal[("", *get_args(ComparatorRule))],
+        says=f"be empty (the plan's rule) or one of {', '.join(get_args(ComparatorRule))}",
+    ),
+    "drop_councils": _list_of(),
+    "council": Rule(type=_TEXT, says="be the name or code of one council"),
+    "alpha": Rule(
+        type=Annotated[float, Field(gt=0, lt=0.5)],
+        says="be a number above 0 and below 0.5, written in decimals like 0.05",
+    ),
+    "draws": Rule(
+        type=Annotated[int, Field(ge=99, le=1_000_000)], says="be a whole number from 99 up"
+    ),
+    "seed": Rule(type=Annotated[int, Field(ge=0)], says="be a whole number from 0 up"),
+    "plan_file": Rule(type=_TEXT, says="be empty or the path of a plan"),
+    "table_file": Rule(type=_TEXT, says="be empty or the path of a council table"),
+    "data_folder": Rule(type=_TEXT, says="be empty or the path of a folder of returns"),
+    "data_format": Rule(type=Literal["xml", "csv", "parquet"], says="be xml, csv or parquet"),
+    "data_cut": Rule(type=_DATE, says="be empty or a date written 2013-03-31"),
+    "day_convention": Rule(
+        type=Literal["start_is_day_zero", "end_counts"],
+        says="be start_is_day_zero or end_counts",
+    ),
+    "clock": Rule(type=_TEXT, says="be the name of a clock"),
+    "horizon": Rule(
+        type=Annotated[int, Field(ge=1, le=400)], says="be a number of working days from 1 to 400"
+    ),
+}
+
+
+def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
+    """Check parameter values by name, type and range.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        Where the names of scenarios, outcomes and windows come from.
+    **values
+        Parameters, as typed values.
+
+    Returns
+    -------
+    dict
+        The values, whole numbers made floats where a float is asked for.
+
+    Raises
+    ------
+    ParameterError
+        If any is unknown or unusable; all are listed.
+
+    Examples
+    --------
+    >>> from pilot_eval import load_plan                                      # doctest: +SKIP
+    >>> check_parameters(load_plan(), scenario="granted", alpha=0.05)         # doctest: +SKIP
+    {'scenario': 'granted', 'alpha': 0.05}
+    """
+    checked, faults = {}, []
+    for name, value in values.items():
+        try:
+            checked[name] = _check(name, value, plan)
+        except ParameterError as fault:
+            faults.append(str(fault))
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return checked
+
+
+def parse_parameters(pairs: Mapping[str, str], plan: EvaluationPlan) -> dict[str, Any]:
+    """Turn command-line text into checked values.
+
+    Parameters
+    ----------
+    pairs : mapping
+        Name -> text, as given by ``-p NAME VALUE``.
+    plan : EvaluationPlan
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ParameterError
+        If any name is unknown or any text unusable.
+    """
+    for name in pairs:
+        _rule(name)
+    return check_parameters(plan, **{name: _read(name, text) for name, text in pairs.items()})
+
+
+def _read(name: str, text: str) -> object:
+    sample = _rule(name).type
+    if sample == list[str]:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    kind = get_args(sample)[0] if hasattr(sample, "__metadata__") else sample
+    if kind is float and re.fullmatch(r"-?\d+(\.\d+)?", text):
+        return float(text)
+    if kind is int and re.fullmatch(r"-?(0|[1-9]\d*)", text):
+        return int(text)
+    return text
+
+
+def _rule(name: str) -> Rule:
+    if SECRET_NAME.search(name):
+        raise ParameterError(
+            explain(name, "not carry a secret", "that name", "Parameters are written into reports.")
+        )
+    if name not in VOCABULARY:
+        near = get_close_matches(name, VOCABULARY, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(VOCABULARY)}."
+        raise ParameterError(explain(name, "be a known parameter", "an unknown name", hint))
+    return VOCABULARY[name]
+
+
+def _check(name: str, value: object, plan: EvaluationPlan) -> Any:
+    rule = _rule(name)
+    try:
+        checked = TypeAdapter(rule.type, config=STRICT).validate_python(value)
+    except ValidationError:
+        raise ParameterError(explain(name, rule.says, f"{value!r:.60}", _advice(value))) from None
+    if rule.choices is not None:
+        allowed = rule.choices(plan)
+        unknown = [
+            v for v in (checked if isinstance(checked, list) else [checked]) if v not in allowed
+        ]
+        if unknown:
+            near = get_close_matches(unknown[0], allowed, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            named = ", ".join(option or "(empty)" for option in allowed)
+            raise ParameterError(
+                explain(name, rule.says, repr(unknown[0]), f"{hint}Known: {named}.")
+            )
+    return checked
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, str):
+        try:
+            plain = repr(float(value))
+        except ValueError:
+            return "Change it, then run again."
+        if plain not in ("inf", "-inf", "nan"):
+            return f"That is text: write {plain}."
+    return "Change it, then run again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One parameter as a notebook declares it."""
+
+    name: str
+    default: Any
+    help: str
+
+
+def read_declared(inspected: Mapping[str, Mapping[str, str]], notebook: str) -> list[Declared]:
+    """Turn Papermill's inspection of a notebook into typed defaults.
+
+    Parameters
+    ----------
+    inspected : mapping
+        What ``papermill.inspect_notebook`` returns.
+    notebook : str
+        Name for messages.
+
+    Returns
+    -------
+    list of Declared
+
+    Raises
+    ------
+    ParameterError
+        If a default is no plain value or a name is not in the vocabulary.
+    """
+    declared = []
+    for name, facts in inspected.items():
+        _rule(name)
+        try:
+            default = ast.literal_eval(facts["default"])
+        except (ValueError, SyntaxError):
+            raise ParameterError(
+                explain(
+                    f"{notebook}: {name}",
+                    "be a plain value",
+                    facts["default"],
+                    "Write text, a number or a list, one assignment a line.",
+                )
+            ) from None
+        declared.append(Declared(name=name, default=default, help=facts.get("help", "")))
+    return declared
