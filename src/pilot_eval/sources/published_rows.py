@@ -86,14 +86,21 @@ def build_rows(
 
 
 def make_measure(
-    numerator: Cell, denominator: Cell, printed: Cell | None, scale: float, *, use_printed: bool
+    numerators: list[Cell],
+    denominator: Cell,
+    printed: Cell | None,
+    scale: float,
+    *,
+    use_printed: bool,
 ) -> Row:
-    """Make value and status from a numerator, a denominator and the printed value.
+    """Make value, statuses and bounds from the counts and the printed value.
 
     Parameters
     ----------
-    numerator, denominator : Cell
-        The parts.
+    numerators : list of Cell
+        The counts that are added up to the numerator.
+    denominator : Cell
+        What it is a share of.
     printed : Cell or None
         The value as printed; None where none was printed.
     scale : float
@@ -105,8 +112,10 @@ def make_measure(
     Returns
     -------
     dict
-        ``value``, ``value_status``, ``value_basis``, ``published_value`` and the parts.
+        ``value``, ``value_status``, ``value_basis``, ``published_value``, the parts and their
+        bounds: equal to a reported numerator, NaN where they can say nothing about the value.
     """
+    numerator = _add(numerators)
     parts = combine_statuses(numerator.status, denominator.status)
     value, status, basis = math.nan, parts, ""
     if parts == REPORTED and denominator.value > 0:
@@ -116,6 +125,8 @@ def make_measure(
     elif use_printed and printed is not None and parts != FALSE_ZERO:
         value, status = printed
         basis = PUBLISHED if status == REPORTED else ""
+    bounded = status == SUPPRESSED or numerator.status == REPORTED
+    low, high = bound_numerator(numerators, denominator) if bounded else (math.nan, math.nan)
     return {
         "value": value,
         "value_status": status,
@@ -125,6 +136,8 @@ def make_measure(
         "denominator": denominator.value,
         "denominator_status": denominator.status,
         "published_value": math.nan if printed is None or parts == FALSE_ZERO else printed.value,
+        "numerator_low": low,
+        "numerator_high": high,
     }
 
 
@@ -141,7 +154,7 @@ def _measure(
 
     printed = cell(figure.published) if figure.published else None
     if figure.kind == "days":
-        return _quartile(printed or _NO_PART, cell(figure.count or ""))
+        return make_quartile(_believe(printed or _NO_PART, cell(figure.count or "")))
     parts = [cell(name) for name in figure.numerator]
     if figure.indicator in vintage.false_zeros.get(code, ()):
         parts = [Cell(math.nan, FALSE_ZERO) if part == (0.0, REPORTED) else part for part in parts]
@@ -150,9 +163,7 @@ def _measure(
     else:
         denominator = _add([cell(name) for name in figure.denominator])
     scale = _SCALE[figure.kind]
-    made = make_measure(_add(parts), denominator, printed, scale, use_printed=scale == 100.0)
-    low, high = bound_numerator(parts, denominator)
-    return {**made, "numerator_low": low, "numerator_high": high}
+    return make_measure(parts, denominator, printed, scale, use_printed=scale == 100.0)
 
 
 def bound_numerator(parts: list[Cell], denominator: Cell) -> tuple[float, float]:
@@ -190,12 +201,19 @@ def bound_numerator(parts: list[Cell], denominator: Cell) -> tuple[float, float]
     return min(shown + hidden * SUPPRESSED_LOW, high), high
 
 
-def _quartile(printed: Cell, count: Cell) -> Row:
-    if printed == (0.0, REPORTED):
-        if count == (0.0, REPORTED):
-            printed = _NO_PART  # the quartile of nothing
-        elif count.status not in (REPORTED, SUPPRESSED):
-            printed = Cell(math.nan, FALSE_ZERO)
+def make_quartile(printed: Cell) -> Row:
+    """Make the measure of a duration in days: a value that has no counts of its own.
+
+    Parameters
+    ----------
+    printed : Cell
+        The median or quartile, in working days.
+
+    Returns
+    -------
+    dict
+        The keys of `make_measure`; the parts are `not_applicable`.
+    """
     return {
         "value": printed.value,
         "value_status": printed.status,
@@ -208,6 +226,14 @@ def _quartile(printed: Cell, count: Cell) -> Row:
         "numerator_low": math.nan,
         "numerator_high": math.nan,
     }
+
+
+def _believe(printed: Cell, count: Cell) -> Cell:
+    if printed != (0.0, REPORTED) or count.status == SUPPRESSED:
+        return printed
+    if count == (0.0, REPORTED):
+        return _NO_PART  # the quartile of nothing
+    return printed if count.status == REPORTED else Cell(math.nan, FALSE_ZERO)
 
 
 def _mark_withheld(cell: Cell, piloting: bool) -> Cell:
