@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import nan
 from typing import Literal
 
@@ -123,7 +124,7 @@ def _size_formula(data: Changes) -> tuple[float, float]:
 
 def _detectable_in_standard_errors(df: float, alpha: float, power: float) -> float:
     """Solve the non-central t's power for the effect, averaging over the estimated scale."""
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = _quadrature()
     scale = np.sqrt(2 * gammaincinv(df / 2, (1 + nodes) / 2) / df)
     reach = float(stdtrit(df, 1 - alpha / 2)) * scale
 
@@ -132,6 +133,11 @@ def _detectable_in_standard_errors(df: float, alpha: float, power: float) -> flo
         return float(weights @ missed) / 2 - (1 - power)
 
     return float(brentq(excess, 0.0, LARGEST))
+
+
+@cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def _by_placebo_sets(data: Changes, alpha: float, power: float, draws: int, seed: int) -> float:

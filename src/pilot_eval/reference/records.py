@@ -95,6 +95,11 @@ def load_councils(root: str | Path | None = None) -> tuple[Council, ...]:
     DataError
         If the file is missing a column.
     """
+    return _councils(find_root(root))
+
+
+@cache
+def _councils(root: Path) -> tuple[Council, ...]:
     return tuple(
         Council(
             council_code=row["council_code"],
@@ -140,12 +145,17 @@ def load_events(root: str | Path | None = None) -> tuple[CouncilEvent, ...]:
 
 def council_names(root: str | Path | None = None) -> dict[str, str]:
     """Return council_code -> name for the 152 councils."""
-    return {council.council_code: council.council_name for council in load_councils(root)}
+    return dict(_names(find_root(root)))
 
 
 def ever_treated_codes(root: str | Path | None = None) -> frozenset[str]:
     """Return every council announced, granted or flagged as a pilot: never a comparator."""
     return frozenset(row.council_code for row in load_exemptions(root))
+
+
+@cache
+def _names(root: Path) -> dict[str, str]:
+    return {council.council_code: council.council_name for council in _councils(root)}
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -1,0 +1,211 @@
+"""Difference-in-differences on collapsed changes, and the same number by regression.
+
+Every council's series is collapsed to one change, mean after less mean before; everything later
+(estimates, tests, placebos) works on those changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.errors import DesignError, explain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """One change a council, or a cluster of councils under one management.
+
+    Attributes
+    ----------
+    change : ndarray, shape (n,)
+        Mean after less mean before, net of the comparators' period effects.
+    treated : ndarray of bool, shape (n,)
+    cases : ndarray, shape (n,)
+        Size behind the outcome.
+    period_factor : ndarray, shape (n,)
+        Variance of the change relative to a council with every period, for independent periods.
+    """
+
+    change: np.ndarray
+    treated: np.ndarray
+    cases: np.ndarray
+    period_factor: np.ndarray
+
+
+def collapse_changes(
+    values: np.ndarray, treated: np.ndarray, n_pre: int, cases: np.ndarray | None = None
+) -> Units:
+    """Collapse a council x period matrix to one change a council.
+
+    With gaps, councils are seen in different periods; period effects are therefore removed first,
+    by least squares with council and period effects on the comparators alone. With none missing
+    this is exactly the plain change less a constant, so that estimates are the textbook ones.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_pre + n_post)
+        NaN where missing; every row has a value before and after.
+    treated : ndarray of bool, shape (n,)
+    n_pre : int
+        Number of leading columns before the start.
+    cases : ndarray, shape (n,), optional
+        Size behind each council's outcome; equal by default.
+
+    Returns
+    -------
+    Units
+
+    References
+    ----------
+    Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91(6), equation 6: period
+    effects from untreated observations.
+
+    Examples
+    --------
+    >>> collapse_changes(np.array([[1., 4.], [2., 3.]]), np.array([True, False]), 1).change
+    array([2., 0.])
+    """
+    effects = _period_effects(values[~treated])
+    net = values - effects
+    before, after = net[:, :n_pre], net[:, n_pre:]
+    counts = np.stack([(~np.isnan(before)).sum(axis=1), (~np.isnan(after)).sum(axis=1)])
+    full = 1 / before.shape[1] + 1 / after.shape[1]
+    return Units(
+        change=np.nanmean(after, axis=1) - np.nanmean(before, axis=1),
+        treated=treated,
+        cases=np.ones(len(values)) if cases is None else cases,
+        period_factor=(1 / counts).sum(axis=0) / full,
+    )
+
+
+def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
+    """Combine councils under one management into one unit each.
+
+    Parameters
+    ----------
+    units : Units
+    clusters : sequence of str, length n
+        Cluster of each council; a council of its own has its own label.
+
+    Returns
+    -------
+    Units
+        In order of first appearance: the mean change and period factor and the sum of cases.
+
+    Raises
+    ------
+    DesignError
+        If a cluster holds treated councils and comparators.
+    """
+    labels, first, member = np.unique(np.asarray(clusters), return_index=True, return_inverse=True)
+    if len(labels) == len(units.change):
+        return units
+    size = np.bincount(member)
+    treated_share = np.bincount(member, units.treated) / size
+    mixed = labels[(treated_share > 0) & (treated_share < 1)]
+    if len(mixed):
+        raise DesignError(
+            explain(
+                "clusters",
+                "hold treated councils or comparators, not both",
+                ", ".join(mixed),
+                "Split the cluster, or exclude its untreated members as comparators.",
+            )
+        )
+    order = np.argsort(first)
+    return Units(
+        change=(np.bincount(member, units.change) / size)[order],
+        treated=(treated_share == 1)[order],
+        cases=np.bincount(member, units.cases)[order],
+        period_factor=(np.bincount(member, units.period_factor) / size)[order],
+    )
+
+
+def estimate_att(
+    change: np.ndarray, treated: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """Estimate the average effect on the treated.
+
+    Parameters
+    ----------
+    change : ndarray, shape (n,)
+    treated : ndarray of bool, shape (n,)
+    weights : ndarray, shape (n,), optional
+        Children behind each council; equal by default, a council being the unit.
+
+    Returns
+    -------
+    float
+        Mean change of the treated less that of the comparators.
+    """
+    weights = np.ones(len(change)) if weights is None else weights
+    return float(
+        np.average(change[treated], weights=weights[treated])
+        - np.average(change[~treated], weights=weights[~treated])
+    )
+
+
+def estimate_twfe(values: pd.DataFrame, treated: np.ndarray, n_pre: int) -> float:
+    """Estimate the two-way fixed effects coefficient with linearmodels.
+
+    On a balanced panel with one start it equals `estimate_att` of the collapsed changes.
+
+    Parameters
+    ----------
+    values : DataFrame, shape (n, n_pre + n_post)
+        Council x period.
+    treated : ndarray of bool, shape (n,)
+    n_pre : int
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Angrist and Pischke (2009), Mostly Harmless Econometrics, section 5.2.
+    """
+    from linearmodels.panel import PanelOLS
+
+    exposed = treated[:, None] & (np.arange(values.shape[1]) >= n_pre)
+    long = pd.DataFrame(
+        {"outcome": values.to_numpy(float).ravel(), "exposed": exposed.ravel().astype(float)},
+        index=pd.MultiIndex.from_product([values.index, values.columns]),
+    ).dropna()
+    model = PanelOLS(long["outcome"], long[["exposed"]], entity_effects=True, time_effects=True)
+    return float(model.fit(cov_type="unadjusted").params["exposed"])
+
+
+def fill_worst_case(
+    low: np.ndarray, high: np.ndarray, treated: np.ndarray, n_pre: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill suppressed cells so that the estimate is as low, and as high, as it can be.
+
+    Parameters
+    ----------
+    low, high : ndarray, shape (n, n_pre + n_post)
+        Smallest and largest possible values; equal where the value is known.
+    treated : ndarray of bool, shape (n,)
+    n_pre : int
+
+    Returns
+    -------
+    tuple of ndarray
+        The matrix that gives the lowest estimate, and the one that gives the highest.
+    """
+    after = np.arange(low.shape[1]) >= n_pre
+    raises = treated[:, None] == after  # cells whose value moves the estimate up
+    return np.where(raises, low, high), np.where(raises, high, low)
+
+
+def _period_effects(values: np.ndarray) -> np.ndarray:
+    """Period effects of an unbalanced council x period matrix, council effects partialled out."""
+    seen = ~np.isnan(values)
+    counts = seen.sum(axis=1)
+    net = np.where(seen, values - np.nanmean(values, axis=1)[:, None], 0.0)
+    normal = np.diag(seen.sum(axis=0)) - seen.T @ (seen / counts[:, None])
+    return np.linalg.pinv(normal, hermitian=True) @ net.sum(axis=0)

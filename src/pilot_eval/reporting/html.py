@@ -1,0 +1,161 @@
+"""Turn notebooks and Markdown into accessible HTML: tables with scope, formulas as MathML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement
+    from nbformat import NotebookNode
+
+TEMPLATES = Path(__file__).parent / "templates"
+NUMBER = re.compile(r"^[<>≤≥]?\s*[-+−–]?[\d,]*\.?\d+(e[-+]?\d+)?\s*%?$|^(nan|NaN|–|—|)$")
+
+
+def render_markdown(source: str) -> str:
+    """Render Markdown with LaTeX formulas as MathML.
+
+    Parameters
+    ----------
+    source : str
+
+    Returns
+    -------
+    str
+        HTML, without anchors and scripts of its own.
+    """
+    from html import escape
+
+    from latex2mathml.converter import convert
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def block_code(self, code: str, info: str | None = None) -> str:
+            return f'<pre tabindex="0"><code>{escape(code)}</code></pre>\n'
+
+        def inline_math(self, body: str) -> str:
+            return convert(body)
+
+        def block_math(self, body: str) -> str:
+            return convert(body, display="block")
+
+    renderer = Renderer(escape=False, exclude_anchor_links=True)
+    return MarkdownWithMath(renderer=renderer).render(source)
+
+
+def render_notebook(notebook: NotebookNode, *, code: bool = True) -> str:
+    """Render an executed notebook's cells and outputs as one HTML fragment.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+    code : bool
+        Whether code is shown (folded).
+
+    Returns
+    -------
+    str
+    """
+    from nbconvert.exporters import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="notebook",
+        extra_template_basedirs=[str(TEMPLATES)],
+        exclude_input=not code,
+        filters={"render_markdown": render_markdown},
+    )
+    body, _resources = exporter.from_notebook_node(notebook)
+    return body
+
+
+def make_accessible(body: str, prefix: str = "") -> str:
+    """Finish an HTML fragment: headings with ids, tables with scope, no styles of pandas.
+
+    Parameters
+    ----------
+    body : str
+    prefix : str
+        Put before ids, for documents joined of several fragments.
+
+    Returns
+    -------
+    str
+    """
+    from lxml import html
+
+    root = html.fragment_fromstring(body, create_parent="div")
+    for style in root.xpath(".//style[@scoped] | .//script"):
+        style.drop_tree()
+    _name_headings(root, prefix)
+    for number, table in enumerate(root.iter("table"), start=1):
+        _finish_table(table, number)
+    for number, block in enumerate(root.iter("pre"), start=1):
+        block.set("role", "region")
+        block.set("aria-label", f"Text block {number}")
+    inner = "".join(html.tostring(child, encoding="unicode", method="html") for child in root)
+    return (root.text or "") + inner
+
+
+def read_title(body: str) -> str:
+    """Read the text of the first heading of level one, or an empty text."""
+    from lxml import html
+
+    headings = html.fragment_fromstring(body, create_parent="div").xpath(".//h1")
+    return " ".join(headings[0].text_content().split()) if headings else ""
+
+
+def _name_headings(root: HtmlElement, prefix: str) -> None:
+    used: dict[str, int] = {}
+    for heading in root.xpath(".//h1 | .//h2 | .//h3 | .//h4"):
+        slug = re.sub(r"[^a-z0-9]+", "-", heading.text_content().lower()).strip("-") or "part"
+        used[slug] = used.get(slug, 0) + 1
+        suffix = f"-{used[slug]}" if used[slug] > 1 else ""
+        heading.set("id", f"{prefix}{slug}{suffix}")
+
+
+def _finish_table(table: HtmlElement, number: int) -> None:
+    for element in table.iter():
+        for name in ("border", "style", "halign", "valign", "align"):
+            element.attrib.pop(name, None)
+    for cell in table.xpath(".//thead//th"):
+        cell.set("scope", "colgroup" if int(cell.get("colspan", "1")) > 1 else "col")
+    for cell in table.xpath(".//tbody//th"):
+        cell.set("scope", "rowgroup" if int(cell.get("rowspan", "1")) > 1 else "row")
+    for cell in table.xpath(".//th[not(normalize-space())]"):
+        cell.tag = "td"
+        cell.attrib.pop("scope", None)
+    _align_numbers(table)
+    _wrap_table(table, number)
+
+
+def _align_numbers(table: HtmlElement) -> None:
+    rows = table.xpath(".//tbody/tr") or table.xpath(".//tr[td]")
+    width = max((len(row) for row in rows), default=0)
+    for column in range(width):
+        cells = [row[column] for row in rows if len(row) == width]
+        texts = [cell.text_content().strip() for cell in cells]
+        numeric = all(NUMBER.match(text) for text in texts) and any(texts)
+        if not numeric or any(cell.tag == "th" for cell in cells):
+            continue
+        for cell in [
+            *cells,
+            *(row[column] for row in table.xpath(".//thead/tr") if len(row) == width),
+        ]:
+            cell.set("class", "num")
+
+
+def _wrap_table(table: HtmlElement, number: int) -> None:
+    from lxml import html
+
+    captions = table.xpath("./caption")
+    name = captions[0].text_content().strip() if captions else f"Table {number}"
+    region = html.Element("div")
+    region.set("class", "table")
+    region.set("role", "region")
+    region.set("aria-label", name)
+    region.set("tabindex", "0")
+    table.getparent().replace(table, region)
+    region.tail, table.tail = table.tail, None
+    region.append(table)

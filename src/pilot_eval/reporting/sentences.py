@@ -1,0 +1,172 @@
+"""Results in words: each sentence is made from evidence rows, in calibrated language.
+
+Never "no effect" and never "safe" for want of significance: what the data rule out is said
+instead, and what they could not have shown.
+"""
+
+from __future__ import annotations
+
+from math import isfinite, isnan
+
+import pandas as pd
+
+from pilot_eval.evaluate import conclude
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reporting.html import format_number
+
+UNITS = {"percentage points": "percentage points", "per 10,000 children": "per 10,000 children"}
+SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
+
+
+def word_finding(plan: EvaluationPlan, rows: pd.DataFrame) -> str:
+    """Word the finding of one scenario and outcome.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        For labels and the level.
+    rows : DataFrame
+        Evidence rows of one strand, scenario and outcome (one a method).
+
+    Returns
+    -------
+    str
+        Two to four sentences.
+
+    Examples
+    --------
+    >>> word_finding(plan, table.query("scenario == 'announced' and outcome == 'cin_rate'"))
+    ...                                                                   # doctest: +SKIP
+    """
+    first = rows.iloc[0]
+    label = plan.outcomes[first["outcome"]].label
+    if first["status"] != "estimated":
+        return f"{label}: these figures cannot answer the question. {_sentence(first['reason'])}"
+    by_method = rows.set_index("method")
+    robust, sharp = by_method.loc["robust"], by_method.loc["sharp"]
+    parts = [
+        f"{label}: {_headline(plan, robust, sharp)}",
+        _what_is_ruled_out(robust, sharp),
+        _power(robust, sharp),
+        _fragility(rows),
+        _coverage(robust),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def classify(rows: pd.DataFrame) -> str:
+    """Classify one scenario and outcome by what its tests say together.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Evidence rows of one scenario and outcome.
+
+    Returns
+    -------
+    str
+        ``"rise"`` or ``"fall"`` (robust test), ``"suggestive rise"`` or ``"suggestive fall"``
+        (sharp test alone), ``"undetermined"``, or the status where nothing was estimated.
+    """
+    first = rows.iloc[0]
+    if first["status"] != "estimated":
+        return str(first["status"])
+    by_method = rows.set_index("method")
+    answers = {
+        method: conclude(by_method.loc[method, "conf_low"], by_method.loc[method, "conf_high"])
+        for method in ("robust", "sharp")
+    }
+    if by_method.loc["robust", "n_treated"] > 2 and answers["robust"] != "undetermined":
+        return answers["robust"]
+    strongest = answers["sharp"] if answers["sharp"] != "undetermined" else answers["robust"]
+    return strongest if strongest == "undetermined" else f"suggestive {strongest}"
+
+
+def _headline(plan: EvaluationPlan, robust: pd.Series, sharp: pd.Series) -> str:
+    unit = UNITS[robust["unit"]]
+    rows = pd.DataFrame(
+        [robust.to_dict() | {"method": "robust"}, sharp.to_dict() | {"method": "sharp"}]
+    )
+    answer = classify(rows)
+    direction = "rose" if robust["estimate"] > 0 else "fell"
+    size = format_number(abs(robust["estimate"]))
+    groups = f"{robust['n_treated']} treated against {robust['n_comparators']} comparators"
+    interval = _interval(plan, robust) or _interval(plan, sharp)
+    text = (
+        f"among the pilots it {direction} by {size} {unit} relative to comparators "
+        f"({interval}; {groups})."
+    )
+    if answer.startswith("suggestive"):
+        text += (
+            " This is suggestive only: it rests on the assumption that a council's year-to-year "
+            "variation follows its size."
+        )
+    elif answer == "undetermined":
+        text += " That could be chance."
+    return text[0].upper() + text[1:]
+
+
+def _interval(plan: EvaluationPlan, row: pd.Series) -> str:
+    if isnan(row["conf_low"]) or isnan(row["conf_high"]):
+        return ""
+    level = format_number(100 * (1 - plan.inference.alpha), 0)
+    return f"{level}% interval {_end(row['conf_low'])} to {_end(row['conf_high'])}, {row.name} test"
+
+
+def _what_is_ruled_out(robust: pd.Series, sharp: pd.Series) -> str:
+    row = robust if isfinite(robust["conf_low"]) and isfinite(robust["conf_high"]) else sharp
+    low, high, unit = row["conf_low"], row["conf_high"], SHORT_UNITS[row["unit"]]
+    if not (isfinite(low) and isfinite(high)):
+        return "The data rule out no size of effect."
+    if conclude(low, high) == "rise":
+        return (
+            f"The data rule out a rise of less than {format_number(low)} "
+            f"or more than {format_number(high)} {unit}."
+        )
+    if conclude(low, high) == "fall":
+        return (
+            f"The data rule out a fall of less than {format_number(-high)} "
+            f"or more than {format_number(-low)} {unit}."
+        )
+    return (
+        f"The data rule out a rise of more than {format_number(high)} {unit} "
+        f"and a fall of more than {format_number(-low)} {unit}."
+    )
+
+
+def _power(robust: pd.Series, sharp: pd.Series) -> str:
+    mde = robust["mde"] if isfinite(robust["mde"]) else sharp["mde"]
+    if not isfinite(mde):
+        return "With so few councils no effect of any size could be relied on to show."
+    return (
+        f"A true effect smaller than {format_number(mde)} {SHORT_UNITS[robust['unit']]} would more "
+        "often than one time in five have gone unseen."
+    )
+
+
+def _fragility(rows: pd.DataFrame) -> str:
+    fragile = rows[rows["fragile"].astype(bool)]
+    if fragile.empty:
+        return ""
+    row = fragile.iloc[0]
+    return (
+        "Fragile: small counts were suppressed, and depending on what they were the estimate lies "
+        f"between {format_number(row['bound_low'])} and {format_number(row['bound_high'])}, "
+        "which would change the conclusion."
+    )
+
+
+def _coverage(row: pd.Series) -> str:
+    found, of_all = row["share_of_scenario"].split(" of ")
+    if found == of_all:
+        return ""
+    return f"It rests on {found} of the {of_all} councils ({row['treated'].replace('; ', ', ')})."
+
+
+def _end(value: float) -> str:
+    return format_number(value) if isfinite(value) else "no limit"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
