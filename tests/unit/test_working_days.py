@@ -59,6 +59,13 @@ def test_adding_is_the_inverse_of_counting_for_every_day_of_three_years(conventi
         assert (np.is_busday(due)).all()
 
 
+def test_going_back_is_the_inverse_too():
+    target = np.arange("2010-01-01", "2013-01-01", dtype="datetime64[D]")
+    start = add_working_days(target, -15)
+    assert (count_working_days(start, target) == 15).all()
+    assert np.isnat(add_working_days(["NaT"], [10])).all()
+
+
 def test_counting_agrees_with_a_walk_through_the_calendar():
     holidays = {day.item() for day in england_bank_holidays(2011, 2012)}
     rng = np.random.default_rng(1)
@@ -76,7 +83,7 @@ def test_refusals_do_not_repeat_the_date():
     assert "0211" not in str(caught.value)
     with pytest.raises(ParameterError, match="convention"):
         count_working_days(["2011-03-07"], ["2011-03-07"], convention="both")
-    with pytest.raises(ParameterError, match="0 or more"):
-        add_working_days(["2011-03-07"], [-1])
+    with pytest.raises(ParameterError, match="1 or more"):
+        add_working_days(["2011-03-07"], [0], convention="end_counts")
     with pytest.raises(ParameterError, match="2011 or later"):
         england_bank_holidays(2011, 2010)

@@ -111,13 +111,13 @@ def count_working_days(
 def add_working_days(
     start: ArrayLike, working_days: ArrayLike, *, convention: Convention = DEFAULT_CONVENTION
 ) -> NDArray[np.datetime64]:
-    """Find the first date that lies `working_days` after `start`.
+    """Find the date that lies `working_days` after (or, negative, before) `start`.
 
     Parameters
     ----------
     start : array of dates, shape (n,) or broadcastable
     working_days : array of int, shape (n,) or broadcastable
-        0 or more; at least 1 under ``end_counts``.
+        Negative numbers go back from the start; ``end_counts`` allows 1 or more only.
     convention : {"start_is_day_0", "end_counts"}
         As in `count_working_days`, of which this is the inverse.
 
@@ -130,7 +130,7 @@ def add_working_days(
     DataError
         If a date lies outside the years 1975 to 2049.
     ParameterError
-        If a number of days is below the convention's least, or the convention is unknown.
+        If a number of days is below 1 under ``end_counts``, or the convention is unknown.
 
     Examples
     --------
@@ -139,15 +139,18 @@ def add_working_days(
     """
     _check_convention(convention)
     days = np.asarray(working_days).astype(np.int64)
-    least = 0 if convention == "start_is_day_0" else 1
-    if days.size and days.min() < least:
-        raise ParameterError(
-            explain("working_days", f"be {least} or more", int(days.min()), "Give a later date.")
-        )
+    counts_start = convention == "end_counts"
+    if counts_start and days.size and days.min() < 1:
+        action = "Count from the day before, or use start_is_day_0."
+        raise ParameterError(explain("working_days", "be 1 or more", int(days.min()), action))
     first = _to_days(start)
-    roll: Literal["backward", "forward"] = "backward" if least == 0 else "forward"
-    found = np.busday_offset(first, days - least, roll=roll, busdaycal=_calendar())
-    return np.where(np.isnat(first), first, np.maximum(found, first))
+    known = ~np.isnat(first)
+    roll: Literal["backward", "forward"] = "forward" if counts_start else "backward"
+    safe = np.where(known, first, _FIRST_DAY)
+    found = np.busday_offset(safe, days - counts_start, roll=roll, busdaycal=_calendar())
+    # A start at the weekend is its own day 0, though the count runs from the Friday before.
+    found = np.where(days < 0, found, np.maximum(found, first))
+    return np.where(known, found, np.datetime64("NaT", "D"))
 
 
 @lru_cache(maxsize=1)
