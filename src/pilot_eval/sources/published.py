@@ -29,6 +29,7 @@ COUNCILS_NAME = "reference/councils.csv"
 POPULATIONS_NAME = "reference/populations.csv"
 VINTAGES = (CIN_2010, CIN_2011, CIN_2012, CIN_2013, CIN_2014, *CLA_VINTAGES)
 SIGNIFICANT_DIGITS = 10
+BAND_SUM = "band_sum"
 _DFE_REBASED = "dfe_rebased"  # England: DfE's own mid-year figure, rebased from mid-2011
 _FIRST_REBASED = 2011
 _TEXT_COLUMNS = (
@@ -41,12 +42,12 @@ _TEXT_COLUMNS = (
     "confidence",
     "dfe_reference",
 )
-# Bands from the shortest to the longest, and how many of them lie within the limit.
-_BANDS_IN_TIME: Mapping[str, tuple[str, int]] = {
-    "ia_within_10wd_pct": ("ia_band_", 3),
-    "ca_within_35wd_pct": ("ca_band_", 4),
-    "icpc_within_15wd_pct": ("icpc_band_", 2),
-    "sa_within_45wd_pct": ("sa_band_", 6),
+# Indicator to the prefix of its bands.
+_BANDED: Mapping[str, str] = {
+    "ia_within_10wd_pct": "ia_band_",
+    "ca_within_35wd_pct": "ca_band_",
+    "icpc_within_15wd_pct": "icpc_band_",
+    "sa_within_45wd_pct": "sa_band_",
 }
 
 
@@ -164,6 +165,40 @@ def import_published(
     written = tuple(_write_table(out / name, rows) for name, rows in tables.items())
     refresh_hashes(out)
     return written
+
+
+def use_band_sums(table: pd.DataFrame) -> pd.DataFrame:
+    """Replace the denominator of shares in time by the sum of their duration bands.
+
+    A sensitivity: the published total is the denominator everywhere else, and it holds cases
+    that the bands leave out (conferences dated before their section 47 enquiry began, for one).
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `load_published`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of the indicators that bands make up, in the years that have bands, where every
+        band is reported. ``value`` and ``denominator`` are new, ``value_basis`` is ``band_sum``.
+
+    Examples
+    --------
+    >>> use_band_sums(load_published())  # doctest: +SKIP
+    """
+    keys = ["year_ending", "council_code"]
+    changed = []
+    for indicator, prefix in _BANDED.items():
+        bands = table[table["indicator"].str.startswith(prefix)]
+        sums = bands.groupby(keys)["numerator"].agg(lambda counts: counts.sum(skipna=False))
+        rows = table[table["indicator"] == indicator].set_index(keys).sort_index()
+        sums = sums.reindex(rows.index)
+        share = 100.0 * rows["numerator"] / sums.where(sums > 0)
+        rows = rows.assign(value=share, denominator=sums, value_basis=BAND_SUM)
+        changed.append(rows[share.notna()].reset_index())
+    return pd.concat(changed, ignore_index=True)[list(COLUMNS)]
 
 
 def first_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, int]:
