@@ -153,8 +153,8 @@ def _import_published(options: argparse.Namespace) -> int:
     from pilot_eval.project import find_root
     from pilot_eval.sources.published import import_published
 
-    import_published(options.folder, find_root() / "data")
-    _say("Imported into data/.")
+    written = import_published(options.folder, find_root() / "data")
+    _say("\n".join(["Written:", *(f"  {path}" for path in written)]))
     return OK
 
 

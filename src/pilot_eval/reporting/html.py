@@ -119,6 +119,8 @@ def _finish_table(table: HtmlElement, number: int) -> None:
     for element in table.iter():
         for name in ("border", "style", "halign", "valign", "align"):
             element.attrib.pop(name, None)
+    _join_index_name(table)
+    _drop_positions(table)
     for cell in table.xpath(".//thead//th"):
         cell.set("scope", "colgroup" if int(cell.get("colspan", "1")) > 1 else "col")
     for cell in table.xpath(".//tbody//th"):
@@ -128,6 +130,30 @@ def _finish_table(table: HtmlElement, number: int) -> None:
         cell.attrib.pop("scope", None)
     _align_numbers(table)
     _wrap_table(table, number)
+
+
+def _join_index_name(table: HtmlElement) -> None:
+    """Move an index name that pandas puts on a header row of its own into the first row."""
+    rows = table.xpath("./thead/tr")
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
+        return
+    name, *rest = [cell.text_content().strip() for cell in rows[1]]
+    if name and not any(rest) and not rows[0][0].text_content().strip():
+        rows[0][0].text = name
+        rows[1].drop_tree()
+
+
+def _drop_positions(table: HtmlElement) -> None:
+    """Drop an index that only counts rows; the first column then names the row."""
+    rows, head = table.xpath("./tbody/tr"), table.xpath("./thead/tr")
+    positions = [row[0].text_content().strip() for row in rows if len(row) and row[0].tag == "th"]
+    counts_rows = positions == [str(number) for number in range(len(rows))]
+    if not rows or not counts_rows or len(head) != 1 or head[0][0].text_content().strip():
+        return
+    for row in [*head, *rows]:
+        row[0].drop_tree()
+    for row in rows:
+        row[0].tag = "th"
 
 
 def _align_numbers(table: HtmlElement) -> None:

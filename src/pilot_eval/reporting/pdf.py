@@ -8,8 +8,7 @@ import tempfile
 from pathlib import Path
 
 PDF_NAME = "report.pdf"
-PRINT_PAGE = "print.html"
-NO_BROWSER = "not made: no Chromium, Chrome or Edge was found; open print.html and print it"
+NO_BROWSER = "not made: no Chromium, Chrome or Edge was found; print the pages from yours"
 PRINT_SECONDS = 60
 BROWSERS = (
     "chromium",
@@ -45,13 +44,15 @@ def find_browser() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def print_pdf(folder: Path) -> bool:
-    """Print ``print.html`` of a report to ``report.pdf``.
+def print_pdf(document: str, folder: Path) -> bool:
+    """Print an HTML document to ``report.pdf``.
 
     Parameters
     ----------
+    document : str
+        Complete HTML, with everything it needs inside.
     folder : pathlib.Path
-        The report.
+        Where to write.
 
     Returns
     -------
@@ -62,13 +63,15 @@ def print_pdf(folder: Path) -> bool:
     if browser is None:
         return False
     target = (folder / PDF_NAME).resolve()
-    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as profile:
+    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as scratch:
+        page = Path(scratch) / "report.html"
+        page.write_text(document, encoding="utf-8")
         command = [
             browser,
             *FLAGS,
-            f"--user-data-dir={profile}",
+            f"--user-data-dir={scratch}/profile",
             f"--print-to-pdf={target}",
-            (folder / PRINT_PAGE).resolve().as_uri(),
+            page.as_uri(),
         ]
         try:
             subprocess.run(

@@ -20,8 +20,8 @@ START_SECONDS = 60
 CELL_SECONDS = 120
 STOP_SECONDS = 5
 DEAD_AT_START = "Kernel died before replying"
-# ipykernel 7.4 prints a notice on encryption below this level
-KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=40"]
+# below this level ipykernel 7.4 prints a notice on encryption, and one on every interrupt
+KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=50"]
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 

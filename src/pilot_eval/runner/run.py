@@ -275,8 +275,9 @@ def write_evidence(plan: EvaluationPlan, table_file: Path | None, folder: Path) 
         Where to write.
     """
     from pilot_eval.evaluate import evaluate
+    from pilot_eval.sources.published import load_published
 
-    evaluate(plan, table_file).write(folder)
+    evaluate(plan, load_published(table_file) if table_file else None).write(folder)
 
 
 class _Progress:
@@ -302,7 +303,6 @@ def _write_pages(
 ) -> None:
     if not executed:
         return
-    from pilot_eval.reporting.pdf import print_pdf
     from pilot_eval.reporting.site import SiteFacts, build_site
     from pilot_eval.runner.refresh import tidy_file
 
@@ -321,7 +321,6 @@ def _write_pages(
     )
     tell("Writing the report ...")
     build_site([result.path for result in executed if result.ok], facts, folder)
-    print_pdf(folder)
 
 
 def _shared_parameters(parameters: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -1,0 +1,121 @@
+"""The report as a static site: the findings first, every notebook a page, no request outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pilot_eval.reporting.html import TEMPLATES, make_accessible, read_title, render_notebook
+from pilot_eval.reporting.pdf import print_pdf
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SUMMARY = "99_summary"
+FILES = {
+    "evidence.csv": "every estimate, one row for each scenario, outcome and method",
+    "effects.csv": "the effect in each pilot council",
+    "dropped.csv": "councils left out of a comparison, and why",
+    "report.pdf": "this report as one document, to print",
+}
+MANIFEST = "settings, data, versions: what is needed to make this run again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteFacts:
+    """What every page says about the run.
+
+    Parameters
+    ----------
+    plan_title : str
+    plan_hash, data_hash : str
+    seed : int
+    parameters : mapping
+        Name -> value, where all notebooks share it.
+    failures : mapping
+        Notebook -> what went wrong.
+    """
+
+    plan_title: str
+    plan_hash: str
+    data_hash: str
+    seed: int
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page: file name without ending, title, name in the menu, HTML."""
+
+    name: str
+    title: str
+    label: str
+    body: str
+
+
+def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> None:
+    """Write the report: its pages, and where a browser is found a PDF of all of them.
+
+    Parameters
+    ----------
+    notebooks : sequence of pathlib.Path
+        Executed notebooks, in order; the summary becomes ``index.html``.
+    facts : SiteFacts
+    folder : pathlib.Path
+        Where to write.
+    """
+    pages = sorted((_read_page(path) for path in notebooks), key=lambda page: page.name != "index")
+    if not pages or pages[0].name != "index":
+        pages = [_empty_index(facts), *pages]
+    common = {"facts": facts, "style": _style()}
+    jinja = _environment()
+    paper = jinja.get_template("print.html.j2").render(pages=_prefix_ids(pages), **common)
+    print_pdf(paper, folder)
+    files = {name: what for name, what in FILES.items() if (folder / name).exists()}
+    files["manifest.json"] = MANIFEST
+    template = jinja.get_template("page.html.j2")
+    for page in pages:
+        text = template.render(page=page, pages=pages, files=files, **common)
+        (folder / f"{page.name}.html").write_text(text, encoding="utf-8", newline="\n")
+
+
+def _read_page(path: Path) -> Page:
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    summary = path.stem == SUMMARY
+    body = make_accessible(render_notebook(notebook, code=not summary))
+    title = read_title(body) or path.stem
+    label = "Summary" if summary else notebook.metadata.get("title", title)
+    return Page(name="index" if summary else path.stem, title=title, label=label, body=body)
+
+
+def _empty_index(facts: SiteFacts) -> Page:
+    body = f"<h1>{facts.plan_title}</h1><p>This run left the summary out: see the pages below.</p>"
+    return Page(name="index", title=facts.plan_title, label="Summary", body=body)
+
+
+def _prefix_ids(pages: Sequence[Page]) -> list[Page]:
+    """Keep ids apart where several pages become one document."""
+    return [
+        replace(
+            page,
+            body=page.body.replace(' id="', f' id="{page.name}-').replace(
+                ' href="#', f' href="#{page.name}-'
+            ),
+        )
+        for page in pages
+    ]
+
+
+def _style() -> str:
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader
+
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
