@@ -12,7 +12,7 @@ import pandas as pd
 
 from pilot_eval.evaluate import conclude
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.html import format_number
+from pilot_eval.reporting.display import format_number
 
 UNITS = {"percentage points": "percentage points", "per 10,000 children": "per 10,000 children"}
 SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}

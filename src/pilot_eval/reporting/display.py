@@ -1,0 +1,141 @@
+"""What notebooks show: accessible tables, and figures with their numbers beside them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
+MISSING = "–"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with a caption, column and row headers; shows itself in a notebook.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Its first column becomes the row header.
+    caption : str
+    decimals : mapping of str to int
+        Decimals of a numeric column; 1 where not named, 0 for whole numbers.
+    """
+
+    frame: pd.DataFrame
+    caption: str
+    decimals: Mapping[str, int] | None = None
+
+    def _repr_html_(self) -> str:
+        heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
+        body = "".join(self._row(row) for row in self.frame.itertuples(index=False, name=None))
+        return (
+            f'<div class="table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
+            f"<table><caption>{escape(self.caption)}</caption>"
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+    def __repr__(self) -> str:
+        return f"Table: {self.caption} ({len(self.frame)} rows)"
+
+    def _row(self, row: tuple) -> str:
+        cells = []
+        for position, (name, value) in enumerate(zip(self.frame.columns, row, strict=True)):
+            text = escape(self._text(str(name), value))
+            if position == 0:
+                cells.append(f'<th scope="row">{text}</th>')
+            elif isinstance(value, str):
+                cells.append(f"<td>{text}</td>")
+            else:
+                cells.append(f'<td class="number">{text}</td>')
+        return f"<tr>{''.join(cells)}</tr>"
+
+    def _text(self, name: str, value: object) -> str:
+        if isinstance(value, str):
+            return value or MISSING
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if pd.isna(value):
+            return MISSING
+        is_whole = not isinstance(value, float)
+        return format_number(float(value), (self.decimals or {}).get(name, 0 if is_whole else 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure with its finding as title, alt text and the numbers plotted.
+
+    Attributes
+    ----------
+    name : str
+        File name without ending.
+    title : str
+        What the figure shows, as a sentence.
+    alt : str
+        Text for those who cannot see it: kind of chart, what it shows, the finding.
+    numbers : DataFrame
+        The numbers plotted, in reading order.
+    png : bytes
+    """
+
+    name: str
+    title: str
+    alt: str
+    numbers: pd.DataFrame
+    png: bytes
+
+    def _repr_html_(self) -> str:
+        source = base64.b64encode(self.png).decode("ascii")
+        table = Table(frame=self.numbers, caption=f"Numbers plotted: {self.title}")
+        return (
+            f'<figure><img alt="{escape(self.alt)}" src="data:image/png;base64,{source}">'
+            f"<figcaption>{escape(self.title)}</figcaption></figure>"
+            f"<details><summary>The numbers plotted</summary>{table._repr_html_()}</details>"
+        )
+
+    def __repr__(self) -> str:
+        return f"Figure: {self.title}"
+
+
+def format_number(value: float, places: int = 1) -> str:
+    """Format a number for reading: fixed decimals, true minus sign, thousands separated.
+
+    Parameters
+    ----------
+    value : float
+    places : int
+        Decimals.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_number(-1234.56)
+    '−1,234.6'
+    """
+    if value in (float("inf"), float("-inf")):
+        return "no limit"
+    text = f"{value:,.{places}f}"
+    zero = f"{0:.{places}f}"
+    return zero if text == f"-{zero}" else text.replace("-", "−")
+
+
+def save_canvas(canvas: Canvas) -> bytes:
+    """Draw a matplotlib figure to PNG bytes without time or software stamps, and close it."""
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    plt.close(canvas)
+    return buffer.getvalue()

@@ -1,0 +1,322 @@
+"""The figures people show. Each states its finding as a title and carries its numbers.
+
+Colours are the Government Analysis Function's; shape and direct labels repeat what colour says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.design.build import Design
+from pilot_eval.evidence import Evidence
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import ENGLAND, council_names, load_breaks
+from pilot_eval.reporting.display import Figure, format_number, save_canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
+GREY, TEXT = "#6B7278", "#0B0C0C"
+IA_BANDS = {  # indicator suffix: first day, last day; the last band is open
+    "same_day": (0, 0),
+    "1_5": (1, 5),
+    "6_10": (6, 10),
+    "11_15": (11, 15),
+    "16_20": (16, 20),
+}
+TRIAL_STARTS = 2011.5  # between the years ending March 2011 and March 2012, on an axis of years
+
+
+def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
+    """Plot treated councils and the comparators' mean over the years, with breaks marked.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+        Whose figures are plotted; a missing figure is a gap.
+    title : str
+        The finding, as a sentence.
+
+    Returns
+    -------
+    Figure
+        Its numbers: one row a line, one column a year.
+    """
+    years = [*design.pre, *design.post]
+    comparators = design.figures.loc[list(design.comparators)]
+    names = council_names()
+    lines = {names[code]: design.figures.loc[code] for code in design.treated}
+    with _canvas(height=4.6) as (figure, axes):
+        band = comparators.quantile([0.1, 0.9])
+        axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
+        mean = comparators.mean()
+        axes.plot(years, mean, color=ORANGE, lw=3, marker="s")
+        ends = {f"{len(comparators)} comparators (mean)": (mean.dropna().iloc[-1], ORANGE)}
+        for name, line in lines.items():
+            known = line.dropna()
+            axes.plot(known.index, known, color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
+            ends[name] = (known.iloc[-1], DARK_BLUE)
+        _label_ends(axes, years[-1] + 0.06, ends)
+        _mark_start(axes, design)
+        axes.set_xticks(years, [_year_label(year) for year in years])
+        axes.set_xlim(years[0] - 0.1, years[-1] + 1.15)
+        axes.set_ylabel(_axis_label(plan, design.outcome))
+        png = save_canvas(figure)
+    frame = pd.DataFrame({"Comparators, mean": mean} | lines).T.round(1)
+    frame.columns = [_year_label(year) for year in years]
+    return Figure(
+        name=f"trend_{design.scenario}_{design.outcome}",
+        title=title,
+        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators.",
+        numbers=frame.reset_index(names="Councils"),
+        png=png,
+    )
+
+
+def plot_effects(
+    plan: EvaluationPlan, evidence: Evidence, *, scenario: str, outcome: str, title: str
+) -> Figure:
+    """Plot each treated council's effect and the pooled one, with the detectable range shaded.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    evidence : Evidence
+    scenario, outcome : str
+        Keys of the plan.
+    title : str
+        The finding, as a sentence.
+
+    Returns
+    -------
+    Figure
+    """
+    own = evidence.effects.query("scenario == @scenario and outcome == @outcome")
+    pooled = evidence.table.query("scenario == @scenario and outcome == @outcome")
+    rows = [
+        (row.council_name, row.effect, row.conf_low, row.conf_high, DARK_BLUE, "o")
+        for row in own.itertuples()
+    ]
+    for method, colour in (("sharp", TURQUOISE), ("robust", DARK_PINK)):
+        row = pooled[pooled["method"] == method].iloc[0]
+        label = f"Pooled, {method} test"
+        rows.append((label, row["estimate"], row["conf_low"], row["conf_high"], colour, "D"))
+    reach = pooled.set_index("method")["mde"]["sharp"]
+    with _canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
+        axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
+        axes.axvline(0, color=TEXT, lw=1)
+        for position, (_, effect, low, high, colour, marker) in enumerate(reversed(rows)):
+            axes.plot([low, high], [position] * 2, color=colour, lw=2.5, solid_capstyle="butt")
+            axes.plot(effect, position, marker=marker, color=colour, ms=8)
+        axes.set_yticks(range(len(rows)), [row[0] for row in reversed(rows)])
+        limit = 1.25 * max(
+            abs(value) for row in rows for value in row[1:4] if abs(value) < 5 * reach
+        )
+        axes.set_xlim(-limit, limit)
+        axes.set_xlabel(
+            f"Effect, {plan.outcomes[outcome].unit}. "
+            "Shaded: too small to be detected four times in five (sharp test)"
+        )
+        png = save_canvas(figure)
+    return Figure(
+        name=f"effects_{scenario}_{outcome}",
+        title=title,
+        alt=f"Dots with intervals, one a council and two pooled. {title}",
+        numbers=pd.DataFrame(
+            [row[:4] for row in rows], columns=["Council", "Effect", "Interval from", "Interval to"]
+        ).round(1),
+        png=png,
+    )
+
+
+def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Figure:
+    """Plot minimum detectable effects, in multiples of the comparators' outcome spread.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    evidence : Evidence
+    scenario : str
+
+    Returns
+    -------
+    Figure
+        One bar an outcome measured in percentage points, robust and sharp.
+    """
+    rows = evidence.table.query(
+        "scenario == @scenario and status == 'estimated' and unit == 'percentage points'"
+    )
+    wide = rows.pivot(index="outcome", columns="method", values="mde").loc[
+        list(dict.fromkeys(rows["outcome"]))
+    ]
+    labels = [plan.outcomes[outcome].label for outcome in wide.index]
+    title = (
+        f"With {rows['n_treated'].max()} treated councils or fewer, only effects of "
+        f"{format_number(wide['sharp'].min(), 0)} to {format_number(wide['sharp'].max(), 0)} "
+        "points could be relied on to show"
+    )
+    places = np.arange(len(wide))[::-1]
+    with _canvas(height=1.4 + 0.55 * len(wide)) as (figure, axes):
+        axes.barh(places + 0.19, wide["sharp"], height=0.36, color=DARK_BLUE, label="Sharp test")
+        axes.barh(places - 0.19, wide["robust"], height=0.36, color=ORANGE, label="Robust test")
+        for place, (sharp, robust) in zip(
+            places, wide[["sharp", "robust"]].to_numpy(), strict=True
+        ):
+            for offset, value in ((0.19, sharp), (-0.19, robust)):
+                if np.isfinite(value):
+                    axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
+        axes.set_yticks(places, [_wrap(label) for label in labels])
+        axes.set_xlabel("Minimum detectable effect, percentage points (80% power, two-sided 5%)")
+        axes.legend(frameon=False, loc="lower right")
+        png = save_canvas(figure)
+    numbers = wide[["sharp", "robust"]].round(1)
+    numbers.insert(0, "Outcome", labels)
+    return Figure(
+        name=f"detectable_{scenario}",
+        title=title,
+        alt=f"Bar chart, one pair of bars an outcome. {title}.",
+        numbers=numbers.rename(columns={"sharp": "Sharp test", "robust": "Robust test"}),
+        png=png,
+    )
+
+
+def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ...]) -> Figure:
+    """Plot completed initial assessments per working day in each published band.
+
+    The bands exist only after the start of the trials: this is a picture of the limit's pull,
+    not an effect.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `load_published`.
+    year : int
+        Year ending 31 March.
+    councils : tuple of str
+        Names of councils to show beside England; those without bands are left out.
+
+    Returns
+    -------
+    Figure
+        Its numbers: percent of completed assessments per working day, by band.
+    """
+    shares = daily_shares(table, year=year)
+    names = council_names()
+    shown = {"England": shares.loc[ENGLAND]} | {
+        names[code]: shares.loc[code] for code in shares.index if names.get(code) in councils
+    }
+    england = shown["England"]
+    ratio = england["6_10"] / england["11_15"]
+    title = (
+        f"After the start only ({_year_label(year)}): in England {ratio:.0f} times as many initial "
+        "assessments were finished on each of days 6 to 10 as on each of days 11 to 15"
+    )
+    with _canvas(height=4.4) as (figure, axes):
+        colours = (ORANGE, DARK_BLUE, TURQUOISE, DARK_PINK)
+        styles = ("-", "--", "-.", ":")
+        for (name, row), colour, style in zip(shown.items(), colours, styles, strict=False):
+            edges = [day for first, last in IA_BANDS.values() for day in (first, last + 1)]
+            axes.plot(edges, np.repeat(row.to_numpy(), 2), style, color=colour, lw=2.5, label=name)
+        axes.axvline(11, color=TEXT, lw=1)
+        axes.text(11.2, axes.get_ylim()[1] * 0.96, "limit: day 10", va="top", fontsize=10)
+        axes.set_xticks([0, 5, 10, 15, 20])
+        axes.set_xlabel("Working days from referral (21 days and over not shown)")
+        axes.set_ylabel("Percent of completed\nassessments, per working day")
+        axes.legend(frameon=False, title="Council")
+        png = save_canvas(figure)
+    bands = ["Same day", "1 to 5", "6 to 10", "11 to 15", "16 to 20"]
+    numbers = pd.DataFrame(shown).T.round(2)
+    numbers.columns = bands
+    return Figure(
+        name=f"day_10_spike_{year}",
+        title=title,
+        alt=f"Step chart of assessments finished per working day. {title}.",
+        numbers=numbers.reset_index(names="Council"),
+        png=png,
+    )
+
+
+def daily_shares(table: pd.DataFrame, *, year: int) -> pd.DataFrame:
+    """Compute percent of completed initial assessments per working day in each closed band.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `load_published`.
+    year : int
+
+    Returns
+    -------
+    DataFrame, council_code x band
+        Councils with every closed band published.
+    """
+    rows = table[table["year_ending"] == year]
+    shares = {}
+    for band, (first, last) in IA_BANDS.items():
+        own = rows[rows["indicator"] == f"ia_band_{band}"].set_index("council_code")
+        shares[band] = own["value"] / (last - first + 1)
+    return pd.DataFrame(shares).dropna()
+
+
+@contextmanager
+def _canvas(height: float) -> Iterator[tuple]:
+    import matplotlib.pyplot as plt
+
+    style = {
+        "font.size": 11,
+        "font.family": "DejaVu Sans",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": GREY,
+        "text.color": TEXT,
+        "axes.labelcolor": TEXT,
+        "svg.hashsalt": "pilot_eval",
+    }
+    with plt.rc_context(style):
+        figure, axes = plt.subplots(figsize=(8.6, height), layout="constrained")
+        yield figure, axes
+
+
+def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None:
+    """Label lines at their right end, pushed apart so that no two labels overlap."""
+    low, high = axes.get_ylim()
+    gap = (high - low) * 0.055
+    placed: list[float] = []
+    for name, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
+        height = max(value, placed[-1] + gap) if placed else value
+        placed.append(height)
+        axes.text(x, height, name, color=colour, va="center", fontsize=9.5)
+
+
+def _mark_start(axes: Axes, design: Design) -> None:
+    top = axes.get_ylim()[1]
+    axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
+    axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
+    for record in load_breaks():
+        if record.break_id in design.breaks:
+            at = record.first_year_after - 0.5
+            axes.axvline(at, color=GREY, lw=1, ls=":")
+            if at != TRIAL_STARTS:
+                axes.text(at + 0.03, top, "definition changes", va="bottom", fontsize=9, color=GREY)
+
+
+def _axis_label(plan: EvaluationPlan, outcome: str) -> str:
+    unit = plan.outcomes[outcome].unit
+    return "Percent" if unit == "percentage points" else f"Rate {unit}"
+
+
+def _year_label(year: int) -> str:
+    return f"{year - 1}-{year % 100:02d}"
+
+
+def _wrap(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, 38)
