@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pilot_eval.sources.statuses import (
     FALSE_ZERO,
@@ -37,6 +37,7 @@ COLUMNS = (
 RECOMPUTED = "recomputed"
 PUBLISHED = "published"
 SUPPRESSED_LOW, SUPPRESSED_HIGH = 1, 5
+SPARE = SUPPRESSED_HIGH - SUPPRESSED_LOW
 """DfE hides counts of 1 to 5: what a suppressed count can be (secondary suppression aside)."""
 _SCALE = {"percent": 100.0, "band": 100.0, "rate": 10_000.0}
 _NO_PART = Cell(math.nan, NOT_APPLICABLE)
@@ -71,6 +72,7 @@ def build_rows(
         With the keys `COLUMNS`.
     """
     for figure in vintage.figures:
+        other_bands = _other_bands(figure, vintage)
         for code in sorted(councils):
             since = pilots.get(code)
             piloting = since is not None and vintage.year_ending >= since
@@ -78,7 +80,14 @@ def build_rows(
                 "year_ending": vintage.year_ending,
                 "council_code": code,
                 "indicator": figure.indicator,
-                **_measure(figure, vintage, code, councils[code], populations, piloting),
+                **_measure(
+                    figure,
+                    councils[code].cells,
+                    population=_population(populations.get(code, math.nan)),
+                    other_bands=other_bands,
+                    piloting=piloting,
+                    not_recorded=figure.indicator in vintage.false_zeros.get(code, ()),
+                ),
                 "confidence": _confidence(figure, councils[code]),
                 "dfe_reference": vintage.dfe_reference,
             }
@@ -92,6 +101,7 @@ def make_measure(
     scale: float,
     *,
     use_printed: bool,
+    rest: Sequence[Cell] = (),
 ) -> Row:
     """Make value, statuses and bounds from the counts and the printed value.
 
@@ -108,6 +118,8 @@ def make_measure(
     use_printed : bool
         Whether the printed value stands in where the parts do not give one. Not for rates: their
         printed values rest on another population series.
+    rest : sequence of Cell
+        The other bands of the same total, for the bounds.
 
     Returns
     -------
@@ -126,7 +138,9 @@ def make_measure(
         value, status = printed
         basis = PUBLISHED if status == REPORTED else ""
     bounded = status == SUPPRESSED or numerator.status == REPORTED
-    low, high = bound_numerator(numerators, denominator) if bounded else (math.nan, math.nan)
+    low, high = math.nan, math.nan
+    if bounded:
+        low, high = bound_numerator(numerators, list(rest), denominator)
     return {
         "value": value,
         "value_status": status,
@@ -143,62 +157,87 @@ def make_measure(
 
 def _measure(
     figure: Figure,
-    vintage: Vintage,
-    code: str,
-    source: CouncilFigures,
-    populations: Mapping[str, float],
+    cells: Mapping[str, Cell],
+    *,
+    population: Cell,
+    other_bands: Sequence[str],
     piloting: bool,
+    not_recorded: bool,
 ) -> Row:
     def cell(name: str) -> Cell:
-        return _mark_withheld(source.cells[name], piloting)
+        return _mark_withheld(cells[name], piloting)
 
     printed = cell(figure.published) if figure.published else None
     if figure.kind == "days":
         return make_quartile(_believe(printed or _NO_PART, cell(figure.count or "")))
     parts = [cell(name) for name in figure.numerator]
-    if figure.indicator in vintage.false_zeros.get(code, ()):
+    if not_recorded:
         parts = [Cell(math.nan, FALSE_ZERO) if part == (0.0, REPORTED) else part for part in parts]
-    if figure.kind == "rate":
-        denominator = _population(populations.get(code, math.nan))
-    else:
-        denominator = _add([cell(name) for name in figure.denominator])
-    scale = _SCALE[figure.kind]
-    return make_measure(parts, denominator, printed, scale, use_printed=scale == 100.0)
+    is_rate = figure.kind == "rate"
+    return make_measure(
+        parts,
+        population if is_rate else _add([cell(name) for name in figure.denominator]),
+        printed,
+        _SCALE[figure.kind],
+        use_printed=not is_rate,
+        rest=[cell(name) for name in other_bands],
+    )
 
 
-def bound_numerator(parts: list[Cell], denominator: Cell) -> tuple[float, float]:
+def _other_bands(figure: Figure, vintage: Vintage) -> list[str]:
+    bands = {
+        other.numerator[0]
+        for other in vintage.figures
+        if other.kind == "band" and other.denominator == figure.denominator
+    }
+    return sorted(bands - set(figure.numerator)) if set(figure.numerator) <= bands else []
+
+
+def bound_numerator(parts: list[Cell], rest: list[Cell], denominator: Cell) -> tuple[float, float]:
     """Give the least and the largest the numerator can be.
 
     Parameters
     ----------
     parts : list of Cell
         The counts that are added up to the numerator.
+    rest : list of Cell
+        The other bands of the same total; empty for a count that is no band.
     denominator : Cell
         What it is a share of.
 
     Returns
     -------
     tuple of float
-        Equal to the numerator where that is reported. A suppressed count is taken to be 1 to 5:
-        secondary suppression, which the tables do not mark, can hide more. NaN where a part is
-        missing for another reason, or the denominator is.
+        Equal to the numerator where that is reported. A suppressed count is 1 to 5, unless what
+        the printed bands leave of the total shows that one of them must be larger (DfE hides a
+        second band so that the first cannot be worked out, and does not mark it): then the
+        hidden bands can be anything that the total allows. NaN where a part is missing for
+        another reason, or the denominator is.
 
     Examples
     --------
-    >>> bound_numerator(
-    ...     [Cell(40.0, "reported"), Cell(math.nan, "suppressed")], Cell(80.0, "reported")
-    ... )
+    >>> hidden = Cell(math.nan, "suppressed")
+    >>> bound_numerator([Cell(40.0, "reported"), hidden], [], Cell(80.0, "reported"))
     (41.0, 45.0)
     """
-    hidden = sum(part.status == SUPPRESSED for part in parts)
-    shown = sum(part.value for part in parts if part.status == REPORTED)
-    known = hidden + sum(part.status == REPORTED for part in parts) == len(parts)
-    if not known or denominator.status != REPORTED:
+    usable = all(part.status in (REPORTED, SUPPRESSED) for part in parts)
+    if not usable or denominator.status != REPORTED:
         return math.nan, math.nan
+    shown, hidden = _split(parts)
     if hidden == 0:
         return shown, shown
-    high = min(shown + hidden * SUPPRESSED_HIGH, denominator.value)
-    return min(shown + hidden * SUPPRESSED_LOW, high), high
+    shown_rest, hidden_rest = _split(rest)
+    room = denominator.value - shown_rest - SUPPRESSED_LOW * hidden_rest
+    high = shown + SUPPRESSED_HIGH * hidden
+    if rest and room - shown > SUPPRESSED_HIGH * hidden + SPARE * hidden_rest:
+        high = room
+    high = min(high, room)
+    return min(shown + SUPPRESSED_LOW * hidden, high), high
+
+
+def _split(parts: list[Cell]) -> tuple[float, int]:
+    shown = sum(part.value for part in parts if part.status == REPORTED)
+    return shown, sum(part.status == SUPPRESSED for part in parts)
 
 
 def make_quartile(printed: Cell) -> Row:
