@@ -94,8 +94,44 @@ def make_accessible(body: str, prefix: str = "") -> str:
     for number, block in enumerate(root.iter("pre"), start=1):
         block.set("role", "region")
         block.set("aria-label", f"Text block {number}")
+    _tell_regions_apart(root)
     inner = "".join(html.tostring(child, encoding="unicode", method="html") for child in root)
     return (root.text or "") + inner
+
+
+def _tell_regions_apart(root: HtmlElement) -> None:
+    used: dict[str, int] = {}
+    for region in root.xpath(".//*[@role='region']"):
+        label = region.get("aria-label") or "Part"
+        used[label] = used.get(label, 0) + 1
+        if used[label] > 1:
+            region.set("aria-label", f"{label} ({used[label]})")
+
+
+def read_figures(body: str) -> list[tuple[bytes, list[list[str]]]]:
+    """Read the charts of a page and the numbers plotted in each.
+
+    Parameters
+    ----------
+    body : str
+        HTML with ``<figure>`` elements, each followed by a ``<details>`` that holds its table.
+
+    Returns
+    -------
+    list of (bytes, list of list of str)
+        PNG, and the rows of its table (none where there is no table).
+    """
+    from base64 import b64decode
+
+    from lxml import html
+
+    found = []
+    for figure in html.fragment_fromstring(body, create_parent="div").iter("figure"):
+        sources = figure.xpath(".//img[starts-with(@src, 'data:image/png;base64,')]/@src")
+        details = figure.xpath("following-sibling::*[1][self::details]//tr")
+        rows = [[cell.text_content().strip() for cell in row] for row in details]
+        found += [(b64decode(source.partition(",")[2]), rows) for source in sources]
+    return found
 
 
 def read_title(body: str) -> str:
@@ -169,12 +205,14 @@ def _align_numbers(table: HtmlElement) -> None:
             *cells,
             *(row[column] for row in table.xpath(".//thead/tr") if len(row) == width),
         ]:
-            cell.set("class", "num")
+            cell.set("class", "number")
 
 
 def _wrap_table(table: HtmlElement, number: int) -> None:
     from lxml import html
 
+    if table.getparent().get("class") == "table":
+        return
     captions = table.xpath("./caption")
     name = captions[0].text_content().strip() if captions else f"Table {number}"
     region = html.Element("div")

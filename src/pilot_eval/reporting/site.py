@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilot_eval.reporting.html import TEMPLATES, make_accessible, read_title, render_notebook
+from pilot_eval.reporting.html import (
+    TEMPLATES,
+    make_accessible,
+    read_figures,
+    read_title,
+    render_notebook,
+)
 from pilot_eval.reporting.pdf import print_pdf
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+FIGURES = "figures"
 SUMMARY = "99_summary"
 FILES = {
     "evidence.csv": "every estimate, one row for each scenario, outcome and method",
@@ -70,11 +79,15 @@ def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> Non
     pages = sorted((_read_page(path) for path in notebooks), key=lambda page: page.name != "index")
     if not pages or pages[0].name != "index":
         pages = [_empty_index(facts), *pages]
+    for page in pages:
+        _save_figures(page, folder / FIGURES)
     common = {"facts": facts, "style": _style()}
     jinja = _environment()
     paper = jinja.get_template("print.html.j2").render(pages=_prefix_ids(pages), **common)
     print_pdf(paper, folder)
     files = {name: what for name, what in FILES.items() if (folder / name).exists()}
+    if (folder / FIGURES).exists():
+        files[f"{FIGURES}/"] = "every chart, with the numbers plotted in it"
     files["manifest.json"] = MANIFEST
     template = jinja.get_template("page.html.j2")
     for page in pages:
@@ -94,8 +107,20 @@ def _read_page(path: Path) -> Page:
 
 
 def _empty_index(facts: SiteFacts) -> Page:
-    body = f"<h1>{facts.plan_title}</h1><p>This run left the summary out: see the pages below.</p>"
+    body = f"<h1>{escape(facts.plan_title)}</h1><p>This run left the summary out: see the pages below.</p>"
     return Page(name="index", title=facts.plan_title, label="Summary", body=body)
+
+
+def _save_figures(page: Page, folder: Path) -> None:
+    """Save a page's charts as PNG, and the numbers plotted as CSV of the same name."""
+    name = SUMMARY if page.name == "index" else page.name
+    for number, (png, rows) in enumerate(read_figures(page.body), start=1):
+        folder.mkdir(exist_ok=True)
+        stem = folder / f"{name}-{number}"
+        stem.with_suffix(".png").write_bytes(png)
+        if rows:
+            with stem.with_suffix(".csv").open("w", encoding="utf-8", newline="") as handle:
+                csv.writer(handle, lineterminator="\n").writerows(rows)
 
 
 def _prefix_ids(pages: Sequence[Page]) -> list[Page]:
@@ -103,9 +128,9 @@ def _prefix_ids(pages: Sequence[Page]) -> list[Page]:
     return [
         replace(
             page,
-            body=page.body.replace(' id="', f' id="{page.name}-').replace(
-                ' href="#', f' href="#{page.name}-'
-            ),
+            body=page.body.replace("<details><summary>", "<details open><summary>")
+            .replace(' id="', f' id="{page.name}-')
+            .replace(' href="#', f' href="#{page.name}-'),
         )
         for page in pages
     ]

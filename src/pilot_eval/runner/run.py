@@ -275,9 +275,9 @@ def write_evidence(plan: EvaluationPlan, table_file: Path | None, folder: Path) 
         Where to write.
     """
     from pilot_eval.evaluate import evaluate
-    from pilot_eval.sources.published import load_published
+    from pilot_eval.sources.council_table import read_council_table
 
-    evaluate(plan, load_published(table_file) if table_file else None).write(folder)
+    evaluate(plan, read_council_table(table_file) if table_file else None).write(folder)
 
 
 class _Progress:
