@@ -1,0 +1,154 @@
+"""The one input of the staggered estimators: a wide panel whose units are sorted into cohorts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pilot_eval.errors import DesignError, explain
+
+NEVER = -1  # cohort index of a never-treated unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CohortPanel:
+    """A checked wide panel.
+
+    Attributes
+    ----------
+    outcomes : float array (n_units, n_periods)
+        NaN where missing.
+    periods : int array (n_periods,)
+    starts : int array (n_cohorts,)
+        Column of each cohort's first treated period, ascending.
+    cohort : int array (n_units,)
+        Row of `starts`, or -1 for a never-treated unit.
+    weights : float array (n_units,)
+        Ones unless given.
+    """
+
+    outcomes: np.ndarray
+    periods: np.ndarray
+    starts: np.ndarray
+    cohort: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of units and of periods."""
+        return self.outcomes.shape
+
+    @property
+    def start_periods(self) -> np.ndarray:
+        """First treated period of each cohort."""
+        return self.periods[self.starts]
+
+    @property
+    def treated(self) -> np.ndarray:
+        """True for units that are treated at some time."""
+        return self.cohort != NEVER
+
+    @property
+    def complete(self) -> bool:
+        """True when no outcome is missing."""
+        return bool(np.isfinite(self.outcomes).all())
+
+    def membership(self) -> np.ndarray:
+        """Weight of each unit in its cohort, (n_cohorts + 1, n_units); never treated last."""
+        groups = np.arange(len(self.starts) + 1)
+        groups[-1] = NEVER
+        return (self.cohort == groups[:, None]) * self.weights
+
+    def exposure(self) -> np.ndarray:
+        """1.0 where a unit is under treatment, (n_units, n_periods)."""
+        start = np.append(self.starts, self.shape[1])[self.cohort]
+        return (np.arange(self.shape[1]) >= start[:, None]).astype(float)
+
+
+def build_cohort_panel(
+    outcomes: np.ndarray,
+    first_treated: np.ndarray,
+    periods: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    *,
+    always_treated: Literal["refuse", "keep"] = "refuse",
+) -> CohortPanel:
+    """Check a wide panel and sort its units into cohorts.
+
+    Parameters
+    ----------
+    outcomes : float array (n_units, n_periods)
+        One row a council; NaN = missing.
+    first_treated : float array (n_units,)
+        First treated period; NaN = never treated. Later than the last period counts as never.
+    periods : int array (n_periods,), optional
+        Ascending; default 0, 1, 2, ...
+    weights : float array (n_units,), optional
+        Positive; default 1.
+    always_treated : {"refuse", "keep"}
+        What to do with units treated from the first period on.
+
+    Returns
+    -------
+    CohortPanel
+
+    Raises
+    ------
+    DesignError
+        If shapes disagree, a value is infinite, nobody is treated, nobody is a comparator at any
+        time, a start is no period, or a treated unit has no period before its start.
+    """
+    Y, periods, weights = _checked_arrays(outcomes, first_treated, periods, weights)
+    first = np.asarray(first_treated, dtype=float)
+    ever = np.isfinite(first) & (first <= periods[-1])
+    columns = np.searchsorted(periods, np.where(ever, np.maximum(first, periods[0]), periods[-1]))
+    _check_starts(first, ever, columns, periods, always_treated)
+    starts = np.unique(columns[ever])
+    cohort = np.where(ever, np.searchsorted(starts, columns), NEVER)
+    if ever.all() and len(starts) == 1:
+        _refuse("first_treated", "leave somebody to compare with", "one start for every unit")
+    return CohortPanel(outcomes=Y, periods=periods, starts=starts, cohort=cohort, weights=weights)
+
+
+def _checked_arrays(
+    outcomes: np.ndarray,
+    first_treated: np.ndarray,
+    periods: np.ndarray | None,
+    weights: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    Y = np.asarray(outcomes, dtype=float)
+    if Y.ndim != 2 or Y.shape[1] < 2:
+        _refuse("outcomes", "have units in rows and two or more periods in columns", Y.shape)
+    if np.isinf(Y).any():
+        _refuse("outcomes", "be finite or NaN", "an infinite value")
+    periods = np.arange(Y.shape[1]) if periods is None else np.asarray(periods)
+    weights = np.ones(len(Y)) if weights is None else np.asarray(weights, dtype=float)
+    if np.shape(first_treated) != (len(Y),):
+        _refuse("first_treated", f"have one value a unit ({len(Y)})", np.shape(first_treated))
+    if periods.shape != (Y.shape[1],) or not (np.diff(periods) > 0).all():
+        _refuse("periods", f"be {Y.shape[1]} ascending numbers", periods.shape)
+    if weights.shape != (len(Y),) or not (np.isfinite(weights) & (weights > 0)).all():
+        _refuse("weights", f"be {len(Y)} positive numbers", weights.shape)
+    return Y, periods, weights
+
+
+def _check_starts(
+    first: np.ndarray, ever: np.ndarray, columns: np.ndarray, periods: np.ndarray, always: str
+) -> None:
+    if not ever.any():
+        _refuse("first_treated", "name a period for at least one unit", "nobody treated")
+    inside = ever & (first >= periods[0])
+    if (periods[columns[inside]] != first[inside]).any():
+        _refuse("first_treated", "be one of the periods, or NaN", "a value between two periods")
+    if always == "refuse" and (columns[ever] == 0).any():
+        _refuse(
+            "first_treated",
+            "leave every treated unit a period before its start",
+            f"{int((columns[ever] == 0).sum())} units treated from the first period on",
+        )
+
+
+def _refuse(name: str, rule: str, got: object) -> None:
+    raise DesignError(explain(name, rule, got, "Correct the panel or leave the unit out."))

@@ -1,0 +1,310 @@
+"""Least squares over the unit simplex, many problems at once, in Gram form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+FIRST_ROUND = 100  # iterations before small weights are dropped, as published
+SMALLEST_SCALE = 1e-100
+RANK_TOLERANCE = 1e-13  # share of the largest eigenvalue below which rounding rules
+CONDITION_LIMIT = 1e-9  # the same for a safe direct solution
+EXACT_TOLERANCE = 1e-12  # of the largest entry: above rounding, below any weight that matters
+SPARSE_SHARE = 0.25  # weights up to this share of the largest are dropped, as published
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SimplexProblem:
+    """Minimise |A x - b|^2 + ridge |x|^2 over x >= 0, sum(x) = 1, for several problems.
+
+    Attributes
+    ----------
+    gram : float array (n_weights, n_weights) or (n_problems, n_weights, n_weights)
+        A'A, shared by all problems or one each.
+    linear : float array (n_problems, n_weights)
+        A'b.
+    constant : float array (n_problems,)
+        b'b.
+    allowed : bool array (n_problems, n_weights)
+        False holds a weight at zero.
+    ridge : float array (n_problems,)
+    """
+
+    gram: np.ndarray
+    linear: np.ndarray
+    constant: np.ndarray
+    allowed: np.ndarray
+    ridge: np.ndarray
+
+
+def solve_frank_wolfe(
+    problem: SimplexProblem, *, tolerance: np.ndarray, max_iterations: int = 10_000
+) -> np.ndarray:
+    """Solve by Frank-Wolfe steps in two rounds, small weights dropped between them.
+
+    Parameters
+    ----------
+    problem : SimplexProblem
+    tolerance : float array (n_problems,)
+        A problem stops once a step lowers its objective by no more than this.
+    max_iterations : int
+        In the second round.
+
+    Returns
+    -------
+    float array (n_problems, n_weights)
+
+    References
+    ----------
+    Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), AER 111(12), algorithm 1 and its
+    published software: exact line search, uniform start, 100 steps, drop weights up to a quarter
+    of the largest, 10,000 steps. ``docs/methods-estimators.md``, block SDID.
+    """
+    start = problem.allowed / problem.allowed.sum(1, keepdims=True)
+    rough = _descend(problem, start, tolerance, FIRST_ROUND)
+    return _descend(problem, _sparsify(rough), tolerance, max_iterations)
+
+
+def solve_exact(problem: SimplexProblem) -> np.ndarray:
+    """Solve to the optimum: active sets, or non-negative least squares where near-singular.
+
+    Parameters
+    ----------
+    problem : SimplexProblem
+
+    Returns
+    -------
+    float array (n_problems, n_weights)
+        The minimiser; where several share the minimum, one of them.
+
+    References
+    ----------
+    Nocedal and Wright (2006), Numerical Optimization, algorithm 16.3; Lawson and Hanson (1974),
+    Solving Least Squares Problems, chapter 23. ``docs/methods-estimators.md``, block SDID.
+    """
+    solution = np.zeros_like(problem.linear)
+    shared = _Quadratic.of(problem.gram) if problem.gram.ndim == 2 else None
+    for b, linear in enumerate(problem.linear):
+        kept = np.flatnonzero(problem.allowed[b])
+        quadratic = (shared or _Quadratic.of(problem.gram[b])).restrict(kept, problem.ridge[b])
+        solve = _active_set if quadratic.well_conditioned else _non_negative
+        solution[b, kept] = solve(quadratic, linear[kept])
+    return solution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Quadratic:
+    """A Gram matrix plus ridge, and a thin factor of the Gram matrix."""
+
+    gram: np.ndarray
+    factor: np.ndarray
+    smallest: float
+    largest: float
+    ridge: float = 0.0
+
+    @classmethod
+    def of(cls, gram: np.ndarray) -> _Quadratic:
+        value, vector = np.linalg.eigh(gram)
+        top = max(float(value[-1]), 1e-300)
+        large = value > RANK_TOLERANCE * top
+        factor = vector[:, large] * np.sqrt(value[large])
+        return cls(gram=gram, factor=factor, smallest=max(float(value[0]), 0.0), largest=top)
+
+    @property
+    def well_conditioned(self) -> bool:
+        return self.smallest + self.ridge > CONDITION_LIMIT * self.largest
+
+    def restrict(self, rows: np.ndarray, ridge: float) -> _Quadratic:
+        gram, factor = self.gram[np.ix_(rows, rows)], self.factor[rows]
+        return replace(self, gram=gram, factor=factor, ridge=float(ridge))
+
+    def gradient(self, x: np.ndarray, linear: np.ndarray) -> np.ndarray:
+        return self.gram @ x + self.ridge * x - linear
+
+    def solve(self, free: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Solve on some weights, through the thin factor where that is the smaller system."""
+        thin = self.factor[free]
+        if len(free) <= thin.shape[1] or self.ridge <= CONDITION_LIMIT * self.largest:
+            hessian = self.gram[np.ix_(free, free)]
+            return np.linalg.solve(hessian + self.ridge * np.eye(len(free)), right)
+        inner = thin.T @ thin + self.ridge * np.eye(thin.shape[1])
+        return (right - thin @ np.linalg.solve(inner, thin.T @ right)) / self.ridge
+
+    def solve_to_one(self, free: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, float]:
+        """Minimise over weights that sum to one, signs free; also the common gradient."""
+        solved = self.solve(free, np.column_stack([linear[free], np.ones(len(free))]))
+        level = (1.0 - solved[:, 0].sum()) / solved[:, 1].sum()
+        return solved[:, 0] + level * solved[:, 1], level
+
+
+def _active_set(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
+    support, x = _first_support(quadratic, linear)
+    slack = EXACT_TOLERANCE * max(np.abs(quadratic.gram).max(), np.abs(linear).max())
+    for _ in range(20 * len(linear)):
+        free = np.flatnonzero(support)
+        goal, level = quadratic.solve_to_one(free, linear)
+        if goal.min() < 0:
+            down = goal < x[free]
+            ratio = np.where(down, x[free] / np.where(down, x[free] - goal, 1.0), np.inf)
+            x[free] = np.maximum(x[free] + min(1.0, ratio.min()) * (goal - x[free]), 0.0)
+            support[free[ratio.argmin()]] = False
+            x[~support] = 0.0
+            continue
+        x[free] = goal
+        gradient = np.where(support, np.inf, quadratic.gradient(x, linear) - level)
+        if gradient.min() >= -slack:
+            break
+        support[gradient.argmin()] = True
+    return x
+
+
+def _first_support(quadratic: _Quadratic, linear: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Drop negative weights until none is left: a feasible start close to the optimum."""
+    support, x = np.ones(len(linear), dtype=bool), np.zeros(len(linear))
+    while True:
+        free = np.flatnonzero(support)
+        value, _ = quadratic.solve_to_one(free, linear)
+        if value.min() >= 0:
+            x[free] = value
+            return support, x
+        support[free[value < 0]] = False
+
+
+def _non_negative(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
+    """Solve through x >= 0 alone.
+
+    The best direction of |(A - b1')x|^2 + (1'x - 1)^2 is the best point of the simplex, so the
+    solution needs only dividing by its sum.
+    """
+    from scipy.optimize import nnls
+
+    A = quadratic.factor.T
+    target = np.linalg.lstsq(quadratic.factor, linear, rcond=None)[0]
+    scale = np.sqrt((quadratic.factor**2).sum() / len(linear))
+    rows = np.vstack(
+        [
+            (A - target[:, None]) / scale,
+            np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)),
+            np.ones(len(linear)),
+        ]
+    )
+    x, _ = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0), maxiter=50 * len(linear))
+    return x / x.sum()
+
+
+def _sparsify(x: np.ndarray) -> np.ndarray:
+    kept = np.where(x <= SPARSE_SHARE * x.max(1, keepdims=True), 0.0, x)
+    return kept / kept.sum(1, keepdims=True)
+
+
+def _descend(
+    problem: SimplexProblem, start: np.ndarray, tolerance: np.ndarray, max_iterations: int
+) -> np.ndarray:
+    state = _State(problem, start)
+    solution = start.copy()
+    before = np.full(len(start), np.inf)
+    for count in range(1, max_iterations + 1):
+        value = state.step()
+        if count >= 2:
+            done = before - value <= tolerance[state.problems]
+            if done.any():
+                solution[state.problems[done]] = state.x[done]
+                state.keep(~done)
+                value = value[~done]
+                if len(value) == 0:
+                    return solution
+        before = value
+    solution[state.problems] = state.x
+    return solution
+
+
+class _State:
+    """Running sums of the problems that have not stopped; one Frank-Wolfe step updates all.
+
+    With H = x'A'Ax, S = x'x and P = x'A'b kept up to date, a step costs one pass over the
+    gradient instead of a matrix product.
+    """
+
+    BY_PROBLEM = ("problems", "constant", "ridge", "linear", "scale", "z", "reach", "S", "H", "P")
+
+    def __init__(self, problem: SimplexProblem, start: np.ndarray) -> None:
+        self.problems = np.arange(len(start))
+        self.ridge, self.shared = problem.ridge, problem.gram.ndim == 2
+        self.gram, self.constant = problem.gram, problem.constant
+        # A forbidden weight has gradient +inf: it is never chosen.
+        self.linear = np.where(problem.allowed, problem.linear, -np.inf)
+        self.scale = np.ones(len(start))  # x = scale * z: shrinking x is then one number a problem
+        self.z = start.copy()
+        self.reach = self._product(start) + self.ridge[:, None] * start
+        self.S = (start**2).sum(1)
+        self.H = (start * self.reach).sum(1) - self.ridge * self.S
+        self.P = (start * np.where(problem.allowed, problem.linear, 0.0)).sum(1)
+        self._size()
+
+    @property
+    def x(self) -> np.ndarray:
+        return self.scale[:, None] * self.z
+
+    def _product(self, x: np.ndarray) -> np.ndarray:
+        if self.shared:
+            return x @ self.gram
+        return np.matmul(self.gram, x[:, :, None])[:, :, 0]
+
+    def _size(self) -> None:
+        self.rows = np.arange(len(self.problems))
+        self.buffer = np.empty_like(self.z)
+        diagonal = np.diagonal(self.gram, axis1=-2, axis2=-1)
+        self.diagonal = np.broadcast_to(diagonal, self.z.shape)
+
+    def keep(self, rows: np.ndarray) -> None:
+        for name in (
+            "problems",
+            "constant",
+            "ridge",
+            "linear",
+            "scale",
+            "z",
+            "reach",
+            "S",
+            "H",
+            "P",
+        ):
+            setattr(self, name, getattr(self, name)[rows])
+        if not self.shared:
+            self.gram = self.gram[rows]
+        self._size()
+
+    def step(self) -> np.ndarray:
+        """Move every problem towards its best vertex; return the objectives."""
+        rows, ridge = self.rows, self.ridge
+        np.subtract(self.reach, self.linear, out=self.buffer)
+        best = self.buffer.argmin(1)
+        x_best, diagonal = self.scale * self.z[rows, best], self.diagonal[rows, best]
+        product = self.reach[rows, best] - ridge * x_best
+        slope = self.buffer[rows, best] - (self.H - self.P + ridge * self.S)
+        curve = diagonal - 2 * product + self.H + ridge * (1 - 2 * x_best + self.S)
+        size = np.where(curve > 0, -slope / np.where(curve > 0, curve, 1.0), 0.0).clip(0.0, 1.0)
+        stay = 1.0 - size
+        self.H = stay**2 * self.H + 2 * stay * size * product + size**2 * diagonal
+        self.S = stay**2 * self.S + 2 * stay * size * x_best + size**2
+        self.P = stay * self.P + size * self.linear[rows, best]
+        self._move(best, size, stay)
+        return self.H - 2 * self.P + self.constant + ridge * self.S
+
+    def _move(self, best: np.ndarray, size: np.ndarray, stay: np.ndarray) -> None:
+        rows = self.rows
+        self.scale = self.scale * stay
+        faded = self.scale < SMALLEST_SCALE
+        if faded.any():
+            self.z[faded] *= self.scale[faded, None]
+            self.scale[faded] = 1.0
+        self.z[rows, best] += size / self.scale
+        if self.shared:  # "clip" skips a bounds check that costs more than the copy
+            np.take(self.gram, best, axis=0, out=self.buffer, mode="clip")
+        else:
+            self.buffer[:] = self.gram[rows, best]
+        self.buffer *= size[:, None]
+        self.reach *= stay[:, None]
+        self.reach += self.buffer
+        self.reach[rows, best] += size * self.ridge

@@ -1,0 +1,271 @@
+"""Synthetic difference-in-differences, synthetic control and DiD in one form, with placebos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
+from pilot_eval.estimation.group_time import check_never
+from pilot_eval.estimation.synthetic_weights import (
+    Method,
+    Solver,
+    SyntheticWeights,
+    split_units,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SyntheticEstimate:
+    """One estimate with its weights.
+
+    Attributes
+    ----------
+    att : float
+    unit_weights : float array (n_comparators,)
+        In the order of the comparators' rows.
+    time_weights : float array (n_pre,)
+        Zero for "sc".
+    gap : float array (n_periods,)
+        Treated mean minus weighted comparators; the ATT is its post-treatment mean minus its
+        time-weighted pre-treatment mean.
+    pre_rmse : float
+        Root mean square of the gap before the start, about its mean (about zero for "sc").
+    n_treated, n_comparators, n_pre : int
+    method, solver : str
+    """
+
+    att: float
+    unit_weights: np.ndarray
+    time_weights: np.ndarray
+    gap: np.ndarray
+    pre_rmse: float
+    n_treated: int
+    n_comparators: int
+    n_pre: int
+    method: str
+    solver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlaceboDistribution:
+    """The estimate among estimates for comparators treated as if.
+
+    Attributes
+    ----------
+    att : float
+    placebos : float array (n_placebos,)
+    p_value : float
+        (1 + placebos at least as large in size) / (1 + n_placebos); never 0.
+    std_error : float
+        Standard deviation of the placebos; its normal interval is not valid where the treated
+        differ in size from the comparators.
+    exact : bool
+        True when every set of comparators of that size was used.
+    """
+
+    att: float
+    placebos: np.ndarray
+    p_value: float
+    std_error: float
+    exact: bool
+
+
+def estimate_synthetic_did(
+    outcomes: np.ndarray,
+    treated: np.ndarray,
+    n_pre: int,
+    *,
+    method: Method = "sdid",
+    solver: Solver = "frank_wolfe",
+) -> SyntheticEstimate:
+    """Estimate the ATT of one start with weighted comparators and periods.
+
+    Parameters
+    ----------
+    outcomes : float array (n_units, n_periods)
+        Complete.
+    treated : bool array (n_units,)
+    n_pre : int
+        Columns before the start, at least 2.
+    method : {"sdid", "sc", "did"}
+        Synthetic DiD; synthetic control on pre-treatment outcomes; plain DiD.
+    solver : {"frank_wolfe", "exact"}
+        The published software's algorithm, which stops a little short of the optimum (its
+        numbers are the published ones); or the optimum itself, which is faster.
+
+    Returns
+    -------
+    SyntheticEstimate
+
+    Raises
+    ------
+    DesignError
+        If an outcome is missing, nobody is treated or compared, or n_pre cannot be used.
+
+    References
+    ----------
+    Arkhangelsky, Athey, Hirshberg, Imbens and Wager (2021), AER 111(12), algorithm 1; Abadie,
+    Diamond and Hainmueller (2010), JASA 105. ``docs/methods-estimators.md``, block SDID.
+    """
+    pool, own = split_units(outcomes, treated, n_pre, method, solver)
+    fit = SyntheticWeights.of(pool, n_pre, len(own), method, solver)
+    donors = np.ones((1, len(pool)), dtype=bool)
+    unit, time = fit.weights(own.mean(0)[None], donors)
+    gap = own.mean(0) - unit[0] @ pool
+    centre = 0.0 if method == "sc" else gap[:n_pre].mean()
+    return SyntheticEstimate(
+        att=float(gap[n_pre:].mean() - time[0] @ gap[:n_pre]),
+        unit_weights=unit[0],
+        time_weights=time[0],
+        gap=gap,
+        pre_rmse=float(np.sqrt(((gap[:n_pre] - centre) ** 2).mean())),
+        n_treated=len(own),
+        n_comparators=len(pool),
+        n_pre=n_pre,
+        method=method,
+        solver=solver,
+    )
+
+
+def placebo_synthetic_did(
+    outcomes: np.ndarray,
+    treated: np.ndarray,
+    n_pre: int,
+    *,
+    draws: int = 200,
+    seed: int,
+    method: Method = "sdid",
+    solver: Solver = "frank_wolfe",
+) -> PlaceboDistribution:
+    """Re-estimate for sets of comparators treated as if, every weight fitted anew.
+
+    Parameters
+    ----------
+    outcomes, treated, n_pre, method, solver
+        As `estimate_synthetic_did`.
+    draws : int
+        Sets of as many comparators as there are treated units; all of them, exactly, where there
+        are no more than this.
+    seed : int
+
+    Returns
+    -------
+    PlaceboDistribution
+
+    Raises
+    ------
+    DesignError
+        As `estimate_synthetic_did`; or if placebo sets would leave fewer than two comparators.
+
+    References
+    ----------
+    Arkhangelsky et al. (2021), algorithm 4; Abadie et al. (2010), section 2.4.
+    """
+    estimate = estimate_synthetic_did(outcomes, treated, n_pre, method=method, solver=solver)
+    pool, own = split_units(outcomes, treated, n_pre, method, solver)
+    sets, exact = _placebo_sets(len(pool), len(own), draws, seed)
+    fit = SyntheticWeights.of(pool, n_pre, len(own), method, solver)
+    return _distribution(estimate.att, fit.effects(pool, sets, sets), exact)
+
+
+def estimate_staggered_synthetic_did(
+    outcomes: np.ndarray,
+    first_treated: np.ndarray,
+    periods: np.ndarray | None = None,
+    *,
+    method: Method = "sdid",
+    solver: Solver = "frank_wolfe",
+    draws: int = 0,
+    seed: int = 0,
+) -> tuple[PlaceboDistribution, np.ndarray]:
+    """Estimate cohort by cohort against the never treated, and average over treated cells.
+
+    Parameters
+    ----------
+    outcomes : float array (n_units, n_periods)
+        Complete.
+    first_treated : float array (n_units,)
+        First treated period; NaN = never treated.
+    periods : int array (n_periods,), optional
+    method, solver
+        As `estimate_synthetic_did`.
+    draws : int
+        Placebo paths: comparators drawn into cohorts of the same sizes and starts. 0 = none.
+    seed : int
+
+    Returns
+    -------
+    PlaceboDistribution
+        With NaN p-value and standard error where draws is 0.
+    float array (n_cohorts,)
+        The cohorts' own estimates.
+
+    References
+    ----------
+    Arkhangelsky et al. (2021), appendix A; Clarke, Pailanir, Athey and Imbens (2023),
+    algorithm 2. ``docs/methods-estimators.md``, block SDID.
+    """
+    panel = build_cohort_panel(outcomes, first_treated, periods)
+    check_never(panel, "never")
+    pool, own = split_units(panel.outcomes, panel.treated, int(panel.starts[0]), method, solver)
+    sizes = (panel.cohort == np.arange(len(panel.starts))[:, None]).sum(1)
+    share = sizes * (panel.shape[1] - panel.starts)
+    share = share / share.sum()
+    effects = np.array(
+        [
+            estimate_synthetic_did(
+                *_one_cohort(panel, g), int(start), method=method, solver=solver
+            ).att
+            for g, start in enumerate(panel.starts)
+        ]
+    )
+    if draws == 0:
+        return _distribution(float(share @ effects), np.array([]), False), effects
+    paths = _random_sets(len(pool), len(own), draws, np.random.default_rng(seed))
+    placebos = np.zeros(draws)
+    for g, start in enumerate(panel.starts):
+        fit = SyntheticWeights.of(pool, int(start), int(sizes[g]), method, solver)
+        before = sizes[:g].sum()
+        placebos += share[g] * fit.effects(pool, paths[:, before : before + sizes[g]], paths)
+    return _distribution(float(share @ effects), placebos, False), effects
+
+
+def _one_cohort(panel: CohortPanel, g: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = (panel.cohort == g) | ~panel.treated
+    return panel.outcomes[rows], panel.treated[rows]
+
+
+def _distribution(att: float, placebos: np.ndarray, exact: bool) -> PlaceboDistribution:
+    some = len(placebos) > 1
+    extreme = int((np.abs(placebos) >= abs(att) * (1 - 1e-12)).sum())
+    return PlaceboDistribution(
+        att=att,
+        placebos=placebos,
+        p_value=(1 + extreme) / (1 + len(placebos)) if some else float("nan"),
+        std_error=float(placebos.std(ddof=1)) if some else float("nan"),
+        exact=exact,
+    )
+
+
+def _placebo_sets(n_pool: int, size: int, draws: int, seed: int) -> tuple[np.ndarray, bool]:
+    if n_pool - size < 2:
+        raise DesignError(
+            explain(
+                "comparators",
+                f"number at least {size + 2} for placebos of {size} treated",
+                n_pool,
+                "Use the estimate without a placebo distribution.",
+            )
+        )
+    if comb(n_pool, size) <= draws:
+        return np.array(list(combinations(range(n_pool), size))), True
+    return _random_sets(n_pool, size, draws, np.random.default_rng(seed)), False
+
+
+def _random_sets(n_pool: int, size: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    return np.stack([rng.choice(n_pool, size, replace=False) for _ in range(draws)])
