@@ -12,7 +12,7 @@ _PUBLIC = {
     "load_published": "pilot_eval.sources.published",
     "build_panel": "pilot_eval.measures.panel",
     "build_design": "pilot_eval.design.build",
-    "evaluate": "pilot_eval.evaluate",
+    "evaluate": "pilot_eval.evaluation",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -60,13 +60,14 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
         axes.plot(years, mean, color=ORANGE, lw=3, marker="s")
         ends = {f"{len(comparators)} comparators (mean)": (mean.dropna().iloc[-1], ORANGE)}
         for name, line in lines.items():
-            known = line.dropna()
-            axes.plot(known.index, known, color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
-            ends[name] = (known.iloc[-1], DARK_BLUE)
+            axes.plot(years, line, color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
+            last = line.last_valid_index()
+            label = name if last == years[-1] else f"{name} (to {_year_label(last)})"
+            ends[label] = (line[last], DARK_BLUE)
         _label_ends(axes, years[-1] + 0.06, ends)
         _mark_start(axes, design)
         axes.set_xticks(years, [_year_label(year) for year in years])
-        axes.set_xlim(years[0] - 0.1, years[-1] + 1.15)
+        axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(_axis_label(plan, design.outcome))
         png = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | lines).T.round(1)
@@ -121,7 +122,7 @@ def plot_effects(
         )
         axes.set_xlim(-limit, limit)
         axes.set_xlabel(
-            f"Effect, {plan.outcomes[outcome].unit}. "
+            f"Effect, {plan.outcomes[outcome].unit}.\n"
             "Shaded: too small to be detected four times in five (sharp test)"
         )
         png = save_canvas(figure)
@@ -173,8 +174,8 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
                 if np.isfinite(value):
                     axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
         axes.set_yticks(places, [_wrap(label) for label in labels])
-        axes.set_xlabel("Minimum detectable effect, percentage points (80% power, two-sided 5%)")
-        axes.legend(frameon=False, loc="lower right")
+        axes.set_xlabel("Minimum detectable effect,\npercentage points (80% power, two-sided 5%)")
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
         png = save_canvas(figure)
     numbers = wide[["sharp", "robust"]].round(1)
     numbers.insert(0, "Outcome", labels)

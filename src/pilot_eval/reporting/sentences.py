@@ -10,7 +10,7 @@ from math import isfinite, isnan
 
 import pandas as pd
 
-from pilot_eval.evaluate import conclude
+from pilot_eval.evaluation import conclude
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import format_number
 
@@ -88,14 +88,16 @@ def _headline(plan: EvaluationPlan, robust: pd.Series, sharp: pd.Series) -> str:
         [robust.to_dict() | {"method": "robust"}, sharp.to_dict() | {"method": "sharp"}]
     )
     answer = classify(rows)
-    direction = "rose" if robust["estimate"] > 0 else "fell"
     size = format_number(abs(robust["estimate"]))
+    direction = "rose" if robust["estimate"] > 0 else "fell"
+    moved = (
+        f"{direction} by {size} {unit}"
+        if float(size.replace(",", ""))
+        else f"moved by less than 0.05 {unit}"
+    )
     groups = f"{robust['n_treated']} treated against {robust['n_comparators']} comparators"
     interval = _interval(plan, robust) or _interval(plan, sharp)
-    text = (
-        f"among the pilots it {direction} by {size} {unit} relative to comparators "
-        f"({interval}; {groups})."
-    )
+    text = f"among the pilots it {moved} relative to comparators ({interval}; {groups})."
     if answer.startswith("suggestive"):
         text += (
             " This is suggestive only: it rests on the assumption that a council's year-to-year "
@@ -150,9 +152,10 @@ def _fragility(rows: pd.DataFrame) -> str:
         return ""
     row = fragile.iloc[0]
     return (
-        "Fragile: small counts were suppressed, and depending on what they were the estimate lies "
-        f"between {format_number(row['bound_low'])} and {format_number(row['bound_high'])}, "
-        "which would change the conclusion."
+        "Fragile: with the suppressed small counts put back at anything they can be, the estimate "
+        f"would lie between {format_number(row['bound_low'])} and "
+        f"{format_number(row['bound_high'])} {SHORT_UNITS[row['unit']]} and the conclusion of the "
+        f"{' and '.join(fragile['method'])} test would change."
     )
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +27,14 @@ from pilot_eval.runner.notebooks import (
     worker_pool,
 )
 from pilot_eval.runner.parameters import check_parameters, parse_parameters, read_declared
-from pilot_eval.runner.staging import publish, refuse_occupied, stage
+from pilot_eval.runner.staging import publish, stage
 
 if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
 
 NOTEBOOKS = "notebooks"
 INCOMPLETE = "-incomplete"
+MOST_NAMES = 1000
 # Parameters that are keys of the plan: the evidence follows them, as the notebooks do.
 PLAN_KEYS = {
     "alpha": "inference.alpha",
@@ -115,16 +115,23 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     use_one_thread_each()
     started = datetime.now(UTC)
     prepared = _prepare(request)
-    target = request.out or _free_name(request.root / "reports", started, prepared.plan)
-    refuse_occupied(target)
-    with stage(target) as folder:
+    run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
+    with stage(request.out or request.root / "reports" / run_id) as folder:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
         _write_pages(request, prepared, executed, folder, tell)
         _write_manifest(request, prepared, executed, folder, started)
-        if failed:
-            target = _set_aside(folder, target)
-    return RunResult(folder=target, failed=failed)
+        published = publish(folder, _names(request, run_id, complete=not failed))
+    return RunResult(folder=published, failed=failed)
+
+
+def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:
+    """List names for the results, best first; only an explicit --out has no second choice."""
+    target = request.out or request.root / "reports" / run_id
+    stem = target.name if complete else f"{target.name}{INCOMPLETE}"
+    yield target.with_name(stem)
+    if not (request.out and complete):
+        yield from (target.with_name(f"{stem}-{number}") for number in range(2, MOST_NAMES))
 
 
 def _prepare(request: RunRequest) -> _Prepared:
@@ -234,12 +241,6 @@ def _inspect(root: Path, name: str) -> dict[str, Any]:
     return {declared.name: declared.default for declared in read_declared(inspected, name)}
 
 
-def _free_name(reports: Path, started: datetime, plan: EvaluationPlan) -> Path:
-    stem = f"{started:%Y%m%d-%H%M%S}-{plan.hash}"
-    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-    return next(reports / name for name in names if not (reports / name).exists())
-
-
 def _execute(request: RunRequest, prepared: _Prepared, folder: Path, tell: Tell) -> list[Executed]:
     if not request.notebooks:
         write_evidence(prepared.plan, request.table_file, folder)
@@ -274,7 +275,7 @@ def write_evidence(plan: EvaluationPlan, table_file: Path | None, folder: Path) 
     folder : pathlib.Path
         Where to write.
     """
-    from pilot_eval.evaluate import evaluate
+    from pilot_eval.evaluation import evaluate
     from pilot_eval.sources.council_table import read_council_table
 
     evaluate(plan, read_council_table(table_file) if table_file else None).write(folder)
@@ -363,10 +364,3 @@ def _describe(result: Executed) -> dict[str, Any]:
     described = asdict(result)
     described.update(path=f"{NOTEBOOKS}/{result.path.name}", seconds=round(result.seconds, 1))
     return described
-
-
-def _set_aside(folder: Path, target: Path) -> Path:
-    names = (f"{target.name}{INCOMPLETE}" + (f"-{n}" if n > 1 else "") for n in count(1))
-    aside = next(target.with_name(name) for name in names if not target.with_name(name).exists())
-    publish(folder, aside)
-    return aside

@@ -1,0 +1,224 @@
+"""The answers on the first page, made from the evidence table alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilot_eval.plan import EvaluationPlan, Outcome
+from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.sentences import classify, word_finding
+
+QUESTIONS = {
+    "delay": "Did delay grow?",
+    "safety": "Were children less safe?",
+    "activity": "Did the councils' activity change?",
+}
+VERDICT_WORDS = {
+    "undetermined": "not shown",
+    "not_estimable": "no comparison possible",
+    "descriptive": "described only",
+}
+
+
+def tabulate_verdicts(plan: EvaluationPlan, table: pd.DataFrame) -> Table:
+    """Show what was found for every outcome under every scenario, in words.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        The evidence table.
+
+    Returns
+    -------
+    Table
+        One row an outcome, one column a scenario.
+    """
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        row = {"Outcome": outcome.label}
+        for scenario in dict.fromkeys(table["scenario"]):
+            row[f"Scenario {scenario}"] = _cell(outcome, _rows(table, scenario, key))
+        rows.append(row)
+    return Table(frame=pd.DataFrame(rows), caption="What was found, by outcome and scenario")
+
+
+def answer_question(plan: EvaluationPlan, table: pd.DataFrame, *, family: str) -> str:
+    """Answer one of the evaluation's questions in plain English.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        The evidence table.
+    family : {"delay", "safety", "activity"}
+
+    Returns
+    -------
+    str
+        A paragraph: the answer, then what it rests on.
+    """
+    verdicts = _verdicts(plan, table, family)
+    shown = [item for item in verdicts if item[2] in ("rise", "fall")]
+    suggestive = [item for item in verdicts if item[2].startswith("suggestive")]
+    compared = [item for item in verdicts if item[2] not in ("not_estimable", "descriptive")]
+    measures = len({outcome for outcome, _, _, _ in verdicts})
+    if not compared:
+        return (
+            f"{QUESTIONS[family]} The figures cannot say: no measure of {family} can be compared."
+        )
+    if shown:
+        lead = f"There is a sign of it. {_list_findings(plan, shown)}"
+        if suggestive:
+            lead += f" Suggestive only: {_list_findings(plan, suggestive)}"
+    elif suggestive:
+        lead = f"Not shown. Suggestive only: {_list_findings(plan, suggestive)}"
+    else:
+        lead = (
+            "Not known. No comparison shows a change that chance could not explain; "
+            "that is not evidence that nothing changed."
+        )
+    return f"{lead} {_reach(table, family, measures)}"
+
+
+def explain_certainty(plan: EvaluationPlan, table: pd.DataFrame) -> str:
+    """Say how sure the findings are, from the number of councils and the detectable effects."""
+    estimated = table[(table["status"] == "estimated") & (table["method"] == "robust")]
+    points = estimated[estimated["unit"] == "percentage points"]["mde"]
+    fragile = table.groupby(["scenario", "outcome"], sort=False)["fragile"].any().sum()
+    tests = len(estimated)
+    level = plan.inference.alpha
+    return (
+        f"Not very. A comparison has at most {int(table['n_treated'].max())} treated councils "
+        f"and {int(table['n_comparators'].max())} comparators. Changes smaller than "
+        f"{format_number(points.min(), 0)} to {format_number(points.max(), 0)} percentage points, "
+        "depending on the outcome, would often have gone unseen. "
+        f"{tests} comparisons were made: with a test at {format_number(100 * level, 0)}%, about "
+        f"{format_number(tests * level, 0)} would show a change by chance alone. "
+        f"{int(fragile)} of them are fragile: what was suppressed could change their conclusion."
+    )
+
+
+def list_limits(table: pd.DataFrame) -> list[str]:
+    """List what these figures cannot show, as sentences."""
+    gone = table[table["status"] != "estimated"]
+    partial = table[(table["family"] == "delay") & (table["method"] == "robust")]
+    limits = [
+        "None of the outcomes is a direct measure of harm to a child.",
+        "The pilots were chosen, not drawn by lot, and other things happened to them: Cumbria was "
+        "inspected inadequate in 2012, Westminster merged its services in 2011, Hackney had "
+        "already changed its practice.",
+        "A published percentage in time counts finished assessments only: a case that drifts is "
+        "missing until it is finished.",
+        "There are two years before the start at most, so parallel trends cannot be tested.",
+        "From July 2011 every council knew that the limits would go: comparators may have changed "
+        "too, which hides effects.",
+        "March and September 2011 fall in the same financial year, so annual figures cannot tell "
+        "the two waves apart.",
+    ]
+    withheld = partial[[_is_partial(share) for share in partial["share_of_scenario"]]]
+    if len(withheld):
+        fewest = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg("; ".join)
+        shares = ", ".join(f"{outcome} ({share})" for outcome, share in fewest.items())
+        limits.insert(
+            0,
+            "Timeliness was withheld for many treated councils. Councils with figures, "
+            f"by scenario: {shares}.",
+        )
+    if len(gone):
+        names = ", ".join(dict.fromkeys(gone["outcome"]))
+        limits.append(f"Without any comparison: {names}.")
+    return limits
+
+
+def list_treated(plan: EvaluationPlan) -> list[str]:
+    """Say who counts as treated in each scenario, and from when."""
+    lines = []
+    for key, scenario in plan.scenarios.items():
+        waves: dict[tuple[int, int], list[str]] = {}
+        entries = zip(
+            scenario.councils, scenario.first_treated, scenario.months_exposed, strict=True
+        )
+        for council, year, months in entries:
+            waves.setdefault((year, months), []).append(council)
+        parts = [
+            f"{', '.join(councils)} ({months} of 12 months exposed in {year - 1}-{year % 100:02d})"
+            for (year, months), councils in waves.items()
+        ]
+        lines.append(f"{scenario.label} (scenario {key}): {'; '.join(parts)}.")
+    return lines
+
+
+def list_findings(
+    plan: EvaluationPlan, table: pd.DataFrame, *, family: str, scenario: str
+) -> list[str]:
+    """Word every finding of a family under one scenario."""
+    keys = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
+    return [word_finding(plan, _rows(table, scenario, key)) for key in keys]
+
+
+def _rows(table: pd.DataFrame, scenario: str, outcome: str) -> pd.DataFrame:
+    return table[(table["scenario"] == scenario) & (table["outcome"] == outcome)]
+
+
+def _verdicts(
+    plan: EvaluationPlan, table: pd.DataFrame, family: str
+) -> list[tuple[str, str, str, bool]]:
+    """Outcome, scenario, classification and fragility of every comparison of a family."""
+    verdicts = []
+    for key, outcome in plan.outcomes.items():
+        if outcome.family != family:
+            continue
+        for scenario in dict.fromkeys(table["scenario"]):
+            rows = _rows(table, scenario, key)
+            verdicts.append((key, scenario, classify(rows), bool(rows["fragile"].any())))
+    return verdicts
+
+
+def _list_findings(plan: EvaluationPlan, verdicts: list[tuple[str, str, str, bool]]) -> str:
+    parts = []
+    for key in dict.fromkeys(item[0] for item in verdicts):
+        own = [item for item in verdicts if item[0] == key]
+        scenarios = " and ".join(item[1] for item in own)
+        direction = own[0][2].removeprefix("suggestive ")
+        moved = "rose" if direction == "rise" else "fell"
+        worse = _worse(plan.outcomes[key], direction)
+        fragile = ", fragile" if any(item[3] for item in own) else ""
+        parts.append(f"“{plan.outcomes[key].label}” {moved} ({worse}scenario {scenarios}{fragile})")
+    return "; ".join(parts) + "."
+
+
+def _worse(outcome: Outcome, direction: str) -> str:
+    if outcome.harm == "ambiguous":
+        return ""
+    harmful = (outcome.harm == "rises") == (direction == "rise")
+    return "in the direction of harm; " if harmful else "in the direction of improvement; "
+
+
+def _reach(table: pd.DataFrame, family: str, measures: int) -> str:
+    own = table[(table["family"] == family) & (table["method"] == "robust")]
+    treated = own["n_treated"]
+    spread = (
+        f"{treated.min()} to {treated.max()}"
+        if treated.min() < treated.max()
+        else f"{treated.max()}"
+    )
+    return (
+        f"{own['outcome'].nunique()} of {measures} measures can be compared, each on {spread} "
+        "treated councils."
+    )
+
+
+def _is_partial(share: str) -> bool:
+    found, of_all = share.split(" of ")
+    return found != of_all
+
+
+def _cell(outcome: Outcome, rows: pd.DataFrame) -> str:
+    verdict = classify(rows)
+    if verdict in VERDICT_WORDS:
+        return VERDICT_WORDS[verdict]
+    direction = verdict.removeprefix("suggestive ")
+    judged = _worse(outcome, direction).removesuffix("; ")
+    text = verdict + (f", {judged}" if judged else "")
+    return f"{text}, fragile" if rows["fragile"].any() else text

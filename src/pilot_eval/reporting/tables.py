@@ -1,0 +1,298 @@
+"""The tables people read, each made from a panel, a design or the evidence."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilot_eval.design.build import Design
+from pilot_eval.evidence import Evidence
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import (
+    council_names,
+    load_breaks,
+    load_councils,
+    load_exemptions,
+)
+from pilot_eval.reporting.display import Table, format_number
+
+STATUS_WORDS = {
+    "reported": "yes",
+    "suppressed": "suppressed",
+    "withheld_pilot": "withheld",
+    "not_available": "not available",
+    "not_applicable": "not applicable",
+    "false_zero": "false zero",
+}
+
+
+def tabulate_completeness(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
+    """Count councils with a published figure, by outcome and year."""
+    known = panel[panel["value"].notna()]
+    counts = known.pivot_table(
+        index="outcome", columns="period", values="council_code", aggfunc="nunique", fill_value=0
+    ).loc[list(plan.outcomes)]
+    counts.columns = [f"{year - 1}-{year % 100:02d}" for year in counts.columns]
+    counts.insert(0, "Outcome", [plan.outcomes[key].label for key in counts.index])
+    return Table(frame=counts, caption="Councils of 152 with a published figure, by year")
+
+
+def tabulate_statuses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
+    """Count missing figures by outcome and reason over all years of the outcome's window."""
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        window = plan.windows[outcome.window]
+        own = panel[(panel["outcome"] == key) & panel["period"].isin([*window.pre, *window.post])]
+        counts = own["value_status"].value_counts()
+        rows.append(
+            {"Outcome": outcome.label}
+            | {
+                word.capitalize(): int(counts.get(status, 0))
+                for status, word in STATUS_WORDS.items()
+            }
+        )
+    frame = pd.DataFrame(rows).rename(columns={"Yes": "Reported"})
+    return Table(frame=frame, caption="Council-years in each outcome's window, by status")
+
+
+def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: str) -> Table:
+    """Show, for every council ever treated, which years of each outcome it has."""
+    names = {row.council_code: row.council_name for row in load_exemptions()}
+    outcomes = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
+    rows = []
+    for code, name in names.items():
+        row = {"Council": name}
+        for key in outcomes:
+            own = panel[(panel["outcome"] == key) & (panel["council_code"] == code)]
+            years = own.loc[own["value"].notna(), "period"]
+            row[plan.outcomes[key].label] = _years(list(years)) or "none"
+        rows.append(row)
+    return Table(
+        frame=pd.DataFrame(rows),
+        caption="Years ending 31 March with a published figure, by council",
+    )
+
+
+def tabulate_breaks(plan: EvaluationPlan) -> Table:
+    """List the measurement breaks and the plan's reason for accepting each."""
+    rows = []
+    for record in load_breaks():
+        for outcome, settings in plan.outcomes.items():
+            if outcome in record.indicators:
+                accepted = settings.accepted_breaks.get(record.break_id)
+                rows.append(
+                    {
+                        "Break": record.description,
+                        "Between": f"{record.first_year_after - 1} and {record.first_year_after}",
+                        "Outcome": settings.label,
+                        "Accepted because": accepted or "outside the window used, or not the basis",
+                    }
+                )
+    return Table(frame=pd.DataFrame(rows), caption="Changes of definition, and what the plan says")
+
+
+def tabulate_register() -> Table:
+    """Show the exemption register: who was freed from what, when, and how well that is known."""
+    frame = pd.DataFrame(
+        [
+            {
+                "Council": row.council_name,
+                "Requirement": row.requirement.replace("_", " "),
+                "Freed": row.freed,
+                "Announced": row.announced,
+                "Granted": row.granted,
+                "Started": row.started,
+                "Coverage": row.coverage,
+                "Evidence": row.evidence_grade.replace("_", " "),
+            }
+            for row in load_exemptions()
+        ]
+    )
+    return Table(frame=frame, caption="The exemption register; empty means not known")
+
+
+def tabulate_scenarios(plan: EvaluationPlan) -> Table:
+    """List the scenarios: which councils count as treated and for how long in the first year."""
+    rows = [
+        {
+            "Scenario": key,
+            "Meaning": scenario.label,
+            "Council": council,
+            "First year": f"{year - 1}-{year % 100:02d}",
+            "Months of it": months,
+        }
+        for key, scenario in plan.scenarios.items()
+        for council, year, months in zip(
+            scenario.councils, scenario.first_treated, scenario.months_exposed, strict=True
+        )
+    ]
+    return Table(frame=pd.DataFrame(rows), caption="Who counts as treated, by scenario")
+
+
+def tabulate_balance(
+    plan: EvaluationPlan, panel: pd.DataFrame, treated: tuple[str, ...], pool: tuple[str, ...]
+) -> Table:
+    """Compare treated councils and comparators before the start.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    panel : DataFrame
+    treated, pool : tuple of str
+        Codes of the treated councils and of the comparators.
+
+    Returns
+    -------
+    Table
+        Means, and the difference in standard deviations of the comparators.
+    """
+    wide = {
+        outcome.label: _pre_mean(plan, panel, key)
+        for key, outcome in plan.outcomes.items()
+        if plan.windows[outcome.window].pre
+    }
+    wide["Children in low-income families, August 2011, percent"] = pd.Series(
+        {item.council_code: item.child_low_income_2011_pct for item in load_councils()}
+    )
+    rows = []
+    for label, values in wide.items():
+        ours, theirs = values.reindex(list(treated)), values.reindex(list(pool))
+        rows.append(
+            {
+                "Before the start": label,
+                "Treated": ours.mean(),
+                "Comparators": theirs.mean(),
+                "Difference, standard deviations": (ours.mean() - theirs.mean()) / theirs.std(),
+                "Treated with figures": int(ours.notna().sum()),
+            }
+        )
+    return Table(
+        frame=pd.DataFrame(rows),
+        caption="Treated councils and comparators before the start",
+        decimals={"Difference, standard deviations": 2},
+    )
+
+
+def tabulate_estimates(
+    plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str | None = None
+) -> Table:
+    """Show estimates with every method side by side.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    evidence : Evidence
+    family : {"delay", "safety", "activity"}
+    scenario : str, optional
+        One scenario; all by default.
+
+    Returns
+    -------
+    Table
+    """
+    rows = evidence.table[evidence.table["family"] == family]
+    if scenario is not None:
+        rows = rows[rows["scenario"] == scenario]
+    frame = pd.DataFrame(
+        {
+            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
+            "Scenario": rows["scenario"].to_list(),
+            "Method": rows["method"].to_list(),
+            "Estimate": rows["estimate"].to_list(),
+            "From": rows["conf_low"].to_list(),
+            "To": rows["conf_high"].to_list(),
+            "p": rows["p_value"].to_list(),
+            "Detectable": rows["mde"].to_list(),
+            "Treated": rows["n_treated"].to_list(),
+            "Comparators": rows["n_comparators"].to_list(),
+            "Fragile": ["yes" if flag else "" for flag in rows["fragile"]],
+            "Note": [_note(row) for row in rows.itertuples()],
+        }
+    )
+    level = format_number(100 * (1 - plan.inference.alpha), 0)
+    return Table(
+        frame=frame,
+        caption=f"Effects with {level}% intervals ({family}); "
+        "detectable: the smallest effect found four times in five",
+        decimals={"p": 3},
+    )
+
+
+def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: str) -> Table:
+    """List the councils of one role (treated, comparator) left out of a comparison, and why."""
+    rows = evidence.dropped.query("scenario == @scenario and outcome == @outcome and role == @role")
+    frame = rows[["council_name", "reason"]].rename(
+        columns={"council_name": "Council", "reason": "Why it was left out"}
+    )
+    return Table(frame=frame, caption=f"Councils left out of this comparison ({role})")
+
+
+def tabulate_single_assessments(table: pd.DataFrame, *, year: int = 2014) -> Table:
+    """Show single assessments of 2013-14 for every council ever treated: description only."""
+    names = {row.council_code: row.council_name for row in load_exemptions()}
+    rows = table[(table["year_ending"] == year) & table["council_code"].isin(list(names))]
+    wide = rows.pivot(index="council_code", columns="indicator", values="value")
+    status = rows.pivot(index="council_code", columns="indicator", values="value_status")
+    columns = {
+        "sa_median_wd": "Median, working days",
+        "sa_within_45wd_pct": "Within 45 working days, percent",
+    }
+    frame = pd.DataFrame({"Council": [names[code] for code in wide.index]})
+    for key, label in columns.items():
+        frame[label] = wide[key].to_list()
+    frame["Figure"] = [STATUS_WORDS[status.loc[code, "sa_median_wd"]] for code in wide.index]
+    return Table(
+        frame=frame.sort_values("Council"),
+        caption="Single assessments completed in 2013-14: a description, without a comparison",
+        decimals={"Median, working days": 0},
+    )
+
+
+def tabulate_bands(
+    table: pd.DataFrame, *, prefix: str, year: int, councils: tuple[str, ...]
+) -> Table:
+    """Show the published duration bands of chosen councils, in percent of those completed."""
+    names = council_names() | {"E92000001": "England"}
+    rows = table[
+        (table["year_ending"] == year) & table["indicator"].str.startswith(f"{prefix}_band_")
+    ]
+    rows = rows[rows["council_code"].map(names).isin(["England", *councils])]
+    wide = rows.pivot(index="council_code", columns="indicator", values="value")
+    wide = wide[list(dict.fromkeys(rows["indicator"]))].dropna()
+    wide.columns = [
+        name.removeprefix(f"{prefix}_band_").replace("_plus", " and over").replace("_", " to ")
+        if "same" not in name
+        else "same day"
+        for name in wide.columns
+    ]
+    wide.insert(0, "Council", [names[code] for code in wide.index])
+    return Table(
+        frame=wide, caption=f"Working days taken, percent of completed, year ending March {year}"
+    )
+
+
+def design_summary(design: Design) -> str:
+    """Say in one sentence who is compared with whom, and when."""
+    names = council_names()
+    treated = ", ".join(names[code] for code in design.treated) or "no council"
+    return (
+        f"{treated} ({len(design.treated)} of {design.scenario_size}) against "
+        f"{len(design.comparators)} comparators; years ending {_years(list(design.pre))} before, "
+        f"{_years(list(design.post))} after."
+    )
+
+
+def _pre_mean(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> pd.Series:
+    pre = plan.windows[plan.outcomes[outcome].window].pre
+    own = panel[(panel["outcome"] == outcome) & panel["period"].isin(list(pre))]
+    return own.groupby("council_code")["value"].mean()
+
+
+def _years(years: list[int]) -> str:
+    return ", ".join(str(year) for year in sorted(years))
+
+
+def _note(row: object) -> str:
+    parts = [row.reason if isinstance(row.reason, str) else ""]
+    if isinstance(row.freed, str) and row.freed:
+        parts.append(f"freed from this limit: {row.freed}")
+    return "; ".join(part for part in parts if part)
