@@ -83,6 +83,20 @@ def test_rows_read_by_hand(rows, year, council, indicator, numerator, denominato
     assert row["value"] == pytest.approx(value, abs=0.0005)
 
 
+def test_values_follow_from_their_counts(table):
+    """Whoever edits a count or a value is told the row, what was implied and what stands there."""
+    rows = table[table["value_basis"] == "recomputed"]
+    scale = rows["indicator"].str.endswith("_rate").map({True: 10_000.0, False: 100.0})
+    implied = scale * rows["numerator"] / rows["denominator"]
+    rows = rows.assign(implied=implied)
+    apart = rows[(implied - rows["value"]).abs() > 1e-9 * implied.abs().clip(lower=1.0)]
+    assert apart.empty, apart.to_string()
+    reported = table["value_status"] == "reported"
+    assert (reported == table["value"].notna()).all()
+    for part in ("numerator", "denominator"):
+        assert ((table[f"{part}_status"] == "reported") == table[part].notna()).all()
+
+
 def test_every_recomputed_percentage_agrees_with_the_printed_one(table):
     """But for five, where DfE printed another figure (data/README.md says which and why)."""
     checked = table[

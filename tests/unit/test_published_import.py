@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pilot_eval.errors import DataError
+from pilot_eval.errors import DataError, RunError
 from pilot_eval.project import find_root
 from pilot_eval.reference.records import ENGLAND, load_exemptions
 from pilot_eval.sources.published import (
@@ -410,6 +410,13 @@ def test_the_same_files_give_the_same_bytes_with_lf(clean_source, tmp_path):
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
         assert b"\r" not in one.read_bytes()
+
+
+def test_an_unwritable_folder_is_named(clean_source, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    with pytest.raises(RunError, match="can be written"):
+        import_published(clean_source, blocked, pilots=PILOTS)
 
 
 def test_cp1252_and_blank_padded_headers_are_read(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pilot_eval.errors import DataError, explain
+from pilot_eval.errors import DataError, RunError, explain
 from pilot_eval.project import find_root
 from pilot_eval.reference.records import ENGLAND, Exemption, load_exemptions
 from pilot_eval.sources.datapackage import refresh_hashes
@@ -86,25 +86,18 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
             na_values={name: [""] for name in COLUMNS if name not in _TEXT_COLUMNS},
         )
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(
-            explain(
-                str(path),
-                "be the tidy table of published indicators",
-                type(error).__name__,
-                "Restore it from version control, or run `pilot-eval import-published DIR`.",
-            )
-        ) from error
+        rule = "be the tidy table of published indicators"
+        raise _unusable(path, rule, type(error).__name__) from error
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
-        raise DataError(
-            explain(
-                str(path),
-                f"have the columns {', '.join(COLUMNS)}",
-                f"no {', '.join(missing)}",
-                "Restore it from version control, or run `pilot-eval import-published DIR`.",
-            )
-        )
+        rule = f"have the columns {', '.join(COLUMNS)}"
+        raise _unusable(path, rule, f"no {', '.join(missing)}")
     return table[list(COLUMNS)]
+
+
+def _unusable(path: Path, rule: str, got: str) -> DataError:
+    action = "Restore it from version control, or run `pilot-eval import-published DIR`."
+    return DataError(explain(str(path), rule, got, action))
 
 
 def import_published(
@@ -120,13 +113,12 @@ def import_published(
     Parameters
     ----------
     source_dir : path, optional
-        Folder that holds ``dfe-cin``, ``dfe-cla`` and ``lookups``. Default: the folder named by
-        the environment variable ``PILOT_EVAL_SOURCE_DATA``.
+        Folder of ``dfe-cin``, ``dfe-cla`` and ``lookups``. Default: the environment variable
+        ``PILOT_EVAL_SOURCE_DATA``.
     out_dir : path, optional
         The data folder to write to. Default: ``data`` of the project.
     pilots : mapping of str to int, optional
-        Council code to the first year ending in which a figure not published counts as withheld
-        because of the pilot. Default: from the exemption register.
+        As from `first_pilot_years` of the exemption register (the default).
 
     Returns
     -------
@@ -136,13 +128,14 @@ def import_published(
     Raises
     ------
     DataError
-        If a file is missing, unknown or not what its vintage says; the message names file,
-        line, column and what to do.
+        If a file is missing, unknown or not what its vintage says: by file, line and column.
+    RunError
+        If a table cannot be written.
 
     References
     ----------
-    Department for Education: OSR28/2010, OSR26/2011, SFR27/2012, SFR45/2013, SFR43/2014 (children
-    in need); SFR27/2010, SFR21/2011, SFR20/2012, SFR36/2013, SFR36/2014 (looked-after children).
+    DfE: OSR28/2010, OSR26/2011, SFR27/2012, SFR45/2013, SFR43/2014 (children in need);
+    SFR27/2010, SFR21/2011, SFR20/2012, SFR36/2013, SFR36/2014 (looked-after children).
 
     Examples
     --------
@@ -321,13 +314,23 @@ def _indicator_order() -> tuple[str, ...]:
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows[0])
-        writer.writerows([_format(cell) for cell in row.values()] for row in rows)
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(rows[0])
+            writer.writerows([_format(cell) for cell in row.values()] for row in rows)
+        part.replace(path)
+    except OSError as error:
+        raise RunError(
+            explain(
+                str(path),
+                "be a file that can be written",
+                error.strerror or type(error).__name__,
+                "Free some space or name another folder; the table that was there is unchanged.",
+            )
+        ) from error
     return path
 
 

@@ -128,31 +128,38 @@ def make_measure(
         bounds: equal to a reported numerator, NaN where they can say nothing about the value.
     """
     numerator = _add(numerators)
-    parts = combine_statuses(numerator.status, denominator.status)
-    value, status, basis = math.nan, parts, ""
-    if parts == REPORTED and denominator.value > 0:
-        value, basis = scale * numerator.value / denominator.value, RECOMPUTED
-    elif parts == REPORTED:
-        status = NOT_APPLICABLE
-    elif use_printed and printed is not None and parts != FALSE_ZERO:
-        value, status = printed
-        basis = PUBLISHED if status == REPORTED else ""
-    bounded = status == SUPPRESSED or numerator.status == REPORTED
+    false = FALSE_ZERO in (numerator.status, denominator.status)
+    value, basis = _value(
+        numerator, denominator, printed if use_printed and not false else None, scale
+    )
     low, high = math.nan, math.nan
-    if bounded:
+    if value.status == SUPPRESSED or numerator.status == REPORTED:
         low, high = bound_numerator(numerators, list(rest), denominator)
     return {
-        "value": value,
-        "value_status": status,
+        "value": value.value,
+        "value_status": value.status,
         "value_basis": basis,
         "numerator": numerator.value,
         "numerator_status": numerator.status,
         "denominator": denominator.value,
         "denominator_status": denominator.status,
-        "published_value": math.nan if printed is None or parts == FALSE_ZERO else printed.value,
+        "published_value": math.nan if printed is None or false else printed.value,
         "numerator_low": low,
         "numerator_high": high,
     }
+
+
+def _value(
+    numerator: Cell, denominator: Cell, stand_in: Cell | None, scale: float
+) -> tuple[Cell, str]:
+    status = combine_statuses(numerator.status, denominator.status)
+    if status == REPORTED and denominator.value > 0:
+        return Cell(scale * numerator.value / denominator.value, REPORTED), RECOMPUTED
+    if status == REPORTED:
+        return _NO_PART, ""
+    if stand_in is not None:
+        return stand_in, PUBLISHED if stand_in.status == REPORTED else ""
+    return Cell(math.nan, status), ""
 
 
 def _measure(
