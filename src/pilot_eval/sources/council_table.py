@@ -37,6 +37,8 @@ OPTIONAL_COLUMNS = (
     "confidence",
     "dfe_reference",
 )
+# Worked out anew; allowed, so that a copy of the published table can be read.
+DERIVED_COLUMNS = ("published_value", "value_basis", "numerator_low", "numerator_high")
 _OWN_REFERENCE = "own data"
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _INDICATOR = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -105,7 +107,7 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
 
 
 def _check_columns(table: RawTable) -> None:
-    allowed = {*COUNCIL_COLUMNS, *REQUIRED_COLUMNS, *OPTIONAL_COLUMNS}
+    allowed = {*COUNCIL_COLUMNS, *REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *DERIVED_COLUMNS}
     unknown = [name for name in table.columns if name not in allowed]
     missing = [name for name in REQUIRED_COLUMNS if name not in table.columns]
     if not set(COUNCIL_COLUMNS) & set(table.columns):
