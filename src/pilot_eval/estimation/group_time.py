@@ -96,7 +96,7 @@ def estimate_group_time(
     """
     panel = build_cohort_panel(outcomes, first_treated, periods, weights)
     check_never(panel, control)
-    eligible = _eligible_comparators(panel, control, base)
+    eligible = eligible_comparators(panel, control, base)
     sums, totals, counts = _cohort_changes(panel, base)
     rows = np.arange(len(panel.starts))
     treated_mean = _ratio(sums[rows, rows], totals[rows, rows])
@@ -141,7 +141,7 @@ def base_columns(panel: CohortPanel, base: str) -> np.ndarray:
     return np.where(column < panel.starts[:, None], column - 1, reference)
 
 
-def _eligible_comparators(panel: CohortPanel, control: str, base: str) -> np.ndarray:
+def eligible_comparators(panel: CohortPanel, control: str, base: str) -> np.ndarray:
     """Say which cohorts serve as comparators, (n_cohorts, n_cohorts + 1, n_periods)."""
     n_cohorts, n_periods = len(panel.starts), panel.shape[1]
     eligible = np.zeros((n_cohorts, n_cohorts + 1, n_periods))

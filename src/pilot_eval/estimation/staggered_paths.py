@@ -13,7 +13,7 @@ import numpy as np
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import NEVER, CohortPanel
-from pilot_eval.estimation.group_time import _eligible_comparators
+from pilot_eval.estimation.group_time import eligible_comparators
 from pilot_eval.estimation.imputation import imputation_weights
 
 Method = Literal["group_time", "group_time_not_yet", "imputation", "twfe"]
@@ -143,7 +143,7 @@ def _twfe_coefficients(panel: CohortPanel) -> np.ndarray:
 
 
 def _group_time_coefficients(panel: CohortPanel, control: str) -> np.ndarray:
-    eligible = _eligible_comparators(panel, control, "universal")
+    eligible = eligible_comparators(panel, control, "universal")
     sizes, n_periods = panel.weights, panel.shape[1]
     cells = sizes[:-1] * (n_periods - panel.starts)
     coefficients = np.zeros((len(sizes), n_periods))

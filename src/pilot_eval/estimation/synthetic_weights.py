@@ -56,7 +56,7 @@ class SyntheticWeights:
         )
 
     def effects(self, pool: np.ndarray, sets: np.ndarray, excluded: np.ndarray) -> np.ndarray:
-        """Estimate effects for sets of comparators as treated, the excluded left out of the donors."""
+        """Estimate effects for comparators treated as if; the excluded are no donors."""
         largest = max(pool.shape[0], pool.shape[1] ** 2)
         size = max(1, BATCH_CELLS // largest)
         parts = [
