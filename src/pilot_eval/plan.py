@@ -69,6 +69,7 @@ class Window(_Section):
 class Scenario(_Section):
     """Which councils count as treated, and from when."""
 
+    short: str
     label: str
     councils: tuple[str, ...] = Field(strict=False, min_length=1)
     first_treated: tuple[Year, ...] = Field(strict=False)

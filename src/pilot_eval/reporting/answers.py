@@ -38,7 +38,9 @@ def tabulate_verdicts(plan: EvaluationPlan, table: pd.DataFrame) -> Table:
     for key, outcome in plan.outcomes.items():
         row = {"Outcome": outcome.label}
         for scenario in dict.fromkeys(table["scenario"]):
-            row[f"Scenario {scenario}"] = _cell(outcome, _rows(table, scenario, key))
+            row[plan.scenarios[scenario].short.capitalize()] = _cell(
+                outcome, _rows(table, scenario, key)
+            )
         rows.append(row)
     return Table(frame=pd.DataFrame(rows), caption="What was found, by outcome and scenario")
 
@@ -68,7 +70,7 @@ def answer_question(plan: EvaluationPlan, table: pd.DataFrame, *, family: str) -
             f"{QUESTIONS[family]} The figures cannot say: no measure of {family} can be compared."
         )
     if shown:
-        lead = f"There is a sign of it. {_list_findings(plan, shown)}"
+        lead = f"There are signs of it. {_list_findings(plan, shown)}"
         if suggestive:
             lead += f" Suggestive only: {_list_findings(plan, suggestive)}"
     elif suggestive:
@@ -83,7 +85,7 @@ def answer_question(plan: EvaluationPlan, table: pd.DataFrame, *, family: str) -
 
 def explain_certainty(plan: EvaluationPlan, table: pd.DataFrame) -> str:
     """Say how sure the findings are, from the number of councils and the detectable effects."""
-    estimated = table[(table["status"] == "estimated") & (table["method"] == "robust")]
+    estimated = table[(table["status"] == "estimated") & (table["method"] == "sharp")]
     points = estimated[estimated["unit"] == "percentage points"]["mde"]
     fragile = table.groupby(["scenario", "outcome"], sort=False)["fragile"].any().sum()
     tests = len(estimated)
@@ -92,14 +94,14 @@ def explain_certainty(plan: EvaluationPlan, table: pd.DataFrame) -> str:
         f"Not very. A comparison has at most {int(table['n_treated'].max())} treated councils "
         f"and {int(table['n_comparators'].max())} comparators. Changes smaller than "
         f"{format_number(points.min(), 0)} to {format_number(points.max(), 0)} percentage points, "
-        "depending on the outcome, would often have gone unseen. "
+        "depending on the outcome, would often have gone unseen by the sharper test. "
         f"{tests} comparisons were made: with a test at {format_number(100 * level, 0)}%, about "
         f"{format_number(tests * level, 0)} would show a change by chance alone. "
         f"{int(fragile)} of them are fragile: what was suppressed could change their conclusion."
     )
 
 
-def list_limits(table: pd.DataFrame) -> list[str]:
+def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     """List what these figures cannot show, as sentences."""
     gone = table[table["status"] != "estimated"]
     partial = table[(table["family"] == "delay") & (table["method"] == "robust")]
@@ -119,14 +121,16 @@ def list_limits(table: pd.DataFrame) -> list[str]:
     withheld = partial[[_is_partial(share) for share in partial["share_of_scenario"]]]
     if len(withheld):
         fewest = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg("; ".join)
-        shares = ", ".join(f"{outcome} ({share})" for outcome, share in fewest.items())
+        shares = ", ".join(
+            f"{_short(plan, outcome)} ({share})" for outcome, share in fewest.items()
+        )
         limits.insert(
             0,
             "Timeliness was withheld for many treated councils. Councils with figures, "
             f"by scenario: {shares}.",
         )
     if len(gone):
-        names = ", ".join(dict.fromkeys(gone["outcome"]))
+        names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))
         limits.append(f"Without any comparison: {names}.")
     return limits
 
@@ -179,12 +183,12 @@ def _list_findings(plan: EvaluationPlan, verdicts: list[tuple[str, str, str, boo
     parts = []
     for key in dict.fromkeys(item[0] for item in verdicts):
         own = [item for item in verdicts if item[0] == key]
-        scenarios = " and ".join(item[1] for item in own)
+        scenarios = " and ".join(plan.scenarios[item[1]].short for item in own)
         direction = own[0][2].removeprefix("suggestive ")
         moved = "rose" if direction == "rise" else "fell"
         worse = _worse(plan.outcomes[key], direction)
         fragile = ", fragile" if any(item[3] for item in own) else ""
-        parts.append(f"“{plan.outcomes[key].label}” {moved} ({worse}scenario {scenarios}{fragile})")
+        parts.append(f"“{plan.outcomes[key].label}” {moved} ({worse}among {scenarios}{fragile})")
     return "; ".join(parts) + "."
 
 
@@ -207,6 +211,11 @@ def _reach(table: pd.DataFrame, family: str, measures: int) -> str:
         f"{own['outcome'].nunique()} of {measures} measures can be compared, each on {spread} "
         "treated councils."
     )
+
+
+def _short(plan: EvaluationPlan, outcome: str) -> str:
+    label = plan.outcomes[outcome].label
+    return label[0].lower() + label[1:]
 
 
 def _is_partial(share: str) -> bool:

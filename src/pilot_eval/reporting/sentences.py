@@ -6,7 +6,7 @@ instead, and what they could not have shown.
 
 from __future__ import annotations
 
-from math import isfinite, isnan
+from math import isfinite
 
 import pandas as pd
 
@@ -14,8 +14,9 @@ from pilot_eval.evaluation import conclude
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import format_number
 
-UNITS = {"percentage points": "percentage points", "per 10,000 children": "per 10,000 children"}
 SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
+FEWEST_VALIDATED = 3  # the robust test with two treated councils is shown, not relied on
+UNKNOWN = "undetermined"
 
 
 def word_finding(plan: EvaluationPlan, rows: pd.DataFrame) -> str:
@@ -42,14 +43,13 @@ def word_finding(plan: EvaluationPlan, rows: pd.DataFrame) -> str:
     label = plan.outcomes[first["outcome"]].label
     if first["status"] != "estimated":
         return f"{label}: these figures cannot answer the question. {_sentence(first['reason'])}"
-    by_method = rows.set_index("method")
-    robust, sharp = by_method.loc["robust"], by_method.loc["sharp"]
+    shown = _row_to_show(rows)
     parts = [
-        f"{label}: {_headline(plan, robust, sharp)}",
-        _what_is_ruled_out(robust, sharp),
-        _power(robust, sharp),
+        f"{label}: {_headline(plan, rows, shown)}",
+        _what_is_ruled_out(shown),
+        _power(shown),
         _fragility(rows),
-        _coverage(robust),
+        _coverage(shown),
     ]
     return " ".join(part for part in parts if part)
 
@@ -76,28 +76,30 @@ def classify(rows: pd.DataFrame) -> str:
         method: conclude(by_method.loc[method, "conf_low"], by_method.loc[method, "conf_high"])
         for method in ("robust", "sharp")
     }
-    if by_method.loc["robust", "n_treated"] > 2 and answers["robust"] != "undetermined":
+    if by_method.loc["robust", "n_treated"] >= FEWEST_VALIDATED and answers["robust"] != UNKNOWN:
         return answers["robust"]
-    strongest = answers["sharp"] if answers["sharp"] != "undetermined" else answers["robust"]
-    return strongest if strongest == "undetermined" else f"suggestive {strongest}"
+    return UNKNOWN if answers["sharp"] == UNKNOWN else f"suggestive {answers['sharp']}"
 
 
-def _headline(plan: EvaluationPlan, robust: pd.Series, sharp: pd.Series) -> str:
-    unit = UNITS[robust["unit"]]
-    rows = pd.DataFrame(
-        [robust.to_dict() | {"method": "robust"}, sharp.to_dict() | {"method": "sharp"}]
+def _row_to_show(rows: pd.DataFrame) -> pd.Series:
+    """Take the robust answer where it is validated and has two ends, else the sharp one."""
+    by_method = rows.set_index("method")
+    robust = by_method.loc["robust"]
+    ends = isfinite(robust["conf_low"]) and isfinite(robust["conf_high"])
+    return robust if ends and robust["n_treated"] >= FEWEST_VALIDATED else by_method.loc["sharp"]
+
+
+def _headline(plan: EvaluationPlan, rows: pd.DataFrame, shown: pd.Series) -> str:
+    unit = shown["unit"]
+    size = format_number(abs(shown["estimate"]))
+    moved = f"{'rose' if shown['estimate'] > 0 else 'fell'} by {size} {unit}"
+    if not float(size.replace(",", "")):
+        moved = f"moved by less than 0.05 {unit}"
+    text = (
+        f"among the pilots it {moved} relative to comparators ({_interval(plan, shown)}; "
+        f"{_groups(shown)})."
     )
     answer = classify(rows)
-    size = format_number(abs(robust["estimate"]))
-    direction = "rose" if robust["estimate"] > 0 else "fell"
-    moved = (
-        f"{direction} by {size} {unit}"
-        if float(size.replace(",", ""))
-        else f"moved by less than 0.05 {unit}"
-    )
-    groups = f"{robust['n_treated']} treated against {robust['n_comparators']} comparators"
-    interval = _interval(plan, robust) or _interval(plan, sharp)
-    text = f"among the pilots it {moved} relative to comparators ({interval}; {groups})."
     if answer.startswith("suggestive"):
         text += (
             " This is suggestive only: it rests on the assumption that a council's year-to-year "
@@ -108,15 +110,21 @@ def _headline(plan: EvaluationPlan, robust: pd.Series, sharp: pd.Series) -> str:
     return text[0].upper() + text[1:]
 
 
+def _groups(row: pd.Series) -> str:
+    councils = int(row["share_of_scenario"].split(" of ")[0])
+    treated = f"{councils} treated councils"
+    if councils != row["n_treated"]:
+        treated += f" under {row['n_treated']} managements"
+    return f"{treated} against {row['n_comparators']} comparators"
+
+
 def _interval(plan: EvaluationPlan, row: pd.Series) -> str:
-    if isnan(row["conf_low"]) or isnan(row["conf_high"]):
-        return ""
     level = format_number(100 * (1 - plan.inference.alpha), 0)
-    return f"{level}% interval {_end(row['conf_low'])} to {_end(row['conf_high'])}, {row.name} test"
+    low, high = format_number(row["conf_low"]), format_number(row["conf_high"])
+    return f"{level}% interval {low} to {high}, {row.name} test"
 
 
-def _what_is_ruled_out(robust: pd.Series, sharp: pd.Series) -> str:
-    row = robust if isfinite(robust["conf_low"]) and isfinite(robust["conf_high"]) else sharp
+def _what_is_ruled_out(row: pd.Series) -> str:
     low, high, unit = row["conf_low"], row["conf_high"], SHORT_UNITS[row["unit"]]
     if not (isfinite(low) and isfinite(high)):
         return "The data rule out no size of effect."
@@ -136,13 +144,13 @@ def _what_is_ruled_out(robust: pd.Series, sharp: pd.Series) -> str:
     )
 
 
-def _power(robust: pd.Series, sharp: pd.Series) -> str:
-    mde = robust["mde"] if isfinite(robust["mde"]) else sharp["mde"]
-    if not isfinite(mde):
+def _power(row: pd.Series) -> str:
+    if not isfinite(row["mde"]):
         return "With so few councils no effect of any size could be relied on to show."
+    unit = SHORT_UNITS[row["unit"]]
     return (
-        f"A true effect smaller than {format_number(mde)} {SHORT_UNITS[robust['unit']]} would more "
-        "often than one time in five have gone unseen."
+        f"A true effect smaller than {format_number(row['mde'])} {unit} would more often than one "
+        "time in five have gone unseen."
     )
 
 
@@ -164,10 +172,6 @@ def _coverage(row: pd.Series) -> str:
     if found == of_all:
         return ""
     return f"It rests on {found} of the {of_all} councils ({row['treated'].replace('; ', ', ')})."
-
-
-def _end(value: float) -> str:
-    return format_number(value) if isfinite(value) else "no limit"
 
 
 def _sentence(text: str) -> str:

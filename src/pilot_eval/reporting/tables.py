@@ -205,7 +205,6 @@ def tabulate_estimates(
             "Treated": rows["n_treated"].to_list(),
             "Comparators": rows["n_comparators"].to_list(),
             "Fragile": ["yes" if flag else "" for flag in rows["fragile"]],
-            "Note": [_note(row) for row in rows.itertuples()],
         }
     )
     level = format_number(100 * (1 - plan.inference.alpha), 0)
@@ -215,6 +214,26 @@ def tabulate_estimates(
         "detectable: the smallest effect found four times in five",
         decimals={"p": 3},
     )
+
+
+def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> Table:
+    """Say what each comparison of a family rests on: councils, breaks, exemptions, limits."""
+    rows = evidence.table[evidence.table["family"] == family]
+    rows = rows.drop_duplicates(["scenario", "outcome"])
+    frame = pd.DataFrame(
+        {
+            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
+            "Scenario": rows["scenario"].to_list(),
+            "Rests on": [
+                f"{row.share_of_scenario}: {row.treated.replace('; ', ', ')}"
+                for row in rows.itertuples()
+            ],
+            "Freed from this limit": _texts(rows["freed"]),
+            "Definition changes": [text.replace("_", " ") for text in _texts(rows["breaks"])],
+            "Note": _texts(rows["reason"]),
+        }
+    )
+    return Table(frame=frame, caption=f"What each comparison rests on ({family})")
 
 
 def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: str) -> Table:
@@ -291,8 +310,5 @@ def _years(years: list[int]) -> str:
     return ", ".join(str(year) for year in sorted(years))
 
 
-def _note(row: object) -> str:
-    parts = [row.reason if isinstance(row.reason, str) else ""]
-    if isinstance(row.freed, str) and row.freed:
-        parts.append(f"freed from this limit: {row.freed}")
-    return "; ".join(part for part in parts if part)
+def _texts(column: pd.Series) -> list[str]:
+    return [value if isinstance(value, str) else "" for value in column]

@@ -1,0 +1,135 @@
+"""The one composition: complete, traceable, and equal to a calculation from the table itself."""
+
+import numpy as np
+import pytest
+
+import pilot_eval as pe
+from pilot_eval.estimation.did import estimate_twfe
+from pilot_eval.evaluation import collapse_councils, conclude
+from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
+from pilot_eval.reference.records import council_names, ever_treated_codes
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return pe.load_plan()
+
+
+@pytest.fixture(scope="module")
+def table():
+    return pe.load_published()
+
+
+@pytest.fixture(scope="module")
+def evidence(plan, table):
+    return pe.evaluate(plan, table)
+
+
+def test_every_outcome_under_every_scenario_has_an_estimate_or_a_reason(plan, evidence):
+    found = evidence.table
+    assert tuple(found.columns) == EVIDENCE_COLUMNS
+    pairs = set(zip(found["scenario"], found["outcome"], strict=True))
+    assert pairs == {(s, o) for s in plan.scenarios for o in plan.outcomes}
+    estimated = found["status"] == "estimated"
+    assert found.loc[estimated, "estimate"].notna().all()
+    assert (found.loc[~estimated, "reason"].str.len() > 0).all()
+    assert found[["n_treated", "n_comparators"]].notna().all().all()
+    assert (found["p_value"].dropna() > 0).all()
+    assert set(found["plan_hash"]) == {plan.hash}
+
+
+def test_repeat_plans_by_hand_from_the_printed_figures(plan, evidence, table):
+    # Second or later plans, percent, of 2009-10, 2010-11 | 2011-12, 2012-13 as DfE printed them:
+    #   Cumbria   8.9 11.3 | 16.2 20.9
+    #   Knowsley  8.0  8.1 | 14.8 11.7
+    #   Hackney  11.9 11.9 | 17.9 17.0
+    # (Westminster's 2011-12 figure is suppressed.) Changes: 8.45, 5.2, 5.55.
+    own = evidence.effects.query("scenario == 'granted_march' and outcome == 'repeat_plan_pct'")
+    own = own.set_index("council_name")["effect"]
+    hand = {"Cumbria": 8.45, "Knowsley": 5.2, "Hackney": 5.55}
+    for name, change in hand.items():
+        assert own[name] - own["Hackney"] == pytest.approx(change - hand["Hackney"], abs=0.1)
+
+
+def test_a_balanced_outcome_equals_linearmodels(plan, table):
+    names = council_names()
+    panel = pe.build_panel(table, plan)
+    whole = panel[panel["outcome"] == "cpp_rate"].groupby("council_code")["value"].count() == 5
+    plan = plan.revise({"comparators.only": [names[code] for code in whole.index[whole]][60:]})
+    plan = plan.revise({"comparators.only": _never_treated(plan)})
+    design = pe.build_design(plan, panel, scenario="announced", outcome="cpp_rate")
+    figures = design.figures.reindex(list(design.codes))
+    assert figures.notna().all().all()
+    result = pe.evaluate(plan, table, scenarios=("announced",), outcomes=("cpp_rate",)).table
+    twfe = estimate_twfe(figures, design.is_treated, len(design.pre))
+    assert result["estimate"].tolist() == pytest.approx([twfe] * 3, abs=1e-10)
+
+
+def _never_treated(plan):
+    names = council_names()
+    treated = {names[code] for code in ever_treated_codes()}
+    return [name for name in plan.comparators.only if name not in treated]
+
+
+def test_two_runs_give_the_same_bytes(plan, table, evidence):
+    again = pe.evaluate(plan, table)
+    assert to_csv_bytes(again.table) == to_csv_bytes(evidence.table)
+
+
+def test_the_callers_table_is_left_alone(plan, table):
+    before = table.copy()
+    pe.evaluate(plan, table, scenarios=("granted",), outcomes=("plan_ended_2y_pct",))
+    assert table.equals(before)
+
+
+def test_suppressed_counts_are_never_filled_but_bounded(plan, table):
+    # Westminster's repeat plans of 2011-12: suppressed, of 119 starts, so 0.8 to 4.2 percent.
+    panel = pe.build_panel(table, plan)
+    row = panel.query(
+        "outcome == 'repeat_plan_pct' and period == 2012 and council_name == 'Westminster'"
+    ).iloc[0]
+    assert np.isnan(row["value"])
+    assert row["value_low"] == pytest.approx(100 / 119)
+    assert row["value_high"] == pytest.approx(500 / 119)
+
+
+def test_a_conclusion_that_suppression_could_change_is_fragile(evidence):
+    rows = evidence.table.query("bound_low == bound_low")
+    assert (rows["bound_low"] <= rows["bound_high"]).all()
+    repeat = rows.query("scenario == 'granted_march' and outcome == 'repeat_plan_pct'")
+    robust = repeat.set_index("method").loc["robust"]
+    assert conclude(robust["conf_low"], robust["conf_high"]) == "rise"
+    assert robust["fragile"]
+
+
+def test_one_treated_council_with_figures_is_not_estimable(plan, table):
+    only_one = plan.revise({"drop_councils": ["Knowsley", "Gateshead"]})
+    rows = pe.evaluate(only_one, table, outcomes=("ia_within_10wd_pct",)).table
+    assert set(rows["status"]) == {"not_estimable"}
+    assert rows["estimate"].isna().all()
+    assert rows["reason"].str.contains("fewer than 2 treated councils").all()
+
+
+def test_tri_borough_counts_once(plan, table, evidence):
+    row = evidence.table.query("scenario == 'granted' and outcome == 'cpp_rate'").iloc[0]
+    assert row["n_treated"] == 6
+    assert row["share_of_scenario"] == "8 of 8"
+    panel = pe.build_panel(table, plan)
+    design = pe.build_design(plan, panel, scenario="granted", outcome="cpp_rate")
+    change = dict(zip(design.names, collapse_councils(design).change, strict=False))
+    tri = np.mean([change[name] for name in plan.clusters["Tri-borough"]])
+    others = [value for name, value in change.items() if name not in plan.clusters["Tri-borough"]]
+    comparators = collapse_councils(design).change[~design.is_treated].mean()
+    assert row["estimate"] == pytest.approx(np.mean([*others, tri]) - comparators, abs=1e-10)
+
+
+def test_own_table_and_changed_figure_change_the_hash(plan, table):
+    changed = table.copy()
+    cumbria = (changed["indicator"] == "repeat_plan_pct") & (changed["council_code"] == "E10000006")
+    position = changed.index[cumbria][0]
+    changed.loc[position, "value"] += 0.1
+    kwargs = {"scenarios": ("granted",), "outcomes": ("repeat_plan_pct",)}
+    one = pe.evaluate(plan, table, **kwargs).table
+    two = pe.evaluate(plan, changed, **kwargs).table
+    assert one["data_hash"].iloc[0] != two["data_hash"].iloc[0]
+    assert one["estimate"].iloc[0] != two["estimate"].iloc[0]
