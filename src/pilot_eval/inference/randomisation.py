@@ -169,49 +169,46 @@ def randomisation_test(
     data = check_changes(changes, treated, alpha=alpha)
     fewest = 2 if statistic == "t" else 1
     reason = why_not_estimable(data, min_treated=fewest, min_comparators=MIN_COMPARATORS)
-    assignments = None
-    if not reason:
-        assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
-    return answer_by_sets(
-        f"randomisation_{statistic}",
-        data,
-        np.ones(data.changes.size),
-        assignments,
-        statistic,
-        alpha,
-        reason,
-    )
+    method = f"randomisation_{statistic}"
+    if reason:
+        return answer_by_sets(method, data, None, np.empty(0), alpha, reason)
+    assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
+    one = np.ones((1, data.changes.size))
+    sets = shifted_sets(data.changes[None], data.treated, one, assignments, statistic)
+    scale = step_size(one[:, data.treated]) * data.changes[~data.treated].std()
+    return answer_by_sets(method, data, sets, scale, alpha, reason)
 
 
 def answer_by_sets(
     method: str,
     data: Changes,
-    variance: np.ndarray,
-    assignments: Assignments | None,
-    statistic: Statistic,
+    sets: ShiftedSets | None,
+    scale: np.ndarray,
     alpha: float,
     reason: str,
     diagnostics: dict[str, float] | None = None,
 ) -> InferenceResult:
-    """Answer with the statistic of changes standardised by `variance`, or with the reason alone."""
+    """Answer from the set statistics, or with the reason alone where there are none."""
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
-    if assignments is None:
+    if sets is None:
         return InferenceResult(method=method, reason=reason, **counts)
-    sets = shifted_sets(data.changes[None], data.treated, variance[None], assignments, statistic)
-    scale = np.array([np.sqrt(variance[data.treated].sum()) / data.n_treated])
-    if statistic == "difference":
-        scale = np.array([data.changes[~data.treated].std()])
     low, high = sets.interval(alpha, scale)
+    limits = _limits(sets.assignments, alpha, low[0], high[0])
     return InferenceResult(
         method=method,
         estimate=difference_of_means(data),
         p_value=float(sets.p_value()[0]),
         conf_low=float(low[0]),
         conf_high=float(high[0]),
-        reason="; ".join(filter(None, [reason, _limits(assignments, alpha, low[0], high[0])])),
+        reason="; ".join(filter(None, [reason, limits])),
         diagnostics=_diagnostics(sets) | (diagnostics or {}),
         **counts,
     )
+
+
+def step_size(variance: np.ndarray) -> np.ndarray:
+    """Compute the standard deviation of a mean from its members' variances (batch, k)."""
+    return np.sqrt(variance.sum(1)) / variance.shape[1]
 
 
 def shifted_sets(

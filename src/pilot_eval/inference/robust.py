@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilot_eval.inference.assignments import draw_assignments
+from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
-from pilot_eval.inference.randomisation import answer_by_sets
+from pilot_eval.inference.randomisation import (
+    ShiftedSets,
+    answer_by_sets,
+    shifted_sets,
+    step_size,
+)
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
 from pilot_eval.inference.variance import SizeFunction, fit_size_function
@@ -79,13 +84,43 @@ def robust_test(
     data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
     reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     if reason:
-        return answer_by_sets(METHOD, data, np.empty(0), None, "t", alpha, reason)
+        return answer_by_sets(METHOD, data, None, np.empty(0), alpha, reason)
     if data.n_treated < FEWEST_VALIDATED:
         reason = "not validated: two treated councils say too little about their own spread"
-    fit = fit_on_comparators(data)
     assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
+    fit, sets = compute_robust(
+        data.changes[None], data.treated, data.cases, data.period_factor, assignments
+    )
     figures = {"a": float(fit.a[0]), "b": float(fit.b[0]), "kappa": float(fit.kappa[0])}
-    return answer_by_sets(METHOD, data, fit.variance[0], assignments, "t", alpha, reason, figures)
+    scale = step_size(fit.variance[:, data.treated])
+    return answer_by_sets(METHOD, data, sets, scale, alpha, reason, figures)
+
+
+def compute_robust(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    factor: np.ndarray,
+    assignments: Assignments,
+) -> tuple[SizeFunction, ShiftedSets]:
+    """Standardise a batch by its fitted size functions and attach the sets to compare.
+
+    Parameters
+    ----------
+    changes : array of shape (batch, n)
+    treated : bool array of shape (n,)
+    cases, factor : array broadcastable to (batch, n)
+    assignments : Assignments
+
+    Returns
+    -------
+    fit : SizeFunction
+    sets : ShiftedSets
+        `p_value()` tests no effect in every row.
+    """
+    mask = np.broadcast_to(treated, changes.shape)
+    fit = fit_size_function(comparator_squares(changes, mask), ~mask, cases, factor)
+    return fit, shifted_sets(changes, treated, fit.variance, assignments, "t")
 
 
 def fit_on_comparators(data: Changes) -> SizeFunction:

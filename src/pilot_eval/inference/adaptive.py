@@ -1,0 +1,316 @@
+"""The adaptive test: honest also where the treated are noisier than their size predicts.
+
+The treated part of the variance is scaled by how noisy the treated were *before* the trial,
+relative to what their size predicts. How far that scale can be off is learnt from comparators.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pilot_eval.errors import InferenceError, explain
+from pilot_eval.inference.inputs import ROUNDING, Changes, check_changes, why_not_estimable
+from pilot_eval.inference.pretrial import MIN_OBSERVED, MIN_PERIODS, PreTrial, measure_pretrial
+from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
+from pilot_eval.inference.variance import fit_size_function
+
+METHOD = "adaptive"
+MIN_COMPARATORS = 12
+"""Fewest comparators from which the null distribution is resampled."""
+FEW_TREATED_NOTE = "with one or two treated councils it finds fewer effects than the sharp test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resamples:
+    """Random numbers shared by every row of a batch, so that a batch equals single calls.
+
+    Attributes
+    ----------
+    position : array of shape (draws, n_treated)
+        Uniform positions among the comparators, drawn with replacement.
+    mean_noise, fit_noise : array of shape (draws,)
+        Standard normals for the comparators' mean and for the fitted variance function.
+    """
+
+    position: np.ndarray
+    mean_noise: np.ndarray
+    fit_noise: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adaptive:
+    """Figures of the adaptive test for a batch; arrays have shape (batch,)."""
+
+    estimate: np.ndarray
+    variance: np.ndarray
+    p_value: np.ndarray
+    critical: np.ndarray
+    ratio: np.ndarray
+    ratio_p: np.ndarray
+    pretrial: PreTrial
+    sharp: SizeAdjusted
+
+
+def adaptive_test(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    before: np.ndarray,
+    *,
+    draws: int = 9999,
+    seed: int | np.random.Generator,
+    period_factor: np.ndarray | None = None,
+    alpha: float = 0.05,
+) -> InferenceResult:
+    """Test the effect with the treated councils' own pre-trial variability.
+
+    Parameters
+    ----------
+    changes : array of shape (n,)
+        Mean after minus mean before, one value a council, in the outcome's unit.
+    treated : bool array of shape (n,)
+    cases : array of shape (n,)
+        Cases behind each change, above 0.
+    before : array of shape (n, periods)
+        Pre-trial values of the outcome, equally spaced; NaN where a period is missing. At least
+        eight periods; a council needs five observed ones. Comparators with fewer are left out.
+    draws : int
+        Resamples of comparators behind the p-value.
+    seed : int or numpy Generator
+    period_factor : array of shape (n,), optional
+        Variance factor of each change from its number of periods. Default 1.
+    alpha : float
+        Level of the two-sided test and interval.
+
+    Returns
+    -------
+    InferenceResult
+        Diagnostics: `ratio`, the treated councils' pre-trial variance over what their size
+        predicts, with `ratio_p`, the p-value of its being 1 (the test of the sharp test's
+        assumption); `correlation`; `critical`; a, b, kappa; `comparators_left_out`.
+
+    Raises
+    ------
+    InferenceError
+        If the input is not one finite value a council, or shapes disagree.
+
+    Notes
+    -----
+    Unlike a t test it needs no degrees of freedom: comparators' changes, in the proportions of the
+    treated councils' variances, are divided by the same comparators' pre-trial noise, so heavy
+    tails and serial correlation enter the null distribution as they are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> panel = rng.normal(size=(60, 12))
+    >>> changes = panel[:, 8:].mean(1) - panel[:, :8].mean(1)
+    >>> result = adaptive_test(changes, np.arange(60) < 4, np.full(60, 100), panel[:, :8], seed=1)
+    >>> 0.4 < result.diagnostics["ratio"] < 2
+    True
+    """
+    series = _check_before(before)
+    kept, dropped = _enough_observed(series, treated)
+    data, series = _checked_part(kept, changes, treated, cases, period_factor, series, alpha)
+    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    reason = _why_not(data, series)
+    if reason:
+        return InferenceResult(method=METHOD, reason=reason, **counts)
+    resamples = draw_resamples(data.n_treated, draws=draws, seed=seed)
+    answer = compute_adaptive(
+        data.changes[None],
+        data.treated,
+        data.cases,
+        data.period_factor,
+        series[None],
+        resamples,
+        alpha,
+    )
+    estimate, half = answer.estimate[0], answer.critical[0] * np.sqrt(answer.variance[0])
+    return InferenceResult(
+        method=METHOD,
+        estimate=float(estimate),
+        std_error=float(np.sqrt(answer.variance[0])),
+        p_value=float(answer.p_value[0]),
+        conf_low=float(estimate - half),
+        conf_high=float(estimate + half),
+        reason=FEW_TREATED_NOTE if data.n_treated < 3 else "",
+        diagnostics=_diagnostics(answer) | {"comparators_left_out": float(dropped)},
+        **counts,
+    )
+
+
+def draw_resamples(n_treated: int, *, draws: int, seed: int | np.random.Generator) -> Resamples:
+    """Draw the random numbers behind the null distribution.
+
+    Parameters
+    ----------
+    n_treated, draws : int
+    seed : int or numpy Generator
+
+    Returns
+    -------
+    Resamples
+    """
+    if not (isinstance(draws, (int, np.integer)) and draws >= 1):
+        raise InferenceError(explain("draws", "be a whole number above 0", draws, "Write 9999."))
+    rng = np.random.default_rng(seed)
+    return Resamples(
+        position=rng.random((draws, n_treated)),
+        mean_noise=rng.standard_normal(draws),
+        fit_noise=rng.standard_normal(draws),
+    )
+
+
+def compute_adaptive(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    factor: np.ndarray,
+    before: np.ndarray,
+    resamples: Resamples,
+    alpha: float,
+) -> Adaptive:
+    """Compute the adaptive test for a batch of outcomes or simulated draws.
+
+    Parameters
+    ----------
+    changes : array of shape (batch, n)
+    treated : bool array of shape (n,)
+    cases, factor : array broadcastable to (batch, n)
+    before : array of shape (batch, n, periods)
+    resamples : Resamples
+    alpha : float
+
+    Returns
+    -------
+    Adaptive
+    """
+    sharp = compute_size_adjusted(changes, treated, cases, factor)
+    pretrial = measure_pretrial(before, ~treated)
+    predicted = fit_size_function(pretrial.noise, ~treated, cases, np.ones(treated.size)).variance
+    ratios = pretrial.noise / predicted
+    ratio = ratios[:, treated].mean(1)
+    n1, n0 = int(treated.sum()), int((~treated).sum())
+    own = sharp.fit.variance[:, treated].sum(1) / n1**2
+    rest = sharp.fit.variance[:, ~treated].sum(1) / n0**2
+    null, null_ratio = _null_distribution(changes, treated, sharp, ratios, own, rest, resamples)
+    variance = ratio * own + rest
+    reached = (null >= (np.abs(sharp.estimate) / np.sqrt(variance))[:, None]).sum(1)
+    return Adaptive(
+        estimate=sharp.estimate,
+        variance=variance,
+        p_value=(1 + reached) / (1 + null.shape[1]),
+        critical=_critical(null, alpha),
+        ratio=ratio,
+        ratio_p=_two_sided(null_ratio, ratio),
+        pretrial=pretrial,
+        sharp=sharp,
+    )
+
+
+def _null_distribution(changes, treated, sharp, ratios, own, rest, resamples):
+    """Let comparators stand in for the treated, with the treated councils' variances."""
+    n1, n0 = int(treated.sum()), int((~treated).sum())
+    control = changes[:, ~treated]
+    scale = np.sqrt((n0 - 1) / n0 * sharp.fit.variance[:, ~treated])
+    z = (control - control.mean(1, keepdims=True)) / scale
+    chosen = (resamples.position * n0).astype(np.intp)
+    root, ratios = np.sqrt(sharp.fit.variance[:, treated]) / n1, ratios[:, ~treated]
+    shift, ratio = np.sqrt(rest)[:, None] * resamples.mean_noise, 0.0
+    for j in range(n1):
+        shift = shift + root[:, [j]] * z[:, chosen[:, j]]
+        ratio = ratio + ratios[:, chosen[:, j]] / n1
+    fitted = ratio * own[:, None] * _chi_square_share(sharp.df, resamples.fit_noise)
+    return np.abs(shift) / np.sqrt(fitted + rest[:, None]), ratio
+
+
+def _chi_square_share(df: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Turn normals into chi-square / df (Wilson and Hilferty), kept above 0."""
+    step = 2 / (9 * df)[:, None]
+    return np.maximum(1 - step + np.sqrt(step) * normal, 0.05) ** 3
+
+
+def _critical(null: np.ndarray, alpha: float) -> np.ndarray:
+    """Find the largest statistic that is not rejected: the interval is the test inverted."""
+    rank = int(np.floor(alpha * (null.shape[1] + 1) + 1e-9))
+    if rank == 0:
+        return np.full(null.shape[0], np.inf)
+    return -np.partition(-null, rank - 1, axis=1)[:, rank - 1]
+
+
+def _two_sided(null: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    above = (null >= actual[:, None]).sum(1)
+    below = (null <= actual[:, None]).sum(1)
+    return np.minimum(1.0, 2 * (1 + np.minimum(above, below)) / (1 + null.shape[1]))
+
+
+def _check_before(before: object) -> np.ndarray:
+    try:
+        series = np.array(before, dtype=float)
+    except (TypeError, ValueError):
+        series = np.empty(0)
+    if series.ndim != 2:
+        got = f"shape {series.shape}"
+        action = "Give pre-trial values as councils x periods."
+        raise InferenceError(explain("before", "be a table of numbers", got, action))
+    if np.isinf(series).any():
+        action = "Mark missing periods as NaN."
+        raise InferenceError(explain("before", "hold no infinite value", "infinity", action))
+    return series
+
+
+def _enough_observed(series: np.ndarray, treated: object) -> tuple[np.ndarray, int]:
+    enough = np.isfinite(series).sum(1) >= MIN_OBSERVED
+    is_treated = np.asarray(treated, dtype=float)
+    if is_treated.shape != enough.shape:
+        got = f"{series.shape[0]} rows for {is_treated.size} councils"
+        raise InferenceError(explain("before", "have one row a council", got, "Align them."))
+    kept = enough | (is_treated == 1)
+    return kept, int((~kept).sum())
+
+
+def _checked_part(kept, changes, treated, cases, factor, series, alpha):
+    full = check_changes(changes, treated, cases, factor, alpha=alpha)
+    part = Changes(
+        changes=full.changes[kept],
+        treated=full.treated[kept],
+        cases=full.cases[kept],
+        period_factor=full.period_factor[kept],
+    )
+    return part, series[kept]
+
+
+def _why_not(data: Changes, series: np.ndarray) -> str:
+    if series.shape[1] < MIN_PERIODS:
+        return f"not estimable: {series.shape[1]} pre-trial periods, needs {MIN_PERIODS}"
+    reason = why_not_estimable(data, min_treated=1, min_comparators=MIN_COMPARATORS)
+    if reason:
+        return reason
+    rows = series[data.treated]
+    if (np.isfinite(rows).sum(1) < MIN_OBSERVED).any():
+        return f"not estimable: a treated council has under {MIN_OBSERVED} pre-trial values"
+    noise = measure_pretrial(series[None], ~data.treated).noise[0]
+    floor = (ROUNDING * max(1.0, float(np.nanmax(np.abs(series))))) ** 2
+    if (noise[~data.treated] <= floor).all():
+        return "not estimable: the comparators' pre-trial values do not vary"
+    if (noise[data.treated] <= floor).all():
+        return "not estimable: the treated councils' pre-trial values do not vary"
+    return ""
+
+
+def _diagnostics(answer: Adaptive) -> dict[str, float]:
+    fit = answer.sharp.fit
+    return {
+        "ratio": float(answer.ratio[0]),
+        "ratio_p": float(answer.ratio_p[0]),
+        "correlation": float(answer.pretrial.correlation[0]),
+        "critical": float(answer.critical[0]),
+        "a": float(fit.a[0]),
+        "b": float(fit.b[0]),
+        "kappa": float(fit.kappa[0]),
+    }

@@ -1,0 +1,147 @@
+"""How variable each council was before the trial, freed of council, period and serial effects.
+
+Works on a batch: `before` has shape (batch, councils, periods), NaN where a period is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MIN_PERIODS = 8
+"""Fewest pre-trial periods: below it a council's own spread says less than its size does."""
+MIN_OBSERVED = 5
+"""Fewest observed pre-trial periods of a council whose series has gaps."""
+CORRELATIONS = np.linspace(0.0, 0.98, 99)
+MAX_SWEEPS = 200
+SWEEP_TOLERANCE = 1e-9
+NORMAL_ABSOLUTE = 2 / np.pi
+"""Squared mean of an absolute standard normal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreTrial:
+    """Pre-trial noise of a batch.
+
+    Attributes
+    ----------
+    noise : array of shape (batch, n)
+        Variance of one period's error, council by council.
+    correlation : array of shape (batch,)
+        First-order serial correlation common to the comparators.
+    """
+
+    noise: np.ndarray
+    correlation: np.ndarray
+
+
+def measure_pretrial(before: np.ndarray, comparator: np.ndarray) -> PreTrial:
+    """Measure each council's pre-trial noise from its whitened residuals.
+
+    Residuals after council and period means are freed of the serial correlation that comparators
+    show, so that each period counts; the squared mean absolute residual resists outliers.
+
+    Parameters
+    ----------
+    before : array of shape (batch, n, periods)
+        Pre-trial values; NaN where missing.
+    comparator : bool array of shape (n,)
+
+    Returns
+    -------
+    PreTrial
+    """
+    seen = np.isfinite(before)
+    residual, _ = two_way_residuals(before, seen, comparator)
+    correlation = common_correlation(residual, seen, comparator)
+    white = _whiten(residual, seen, correlation)
+    count = seen.sum(2)
+    size = np.abs(white).sum(2) / count
+    normal = NORMAL_ABSOLUTE + (1 - NORMAL_ABSOLUTE) / count
+    return PreTrial(noise=size**2 * count / (count - 1) / normal, correlation=correlation)
+
+
+def two_way_residuals(
+    values: np.ndarray, seen: np.ndarray, comparator: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take out council means and the comparators' period means, sweeping until neither is left.
+
+    Parameters
+    ----------
+    values : array of shape (batch, n, periods)
+        Anything where not `seen`.
+    seen : bool array of shape (batch, n, periods)
+    comparator : bool array of shape (n,)
+
+    Returns
+    -------
+    residual : array of shape (batch, n, periods)
+        0 where not seen.
+    effects : array of shape (batch, periods)
+        Period effects, up to a constant.
+    """
+    count_council = np.maximum(seen.sum(2, keepdims=True), 1)
+    members = seen & comparator[:, None]
+    count_period = np.maximum(members.sum(1, keepdims=True), 1)
+    residual = np.where(seen, values, 0.0)
+    effects = np.zeros((len(residual), 1, residual.shape[2]))
+    scale = np.abs(residual).max(initial=0.0)
+    for _ in range(MAX_SWEEPS):
+        residual = np.where(seen, residual - residual.sum(2, keepdims=True) / count_council, 0.0)
+        level = np.where(members, residual, 0.0).sum(1, keepdims=True) / count_period
+        residual = np.where(seen, residual - level, 0.0)
+        effects = effects + level
+        if np.abs(residual.sum(2)).max() <= SWEEP_TOLERANCE * scale:
+            break
+    return residual, effects[:, 0]
+
+
+def common_correlation(
+    residual: np.ndarray, seen: np.ndarray, comparator: np.ndarray
+) -> np.ndarray:
+    """Match the comparators' mean lag-1 share to that of a demeaned first-order process.
+
+    Parameters
+    ----------
+    residual : array of shape (batch, n, periods)
+        As `two_way_residuals` returns them.
+    seen : bool array of shape (batch, n, periods)
+    comparator : bool array of shape (n,)
+
+    Returns
+    -------
+    array of shape (batch,)
+        Between 0 and 0.98.
+    """
+    squares = np.where(comparator, (residual**2).sum(2), 0.0)
+    products = (residual[:, :, 1:] * residual[:, :, :-1]).sum(2)
+    pairs = (seen[:, :, 1:] & seen[:, :, :-1]).sum(2) / (residual.shape[2] - 1)
+    used = (squares > 0) & (pairs > 0)
+    share = np.where(used, products / np.where(used, squares * pairs / seen.mean(2), 1.0), 0.0)
+    found = share.sum(1) / np.maximum(used.sum(1), 1)
+    return np.interp(found, _expected_shares(residual.shape[2]), CORRELATIONS)
+
+
+def _expected_shares(periods: int) -> np.ndarray:
+    """Compute the lag-1 share of a demeaned first-order process for each correlation."""
+    centre = np.eye(periods) - 1 / periods
+    lags = np.abs(np.subtract.outer(np.arange(periods), np.arange(periods)))
+    covariances = [centre @ r**lags @ centre for r in CORRELATIONS]
+    return np.array([np.trace(c, 1) / np.trace(c) for c in covariances])
+
+
+def _whiten(residual, seen, correlation) -> np.ndarray:
+    """Turn a first-order process with gaps into uncorrelated residuals of unit loss of one mean."""
+    unit, last, gap = np.zeros_like(residual), np.zeros(seen.shape[:2]), np.full(seen.shape[:2], 0)
+    white = np.zeros_like(residual)
+    for t in range(residual.shape[2]):
+        now = seen[:, :, t]
+        carry = np.where(gap > 0, correlation[:, None] ** np.maximum(gap, 1), 0.0)
+        root = np.sqrt(1 - carry**2)
+        white[:, :, t] = np.where(now, (residual[:, :, t] - carry * last) / root, 0.0)
+        unit[:, :, t] = np.where(now, (1 - carry) / root, 0.0)
+        last = np.where(now, residual[:, :, t], last)
+        gap = np.where(now, 1, np.where(gap > 0, gap + 1, 0))
+    level = (white * unit).sum(2, keepdims=True) / (unit**2).sum(2, keepdims=True)
+    return white - level * unit
