@@ -345,11 +345,12 @@ def _entries(
 def _count_set_aside(
     left_out: Mapping[str, np.ndarray], councils: Sequence[str], clock: str
 ) -> pd.DataFrame:
-    parts = []
+    names, reasons, cases = [], [], []
     for reason, council in left_out.items():
         counts = np.bincount(council, minlength=len(councils))
-        some = np.flatnonzero(counts)
-        frame = pd.DataFrame({"council_code": np.array(councils, dtype=object)[some]})
-        parts.append(frame.assign(clock=clock, reason=reason, cases=counts[some]))
-    columns = {"council_code": "str", "clock": "str", "reason": "str", "cases": "int64"}
-    return pd.concat(parts, ignore_index=True).astype(columns)
+        for place in np.flatnonzero(counts):  # a handful: councils with such records
+            names.append(councils[place])
+            reasons.append(reason)
+            cases.append(counts[place])
+    frame = pd.DataFrame({"council_code": names, "clock": clock, "reason": reasons, "cases": cases})
+    return frame.astype({"council_code": "str", "clock": "str", "reason": "str", "cases": "int64"})

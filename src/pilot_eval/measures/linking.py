@@ -33,12 +33,9 @@ def list_councils(tables: CensusTables) -> list[str]:
     found: set[str] = set()
     for name in SCHEMA:
         column = getattr(tables, name)["council_code"]
-        values = (
-            column.cat.remove_unused_categories().cat.categories
-            if _is_category(column)
-            else (column.dropna().unique())
-        )
-        found.update(str(value) for value in values)
+        values = column.array if _is_category(column) else pd.Categorical(column)
+        used = np.unique(values.codes)
+        found.update(str(code) for code in values.categories[used[used >= 0]])
     return sorted(found)
 
 

@@ -1,0 +1,97 @@
+"""DfE's published duration bands: which days each one holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Working days `first` to `last`, both included; an open band has no last day (inf)."""
+
+    indicator: str
+    first: int
+    last: float
+
+
+def _bands(prefix: str, *edges: tuple[str, int, float]) -> tuple[Band, ...]:
+    return tuple(
+        Band(indicator=f"{prefix}_band_{name}", first=first, last=last)
+        for name, first, last in edges
+    )
+
+
+#: Clock -> bands, in order, without gaps.
+PUBLISHED_BANDS: dict[str, tuple[Band, ...]] = {
+    "initial_assessment": _bands(
+        "ia",
+        ("same_day", 0, 0),
+        ("1_5", 1, 5),
+        ("6_10", 6, 10),
+        ("11_15", 11, 15),
+        ("16_20", 16, 20),
+        ("21_plus", 21, np.inf),
+    ),
+    "core_assessment": _bands(
+        "ca",
+        ("0_10", 0, 10),
+        ("11_20", 11, 20),
+        ("21_30", 21, 30),
+        ("31_35", 31, 35),
+        ("36_40", 36, 40),
+        ("41_50", 41, 50),
+        ("51_60", 51, 60),
+        ("61_plus", 61, np.inf),
+    ),
+    "icpc": _bands(
+        "icpc", ("0_10", 0, 10), ("11_15", 11, 15), ("16_20", 16, 20), ("21_plus", 21, np.inf)
+    ),
+    "single_assessment": _bands(
+        "sa",
+        ("same_day", 0, 0),
+        ("1_10", 1, 10),
+        ("11_20", 11, 20),
+        ("21_30", 21, 30),
+        ("31_40", 31, 40),
+        ("41_45", 41, 45),
+        ("46_50", 46, 50),
+        ("51_60", 51, 60),
+        ("61_plus", 61, np.inf),
+    ),
+}
+
+#: Clock -> the first part of its indicators' names.
+CLOCK_PREFIX = {
+    "initial_assessment": "ia",
+    "core_assessment": "ca",
+    "icpc": "icpc",
+    "single_assessment": "sa",
+    "core_group": "core_group",
+    "first_review": "first_review",
+    "later_review": "later_review",
+    "referral_decision": "decision",
+}
+
+
+def number_bands(duration: np.ndarray, bands: tuple[Band, ...]) -> np.ndarray:
+    """Find the band of each duration.
+
+    Parameters
+    ----------
+    duration : ndarray, shape (n,)
+        Working days, 0 or more.
+    bands : tuple of Band
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Position in `bands`.
+
+    Examples
+    --------
+    >>> number_bands(np.array([0, 5, 10, 99]), PUBLISHED_BANDS["initial_assessment"])
+    array([0, 1, 2, 5])
+    """
+    return np.searchsorted([band.last for band in bands], duration, side="left")
