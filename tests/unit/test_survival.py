@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from pilot_eval.errors import InferenceError, ParameterError
-from pilot_eval.estimation.pseudo_observations import pseudo_restricted_mean, pseudo_survival
+from pilot_eval.errors import DesignError, InferenceError, ParameterError
 from pilot_eval.estimation.survival import (
-    check_horizon,
+    Window,
+    change_in_completed_only,
+    change_in_quantile,
+    change_in_restricted_mean,
+    change_in_survival,
+    place_cases,
+    survival_curves,
+)
+from pilot_eval.measures.pseudo_observations import pseudo_restricted_mean, pseudo_survival
+from pilot_eval.measures.survival_curves import (
     completed_only_mean,
     estimate_survival,
     restricted_mean,
@@ -118,10 +129,57 @@ def test_refusals():
         estimate_survival([1.0, np.nan], [True, True])
     with pytest.raises(ParameterError, match="match the other arrays"):
         estimate_survival([1.0, 2.0], [True])
-    # 1 March to 31 March 2011 is 22 working days after the 1st, 30 June leaves 60 from 1 April.
-    check_horizon(["2011-03-01"], "2011-03-31", 22)
+
+
+def _two_councils(data_cut):
+    """Council a slows from 2 and 4 days to 6 and 8, b stays; one case of a waits for good."""
+    starts = pd.to_datetime(["2011-02-01"] * 2 + ["2011-03-01"] * 3 + ["2011-02-01", "2011-03-01"])
+    table = pd.DataFrame(
+        {
+            "council_code": ["a"] * 5 + ["b"] * 2,
+            "start_date": starts,
+            "duration_working_days": [2.0, 4.0, 6.0, 8.0, 12.0, 3.0, 3.0],
+            "event_observed": [True, True, True, True, False, True, True],
+            "entry_working_days": -1.0,
+        }
+    )
+    windows = [
+        Window(first=date(2011, 2, 1), last=date(2011, 2, 28)),
+        Window(first=date(2011, 3, 1), last=date(2011, 3, 31)),
+    ]
+    return place_cases(table, ["a", "b", "c"], pre=windows[:1], post=windows[1:], data_cut=data_cut)
+
+
+def test_changes_of_two_councils_by_hand():
+    cases = _two_councils(date(2011, 3, 31))
+    changes = change_in_restricted_mean(cases, 10)
+    # a: (6 + 8 + 10) / 3 - (2 + 4) / 2 = 5; b: 0; c has no cases. Completed only says 7 - 3 = 4.
+    np.testing.assert_allclose(changes.change, [5, 0], atol=1e-12)
+    assert changes.councils == ("a", "b")
+    assert changes.dropped == {"c": "no case in a window"}
+    np.testing.assert_allclose(changes.cases, [2 / (1 / 2 + 1 / 3), 1])
+    np.testing.assert_allclose(change_in_completed_only(cases, 10).change, [4, 0])
+    # S(3): a 1 - 1/2, b 0 - 0; S(7): a 2/3 - 0.
+    np.testing.assert_allclose(
+        change_in_survival(cases, [3, 7]).change, [[1 / 2, 2 / 3], [0, 0]], atol=1e-12
+    )
+    np.testing.assert_allclose(survival_curves(cases, [3])[0], [[0.5], [1]])
+    assert change_in_quantile(cases, 0.5, 10).change.tolist() == [6, 0]  # 8 - 2
+    upper = change_in_quantile(cases, 0.9, 10)
+    assert upper.dropped["a"] == "fewer than 90% finished within the follow-up"
+
+
+def test_a_horizon_beyond_the_follow_up_of_a_window_is_refused():
+    # From 1 March 2011 to the cut on 31 March there are 22 working days.
+    cases = _two_councils(date(2011, 3, 31))
+    for change in (change_in_restricted_mean, change_in_survival, survival_curves):
+        with pytest.raises(InferenceError, match="at most 22 working days"):
+            change(cases, 23)
     with pytest.raises(InferenceError, match="at most 22 working days"):
-        check_horizon(["2010-03-01", "2011-03-01"], "2011-03-31", 23)
+        change_in_quantile(cases, 0.5, 23)
+    year = Window(first=date(2011, 1, 1), last=date(2011, 12, 31))
+    with pytest.raises(DesignError, match="one after another"):
+        place_cases(pd.DataFrame(), ["a"], pre=[year], post=[year], data_cut=date(2012, 1, 1))
 
 
 def test_no_cases_is_an_answer_without_numbers():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pilot_eval.estimation.survival import (
+from pilot_eval.measures.survival_curves import (
     Cases,
     Floats,
     count_risk_sets,

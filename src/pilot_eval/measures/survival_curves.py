@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pilot_eval.errors import InferenceError, ParameterError, explain
-from pilot_eval.reference.working_days import count_working_days
 
 Floats = NDArray[np.float64]
 
@@ -215,43 +214,6 @@ def completed_only_mean(
     total = np.bincount(finished, weights=days, minlength=cases.n_groups)
     count = np.bincount(finished, minlength=cases.n_groups)
     return np.divide(total, count, out=np.full(cases.n_groups, np.nan), where=count > 0)
-
-
-def check_horizon(
-    period_starts: ArrayLike, data_cut: object, horizon: float, *, clock: str = "this clock"
-) -> None:
-    """Refuse a horizon that no case of some period could have been watched for.
-
-    Parameters
-    ----------
-    period_starts : array of dates
-        First day of every period used.
-    data_cut : date
-        Last day that the records cover.
-    horizon : float
-        Working days.
-    clock : str
-        Name for the message.
-
-    Raises
-    ------
-    InferenceError
-        If the horizon is longer than the working days from a period's first day to the data cut.
-
-    Examples
-    --------
-    >>> check_horizon(["2011-03-01", "2011-04-01"], "2011-06-30", 40)
-    """
-    starts = np.sort(np.atleast_1d(np.asarray(period_starts, dtype="datetime64[D]")))
-    follow_up = count_working_days(starts, np.datetime64(str(data_cut)[:10], "D"))
-    short = follow_up < horizon
-    if short.any():
-        first = starts[short][0]
-        rule = f"be at most {follow_up[short].min():.0f} working days for {clock}"
-        got = f"{horizon:g}, longer than the follow-up of {short.sum()} period(s) from {first}"
-        raise InferenceError(
-            explain("horizon", rule, got, "Shorten the horizon or leave out the late periods.")
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

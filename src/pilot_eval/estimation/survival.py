@@ -1,0 +1,369 @@
+"""Effects on delay with unfinished cases: from cases to one change a council.
+
+Cells (council x period of the start) are estimated by pseudo-observations, Kaplan-Meier or, for
+comparison, completed cases only; a council's change is its mean after less its mean before.
+Method, assumptions and reference values: docs/methods-unfinished-cases.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from pilot_eval.errors import DesignError, InferenceError, explain
+from pilot_eval.measures.linking import number_councils, to_days
+from pilot_eval.measures.pseudo_observations import pseudo_restricted_mean, pseudo_survival
+from pilot_eval.measures.survival_curves import (
+    Floats,
+    SurvivalTable,
+    completed_only_mean,
+    estimate_survival,
+    survival_at,
+    survival_quantile,
+)
+from pilot_eval.reference.working_days import count_working_days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Days of the start of a case, both included, that make one cell a council."""
+
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DelayCases:
+    """Cases of one clock, placed in cells: council x window, windows before and then after.
+
+    Attributes
+    ----------
+    councils : tuple of str
+        C councils.
+    n_pre, n_post : int
+        Windows before and after the start of the trial.
+    group : ndarray of int, shape (n,)
+        council x (n_pre + n_post) + window.
+    duration, entry : ndarray, shape (n,)
+        Working days, as in `compute_durations`.
+    observed : ndarray of bool, shape (n,)
+    follow_up : ndarray, shape (n_pre + n_post,)
+        Working days from each window's first day to the data cut.
+    """
+
+    councils: tuple[str, ...]
+    n_pre: int
+    n_post: int
+    group: np.ndarray
+    duration: Floats
+    entry: Floats
+    observed: np.ndarray
+    follow_up: Floats
+
+    @property
+    def n_groups(self) -> int:
+        """Number of cells."""
+        return len(self.councils) * (self.n_pre + self.n_post)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Councils and windows."""
+        return len(self.councils), self.n_pre + self.n_post
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CouncilChanges:
+    """One change a council: what inference works on.
+
+    Attributes
+    ----------
+    councils : tuple of str
+        Councils with a value in every window.
+    change : ndarray, shape (n,) or (n, K)
+        Mean of the windows after less mean of those before; K columns where K figures were asked.
+    level : ndarray, shape (n, n_pre + n_post) or (n, n_pre + n_post, K)
+        The cells behind it.
+    cases : ndarray, shape (n,)
+        Harmonic mean over windows of the cases in a cell.
+    dropped : mapping of str to str
+        Council -> why it has no change.
+    """
+
+    councils: tuple[str, ...]
+    change: Floats
+    level: Floats
+    cases: Floats
+    dropped: dict[str, str]
+
+
+def place_cases(
+    durations: pd.DataFrame,
+    councils: Sequence[str],
+    *,
+    pre: Sequence[Window],
+    post: Sequence[Window],
+    data_cut: date,
+) -> DelayCases:
+    """Place the cases of one clock in cells of council and window, by the day they started.
+
+    Parameters
+    ----------
+    durations : DataFrame
+        The table of `compute_durations`, of one clock.
+    councils : sequence of str
+        Councils compared; others are left out.
+    pre, post : sequence of Window
+        Windows before and after the start of the trial.
+    data_cut : date
+        Last day that the records cover.
+
+    Returns
+    -------
+    DelayCases
+
+    Raises
+    ------
+    DesignError
+        If there is no window before or after, or windows overlap or are out of order.
+
+    Examples
+    --------
+    >>> place_cases(table, codes, pre=[year_2010], post=[year_2011], data_cut=cut) # doctest: +SKIP
+    """
+    windows = [*pre, *post]
+    edges = np.array([[w.first, w.last] for w in windows], dtype="datetime64[D]").reshape(-1, 2)
+    muddled = (edges[:, 1] < edges[:, 0]).any() or (edges[1:, 0] <= edges[:-1, 1]).any()
+    if not pre or not post or muddled:
+        rule = "lie one after another, at least one before and one after the start"
+        got = f"{len(pre)} before, {len(post)} after"
+        raise DesignError(explain("windows", rule, got, "Correct their first and last days."))
+    day = to_days(durations["start_date"])
+    window = np.searchsorted(edges[:, 0], day, side="right") - 1
+    council = number_councils(durations, councils)
+    keep = (council >= 0) & (window >= 0)
+    keep &= day <= edges[:, 1][window]
+    return DelayCases(
+        councils=tuple(councils),
+        n_pre=len(pre),
+        n_post=len(post),
+        group=(council * len(windows) + window)[keep],
+        duration=durations["duration_working_days"].to_numpy()[keep],
+        entry=durations["entry_working_days"].to_numpy()[keep],
+        observed=durations["event_observed"].to_numpy()[keep],
+        follow_up=count_working_days(edges[:, 0], np.datetime64(data_cut, "D")),
+    )
+
+
+def change_in_restricted_mean(cases: DelayCases, horizon: float) -> CouncilChanges:
+    """Compute each council's change of the mean delay up to a horizon, unfinished cases included.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    horizon : float
+        Working days.
+
+    Returns
+    -------
+    CouncilChanges
+        Working days; cells are means of pseudo-observations.
+
+    Raises
+    ------
+    InferenceError
+        If the horizon is longer than the follow-up of any window.
+
+    References
+    ----------
+    Andersen and Perme (2010), Statistical Methods in Medical Research 19(1).
+    """
+    _check_follow_up(cases, horizon)
+    pseudo = pseudo_restricted_mean(**_arrays(cases), horizon=horizon)
+    return _collapse(cases, _cell_means(cases, pseudo), "not watched to the horizon")
+
+
+def change_in_survival(cases: DelayCases, days: ArrayLike) -> CouncilChanges:
+    """Compute each council's change of the share still unfinished after each of `days`.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    days : array, shape (K,)
+        Working days.
+
+    Returns
+    -------
+    CouncilChanges
+        Shares between 0 and 1, K columns; cells are means of pseudo-observations.
+
+    Raises
+    ------
+    InferenceError
+        If a day is longer than the follow-up of any window.
+    """
+    days = np.atleast_1d(np.asarray(days, dtype=float))
+    _check_follow_up(cases, float(days.max()))
+    pseudo = pseudo_survival(**_arrays(cases), days=days)
+    columns = [_cell_means(cases, pseudo[:, k]) for k in range(len(days))]
+    return _collapse(cases, np.stack(columns, axis=1), "not watched long enough")
+
+
+def change_in_quantile(cases: DelayCases, probability: float, horizon: float) -> CouncilChanges:
+    """Compute each council's change of the day by which `probability` of its cases finish.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    probability : float
+        Between 0 and 1; 0.5 is the median.
+    horizon : float
+        Working days to which cases are followed; a council one of whose cells does not reach the
+        quantile by then is dropped, with the reason.
+
+    Returns
+    -------
+    CouncilChanges
+        Working days.
+
+    Raises
+    ------
+    InferenceError
+        If the horizon is longer than the follow-up of any window.
+    """
+    _check_follow_up(cases, horizon)
+    table = _survival(cases, horizon)
+    reason = f"fewer than {probability:.0%} finished within the follow-up"
+    return _collapse(cases, survival_quantile(table, probability), reason)
+
+
+def change_in_completed_only(cases: DelayCases, horizon: float) -> CouncilChanges:
+    """Compute what leaving unfinished cases out would say of the change of the restricted mean.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    horizon : float
+        Working days.
+
+    Returns
+    -------
+    CouncilChanges
+        Working days. Shown beside `change_in_restricted_mean`, never instead of it.
+    """
+    level = completed_only_mean(
+        cases.duration, cases.observed, group=cases.group, n_groups=cases.n_groups, horizon=horizon
+    )
+    return _collapse(cases, level, "no completed case in a window")
+
+
+def survival_curves(cases: DelayCases, days: ArrayLike) -> Floats:
+    """Estimate S(k) of every council and window by Kaplan-Meier.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    days : array, shape (K,)
+
+    Returns
+    -------
+    ndarray, shape (C, n_pre + n_post, K)
+        NaN where a cell was not watched that long.
+
+    Raises
+    ------
+    InferenceError
+        If a day is longer than the follow-up of any window.
+    """
+    days = np.atleast_1d(np.asarray(days, dtype=float))
+    _check_follow_up(cases, float(days.max()))
+    curves = survival_at(_survival(cases, float(days.max())), days)
+    return curves.reshape(*cases.shape, len(days))
+
+
+def count_cases(cases: DelayCases) -> Floats:
+    """Count the cases of every council and window, shape (C, n_pre + n_post)."""
+    return np.bincount(cases.group, minlength=cases.n_groups).reshape(cases.shape).astype(float)
+
+
+def collapse_levels(
+    level: Floats, size: Floats, councils: Sequence[str], n_pre: int, reason: str
+) -> CouncilChanges:
+    """Collapse levels to changes; councils with a gap are dropped, with the reason.
+
+    Parameters
+    ----------
+    level : ndarray, shape (C, P) or (C, P, K)
+    size : ndarray, shape (C, P)
+        Cases behind each level.
+    councils : sequence of str
+    n_pre : int
+        Windows before the start.
+    reason : str
+        Why a level with cases may be missing.
+
+    Returns
+    -------
+    CouncilChanges
+
+    Examples
+    --------
+    >>> level = np.array([[4.0, 6.0], [5.0, np.nan]])
+    >>> collapse_levels(level, np.full((2, 2), 9.0), ["a", "b"], 1, "a gap").change
+    array([2.])
+    """
+    flat = level.reshape(*size.shape, -1)
+    empty, missing = (size == 0).any(axis=1), np.isnan(flat).any(axis=(1, 2))
+    keep = ~(empty | missing)
+    dropped = {
+        code: "no case in a window" if nobody else reason
+        for code, nobody, kept in zip(councils, empty, keep, strict=True)
+        if not kept
+    }
+    change = level[keep][:, n_pre:].mean(axis=1) - level[keep][:, :n_pre].mean(axis=1)
+    return CouncilChanges(
+        councils=tuple(code for code, kept in zip(councils, keep, strict=True) if kept),
+        change=change,
+        level=level[keep],
+        cases=size.shape[1] / (1 / size[keep]).sum(axis=1),
+        dropped=dropped,
+    )
+
+
+def _check_follow_up(cases: DelayCases, horizon: float) -> None:
+    """Refuse a horizon that no case of some window could have been watched for."""
+    shortest = float(cases.follow_up.min())
+    if horizon > shortest:
+        rule = f"be at most {shortest:.0f} working days, the shortest follow-up of a window"
+        action = "Shorten the horizon or leave out the late windows."
+        raise InferenceError(explain("horizon", rule, f"{horizon:g}", action))
+
+
+def _arrays(cases: DelayCases) -> dict[str, object]:
+    late = (cases.entry >= 0).any()
+    return {
+        "duration": cases.duration,
+        "observed": cases.observed,
+        "entry": cases.entry if late else None,
+        "group": cases.group,
+        "n_groups": cases.n_groups,
+    }
+
+
+def _survival(cases: DelayCases, horizon: float) -> SurvivalTable:
+    return estimate_survival(**_arrays(cases), horizon=horizon)
+
+
+def _cell_means(cases: DelayCases, pseudo: Floats) -> Floats:
+    total = np.bincount(cases.group, weights=pseudo, minlength=cases.n_groups)
+    size = np.bincount(cases.group, minlength=cases.n_groups)
+    return np.divide(total, size, out=np.full(cases.n_groups, np.nan), where=size > 0)
+
+
+def _collapse(cases: DelayCases, level: Floats, reason: str) -> CouncilChanges:
+    shaped = level.reshape(*cases.shape, *level.shape[1:])
+    return collapse_levels(shaped, count_cases(cases), cases.councils, cases.n_pre, reason)
