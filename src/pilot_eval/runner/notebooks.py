@@ -16,6 +16,8 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
+from pilot_eval.runner.staging import ADVICE
+
 START_SECONDS = 60
 CELL_SECONDS = 120
 STOP_SECONDS = 5
@@ -150,13 +152,13 @@ def execute_one(task: Task) -> Executed:
         except PapermillExecutionError as fault:
             cell = f"cell [{fault.exec_count}], which begins {_first_line(fault.source)!r}"
             error = f"{fault.ename}: {fault.evalue}"
-        except OSError:
-            raise
         except Exception as fault:  # whatever a kernel's end raises is reported, not hidden
+            if isinstance(fault, OSError) and fault.errno in ADVICE:
+                raise
             if DEAD_AT_START in str(fault) and not retried:
                 retried = True
                 continue
-            cell, error = "the kernel", f"{type(fault).__name__}: {fault}"
+            cell, error = "the kernel", _word(fault)
         failed = _keep_failed(task)
         seconds = time.monotonic() - started
         return Executed(
@@ -170,18 +172,22 @@ def _execute(task: Task) -> None:
     with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as private:
         # A person's own IPython start-up files must not change a result.
         os.environ["IPYTHONDIR"] = private
-        papermill.execute_notebook(
-            str(task.source),
-            str(task.target),
-            parameters=dict(task.parameters),
-            kernel_name="python3",
-            progress_bar=False,
-            cwd=str(task.source.parent),
-            start_timeout=START_SECONDS,
-            execution_timeout=CELL_SECONDS,
-            request_save_on_cell_execute=False,
-            extra_arguments=KERNEL_ARGUMENTS,
-        )
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        try:
+            papermill.execute_notebook(
+                str(task.source),
+                str(task.target),
+                parameters=dict(task.parameters),
+                kernel_name="python3",
+                progress_bar=False,
+                cwd=str(task.source.parent),
+                start_timeout=START_SECONDS,
+                execution_timeout=CELL_SECONDS,
+                request_save_on_cell_execute=False,
+                extra_arguments=KERNEL_ARGUMENTS,
+            )
+        finally:
+            signal.signal(signal.SIGINT, on_interrupt)  # nbclient leaves Python's own behind
 
 
 def _collect(future: Future[Executed], task: Task) -> Executed:
@@ -206,21 +212,24 @@ def _keep_failed(task: Task) -> Path:
     return failed
 
 
+def _word(fault: Exception) -> str:
+    if isinstance(fault, TimeoutError):
+        return f"a cell took longer than {CELL_SECONDS} seconds"
+    return f"{type(fault).__name__}: {fault}"
+
+
 def _first_line(source: str) -> str:
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGTERM, _stop_worker)
+    # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.
     os.environ.pop("MPLBACKEND", None)
     os.environ.pop("PYTHONWARNINGS", None)
-
-
-def _stop_worker(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _end_children() -> None:

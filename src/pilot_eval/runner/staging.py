@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -16,6 +16,8 @@ from pilot_eval.errors import RunError, explain
 PREFIX = ".unfinished-"
 RENAME_TRIES = 10  # a virus scanner may hold a new file open for a moment
 RENAME_PAUSE = 0.3
+
+TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
 
 ADVICE = {
     errno.ENOSPC: "The disk is full: free some space, or name another folder with --out.",
@@ -28,24 +30,25 @@ ADVICE = {
 
 @contextmanager
 def stage(target: Path) -> Iterator[Path]:
-    """Give a folder to write into; it becomes `target` only if everything went well.
+    """Give a hidden folder to write into; it is gone afterwards, unless it was published.
 
     Parameters
     ----------
     target : pathlib.Path
-        The folder to appear. If it exists and holds anything, nothing is started.
+        What is to appear. If it exists and holds anything, nothing is started.
 
     Yields
     ------
     pathlib.Path
-        A new, hidden folder beside `target`.
+        A new folder beside `target`, to fill and then to `publish`.
 
     Raises
     ------
     RunError
         If the folder cannot be written, in plain words; whatever was there is untouched.
     """
-    refuse_occupied(target)
+    if _is_occupied(target):
+        raise _occupied(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = _new_folder(target)
@@ -53,36 +56,65 @@ def stage(target: Path) -> Iterator[Path]:
         raise unwritable(target.parent, fault) from fault
     try:
         yield folder
-        if folder.exists():  # else the caller has published it under another name
-            publish(folder, target)
     except OSError as fault:
         raise unwritable(target, fault) from fault
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def refuse_occupied(target: Path) -> None:
-    """Raise RunError if `target` is a file or a folder that holds something."""
-    occupied = target.is_file() or (target.is_dir() and any(target.iterdir()))
-    if occupied:
-        raise RunError(
-            explain("--out", "be a new or empty folder", target, "Name another; nothing was run.")
-        )
+def publish(folder: Path, names: Iterable[Path]) -> Path:
+    """Rename a finished folder, in one step, to the first name that is free.
 
+    Parameters
+    ----------
+    folder : pathlib.Path
+    names : iterable of pathlib.Path
 
-def publish(folder: Path, target: Path) -> None:
-    """Rename a finished folder to its name in one step."""
-    refuse_occupied(target)
-    for attempt in range(RENAME_TRIES):
+    Returns
+    -------
+    pathlib.Path
+        The name it has now.
+
+    Raises
+    ------
+    RunError
+        If none is free: another run took it meanwhile.
+    """
+    tried = folder
+    for name in names:
+        tried = name
+        if _is_occupied(name):
+            continue
         try:
-            if target.is_dir():
-                target.rmdir()
-            folder.rename(target)
+            _rename(folder, name)
+        except OSError as fault:
+            if fault.errno in TAKEN:
+                continue
+            raise
+        return name
+    raise _occupied(tried)
+
+
+def _rename(folder: Path, name: Path) -> None:
+    if name.is_dir():
+        name.rmdir()
+    for _ in range(RENAME_TRIES if os.name == "nt" else 0):
+        try:
+            folder.rename(name)
             return
         except PermissionError:
-            if os.name != "nt" or attempt == RENAME_TRIES - 1:
-                raise
             time.sleep(RENAME_PAUSE)
+    folder.rename(name)
+
+
+def _is_occupied(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def _occupied(path: Path) -> RunError:
+    return RunError(
+        explain("--out", "be a new or empty folder", path, "Name another; it is as it was.")
+    )
 
 
 def unwritable(path: Path, fault: OSError) -> RunError:

@@ -1,0 +1,35 @@
+"""A small project folder of its own for tests that run something."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMETERS = """\
+scenario: str = "granted"  # who counts as treated
+alpha: float = 0.05  # level of the tests
+plan_file: str = ""  # another plan
+table_file: str = ""  # another table"""
+
+
+def make_project(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "evaluation.toml", folder)
+    shutil.copytree(ROOT / "data", folder / "data")
+    (folder / "notebooks").mkdir()
+    return folder
+
+
+def add_notebook(project: Path, name: str, *code: str, title: str = "A page") -> Path:
+    cells = [
+        nbformat.v4.new_markdown_cell(f"# {title}\n\nWith $\\hat\\tau$."),
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        *(nbformat.v4.new_code_cell(source) for source in code),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = project / "notebooks" / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path

@@ -1,0 +1,69 @@
+"""Data moves down the house and never back: a module imports only from above itself."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from project_folder import ROOT
+
+PACKAGE = ROOT / "src" / "pilot_eval"
+ORDER = (
+    "errors",
+    "project",
+    "plan",
+    "reference",
+    "sources",
+    "measures",
+    "design",
+    "estimation",
+    "inference",
+    "evidence",
+    "evaluation",
+    "assurance",
+    "monitoring",
+    "disclosure",
+    "reporting",
+    "runner",
+    "cli",
+)
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def stage(dotted):
+    return dotted.split(".")[1] if dotted.startswith("pilot_eval.") else None
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write the whole name"
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_a_module_imports_only_from_its_own_stage_or_earlier(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert own in ORDER, f"{own} is no stage of the house"
+    later = [
+        name
+        for name in imported(path)
+        if stage(name) and ORDER.index(stage(name)) > ORDER.index(own)
+    ]
+    assert later == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
+def test_a_module_stays_small_and_asserts_nothing(path):
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 400
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(tree):
+        if isinstance(node, functions):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+            assert lines <= 50, f"{node.name} has {lines} lines"

@@ -1,0 +1,86 @@
+"""Parameters are checked by name, type and range before a kernel starts."""
+
+from __future__ import annotations
+
+import papermill
+import pytest
+from project_folder import ROOT
+
+from pilot_eval.errors import ParameterError
+from pilot_eval.plan import load_plan
+from pilot_eval.runner.parameters import (
+    VOCABULARY,
+    check_parameters,
+    parse_parameters,
+    read_declared,
+)
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return load_plan(ROOT / "evaluation.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("scenario", "granted", "granted"),
+        ("alpha", "0.1", 0.1),
+        ("draws", "999", 999),
+        ("outcomes", "cin_rate, cpp_rate", ["cin_rate", "cpp_rate"]),
+        ("drop_councils", "", []),
+        ("comparators", "same_region", "same_region"),
+        ("comparators", "", ""),
+        ("data_cut", "2013-03-31", "2013-03-31"),
+        ("council", "02", "02"),  # Papermill would hand on the number 2
+    ],
+)
+def test_text_becomes_a_typed_value(plan, name, text, value):
+    assert parse_parameters({name: text}, plan) == {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("alpah", "0.05", "Did you mean alpha"),
+        ("alpha", "5e-2", r"written in decimals like 0\.05; got '5e-2'. That is text: write 0\.05"),
+        ("alpha", "inf", "below 0.5"),
+        ("alpha", "nan", "below 0.5"),
+        ("alpha", "0.5", "below 0.5"),
+        ("alpha", "5%", "below 0.5"),
+        ("draws", "1e3", "whole number"),
+        ("draws", "007", "whole number"),
+        ("draws", "10", "99 up"),
+        ("seed", "yes", "whole number"),
+        ("scenario", "announcd", "Did you mean announced"),
+        ("outcomes", "cin_rate,nonsense", "'nonsense'"),
+        ("comparators", "best", "all_england"),
+        ("data_cut", "31/03/2013", "2013-03-31"),
+        ("my_password", "x", "not carry a secret"),
+        ("API_KEY", "x", "not carry a secret"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_with_what_to_do(plan, name, text, message):
+    with pytest.raises(ParameterError, match=message):
+        parse_parameters({name: text}, plan)
+
+
+@pytest.mark.parametrize("value", ["5e-2", True, None, float("inf")])
+def test_types_are_not_coerced_in_a_notebook_either(plan, value):
+    with pytest.raises(ParameterError, match="`alpha` must be a number"):
+        check_parameters(plan, alpha=value)
+
+
+def test_all_faults_are_listed_at_once(plan):
+    with pytest.raises(ParameterError, match=r"(?s)`alpha`.*`scenario`"):
+        check_parameters(plan, alpha=2.0, scenario="none")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_declares_known_parameters_with_valid_defaults(plan, path):
+    declared = read_declared(papermill.inspect_notebook(str(path)), path.stem)
+    assert {parameter.name for parameter in declared} <= set(VOCABULARY)
+    assert all(parameter.help for parameter in declared), "each needs a trailing comment"
+    check_parameters(plan, **{parameter.name: parameter.default for parameter in declared})

@@ -1,0 +1,235 @@
+"""Whole runs of small projects: what is written, what fails, what Ctrl-C leaves."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from project_folder import ROOT, add_notebook, make_project
+
+from pilot_eval.errors import DataError, ParameterError, PilotEvalError
+from pilot_eval.runner import notebooks
+from pilot_eval.runner.notebooks import Task
+from pilot_eval.runner.run import RunRequest, run_evaluation
+
+FIGURE = """\
+import base64, io
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+canvas, axes = plt.subplots()
+axes.plot([1, 2], [3, 4])
+buffer = io.BytesIO()
+canvas.savefig(buffer, format="png")
+plt.close(canvas)
+data = base64.b64encode(buffer.getvalue()).decode()
+HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
+     '<details><summary>Numbers</summary><table><tr><td>3</td><td>4</td></tr></table></details>')"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run with a figure, a table and a notebook that fails."""
+    project = make_project(tmp_path_factory.mktemp("runs") / "mein projekt ü")
+    add_notebook(project, "02_delay", "print(scenario)", FIGURE, title="Did delay grow?")
+    add_notebook(project, "03_broken", "value = 1", "value / 0", title="Broken")
+    add_notebook(
+        project,
+        "99_summary",
+        "import pandas as pd\npd.DataFrame({'outcome': ['a', 'b'], 'estimate': [1.5, -2.0]})",
+        title="What we found",
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PILOT_EVAL_ROOT", str(project))
+        patch.setenv("MPLBACKEND", "agg")  # must not reach a kernel
+        lines = []
+        request = RunRequest(root=project, parameters={"scenario": "announced"})
+        result = run_evaluation(request, tell=lines.append)
+        bare = run_evaluation(RunRequest(root=project, notebooks=False), tell=lines.append)
+    return project, result, bare, lines
+
+
+def test_a_failed_notebook_is_reported_kept_and_not_shown(finished):
+    project, result, _, lines = finished
+    [failed] = result.failed
+    assert (failed.name, failed.error) == ("03_broken", "ZeroDivisionError: division by zero")
+    assert failed.cell == "cell [4], which begins 'value / 0'"
+    assert any("FAILED" in line and "03_broken" in line for line in lines)
+    assert result.folder.name.endswith("-incomplete")
+    assert (result.folder / "notebooks" / "03_broken.failed.ipynb").exists()
+    assert not (result.folder / "03_broken.html").exists()
+    assert "03_broken" in (result.folder / "index.html").read_text(encoding="utf-8")
+    hidden = [path for path in (project / "reports").iterdir() if path.name.startswith(".")]
+    assert hidden == []
+
+
+def test_the_others_are_pages_with_their_figures(finished):
+    _, result, _, _ = finished
+    page = (result.folder / "02_delay.html").read_text(encoding="utf-8")
+    assert '<html lang="en-GB">' in page
+    assert 'alt="It rises"' in page
+    assert "<math" in page
+    assert "announced" in page
+    assert (result.folder / "figures" / "02_delay-1.png").read_bytes().startswith(b"\x89PNG")
+    assert (result.folder / "figures" / "02_delay-1.csv").read_text() == "3,4\n"
+    index = (result.folder / "index.html").read_text(encoding="utf-8")
+    assert '<th scope="row">a</th>' in index
+    assert 'href="02_delay.html"' in index
+
+
+def test_the_evidence_is_the_same_without_notebooks(finished):
+    _, result, bare, _ = finished
+    assert (result.folder / "evidence.csv").read_bytes() == (
+        bare.folder / "evidence.csv"
+    ).read_bytes()
+    assert not (bare.folder / "index.html").exists()
+
+
+def test_the_manifest_records_every_resolved_parameter(finished):
+    _, result, _, _ = finished
+    manifest = json.loads((result.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["parameters"]["02_delay"] == {
+        "scenario": "announced",
+        "alpha": 0.05,
+        "plan_file": "",
+        "table_file": "",
+    }
+    assert manifest["seed"] == 20110201
+    assert {"python", "numpy", "papermill"} <= set(manifest["versions"])
+    assert "data/published/council_indicators.csv" in manifest["data"]
+    assert set(manifest["outputs"]) >= {"evidence.csv", "index.html", "02_delay.html"}
+
+
+def test_results_hold_no_path_of_this_machine(finished):
+    project, result, _, _ = finished
+    for path in result.folder.rglob("*"):
+        if path.suffix in (".html", ".csv", ".json") or path.name == "02_delay.ipynb":
+            assert str(project) not in path.read_text(encoding="utf-8"), path.name
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"only": ["02_dely"]}, ParameterError, "Did you mean 02_delay"),
+        ({"parameters": {"alpah": "0.05"}}, ParameterError, "Did you mean alpha"),
+        ({"parameters": {"alpha": "5e-2"}}, ParameterError, "write 0.05"),
+        ({"parameters": {"outcome": "cin_rate"}}, ParameterError, "none of them declares"),
+        ({"plan_file": "seed = "}, PilotEvalError, "valid UTF-8 TOML"),
+        ({"plan_file": ("seed", "sede")}, PilotEvalError, "sede"),
+        (
+            {"plan_file": ('exclude = ["City of London"', 'exclude = ["Gateshead"')},
+            PilotEvalError,
+            "Gateshead is treated in scenario announced and excluded as a comparator",
+        ),
+        ({"plan_file": ("only = []", 'only = ["Gateshead"]')}, PilotEvalError, "Gateshead"),
+        ({"table_file": b"\xff\xfe\x00"}, DataError, "mine.csv"),
+        ({"table_file": b"council_code,year\nE1,2012\n"}, DataError, "must have the columns"),
+    ],
+)
+def test_bad_input_is_refused_and_leaves_nothing(finished, monkeypatch, options, error, message):
+    project, _, _, _ = finished
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
+    before = sorted((project / "reports").iterdir())
+    options = dict(options)
+    if "plan_file" in options:
+        change, path = options["plan_file"], project / "mine.toml"
+        plan = (ROOT / "evaluation.toml").read_text(encoding="utf-8")
+        path.write_text(
+            change if isinstance(change, str) else plan.replace(*change, 1), encoding="utf-8"
+        )
+        options["plan_file"] = path
+    if "table_file" in options:
+        path = project / "mine.csv"
+        path.write_bytes(options["table_file"])
+        options["table_file"] = path
+    with pytest.raises(error, match=message):
+        run_evaluation(RunRequest(root=project, **options), tell=lambda _: None)
+    assert sorted((project / "reports").iterdir()) == before
+
+
+@pytest.fixture
+def task(tmp_path):
+    project = make_project(tmp_path / "project")
+    source = add_notebook(project, "02_delay", "import time\ntime.sleep(30)")
+    return Task(name="02_delay", source=source, target=tmp_path / "out.ipynb", parameters={})
+
+
+def test_a_cell_that_takes_too_long_is_reported(task, monkeypatch):
+    monkeypatch.setattr(notebooks, "CELL_SECONDS", 1)
+    executed = notebooks.execute_one(task)
+    assert executed.error == "a cell took longer than 1 seconds"
+    assert executed.path.name == "02_delay.failed.ipynb"
+    assert executed.path.exists()
+
+
+@pytest.mark.parametrize(("deaths", "ok"), [(1, True), (2, False)])
+def test_a_kernel_that_dies_at_its_start_gets_one_more_try(task, monkeypatch, deaths, ok):
+    calls = []
+
+    def execute(_task):
+        calls.append(1)
+        if len(calls) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr(notebooks, "_execute", execute)
+    executed = notebooks.execute_one(task)
+    assert (executed.ok, executed.retried, len(calls)) == (ok, True, 2)
+
+
+def test_a_full_disk_ends_the_run_instead_of_failing_a_notebook(task, monkeypatch):
+    def execute(_task):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(notebooks, "_execute", execute)
+    with pytest.raises(OSError, match="No space left"):
+        notebooks.execute_one(task)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as on POSIX")
+def test_ctrl_c_in_mid_run_leaves_neither_results_nor_kernels(tmp_path):
+    project = make_project(tmp_path / "project")
+    marker = project / "kernel.txt"
+    add_notebook(
+        project,
+        "02_delay",
+        f"import os, pathlib, time\npathlib.Path({str(marker)!r}).write_text(str(os.getpid()))",
+        "time.sleep(60)",
+    )
+    command = [sys.executable, "-m", "pilot_eval.cli", "run"]
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        env={**os.environ, "PILOT_EVAL_ROOT": str(project)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: marker.exists() and marker.read_text())
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopped. Nothing was kept of this run" in errors
+    assert "Traceback" not in errors
+    assert list((project / "reports").iterdir()) == []
+    wait_until(lambda: not is_running(int(marker.read_text())))
+
+
+def wait_until(happens, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
