@@ -1,0 +1,215 @@
+"""Effects on the whole distribution of delay: F(k), the share finished by day k, for every k.
+
+Day-level cases give changes and their implied effects on median, 90th percentile and mean. DfE's
+published bands begin after the start of the trial: they are described, never differenced.
+Method, assumptions and reference values: docs/methods-unfinished-cases.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.estimation.survival import (
+    CouncilChanges,
+    DelayCases,
+    collapse_levels,
+    count_cases,
+    survival_curves,
+)
+from pilot_eval.measures.bands import PUBLISHED_BANDS
+from pilot_eval.measures.survival_curves import Floats
+
+AFTER_ONLY = "after the start only"
+QUANTILES = {"median": 0.5, "p90": 0.9}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DistributionEffect:
+    """The effect on the distribution of delay in the treated councils.
+
+    Attributes
+    ----------
+    days : ndarray, shape (K,)
+        0, 1, ..., horizon.
+    effect : ndarray, shape (K,)
+        Difference-in-differences of F(k); below 0 is more delay.
+    treated_after, counterfactual : ndarray, shape (K,)
+        F(k) of the treated after the start (a council is the unit), as it was and, made to rise
+        and kept within 0 and 1, as it would have been.
+    quantiles : mapping of str to (with, without, effect)
+        "median" and "p90" in working days, interpolated between days; NaN beyond the horizon.
+    mean_effect : float
+        Effect on the mean of min(duration, horizon), working days.
+    """
+
+    days: Floats
+    effect: Floats
+    treated_after: Floats
+    counterfactual: Floats
+    quantiles: dict[str, tuple[float, float, float]]
+    mean_effect: float
+
+
+def change_in_distribution(cases: DelayCases, horizon: int) -> CouncilChanges:
+    """Compute each council's change of F(k) for k = 0, ..., horizon, unfinished cases included.
+
+    Parameters
+    ----------
+    cases : DelayCases
+    horizon : int
+        Working days.
+
+    Returns
+    -------
+    CouncilChanges
+        Shares, horizon + 1 columns; cells by Kaplan-Meier.
+
+    Raises
+    ------
+    InferenceError
+        If the horizon is longer than the follow-up of any window.
+    """
+    finished = 1 - survival_curves(cases, np.arange(horizon + 1))
+    reason = "not watched to the horizon"
+    return collapse_levels(finished, count_cases(cases), cases.councils, cases.n_pre, reason)
+
+
+def estimate_distribution(
+    changes: CouncilChanges, treated: ArrayLike, n_pre: int
+) -> DistributionEffect:
+    """Estimate the effect on F(k) and what it implies for median, 90th percentile and mean.
+
+    Parameters
+    ----------
+    changes : CouncilChanges
+        As from `change_in_distribution`.
+    treated : array of bool, shape (n,)
+    n_pre : int
+        Windows before the start.
+
+    Returns
+    -------
+    DistributionEffect
+
+    References
+    ----------
+    Callaway and Li (2019), Quantitative Economics 10(4), for distributions as outcomes;
+    Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78(3), for rearrangement.
+    """
+    treated = np.asarray(treated, dtype=bool)
+    effect = changes.change[treated].mean(axis=0) - changes.change[~treated].mean(axis=0)
+    after = changes.level[treated][:, n_pre:].mean(axis=(0, 1))
+    counterfactual = np.sort(np.clip(after - effect, 0, 1))
+    days = np.arange(len(effect), dtype=float)
+    quantiles = {}
+    for name, probability in QUANTILES.items():
+        with_trial = interpolate_quantile(after, days, probability)
+        without = interpolate_quantile(counterfactual, days, probability)
+        quantiles[name] = (with_trial, without, with_trial - without)
+    return DistributionEffect(
+        days=days,
+        effect=effect,
+        treated_after=after,
+        counterfactual=counterfactual,
+        quantiles=quantiles,
+        # mean of min(T, h) = sum of 1 - F(k) over k = 0, ..., h - 1
+        mean_effect=float(-effect[:-1].sum()),
+    )
+
+
+def interpolate_quantile(share: Floats, days: Floats, probability: float) -> float:
+    """Find the day at which a share has finished, straight between the days (or band ends) given.
+
+    Parameters
+    ----------
+    share : ndarray, shape (K,)
+        Share finished by the end of each day, not falling.
+    days : ndarray, shape (K,)
+    probability : float
+
+    Returns
+    -------
+    float
+        Working days; NaN where the share is not reached.
+
+    Examples
+    --------
+    >>> interpolate_quantile(np.array([0.0, 0.4, 0.6]), np.array([0.0, 5.0, 10.0]), 0.5)
+    7.5
+    """
+    reached = np.flatnonzero(share >= probability)
+    if not len(reached):
+        return float("nan")
+    last = int(reached[0])
+    if last == 0:
+        return float(days[0])
+    step = share[last] - share[last - 1]
+    part = (probability - share[last - 1]) / step
+    return float(days[last - 1] + part * (days[last] - days[last - 1]))
+
+
+def describe_published_bands(table: pd.DataFrame, clock: str) -> pd.DataFrame:
+    """Describe DfE's published duration bands of one clock.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long table of council indicators, as from `load_published`.
+    clock : str
+        A key of `PUBLISHED_BANDS`.
+
+    Returns
+    -------
+    DataFrame
+        One row a council, year and band, in the order of the bands: council_code, year_ending,
+        indicator, first_day, last_day (inf: open), cases, total, share (of the published total),
+        share_finished (by the band's last day; missing where a band up to it is), share_a_day
+        (missing for the open band), status, label ("after the start only": the bands were first
+        published for 2011-12, so there is no difference-in-differences on them).
+
+    Raises
+    ------
+    ParameterError
+        If the clock has no published bands.
+
+    Examples
+    --------
+    >>> describe_published_bands(load_published(), "initial_assessment")    # doctest: +SKIP
+    """
+    if clock not in PUBLISHED_BANDS:
+        rule = "be one of " + ", ".join(PUBLISHED_BANDS)
+        raise ParameterError(explain("clock", rule, clock, "Choose a clock with bands."))
+    bands = PUBLISHED_BANDS[clock]
+    limits = pd.DataFrame(
+        {
+            "indicator": [band.indicator for band in bands],
+            "band": range(len(bands)),
+            "first_day": [band.first for band in bands],
+            "last_day": [float(band.last) for band in bands],
+        }
+    )
+    rows = table.merge(limits, on="indicator", validate="m:1")
+    rows = rows.sort_values(["council_code", "year_ending", "band"], ignore_index=True)
+    share = rows["numerator"] / rows["denominator"].where(rows["denominator"] > 0)
+    # A missing band leaves every later cumulative share of that council and year missing.
+    by_cell = [rows["council_code"], rows["year_ending"]]
+    finished = share.groupby(by_cell, observed=True).cumsum()
+    known = share.notna().groupby(by_cell, observed=True).cummin()
+    width = rows["last_day"] - rows["first_day"] + 1
+    return pd.DataFrame(
+        {
+            **rows[["council_code", "year_ending", "indicator", "first_day", "last_day"]],
+            "cases": rows["numerator"],
+            "total": rows["denominator"],
+            "share": share,
+            "share_finished": finished.where(known),
+            "share_a_day": (share / width).where(np.isfinite(width)),
+            "status": rows["numerator_status"],
+            "label": AFTER_ONLY,
+        }
+    )
