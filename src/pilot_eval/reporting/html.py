@@ -165,6 +165,7 @@ def _finish_table(table: HtmlElement, number: int) -> None:
         cell.tag = "td"
         cell.attrib.pop("scope", None)
     _align_numbers(table)
+    _hold_caption(table)
     _wrap_table(table, number)
 
 
@@ -206,6 +207,17 @@ def _align_numbers(table: HtmlElement) -> None:
             *(row[column] for row in table.xpath(".//thead/tr") if len(row) == width),
         ]:
             cell.set("class", "number")
+
+
+def _hold_caption(table: HtmlElement) -> None:
+    """Put a caption into an element that stays in view while a wide table is scrolled."""
+    from lxml import html
+
+    for caption in table.xpath("./caption[not(span)]"):
+        span = html.Element("span")
+        span.text, caption.text = caption.text, None
+        span.extend(list(caption))
+        caption.append(span)
 
 
 def _wrap_table(table: HtmlElement, number: int) -> None:

@@ -102,12 +102,18 @@ def _read_page(path: Path) -> Page:
     summary = path.stem == SUMMARY
     body = make_accessible(render_notebook(notebook, code=not summary))
     title = read_title(body) or path.stem
-    label = "Summary" if summary else notebook.metadata.get("title", title)
+    label = "Summary" if summary else _shorten(path.stem)
     return Page(name="index" if summary else path.stem, title=title, label=label, body=body)
 
 
+def _shorten(name: str) -> str:
+    """Make a menu entry of a file name: `01_design_and_power` is "Design and power"."""
+    return name.partition("_")[2].replace("_", " ").capitalize() or name
+
+
 def _empty_index(facts: SiteFacts) -> Page:
-    body = f"<h1>{escape(facts.plan_title)}</h1><p>This run left the summary out: see the pages below.</p>"
+    note = "<p>This run left the summary out: see the pages below.</p>"
+    body = f"<h1>{escape(facts.plan_title)}</h1>{note}"
     return Page(name="index", title=facts.plan_title, label="Summary", body=body)
 
 

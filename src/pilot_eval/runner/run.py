@@ -154,7 +154,7 @@ def _prepare(request: RunRequest) -> _Prepared:
                 "See the first code cell of the notebook.",
             )
         )
-    values = {**paths, **given}
+    values = {**_plan_values(plan, request), **paths, **given}
     changed = {
         name: {key: value for key, value in values.items() if key in defaults}
         for name, defaults in declared.items()
@@ -163,6 +163,13 @@ def _prepare(request: RunRequest) -> _Prepared:
     for parameters in resolved.values():
         check_parameters(plan, **parameters)
     return _Prepared(plan=_revise(plan, given), parameters=resolved, changed=changed)
+
+
+def _plan_values(plan: EvaluationPlan, request: RunRequest) -> dict[str, Any]:
+    """Give notebooks another plan's settings, which their own defaults would override."""
+    if request.plan_file is None:
+        return {}
+    return {"alpha": plan.inference.alpha, "draws": plan.inference.draws, "seed": plan.seed}
 
 
 def _check_readable(table: Path | None) -> None:
