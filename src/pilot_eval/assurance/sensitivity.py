@@ -15,8 +15,8 @@ from pilot_eval.estimation.event_study import EventStudy, change_covariance
 Restriction = Literal["smoothness", "relative_magnitudes"]
 METHOD = {"smoothness": "FLCI", "relative_magnitudes": "C-LF"}
 MOST_POST_PERIODS = 8  # the test lists every vertex of its dual: 12,870 of them with eight
-GRID_POINTS = 401  # over the whole range; its ends are then found by bisection
-REFINEMENTS = 24  # halvings of a grid step
+GRID_POINTS = 401  # over the whole range; its ends are then refined
+REFINEMENTS, POINTS_PER_REFINEMENT = 4, 33  # a millionth of a grid step
 BREAKDOWN_STEPS = 40
 LARGEST_BREAKDOWN = 1e6
 
@@ -420,11 +420,9 @@ def _edge(
         return side * float("inf")
     inside, outside = grid[index], grid[index + side]
     for _ in range(REFINEMENTS):
-        middle = (inside + outside) / 2
-        if accepts(np.array([middle]))[0]:
-            inside = middle
-        else:
-            outside = middle
+        finer = np.linspace(inside, outside, POINTS_PER_REFINEMENT)
+        last = np.flatnonzero(accepts(finer)).max(initial=0)
+        inside, outside = finer[last], finer[min(last + 1, len(finer) - 1)]
     return float(inside)
 
 
