@@ -2,22 +2,33 @@
 
 from pilot_eval.inference.adaptive import adaptive_test
 from pilot_eval.inference.cluster_robust import cr1_test, cr2_test, cr3_test
+from pilot_eval.inference.clusters import combine_clusters
 from pilot_eval.inference.collapse import collapse_panel
+from pilot_eval.inference.multiplicity import benjamini_hochberg, family_test, romano_wolf
 from pilot_eval.inference.power import minimum_detectable_effect
 from pilot_eval.inference.randomisation import randomisation_test
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
+from pilot_eval.inference.staggered import path_contributions, staggered_test
+from pilot_eval.inference.wild_bootstrap import wild_bootstrap_test
 
 __all__ = [
     "InferenceResult",
     "adaptive_test",
+    "benjamini_hochberg",
     "collapse_panel",
+    "combine_clusters",
     "cr1_test",
     "cr2_test",
     "cr3_test",
+    "family_test",
     "minimum_detectable_effect",
+    "path_contributions",
     "randomisation_test",
     "robust_test",
+    "romano_wolf",
     "size_adjusted_test",
+    "staggered_test",
+    "wild_bootstrap_test",
 ]

@@ -6,6 +6,7 @@ Works on a batch: `before` has shape (batch, councils, periods), NaN where a per
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,6 +15,8 @@ MIN_PERIODS = 8
 MIN_OBSERVED = 5
 """Fewest observed pre-trial periods of a council whose series has gaps."""
 CORRELATIONS = np.linspace(0.0, 0.98, 99)
+NODES = 400
+"""Quadrature nodes for the expected lag-1 share: six digits."""
 MAX_SWEEPS = 200
 SWEEP_TOLERANCE = 1e-9
 NORMAL_ABSOLUTE = 2 / np.pi
@@ -123,12 +126,28 @@ def common_correlation(
     return np.interp(found, _expected_shares(residual.shape[2]), CORRELATIONS)
 
 
+@lru_cache(maxsize=32)
 def _expected_shares(periods: int) -> np.ndarray:
-    """Compute the lag-1 share of a demeaned first-order process for each correlation."""
+    """Compute the mean lag-1 share of a demeaned normal first-order series, by correlation.
+
+    The mean of a ratio of quadratic forms u'Au / u'u is the integral over t of
+    prod_j (1 + 2 t l_j)^(-1/2) sum_j a_j l_j / (1 + 2 t l_j), with l_j the eigenvalues of the
+    covariance of u and a_j the diagonal of A in its eigenvectors (Magnus 1986).
+    """
     centre = np.eye(periods) - 1 / periods
     lags = np.abs(np.subtract.outer(np.arange(periods), np.arange(periods)))
-    covariances = [centre @ r**lags @ centre for r in CORRELATIONS]
-    return np.array([np.trace(c, 1) / np.trace(c) for c in covariances])
+    shift = (lags == 1) / 2
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    x = (1 + nodes) / 2
+    shares = []
+    for r in CORRELATIONS:
+        values, vectors = np.linalg.eigh(centre @ r**lags @ centre)
+        values = np.maximum(values, 0.0) / values.sum()
+        diagonal = ((vectors.T @ shift) * vectors.T).sum(1)
+        grown = 1 + 2 * np.outer(x / (1 - x), values)
+        integrand = np.exp(-np.log(grown).sum(1) / 2) * ((diagonal * values) / grown).sum(1)
+        shares.append(float((weights / 2 * integrand / (1 - x) ** 2).sum()))
+    return np.array(shares)
 
 
 def _whiten(residual, seen, correlation) -> np.ndarray:

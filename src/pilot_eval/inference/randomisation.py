@@ -10,6 +10,7 @@ import numpy as np
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.set_statistics import (
     count_at_least,
@@ -20,10 +21,6 @@ from pilot_eval.inference.set_statistics import (
 
 Statistic = Literal["t", "difference"]
 MIN_COMPARATORS = 2
-BISECTIONS = 60
-"""Halvings of the bracket around an interval's end: beyond double precision."""
-EXPANSIONS = 40
-"""Doublings tried before an interval's end is called infinite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,24 +85,7 @@ class ShiftedSets:
         low, high : array of shape (outcomes,)
             Infinite where no effect in that direction is rejected.
         """
-        centre = self.centre()
-        return self._end(centre, -scale, alpha), self._end(centre, scale, alpha)
-
-    def _end(self, inside: np.ndarray, step: np.ndarray, alpha: float) -> np.ndarray:
-        inside, outside = inside.copy(), inside + step
-        for _ in range(EXPANSIONS):
-            kept = self.p_value(outside) > alpha
-            if not kept.any():
-                break
-            inside = np.where(kept, outside, inside)
-            outside = np.where(kept, outside + (outside - inside) + step, outside)
-            step = np.where(kept, 2 * step, step)
-        endless = self.p_value(outside) > alpha
-        for _ in range(BISECTIONS):
-            middle = (inside + outside) / 2
-            kept = self.p_value(middle) > alpha
-            inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)
-        return np.where(endless, np.copysign(np.inf, step), inside)
+        return invert_test(self.p_value, self.centre(), scale, alpha)
 
     def _size(self) -> tuple[int, int]:
         return self.actual.shape[1], self.z.shape[1]

@@ -20,6 +20,8 @@ METHOD = "size_adjusted"
 MIN_COMPARATORS = 5
 """Two coefficients and a mean are fitted on comparators; with fewer than five nothing is left."""
 
+DOUBT = 0.05
+"""Level of the test of the assumption on the treated at which the result says it is doubtful."""
 LARGEST_DF = 1e6
 """Degrees of freedom beyond which t and normal agree to six digits."""
 
@@ -99,6 +101,7 @@ def size_adjusted_test(
         data.changes[None], data.treated[None], data.cases, data.period_factor, weight
     )
     low, high = answer.interval(alpha)
+    diagnostics = _diagnostics(answer.fit, data)
     return InferenceResult(
         method=METHOD,
         estimate=float(answer.estimate[0]),
@@ -107,7 +110,8 @@ def size_adjusted_test(
         p_value=float(answer.p_value[0]),
         conf_low=float(low[0]),
         conf_high=float(high[0]),
-        diagnostics=_diagnostics(answer.fit, data),
+        reason=_doubt(diagnostics),
+        diagnostics=diagnostics,
         **counts,
     )
 
@@ -194,6 +198,16 @@ def _diagnostics(fit: SizeFunction, data: Changes) -> dict[str, float]:
         "kappa": float(fit.kappa[0]),
         **_dispersion(fit, data),
     }
+
+
+def _doubt(diagnostics: dict[str, float]) -> str:
+    """Say so where the treated contradict the assumption that their variance follows size."""
+    if not diagnostics["dispersion_p"] < DOUBT:
+        return ""
+    return (
+        "doubtful: the treated councils' changes spread "
+        f"{diagnostics['dispersion']:.2g} times as much (variance) as their size predicts"
+    )
 
 
 def _dispersion(fit: SizeFunction, data: Changes) -> dict[str, float]:
