@@ -160,13 +160,16 @@ def _import_published(options: argparse.Namespace) -> int:
 
 def _refresh(options: argparse.Namespace) -> int:
     from pilot_eval.project import find_root
-    from pilot_eval.runner.refresh import refresh_notebooks
+    from pilot_eval.runner.refresh import refresh_notebooks, refresh_published
 
     results = refresh_notebooks(find_root(), options.notebooks)
     for result in results:
         fate = "refreshed" if result.ok else f"FAILED in {result.cell}: {result.error}"
         _say(f"{result.name}: {fate}")
-    return OK if all(result.ok for result in results) else FAILED
+    if not all(result.ok for result in results):
+        return FAILED
+    _say(f"Written: {refresh_published(find_root())}")
+    return OK
 
 
 def _say(line: str) -> None:

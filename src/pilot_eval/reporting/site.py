@@ -80,7 +80,8 @@ def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> Non
     if not pages or pages[0].name != "index":
         pages = [_empty_index(facts), *pages]
     for page in pages:
-        _save_figures(page, folder / FIGURES)
+        name = SUMMARY if page.name == "index" else page.name
+        save_figures(page.body, name, folder / FIGURES)
     common = {"facts": facts, "style": _style()}
     jinja = _environment()
     paper = jinja.get_template("print.html.j2").render(pages=_prefix_ids(pages), **common)
@@ -117,11 +118,20 @@ def _empty_index(facts: SiteFacts) -> Page:
     return Page(name="index", title=facts.plan_title, label="Summary", body=body)
 
 
-def _save_figures(page: Page, folder: Path) -> None:
-    """Save a page's charts as PNG, and the numbers plotted as CSV of the same name."""
-    name = SUMMARY if page.name == "index" else page.name
-    for number, (png, rows) in enumerate(read_figures(page.body), start=1):
-        folder.mkdir(exist_ok=True)
+def save_figures(body: str, name: str, folder: Path) -> None:
+    """Save a page's charts as PNG, and the numbers plotted as CSV of the same name.
+
+    Parameters
+    ----------
+    body : str
+        HTML of the page.
+    name : str
+        Files are called ``name-1.png``, ``name-1.csv``, ...
+    folder : pathlib.Path
+        Made where there is a chart.
+    """
+    for number, (png, rows) in enumerate(read_figures(body), start=1):
+        folder.mkdir(parents=True, exist_ok=True)
         stem = folder / f"{name}-{number}"
         stem.with_suffix(".png").write_bytes(png)
         if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +61,47 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
                 tidy_file(task.target)
                 _replace(known[task.name], task.target.read_bytes())
     return results
+
+
+def refresh_published(root: Path) -> Path:
+    """Write ``reports/published`` anew: the evidence, and the charts of the notebooks.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder, its notebooks executed.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+    """
+    target = root / "reports" / "published"
+    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
+        new = Path(scratch)
+        write_published(root, new)
+        for old in target.rglob("*"):
+            if old.is_file() and old.suffix in (".csv", ".png"):
+                old.unlink()
+        shutil.copytree(new, target, dirs_exist_ok=True)
+    return target
+
+
+def write_published(root: Path, folder: Path) -> None:
+    """Write what ``reports/published`` should hold into another folder."""
+    import nbformat
+
+    from pilot_eval.evaluation import evaluate
+    from pilot_eval.plan import load_plan
+    from pilot_eval.reporting.html import render_notebook
+    from pilot_eval.reporting.site import FIGURES, save_figures
+    from pilot_eval.sources.published import load_published
+
+    table = load_published(root / "data" / "published" / "council_indicators.csv")
+    evaluate(load_plan(root / "evaluation.toml"), table).write(folder)
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        body = render_notebook(nbformat.read(path, as_version=4))
+        save_figures(body, path.stem, folder / FIGURES)
 
 
 def tidy_file(path: Path) -> None:
