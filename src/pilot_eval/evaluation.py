@@ -142,7 +142,7 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
         yield label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
         return
     units = collapse_design(plan, design)
-    results = _run_methods(plan, units)
+    results = run_methods(plan, units)
     bounds = _worst_case(plan, design)
     for method, result in results.items():
         yield (
@@ -199,7 +199,8 @@ def _clusters(plan: EvaluationPlan, design: Design) -> list[str]:
     return [cluster_of.get(names[code], code) for code in design.codes]
 
 
-def _run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
+def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
+    """Run every method on collapsed changes; the keys are `METHODS`."""
     alpha = plan.inference.alpha
     return {
         "robust": robust_test(
@@ -247,7 +248,7 @@ def _worst_case(plan: EvaluationPlan, design: Design) -> dict[str, dict[str, Inf
     )
     frames = (pd.DataFrame(matrix, index=codes) for matrix in worst)
     answers = [
-        _run_methods(plan, collapse_design(plan, replace(wider, figures=frame))) for frame in frames
+        run_methods(plan, collapse_design(plan, replace(wider, figures=frame))) for frame in frames
     ]
     answers.sort(key=lambda by_method: by_method["robust"].estimate)
     return dict(zip(("bound_low", "bound_high"), answers, strict=True))

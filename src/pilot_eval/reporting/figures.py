@@ -244,6 +244,59 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
     )
 
 
+def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outcome: str) -> Figure:
+    """Plot every specification's estimate and interval in order, coloured by scenario.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    curve : DataFrame
+        As from `specification_curve`.
+    outcome : str
+
+    Returns
+    -------
+    Figure
+        Its numbers: a row a scenario.
+    """
+    above = 100 * (curve["estimate"] > 0).mean()
+    excluding = 100 * ((curve["conf_low"] > 0) | (curve["conf_high"] < 0)).mean()
+    title = (
+        f"{plan.outcomes[outcome].label}: {above:.0f}% of {len(curve)} defensible specifications "
+        f"give an estimate above zero, and {excluding:.0f}% an interval without zero"
+    )
+    with _canvas(height=4.8) as (figure, axes):
+        places = np.arange(len(curve))
+        axes.axhline(0, color=TEXT, lw=1)
+        colours = dict(zip(plan.scenarios, (DARK_BLUE, ORANGE, TURQUOISE), strict=False))
+        for (name, colour), marker in zip(colours.items(), "oDs", strict=False):
+            own = (curve["scenario"] == name).to_numpy()
+            low, high = curve["conf_low"][own], curve["conf_high"][own]
+            axes.vlines(places[own], low, high, color=colour, alpha=0.25, lw=1.2)
+            label = plan.scenarios[name].short
+            axes.plot(places[own], curve["estimate"][own], marker, color=colour, ms=4, label=label)
+        ends = curve[["conf_low", "conf_high"]].to_numpy()
+        reach = np.quantile(np.abs(ends[np.isfinite(ends)]), 0.9)
+        axes.set_ylim(-1.1 * reach, 1.3 * reach)
+        axes.set_xlabel("Specifications, in order of their estimate")
+        axes.set_ylabel(f"Effect, {plan.outcomes[outcome].unit}")
+        axes.legend(frameon=False, loc="upper left", ncols=3)
+        png = save_canvas(figure)
+    numbers = curve.groupby("scenario", sort=False)["estimate"].describe()
+    numbers = numbers[["count", "min", "50%", "max"]].reindex(list(colours)).round(1)
+    numbers.insert(0, "Scenario", [plan.scenarios[name].short for name in numbers.index])
+    numbers["count"] = numbers["count"].astype(int)
+    return Figure(
+        name=f"specifications_{outcome}",
+        title=title,
+        alt=f"Estimates of all specifications in order, with intervals. {title}.",
+        numbers=numbers.rename(
+            columns={"count": "Specifications", "min": "Lowest", "50%": "Median", "max": "Highest"}
+        ),
+        png=png,
+    )
+
+
 def daily_shares(table: pd.DataFrame, *, year: int) -> pd.DataFrame:
     """Compute percent of completed initial assessments per working day in each closed band.
 

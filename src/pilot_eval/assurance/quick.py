@@ -1,0 +1,68 @@
+"""One comparison, quickly: what every check of the result repeats many times."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilot_eval.design.build import Design, build_design
+from pilot_eval.errors import DesignError
+from pilot_eval.evaluation import FEWEST_TREATED, collapse_design, run_methods
+from pilot_eval.plan import EvaluationPlan
+
+QUICK_DRAWS = 999  # for checks that repeat a comparison; headline tests use the plan's draws
+QUICK_COLUMNS = (
+    "estimate",
+    "robust_low",
+    "robust_high",
+    "sharp_low",
+    "sharp_high",
+    "n_treated",
+    "n_comparators",
+    "reason",
+)
+
+
+def compare(
+    plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
+) -> dict[str, object]:
+    """Estimate one comparison with the robust and the sharp interval.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    panel : DataFrame
+        As from `build_panel`.
+    scenario, outcome : str
+
+    Returns
+    -------
+    dict
+        Keys `QUICK_COLUMNS`; figures are missing and `reason` says why where there is no estimate.
+    """
+    try:
+        design = build_design(plan, panel, scenario=scenario, outcome=outcome)
+    except DesignError as refused:
+        return dict.fromkeys(QUICK_COLUMNS) | {"reason": str(refused)}
+    return compare_design(plan, design)
+
+
+def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
+    """Estimate a design that is already built; keys `QUICK_COLUMNS`."""
+    if len(design.treated) < FEWEST_TREATED:
+        return dict.fromkeys(QUICK_COLUMNS) | {
+            "n_treated": len(design.treated),
+            "reason": "fewer than two treated councils have figures",
+        }
+    units = collapse_design(plan, design)
+    results = run_methods(plan.revise({"inference.draws": QUICK_DRAWS}), units)
+    robust, sharp = results["robust"], results["sharp"]
+    return {
+        "estimate": sharp.estimate,
+        "robust_low": robust.conf_low,
+        "robust_high": robust.conf_high,
+        "sharp_low": sharp.conf_low,
+        "sharp_high": sharp.conf_high,
+        "n_treated": int(units.treated.sum()),
+        "n_comparators": len(design.comparators),
+        "reason": robust.reason,
+    }

@@ -1,0 +1,129 @@
+"""The checks of the result as tables and sentences."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pilot_eval.assurance.leave_one_out import leave_one_out_treated
+from pilot_eval.assurance.placebo import PlaceboInSpace, placebo_council, placebo_in_time
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reporting.display import Table, format_number
+
+INTERVALS = {
+    "estimate": "Estimate",
+    "robust_low": "Robust, from",
+    "robust_high": "Robust, to",
+    "sharp_low": "Sharp, from",
+    "sharp_high": "Sharp, to",
+    "n_treated": "Treated",
+}
+
+
+def word_placebo_in_space(space: PlaceboInSpace) -> str:
+    """Say how unusual the pilots' effect is among placebo groups of the same sizes."""
+    share = format_number(100 * space.share_as_large)
+    return (
+        f"The pilots' effect is {format_number(space.estimate)}. "
+        f"Of {len(space.placebos):,} groups of untreated councils of the same sizes, and the "
+        f"pilots themselves, {share}% show one at least as far from zero."
+    )
+
+
+def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, council: str) -> Table:
+    """Show the effect on a council that was announced but not exempted, outcome by outcome."""
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        if not plan.windows[outcome.window].pre or outcome.family == "activity":
+            continue
+        found = placebo_council(plan, panel, council=council, outcome=key)
+        rows.append(
+            {
+                "Outcome": outcome.label,
+                "Estimate": found.get("estimate"),
+                "From": found.get("conf_low"),
+                "To": found.get("conf_high"),
+                "Share of councils as far": found.get("rank_p"),
+            }
+        )
+    return Table(
+        frame=pd.DataFrame(rows).astype({"Estimate": float, "From": float, "To": float}),
+        caption=f"{council} as a placebo: its own change against the comparators'",
+        decimals={"Share of councils as far": 2},
+    )
+
+
+def tabulate_placebo_in_time(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
+    """Show placebo starts before the trial for every outcome, and where there can be none."""
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        if outcome.descriptive is not None:
+            continue
+        found = placebo_in_time(plan, panel, scenario=scenario, outcome=key)
+        if found.empty:
+            rows.append({"Outcome": outcome.label, "Note": "one year before: cannot be run"})
+        for row in found.to_dict("records"):
+            shown = {label: row[column] for column, label in INTERVALS.items()}
+            rows.append({"Outcome": outcome.label} | shown | {"Note": _first(row["reason"])})
+    frame = pd.DataFrame(rows, columns=["Outcome", *INTERVALS.values(), "Note"])
+    return Table(frame=_numbers(frame), caption="Effects of a start that never was, one year early")
+
+
+def tabulate_leave_one_out(
+    plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
+) -> Table:
+    """Show the estimate without each treated council in turn."""
+    found = leave_one_out_treated(plan, panel, scenario=scenario, outcome=outcome)
+    frame = found[["left_out", *INTERVALS]].rename(columns={"left_out": "Left out"} | INTERVALS)
+    return Table(frame=_numbers(frame), caption="Estimates without one treated council")
+
+
+def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
+    """Show the sharp, unweighted estimate under each comparator rule, years as planned."""
+    rows = curve[
+        (curve["scenario"] == scenario)
+        & (curve["inference"] == "sharp")
+        & (curve["weights"] == "councils equal")
+        & (curve["figures"] == "as planned")
+        & (curve["years"] == max(curve["years"], key=len))
+    ]
+    frame = pd.DataFrame(
+        {
+            "Comparators": [
+                rule.replace("_", " ")
+                + (" (chosen after the trial)" if rule == "neighbours_2021" else "")
+                for rule in rows["comparators"]
+            ],
+            "Estimate": rows["estimate"].to_list(),
+            "From": rows["conf_low"].to_list(),
+            "To": rows["conf_high"].to_list(),
+            "How many": rows["n_comparators"].to_list(),
+        }
+    )
+    return Table(frame=frame, caption="Estimates by comparator rule (sharp test)")
+
+
+def tabulate_trend_bounds(bounds: pd.DataFrame, breakdown: float) -> Table:
+    """Show intervals under trends that part by multiples of their pre-trial parting."""
+    if bounds.empty:
+        caption = "Bounds cannot be computed: there is no coefficient before the start"
+    elif pd.isna(breakdown):
+        caption = "The interval holds zero even under parallel trends"
+    else:
+        caption = (
+            "The conclusion holds while trends part by less than "
+            f"{format_number(breakdown)} times their parting before the start"
+        )
+    names = {
+        "times_pre_trial": "Times the pre-trial parting",
+        "conf_low": "From",
+        "conf_high": "To",
+    }
+    return Table(frame=bounds.rename(columns=names), caption=caption)
+
+
+def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(dict.fromkeys(INTERVALS.values(), float)).astype({"Treated": "Int64"})
+
+
+def _first(reason: object) -> str:
+    return str(reason).split("; ", maxsplit=1)[0] if isinstance(reason, str) else ""

@@ -1,0 +1,136 @@
+"""Checks of the result, each against a calculation of its own."""
+
+import numpy as np
+import pytest
+
+import pilot_eval as pe
+from pilot_eval.assurance.leave_one_out import leave_one_out_comparators, leave_one_out_treated
+from pilot_eval.assurance.placebo import placebo_council, placebo_in_space, placebo_in_time
+from pilot_eval.assurance.power import simulate_power
+from pilot_eval.assurance.specification_curve import specification_curve, summarise_curve
+from pilot_eval.assurance.trends import bound_design
+from pilot_eval.evaluation import collapse_design
+from pilot_eval.inference import minimum_detectable_effect
+
+REPEAT = {"scenario": "granted_march", "outcome": "repeat_plan_pct"}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return pe.load_plan()
+
+
+@pytest.fixture(scope="module")
+def table():
+    return pe.load_published()
+
+
+@pytest.fixture(scope="module")
+def panel(plan, table):
+    return pe.build_panel(table, plan)
+
+
+@pytest.fixture(scope="module")
+def headline(plan, table):
+    kwargs = {"scenarios": ("granted_march",), "outcomes": ("repeat_plan_pct",)}
+    return pe.evaluate(plan, table, **kwargs).table.set_index("method")
+
+
+def test_placebo_groups_have_no_pilot_and_average_no_effect(plan, panel, headline):
+    space = placebo_in_space(plan, panel, **REPEAT)
+    assert space.estimate == pytest.approx(headline.loc["robust", "estimate"], abs=1e-10)
+    # Groups are drawn from the comparators in size bands, so their mean effect is near zero:
+    # within six standard errors of a mean over this many draws plus the bands' own difference.
+    assert abs(space.placebos.mean()) < 0.5 * space.placebos.std()
+    count = (np.abs(space.placebos) >= abs(space.estimate)).sum()
+    assert space.share_as_large == (count + 1) / (plan.inference.draws + 1) > 0
+
+
+def test_placebo_in_time_is_the_difference_of_the_two_years_before(plan, panel):
+    found = placebo_in_time(plan, panel, **REPEAT)
+    design = pe.build_design(
+        plan.revise({"windows.main.pre": [2010], "windows.main.post": [2011]}), panel, **REPEAT
+    )
+    change = design.figures[2011] - design.figures[2010]
+    hand = change[list(design.treated)].mean() - change[list(design.comparators)].mean()
+    assert found["start"].tolist() == [2011]
+    assert found["estimate"].tolist() == pytest.approx([hand], abs=1e-10)
+    none = placebo_in_time(plan, panel, scenario="granted", outcome="rereferral_12m_pct")
+    assert none.empty
+
+
+def test_gateshead_is_compared_alone(plan, panel):
+    found = placebo_council(plan, panel, council="Gateshead", outcome="repeat_plan_pct")
+    design = pe.build_design(plan, panel, scenario="announced", outcome="repeat_plan_pct")
+    code = design.treated[design.names.index("Gateshead")]
+    figures = design.figures.loc[code]
+    printed = [8.8, 9.6, 8.6, 9.3]  # DfE: 2009-10 to 2012-13
+    assert figures.tolist() == pytest.approx(printed, abs=0.06)
+    assert 0 < found["rank_p"] <= 1
+    withheld = placebo_council(plan, panel, council="Hackney", outcome="ia_within_10wd_pct")
+    assert withheld == {}
+
+
+def test_leaving_out_equals_dropping_in_the_plan(plan, panel, table):
+    found = leave_one_out_treated(plan, panel, **REPEAT).set_index("left_out")["estimate"]
+    dropped = plan.revise({"drop_councils": ["Cumbria"]})
+    again = pe.evaluate(
+        dropped, table, scenarios=("granted_march",), outcomes=("repeat_plan_pct",)
+    ).table
+    assert found["Cumbria"] == pytest.approx(again["estimate"].iloc[0], abs=1e-10)
+
+
+def test_leaving_out_one_comparator_equals_the_mean_without_it(plan, panel):
+    found = leave_one_out_comparators(plan, panel, **REPEAT)
+    design = pe.build_design(plan, panel, **REPEAT)
+    units = collapse_design(plan, design)
+    keep = np.ones(len(units.change), dtype=bool)
+    keep[len(design.treated)] = False
+    hand = units.change[units.treated].mean() - units.change[keep & ~units.treated].mean()
+    assert found.iloc[0] == pytest.approx(hand, abs=1e-12)
+
+
+def test_the_curve_holds_the_plans_own_estimate_and_no_choice_twice(plan, table, headline):
+    curve = specification_curve(plan, table, outcome="repeat_plan_pct")
+    own = curve.query(
+        "scenario == 'granted_march' and comparators == 'all_england' and inference == 'sharp' "
+        "and weights == 'councils equal' and years == '2010+2011 to 2012+2013'"
+    )
+    assert own["estimate"].tolist() == pytest.approx([headline.loc["sharp", "estimate"]], abs=1e-9)
+    choices = ["scenario", "years", "comparators", "weights", "figures", "inference"]
+    assert not curve.duplicated(choices).any()
+    summary = summarise_curve(curve)
+    assert summary["specifications"] == 3 * 4 * 5 * 3  # scenarios, years, rules, test and weights
+    assert summary["lowest"] <= summary["median"] <= summary["highest"]
+
+
+def test_simulated_power_agrees_with_the_formula(plan, panel):
+    units = collapse_design(plan, pe.build_design(plan, panel, **REPEAT))
+    mde = minimum_detectable_effect(
+        units.change[~units.treated],
+        units.cases[~units.treated],
+        units.cases[units.treated],
+        int(units.treated.sum()),
+        "size_adjusted",
+        seed=plan.seed,
+    )
+    # 400 draws: Monte Carlo error 2 points; placebo pilots are real councils, not draws from the
+    # fitted variance, so a few points more are allowed.
+    assert simulate_power(plan, units, effect=mde) == pytest.approx(0.8, abs=0.1)
+    assert simulate_power(plan, units, effect=0.0) < 0.12
+
+
+def test_bounds_widen_with_the_departure_allowed(plan, panel):
+    bounds, breakdown = bound_design(plan, pe.build_design(plan, panel, **REPEAT))
+    assert bounds["conf_low"].is_monotonic_decreasing
+    assert bounds["conf_high"].is_monotonic_increasing
+    below = bounds["times_pre_trial"] < breakdown
+    assert (bounds.loc[below, "conf_low"] > 0).all()
+    assert (bounds.loc[~below, "conf_low"] <= 0).all()
+
+
+def test_no_bounds_with_one_year_before(plan, panel):
+    design = pe.build_design(plan, panel, scenario="granted", outcome="rereferral_12m_pct")
+    bounds, breakdown = bound_design(plan, design)
+    assert bounds.empty
+    assert np.isnan(breakdown)
