@@ -53,7 +53,7 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
     comparators = design.figures.loc[list(design.comparators)]
     names = council_names()
     lines = {names[code]: design.figures.loc[code] for code in design.treated}
-    with _canvas(height=4.6) as (figure, axes):
+    with canvas(height=4.6) as (figure, axes):
         band = comparators.quantile([0.1, 0.9])
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
         mean = comparators.mean()
@@ -62,16 +62,16 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
         for name, line in lines.items():
             axes.plot(years, line, color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
             last = line.last_valid_index()
-            label = name if last == years[-1] else f"{name} (to {_year_label(last)})"
+            label = name if last == years[-1] else f"{name} (to {year_label(last)})"
             ends[label] = (line[last], DARK_BLUE)
         _label_ends(axes, years[-1] + 0.06, ends)
         _mark_start(axes, design)
-        axes.set_xticks(years, [_year_label(year) for year in years])
+        axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
-        axes.set_ylabel(_axis_label(plan, design.outcome))
+        axes.set_ylabel(axis_label(plan, design.outcome))
         png = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | lines).T.round(1)
-    frame.columns = [_year_label(year) for year in years]
+    frame.columns = [year_label(year) for year in years]
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
@@ -110,7 +110,7 @@ def plot_effects(
         label = f"Pooled, {method} test"
         rows.append((label, row["estimate"], row["conf_low"], row["conf_high"], colour, "D"))
     reach = pooled.set_index("method")["mde"]["sharp"]
-    with _canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
+    with canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
         axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
         axes.axvline(0, color=TEXT, lw=1)
         for position, (_, effect, low, high, colour, marker) in enumerate(reversed(rows)):
@@ -164,7 +164,7 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
         "points could be relied on to show"
     )
     places = np.arange(len(wide))[::-1]
-    with _canvas(height=1.4 + 0.55 * len(wide)) as (figure, axes):
+    with canvas(height=1.4 + 0.55 * len(wide)) as (figure, axes):
         axes.barh(places + 0.19, wide["sharp"], height=0.36, color=DARK_BLUE, label="Sharp test")
         axes.barh(places - 0.19, wide["robust"], height=0.36, color=ORANGE, label="Robust test")
         for place, (sharp, robust) in zip(
@@ -216,10 +216,10 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
     england = shown["England"]
     ratio = england["6_10"] / england["11_15"]
     title = (
-        f"After the start only ({_year_label(year)}): in England {ratio:.0f} times as many initial "
+        f"After the start only ({year_label(year)}): in England {ratio:.0f} times as many initial "
         "assessments were finished on each of days 6 to 10 as on each of days 11 to 15"
     )
-    with _canvas(height=4.4) as (figure, axes):
+    with canvas(height=4.4) as (figure, axes):
         colours = (ORANGE, DARK_BLUE, TURQUOISE, DARK_PINK)
         styles = ("-", "--", "-.", ":")
         for (name, row), colour, style in zip(shown.items(), colours, styles, strict=False):
@@ -265,7 +265,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         f"{plan.outcomes[outcome].label}: {above:.0f}% of {len(curve)} defensible specifications "
         f"give an estimate above zero, and {excluding:.0f}% an interval without zero"
     )
-    with _canvas(height=4.8) as (figure, axes):
+    with canvas(height=4.8) as (figure, axes):
         places = np.arange(len(curve))
         axes.axhline(0, color=TEXT, lw=1)
         colours = dict(zip(plan.scenarios, (DARK_BLUE, ORANGE, TURQUOISE), strict=False))
@@ -320,7 +320,8 @@ def daily_shares(table: pd.DataFrame, *, year: int) -> pd.DataFrame:
 
 
 @contextmanager
-def _canvas(height: float) -> Iterator[tuple]:
+def canvas(height: float) -> Iterator[tuple]:
+    """Open a figure in the house style; `height` in inches."""
     import matplotlib.pyplot as plt
 
     style = {
@@ -361,12 +362,14 @@ def _mark_start(axes: Axes, design: Design) -> None:
                 axes.text(at + 0.03, top, "definition changes", va="bottom", fontsize=9, color=GREY)
 
 
-def _axis_label(plan: EvaluationPlan, outcome: str) -> str:
+def axis_label(plan: EvaluationPlan, outcome: str) -> str:
+    """Label a value axis with the outcome's unit."""
     unit = plan.outcomes[outcome].unit
     return "Percent" if unit == "percentage points" else f"Rate {unit}"
 
 
-def _year_label(year: int) -> str:
+def year_label(year: int) -> str:
+    """Write the year ending 31 March 2012 as 2011-12."""
     return f"{year - 1}-{year % 100:02d}"
 
 

@@ -1,0 +1,250 @@
+"""One council's journey against its comparators: the yearly report to its safeguarding board."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.design.build import Design, build_design
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evaluation import council_effects
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import (
+    council_names,
+    ever_treated_codes,
+    load_events,
+    load_exemptions,
+)
+from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
+from pilot_eval.reporting.figures import (
+    DARK_BLUE,
+    GREY,
+    ORANGE,
+    TEXT,
+    TRIAL_STARTS,
+    axis_label,
+    canvas,
+    year_label,
+)
+
+SCENARIO = "council_report"
+
+
+def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
+    """Add a scenario that treats one council alone, against the plan's comparators.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    council : str
+        Name of any of the 152 councils.
+
+    Returns
+    -------
+    EvaluationPlan
+
+    Raises
+    ------
+    ParameterError
+        If there is no such council.
+    """
+    from difflib import get_close_matches
+
+    known = list(council_names().values())
+    if council not in known:
+        near = get_close_matches(council, known, n=1)
+        hint = (
+            f"Did you mean {near[0]}?" if near else "Use the name in data/reference/councils.csv."
+        )
+        raise ParameterError(explain("council", "be one of the 152 councils", repr(council), hint))
+    scenario = {
+        "short": council,
+        "label": f"{council} alone",
+        "councils": [council],
+        "first_treated": [2012],
+        "months_exposed": [12],
+    }
+    exclude = [name for name in plan.comparators.exclude if name != council]
+    return plan.revise({f"scenarios.{SCENARIO}": scenario, "comparators.exclude": exclude})
+
+
+def describe_council(council: str) -> list[str]:
+    """List what happened to a council: exemptions and events, as sentences."""
+    code = {name: code for code, name in council_names().items()}[council]
+    lines = [
+        f"{row.requirement.replace('_', ' ')}: freed {row.freed}"
+        + (f", announced {row.announced}" if row.announced else "")
+        + (f", granted {row.granted}" if row.granted else "")
+        + (f" ({row.coverage})" if row.coverage else "")
+        + f"; evidence: {row.evidence_grade.replace('_', ' ')}."
+        for row in load_exemptions()
+        if row.council_code == code
+    ]
+    lines += [
+        f"{event.date}: {event.event}."
+        for event in sorted(load_events(), key=lambda item: item.date)
+        if event.council_code == code
+    ]
+    if code not in ever_treated_codes():
+        lines.insert(0, "Never announced, granted or flagged as a pilot.")
+    return lines
+
+
+def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Table:
+    """Show a council's published figures by year, and its place among all councils at the end.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    panel : DataFrame
+    council : str
+
+    Returns
+    -------
+    Table
+        `Place` counts from the lowest figure of the last year it has.
+    """
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        wide = panel[panel["outcome"] == key].pivot(
+            index="council_name", columns="period", values="value"
+        )
+        own = wide.loc[council]
+        last = own.last_valid_index()
+        row = {"Outcome": outcome.label} | {year_label(year): own[year] for year in wide.columns}
+        if last is not None:
+            known = wide[last].dropna()
+            row["Place"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
+        rows.append(row)
+    return Table(frame=pd.DataFrame(rows), caption=f"{council}: published figures by year")
+
+
+def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Table:
+    """Show a council's own change against its comparators', outcome by outcome.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        As from `plan_for_council`.
+    panel : DataFrame
+    council : str
+
+    Returns
+    -------
+    Table
+        With size-adjusted intervals: with one council nothing else is available.
+    """
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        if outcome.descriptive is not None:
+            continue
+        found = list(council_effects(plan, council_design(plan, panel, key)))
+        numbers = found[0] if found else {}
+        rows.append(
+            {
+                "Outcome": outcome.label,
+                "Change against comparators": numbers.get("effect", np.nan),
+                "From": numbers.get("conf_low", np.nan),
+                "To": numbers.get("conf_high", np.nan),
+                "Unit": outcome.unit,
+                "Note": "" if found else "no figure before and after the start",
+            }
+        )
+    return Table(
+        frame=pd.DataFrame(rows),
+        caption=f"{council}: change since before the trial, less the comparators' (sharp test)",
+    )
+
+
+def council_design(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> Design:
+    """Build the design of the one-council scenario."""
+    return build_design(plan, panel, scenario=SCENARIO, outcome=outcome)
+
+
+def plot_council(
+    plan: EvaluationPlan, panel: pd.DataFrame, council: str, *, outcome: str
+) -> Figure:
+    """Plot a council against the comparators' spread, with its events marked.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        As from `plan_for_council`.
+    panel : DataFrame
+    council : str
+    outcome : str
+
+    Returns
+    -------
+    Figure
+    """
+    code = {name: code for code, name in council_names().items()}[council]
+    design = council_design(plan, panel, outcome)
+    rows = panel[panel["outcome"] == outcome]
+    wide = rows.pivot(index="council_code", columns="period", values="value")
+    own, others = wide.loc[code], wide.loc[list(design.comparators)]
+    years = [int(year) for year in wide.columns]
+    band = others.quantile([0.1, 0.5, 0.9])
+    title = _title(plan, council, own, others, outcome)
+    with canvas(height=4.4) as (figure, axes):
+        axes.fill_between(years, band.loc[0.1], band.loc[0.9], color=GREY, alpha=0.18, lw=0)
+        axes.plot(
+            years, band.loc[0.5], color=ORANGE, lw=2.5, marker="s", label="Comparators, median"
+        )
+        axes.plot(years, own, color=DARK_BLUE, lw=3, marker="o", label=council)
+        axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
+        top = axes.get_ylim()[1]
+        axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
+        _mark_events(axes, code)
+        axes.set_xticks(years, [year_label(year) for year in years])
+        axes.set_ylabel(axis_label(plan, outcome))
+        axes.legend(frameon=False, loc="best")
+        png = save_canvas(figure)
+    numbers = pd.DataFrame(
+        {
+            "Line": [council, "Comparators, lowest tenth", "Comparators, median", "Highest tenth"],
+            **{
+                year_label(year): [own[year], *(band.loc[q, year] for q in (0.1, 0.5, 0.9))]
+                for year in years
+            },
+        }
+    )
+    return Figure(
+        name=f"council_{council}_{outcome}".lower().replace(" ", "_"),
+        title=title,
+        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators.",
+        numbers=numbers.round(1),
+        png=png,
+    )
+
+
+def _title(
+    plan: EvaluationPlan, council: str, own: pd.Series, others: pd.DataFrame, outcome: str
+) -> str:
+    label = plan.outcomes[outcome].label
+    last = own.last_valid_index()
+    if last is None:
+        return f"{label}: no figure of {council} was published."
+    share = 100 * (others[last].dropna() < own[last]).mean()
+    return (
+        f"{label}: in {year_label(int(last))} {council} stood at {format_number(own[last])}, "
+        f"above {share:.0f}% of comparators."
+    )
+
+
+def _mark_events(axes: object, code: str) -> None:
+    """Mark dated events of a council; a year's position is its end, 31 March."""
+    low, high = axes.get_ylim()
+    dated = [event for event in load_events() if event.council_code == code]
+    for number, event in enumerate(sorted(dated, key=lambda item: item.date)):
+        at = _position(event.date)
+        if TRIAL_STARTS - 2 < at < TRIAL_STARTS + 3:
+            axes.axvline(at, color=GREY, lw=1, ls=":")
+            height = low + (high - low) * (0.04 + 0.07 * number)
+            axes.text(at + 0.03, height, event.event[:44], fontsize=8, color=GREY)
+
+
+def _position(date: str) -> float:
+    parts = [int(part) for part in date.split("-")]
+    month = parts[1] if len(parts) > 1 else 7
+    return parts[0] + (month - 3.5) / 12
