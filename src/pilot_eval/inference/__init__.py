@@ -7,6 +7,7 @@ from pilot_eval.inference.collapse import collapse_panel
 from pilot_eval.inference.multiplicity import benjamini_hochberg, family_test, romano_wolf
 from pilot_eval.inference.power import minimum_detectable_effect
 from pilot_eval.inference.randomisation import randomisation_test
+from pilot_eval.inference.resampling import resampling_test, variance_points
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
@@ -26,9 +27,11 @@ __all__ = [
     "minimum_detectable_effect",
     "path_contributions",
     "randomisation_test",
+    "resampling_test",
     "robust_test",
     "romano_wolf",
     "size_adjusted_test",
     "staggered_test",
+    "variance_points",
     "wild_bootstrap_test",
 ]
