@@ -21,6 +21,8 @@ from pilot_eval.estimation.staggered_paths import (
 )
 from pilot_eval.estimation.sun_abraham import estimate_sun_abraham
 from pilot_eval.estimation.two_way import estimate_twfe
+from pilot_eval.inference import staggered_test
+from pilot_eval.inference.simultaneous import simultaneous_band
 
 # Five councils, four years, treated from years 2 and 3 (counted from 0), constant effects 4 and 2.
 #   A 10 11 16 17   from 2, effect 4: untreated 10 11 12 13
@@ -248,3 +250,56 @@ def test_covariance_needs_two_of_each_and_no_gap():
     assert change_covariance(changes, np.array([1, 1, 0, 0])).shape == (2, 2)
     with pytest.raises(DesignError, match="two or more treated"):
         change_covariance(changes, np.array([1, 0, 0, 0]))
+
+
+def two_waves(n_councils=152, n_months=60, seed=7):
+    """The `granted` scenario: 4 councils from month 24, 4 from month 30; effect grows to 6."""
+    rng = np.random.default_rng(seed)
+    first = np.full(n_councils, np.nan)
+    first[:4], first[4:8] = 24, 30
+    months_in = np.nan_to_num(np.maximum(np.arange(n_months) - first[:, None] + 1, 0))
+    effect = np.minimum(months_in, 24) / 4
+    noise = rng.normal(size=(n_councils, n_months)) + 5 * rng.normal(size=(n_councils, 1))
+    return noise + effect, first, effect
+
+
+def test_two_waves_of_eight_councils_against_the_naive_pooled_number():
+    outcomes, first, effect = two_waves()
+    truth = effect[effect > 0].mean()
+    exposure = (effect > 0).astype(float)
+    naive = estimate_twfe(outcomes, exposure)
+    imputed = estimate_imputation(outcomes, first).att
+    table = decompose_goodman_bacon(outcomes, first)
+    forbidden = table.loc[table["kind"] == "later_vs_earlier", "weight"].sum()
+    # Noise of the imputation estimate: about sqrt(1/8 (1/33 + 1/27)) = 0.09.
+    assert imputed == pytest.approx(truth, abs=0.3)
+    # Two waves six months apart, 144 never treated: little weight on already treated comparators,
+    # so the pooled number is nearly right; a design of eight councils alone is not.
+    assert forbidden < 0.02
+    assert naive == pytest.approx(truth, abs=0.35)
+    alone = decompose_goodman_bacon(effect[:8], first[:8])
+    assert (alone["weight"] * alone["estimate"]).sum() < 0.6 * truth
+
+
+def test_inference_for_few_councils_takes_these_estimates():
+    outcomes, first, _effect = two_waves()
+    panel = build_cohort_panel(outcomes, first)
+    for method, direct in (
+        ("imputation", estimate_imputation(outcomes, first).att),
+        ("twfe", estimate_twfe(outcomes, panel.exposure())),
+    ):
+        scores = path_scores(outcomes, path_coefficients([4, 4, 144], panel.starts, 60, method))
+        found = staggered_test(None, first, contributions=scores, draws=199, seed=1)
+        assert found.estimate == pytest.approx(direct, abs=1e-9)
+        assert found.p_value == pytest.approx(1 / 200)
+    study = estimate_event_study(outcomes, first)
+    shown = (study.event_times >= -12) & (study.event_times < 24) & (study.event_times != -1)
+    band = simultaneous_band(
+        study.changes[:, shown], study.treated, np.full(152, 100.0), draws=199, seed=1
+    )
+    np.testing.assert_allclose(band.estimate, study.estimates[shown], atol=1e-12)
+    by_event_time = np.array(
+        [min(time + 1, 24) / 4 if time >= 0 else 0 for time in study.event_times[shown]]
+    )
+    assert (band.conf_low <= by_event_time).all()
+    assert (band.conf_high >= by_event_time).all()

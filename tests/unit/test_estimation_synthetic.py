@@ -26,7 +26,7 @@ def problem(n_rows, n_weights, ridge, n_problems=6):
     b = RNG.normal(size=(n_problems, n_rows))
     allowed = RNG.random((n_problems, n_weights)) < 0.8
     return SimplexProblem(
-        gram=A.T @ A,
+        factor=A.T,
         linear=b @ A,
         constant=(b**2).sum(1),
         allowed=allowed,
@@ -44,7 +44,7 @@ def test_exact_weights_meet_the_optimality_conditions(n_rows, n_weights, ridge):
     assert (weights >= 0).all()
     assert (weights[~task.allowed] == 0).all()
     np.testing.assert_allclose(weights.sum(1), 1.0, atol=1e-12)
-    gradient = weights @ task.gram + ridge * weights - task.linear
+    gradient = weights @ task.factor @ task.factor.T + ridge * weights - task.linear
     gradient = np.where(task.allowed, gradient, np.inf)
     # At the optimum no allowed weight has a smaller gradient than the weighted mean of those used.
     level = (weights * np.where(task.allowed, gradient, 0.0)).sum(1)

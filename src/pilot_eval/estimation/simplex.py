@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 FIRST_ROUND = 100  # iterations before small weights are dropped, as published
+LARGEST_GRAM = 2_000  # weights up to which a square matrix of them is kept
 SMALLEST_SCALE = 1e-100
 RANK_TOLERANCE = 1e-13  # share of the largest eigenvalue below which rounding rules
 CONDITION_LIMIT = 1e-9  # the same for a safe direct solution
@@ -20,8 +21,6 @@ class SimplexProblem:
 
     Attributes
     ----------
-    gram : float array (n_weights, n_weights) or (n_problems, n_weights, n_weights)
-        A'A, shared by all problems or one each.
     linear : float array (n_problems, n_weights)
         A'b.
     constant : float array (n_problems,)
@@ -29,13 +28,18 @@ class SimplexProblem:
     allowed : bool array (n_problems, n_weights)
         False holds a weight at zero.
     ridge : float array (n_problems,)
+    factor : float array (n_weights, n_rows), optional
+        A', where all problems share it.
+    gram : float array (n_problems, n_weights, n_weights), optional
+        A'A, where each has its own.
     """
 
-    gram: np.ndarray
     linear: np.ndarray
     constant: np.ndarray
     allowed: np.ndarray
     ridge: np.ndarray
+    factor: np.ndarray | None = None
+    gram: np.ndarray | None = None
 
 
 def solve_frank_wolfe(
@@ -84,10 +88,10 @@ def solve_exact(problem: SimplexProblem) -> np.ndarray:
     Solving Least Squares Problems, chapter 23. ``docs/methods-estimators.md``, block SDID.
     """
     solution = np.zeros_like(problem.linear)
-    shared = _Quadratic.of(problem.gram) if problem.gram.ndim == 2 else None
+    shared = None if problem.factor is None else _Quadratic.of_factor(problem.factor)
     for b, linear in enumerate(problem.linear):
         kept = np.flatnonzero(problem.allowed[b])
-        quadratic = (shared or _Quadratic.of(problem.gram[b])).restrict(kept, problem.ridge[b])
+        quadratic = (shared or _Quadratic.of_gram(problem.gram[b])).restrict(kept, problem.ridge[b])
         solve = _active_set if quadratic.well_conditioned else _non_negative
         solution[b, kept] = solve(quadratic, linear[kept])
     return solution
@@ -95,39 +99,43 @@ def solve_exact(problem: SimplexProblem) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Quadratic:
-    """A Gram matrix plus ridge, and a thin factor of the Gram matrix."""
+    """The matrix F F' + ridge by its factor F, (n_weights, rank)."""
 
-    gram: np.ndarray
     factor: np.ndarray
     smallest: float
     largest: float
     ridge: float = 0.0
 
     @classmethod
-    def of(cls, gram: np.ndarray) -> _Quadratic:
+    def of_gram(cls, gram: np.ndarray) -> _Quadratic:
         value, vector = np.linalg.eigh(gram)
         top = max(float(value[-1]), 1e-300)
         large = value > RANK_TOLERANCE * top
         factor = vector[:, large] * np.sqrt(value[large])
-        return cls(gram=gram, factor=factor, smallest=max(float(value[0]), 0.0), largest=top)
+        return cls(factor=factor, smallest=max(float(value[0]), 0.0), largest=top)
+
+    @classmethod
+    def of_factor(cls, factor: np.ndarray) -> _Quadratic:
+        wide = factor.shape[0] > factor.shape[1]
+        value = np.linalg.eigvalsh(factor.T @ factor if wide else factor @ factor.T)
+        smallest = 0.0 if wide else max(float(value[0]), 0.0)
+        return cls(factor=factor, smallest=smallest, largest=max(float(value[-1]), 1e-300))
 
     @property
     def well_conditioned(self) -> bool:
         return self.smallest + self.ridge > CONDITION_LIMIT * self.largest
 
     def restrict(self, rows: np.ndarray, ridge: float) -> _Quadratic:
-        gram, factor = self.gram[np.ix_(rows, rows)], self.factor[rows]
-        return replace(self, gram=gram, factor=factor, ridge=float(ridge))
+        return replace(self, factor=self.factor[rows], ridge=float(ridge))
 
     def gradient(self, x: np.ndarray, linear: np.ndarray) -> np.ndarray:
-        return self.gram @ x + self.ridge * x - linear
+        return self.factor @ (x @ self.factor) + self.ridge * x - linear
 
     def solve(self, free: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Solve on some weights, through the thin factor where that is the smaller system."""
+        """Solve on some weights, through the smaller of the two systems."""
         thin = self.factor[free]
         if len(free) <= thin.shape[1] or self.ridge <= CONDITION_LIMIT * self.largest:
-            hessian = self.gram[np.ix_(free, free)]
-            return np.linalg.solve(hessian + self.ridge * np.eye(len(free)), right)
+            return np.linalg.solve(thin @ thin.T + self.ridge * np.eye(len(free)), right)
         inner = thin.T @ thin + self.ridge * np.eye(thin.shape[1])
         return (right - thin @ np.linalg.solve(inner, thin.T @ right)) / self.ridge
 
@@ -140,7 +148,7 @@ class _Quadratic:
 
 def _active_set(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
     support, x = _first_support(quadratic, linear)
-    slack = EXACT_TOLERANCE * max(np.abs(quadratic.gram).max(), np.abs(linear).max())
+    slack = EXACT_TOLERANCE * max(quadratic.largest, np.abs(linear).max())
     for _ in range(20 * len(linear)):
         free = np.flatnonzero(support)
         goal, level = quadratic.solve_to_one(free, linear)
@@ -182,13 +190,10 @@ def _non_negative(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
     A = quadratic.factor.T
     target = np.linalg.lstsq(quadratic.factor, linear, rcond=None)[0]
     scale = np.sqrt((quadratic.factor**2).sum() / len(linear))
-    rows = np.vstack(
-        [
-            (A - target[:, None]) / scale,
-            np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)),
-            np.ones(len(linear)),
-        ]
-    )
+    rows = [(A - target[:, None]) / scale, np.ones((1, len(linear)))]
+    if len(linear) <= LARGEST_GRAM:  # the ridge only chooses among equal minima
+        rows.insert(0, np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)))
+    rows = np.vstack(rows)
     x, _ = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0), maxiter=50 * len(linear))
     return x / x.sum()
 
@@ -230,8 +235,11 @@ class _State:
 
     def __init__(self, problem: SimplexProblem, start: np.ndarray) -> None:
         self.problems = np.arange(len(start))
-        self.ridge, self.shared = problem.ridge, problem.gram.ndim == 2
-        self.gram, self.constant = problem.gram, problem.constant
+        self.ridge, self.constant = problem.ridge, problem.constant
+        self.factor, self.gram = problem.factor, problem.gram
+        self.shared = self.factor is not None
+        if self.shared and len(self.factor) <= LARGEST_GRAM:
+            self.gram = self.factor @ self.factor.T
         # A forbidden weight has gradient +inf: it is never chosen.
         self.linear = np.where(problem.allowed, problem.linear, -np.inf)
         self.scale = np.ones(len(start))  # x = scale * z: shrinking x is then one number a problem
@@ -248,13 +256,16 @@ class _State:
 
     def _product(self, x: np.ndarray) -> np.ndarray:
         if self.shared:
-            return x @ self.gram
+            return (x @ self.factor) @ self.factor.T
         return np.matmul(self.gram, x[:, :, None])[:, :, 0]
 
     def _size(self) -> None:
         self.rows = np.arange(len(self.problems))
         self.buffer = np.empty_like(self.z)
-        diagonal = np.diagonal(self.gram, axis1=-2, axis2=-1)
+        if self.shared:
+            diagonal = (self.factor**2).sum(1)
+        else:
+            diagonal = np.diagonal(self.gram, axis1=-2, axis2=-1)
         self.diagonal = np.broadcast_to(diagonal, self.z.shape)
 
     def keep(self, rows: np.ndarray) -> None:
@@ -300,10 +311,12 @@ class _State:
             self.z[faded] *= self.scale[faded, None]
             self.scale[faded] = 1.0
         self.z[rows, best] += size / self.scale
-        if self.shared:  # "clip" skips a bounds check that costs more than the copy
-            np.take(self.gram, best, axis=0, out=self.buffer, mode="clip")
-        else:
+        if not self.shared:
             self.buffer[:] = self.gram[rows, best]
+        elif self.gram is None:
+            np.matmul(self.factor[best], self.factor.T, out=self.buffer)
+        else:  # "clip" skips a bounds check that costs more than the copy
+            np.take(self.gram, best, axis=0, out=self.buffer, mode="clip")
         self.buffer *= size[:, None]
         self.reach *= stay[:, None]
         self.reach += self.buffer

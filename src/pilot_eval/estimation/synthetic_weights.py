@@ -109,7 +109,7 @@ class SyntheticWeights:
             A, b = A - A.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
             size = (self.n_treated * (self.pool.shape[1] - self.n_pre)) ** 0.25
         return SimplexProblem(
-            gram=A @ A.T,
+            factor=A,
             linear=b @ A.T,
             constant=(b**2).sum(1),
             allowed=donors,
