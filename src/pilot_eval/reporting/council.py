@@ -233,7 +233,7 @@ def _title(
 
 
 def _mark_events(axes: object, code: str) -> None:
-    """Mark dated events of a council; a year's position is its end, 31 March."""
+    """Mark the dated events of a council."""
     low, high = axes.get_ylim()
     dated = [event for event in load_events() if event.council_code == code]
     for number, event in enumerate(sorted(dated, key=lambda item: item.date)):
@@ -245,6 +245,7 @@ def _mark_events(axes: object, code: str) -> None:
 
 
 def _position(date: str) -> float:
+    """Place a date on an axis where a year's figure stands at the year's middle, 1 October."""
     parts = [int(part) for part in date.split("-")]
     month = parts[1] if len(parts) > 1 else 7
-    return parts[0] + (month - 3.5) / 12
+    return parts[0] + (month - 0.5) / 12 + 0.25
