@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -69,6 +70,12 @@ def count_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def is_on_request(path: Path) -> bool:
+    """Say whether a notebook runs only where it is named (its metadata say so)."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return bool(content["metadata"].get("pilot_eval", {}).get("on_request"))
 
 
 def use_one_thread_each() -> None:

@@ -9,7 +9,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pilot_eval.errors import ParameterError, RunError, explain
-from pilot_eval.runner.notebooks import Executed, Task, count_cores, execute_all, worker_pool
+from pilot_eval.runner.notebooks import (
+    Executed,
+    Task,
+    count_cores,
+    execute_all,
+    is_on_request,
+    worker_pool,
+)
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -100,6 +107,8 @@ def write_published(root: Path, folder: Path) -> None:
     table = load_published(root / "data" / "published" / "council_indicators.csv")
     evaluate(load_plan(root / "evaluation.toml"), table).write(folder)
     for path in sorted((root / "notebooks").glob("*.ipynb")):
+        if is_on_request(path):
+            continue
         body = render_notebook(nbformat.read(path, as_version=4))
         save_figures(body, path.stem, folder / FIGURES)
 

@@ -23,6 +23,7 @@ from pilot_eval.runner.notebooks import (
     Task,
     count_cores,
     execute_all,
+    is_on_request,
     use_one_thread_each,
     worker_pool,
 )
@@ -233,12 +234,8 @@ def choose_notebooks(request: RunRequest) -> list[str]:
             near = get_close_matches(name, found, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(found)}."
             raise ParameterError(explain("--only", "name a notebook", name, hint))
-    return chosen or [name for name in found if not _on_request(request.root, name)]
-
-
-def _on_request(root: Path, name: str) -> bool:
-    content = json.loads((root / NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
-    return bool(content["metadata"].get("pilot_eval", {}).get("on_request"))
+    folder = request.root / NOTEBOOKS
+    return chosen or [name for name in found if not is_on_request(folder / f"{name}.ipynb")]
 
 
 def _inspect(root: Path, name: str) -> dict[str, Any]:
