@@ -1,4 +1,4 @@
-"""Adaptive test, gaps, wild bootstrap, staggered paths, families and clusters."""
+"""Adaptive test, gaps, wild bootstrap, staggered paths, families and weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pilot_eval.inference import (
     adaptive_test,
     benjamini_hochberg,
     collapse_panel,
-    combine_clusters,
     cr1_test,
     family_test,
     path_contributions,
@@ -286,18 +285,7 @@ def test_a_family_states_what_it_cannot_test():
     assert "needs 2 treated" in family.reasons[2]
 
 
-# --- clusters and weights -----------------------------------------------------------------------
-
-
-def test_councils_under_one_management_are_one():
-    # 10 percent of 100 cases and 40 percent of 200: the joint service stands at 30 percent of 300.
-    labels = ["tri", "tri", "", None, float("nan")]
-    merged = combine_clusters([10.0, 40, 1, 2, 3], [1, 1, 0, 0, 0], [100, 200, 5, 6, 7], labels)
-    assert merged.changes == pytest.approx([30, 1, 2, 3])
-    assert merged.cases == pytest.approx([300, 5, 6, 7])
-    assert merged.members[0] == (0, 1)
-    with pytest.raises(InferenceError, match="as a whole"):
-        combine_clusters([1.0, 2, 3], [1, 0, 0], [1, 1, 1], ["a", "a", "b"])
+# --- weights -----------------------------------------------------------------------
 
 
 def test_weights_are_shares_of_the_means():

@@ -2,7 +2,6 @@
 
 from pilot_eval.inference.adaptive import adaptive_test
 from pilot_eval.inference.cluster_robust import cr1_test, cr2_test, cr3_test
-from pilot_eval.inference.clusters import combine_clusters
 from pilot_eval.inference.collapse import collapse_panel
 from pilot_eval.inference.multiplicity import benjamini_hochberg, family_test, romano_wolf
 from pilot_eval.inference.power import minimum_detectable_effect
@@ -19,7 +18,6 @@ __all__ = [
     "adaptive_test",
     "benjamini_hochberg",
     "collapse_panel",
-    "combine_clusters",
     "cr1_test",
     "cr2_test",
     "cr3_test",

@@ -21,6 +21,8 @@ from pilot_eval.inference.set_statistics import (
 
 Statistic = Literal["t", "difference"]
 MIN_COMPARATORS = 2
+BLOCK = 32_768
+"""Statistics worked on at a time: few enough to stay in a processor's cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +49,29 @@ class ShiftedSets:
     def p_value(self, tau: np.ndarray | float = 0.0) -> np.ndarray:
         """Compute the p-value of each outcome for its hypothesised effect, shape (outcomes,)."""
         z = self.z - np.reshape(tau, (-1, 1)) * self.w
-        null = self.compute(z, self.assignments.members)
-        return self.assignments.p_value(count_at_least(null, self.compute(z, self.actual)[:, 0]))
+        block = max(1, BLOCK // len(self.assignments.members))
+        parts = [z[start : start + block] for start in range(0, len(z), block)]
+        reached = [
+            count_at_least(
+                self.compute(part, self.assignments.members), self.compute(part, self.actual)[:, 0]
+            )
+            for part in parts
+        ]
+        return self.assignments.p_value(np.concatenate(reached))
 
     def compute(self, z: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Compute the statistic of each set for each outcome, shape (outcomes, sets)."""
-        k, n = members.shape[1], z.shape[1]
-        totals = z.sum(1, keepdims=True)
+        squares = z**2 if self.statistic == "t" else z
+        totals = z.sum(1, keepdims=True), squares.sum(1, keepdims=True)
+        return self._statistic(
+            sum_sets(z, members), sum_sets(squares, members), *totals, members.shape[1]
+        )
+
+    def _statistic(self, sums, squares, totals, total_squares, k: int) -> np.ndarray:
+        n = self.z.shape[1]
         if self.statistic == "difference":
-            return mean_difference(sum_sets(z, members), totals, k, n)
-        squares = z**2
-        total_squares = squares.sum(1, keepdims=True)
-        sums, sums_of_squares = sum_sets(z, members), sum_sets(squares, members)
-        return welch_t(sums, sums_of_squares, totals, total_squares, k, n)
+            return mean_difference(sums, totals, k, n)
+        return welch_t(sums, squares, totals, total_squares, k, n)
 
     def centre(self) -> np.ndarray:
         """Find the effect at which the actual statistic is 0, shape (outcomes,)."""
@@ -85,7 +97,33 @@ class ShiftedSets:
         low, high : array of shape (outcomes,)
             Infinite where no effect in that direction is rejected.
         """
-        return invert_test(self.p_value, self.centre(), scale, alpha)
+        null, actual = self._moments(self.assignments.members), self._moments(self.actual)
+
+        def p_value(tau: np.ndarray) -> np.ndarray:
+            return self.assignments.p_value(
+                count_at_least(self._shift(null, tau), self._shift(actual, tau)[:, 0])
+            )
+
+        return invert_test(p_value, self.centre(), scale, alpha)
+
+    def _moments(self, members: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Sum z, w, z^2, zw and w^2 over sets: the statistic at any tau follows from them."""
+        z, w = self.z, self.w
+        return tuple(sum_sets(part, members) for part in (z, w, z * z, z * w, w * w))
+
+    def _shift(self, moments: tuple[np.ndarray, ...], tau: np.ndarray) -> np.ndarray:
+        """Compute the statistic of sets at tau, shape (outcomes, sets)."""
+        z, w, t = self.z, self.w, tau[:, None]
+        all_z, all_w = z.sum(1, keepdims=True), w.sum(1, keepdims=True)
+        shifted = z - t * w
+        one, two, zz, zw, ww = moments
+        return self._statistic(
+            one - t * two,
+            zz - 2 * t * zw + t**2 * ww,
+            all_z - t * all_w,
+            (shifted**2).sum(1, keepdims=True),
+            self.actual.shape[1],
+        )
 
     def _size(self) -> tuple[int, int]:
         return self.actual.shape[1], self.z.shape[1]

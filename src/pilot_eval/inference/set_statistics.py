@@ -52,11 +52,14 @@ def welch_t(
     """
     rest = n - k
     mean_in, mean_out = sums / k, (totals - sums) / rest
-    spread_in = np.maximum(squares - k * mean_in**2, 0.0) / (k * (k - 1))
-    spread_out = np.maximum(total_squares - squares - rest * mean_out**2, 0.0) / (rest * (rest - 1))
-    spread = spread_in + spread_out
-    safe = np.where(spread > 0, spread, 1.0)
-    return np.where(spread > 0, (mean_in - mean_out) / np.sqrt(safe), 0.0)
+    spread = np.maximum(squares - k * mean_in**2, 0.0)
+    spread /= k * (k - 1)
+    outside = np.maximum(total_squares - squares - rest * mean_out**2, 0.0)
+    outside /= rest * (rest - 1)
+    spread += outside
+    mean_in -= mean_out
+    root = np.sqrt(spread, out=spread)
+    return np.divide(mean_in, root, out=np.zeros_like(mean_in), where=root > 0)
 
 
 def mean_difference(sums: np.ndarray, totals: np.ndarray, k: int, n: int) -> np.ndarray:
@@ -72,4 +75,5 @@ def count_at_least(statistics: np.ndarray, actual: np.ndarray) -> np.ndarray:
     statistics : array of shape (outcomes, sets)
     actual : array of shape (outcomes,)
     """
-    return (np.abs(statistics) >= np.abs(actual)[:, None] * (1 - TIE)).sum(1)
+    reached = np.abs(statistics) >= np.abs(actual)[:, None] * (1 - TIE)
+    return np.count_nonzero(reached, axis=1)

@@ -65,27 +65,31 @@ def fit_size_function(
     x2 = np.broadcast_to(factor / cases, shape)
     keep = np.broadcast_to(comparator, shape)
     a, b = _solve(squares, x1, x2, np.where(keep, 1.0 / x1**2, 0.0))
+    active = np.arange(shape[0])
     for _ in range(MAX_ITERATIONS):
-        weight = _weights(a, b, x1, x2, keep)
-        new_a, new_b = _solve(squares, x1, x2, weight)
-        moved = np.abs(new_a - a) * x1.max() + np.abs(new_b - b) * x2.max()
-        scale = new_a * x1.max() + new_b * x2.max()
-        a, b = new_a, new_b
-        if (moved <= TOLERANCE * scale).all():
+        y, u1, u2 = squares[active], x1[active], x2[active]
+        weight = _weights(a[active], b[active], u1, u2, keep[active])
+        new_a, new_b = _solve(y, u1, u2, weight)
+        top1, top2 = u1.max(1), u2.max(1)
+        moved = np.abs(new_a - a[active]) * top1 + np.abs(new_b - b[active]) * top2
+        a[active], b[active] = new_a, new_b
+        active = active[moved > TOLERANCE * (new_a * top1 + new_b * top2)]
+        if not active.size:
             break
     return _finish(squares, a, b, x1, x2, keep)
 
 
 def _weights(a, b, x1, x2, keep) -> np.ndarray:
     variance = a[:, None] * x1 + b[:, None] * x2
-    return np.where(keep & (variance > 0), 1.0 / np.where(variance > 0, variance, 1.0) ** 2, 0.0)
+    used = keep & (variance > 0)
+    return np.divide(1.0, variance * variance, out=np.zeros(used.shape), where=used)
 
 
 def _solve(y, x1, x2, weight) -> tuple[np.ndarray, np.ndarray]:
     """Solve the weighted least squares of y on (x1, x2) with both coefficients at least 0."""
     w1, w2 = weight * x1, weight * x2
-    s11, s12, s22 = (w1 * x1).sum(1), (w1 * x2).sum(1), (w2 * x2).sum(1)
-    t1, t2 = (w1 * y).sum(1), (w2 * y).sum(1)
+    s11, s12, s22 = _dot(w1, x1), _dot(w1, x2), _dot(w2, x2)
+    t1, t2 = _dot(w1, y), _dot(w2, y)
     determinant = s11 * s22 - s12**2
     separable = determinant > TOLERANCE * s11 * s22
     safe = np.where(separable, determinant, 1.0)
@@ -93,6 +97,10 @@ def _solve(y, x1, x2, weight) -> tuple[np.ndarray, np.ndarray]:
     only_a, only_b = ~separable | (b < 0), separable & (a < 0)
     a = np.where(only_a, _ratio(t1, s11), np.where(only_b, 0.0, a))
     return a, np.where(only_a, 0.0, np.where(only_b, _ratio(t2, s22), b))
+
+
+def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij->i", left, right)
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
