@@ -1,0 +1,196 @@
+"""The documents hold: links resolve, lists are complete, figures are those of the evidence."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+import pandas as pd
+import pytest
+from project_folder import ROOT
+
+from pilot_eval.evaluation import DROPPED_COLUMNS, EFFECT_COLUMNS
+from pilot_eval.evidence import EVIDENCE_COLUMNS
+from pilot_eval.plan import EvaluationPlan, Outcome, load_plan
+from pilot_eval.reporting.display import format_number
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "reports/README.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+MOST_README_LINES = 150
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+MODULE = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+MACHINE = re.compile(r"(?<![\w.])/(?:home|Users|root|tmp|work|usr)/|[A-Z]:\\|localhost|127\.0")
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def page_name(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(params=PAGES, ids=page_name)
+def page(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    table = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
+    return table.set_index(["scenario", "outcome", "method"]).sort_index()
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+def without_code(text):
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+def anchors(path):
+    """Give the anchors of a page: GitHub's rule for headings."""
+    headings = re.findall(r"^#+ (.+)$", without_code(read(path)), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", "-") for text in headings}
+
+
+def rows(text):
+    """Yield the body rows of every table of a page as lists of cells."""
+    for line in text.splitlines():
+        if line.startswith("|") and not re.match(r"^\|[-| ]+\|$", line):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def first_cell_codes(text):
+    """List what is written as code in the first column of a page's tables."""
+    return [code for row in rows(text) for code in re.findall(r"`([^`]+)`", row[0])]
+
+
+def test_every_relative_link_and_anchor_resolves(page):
+    broken = []
+    for target in LINK.findall(without_code(read(page))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_every_module_and_test_that_is_named_exists(page):
+    missing = []
+    for name, function in MODULE.findall(read(page)):
+        found = [base / name for base in (ROOT, ROOT / "src" / "pilot_eval", ROOT / "tests")]
+        files = [path for path in found if path.is_file()]
+        files += (ROOT / "src").rglob(name) if "/" not in name else []
+        if not files or (function and f"def {function}(" not in read(files[0])):
+            missing.append(f"{name}::{function}" if function else name)
+    assert missing == []
+
+
+def test_no_page_names_a_machine(page):
+    assert not MACHINE.findall(read(page))
+
+
+def test_every_column_of_the_tables_of_a_run_is_described_and_no_other():
+    sections = re.split(r"^## ", read(ROOT / "docs" / "evidence.md"), flags=re.MULTILINE)
+    described = {part.split("\n", 1)[0]: set(first_cell_codes(part)) for part in sections}
+    expected = {
+        "evidence.csv": EVIDENCE_COLUMNS,
+        "effects.csv": EFFECT_COLUMNS,
+        "dropped.csv": DROPPED_COLUMNS,
+    }
+    for name, columns in expected.items():
+        assert described[name] == set(columns), name
+
+
+def test_every_citation_of_the_evidence_leads_to_a_heading(evidence):
+    for target in evidence["citation"].dropna().unique():
+        name, _, anchor = target.partition("#")
+        assert anchor in anchors(ROOT / name), target
+
+
+def test_every_dependency_has_its_reason_and_no_other_is_listed():
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {PACKAGE_NAME.match(line).group() for group in groups for line in group}
+    assert set(first_cell_codes(read(ROOT / "docs" / "dependencies.md"))) == names
+
+
+def test_the_readme_is_short_and_names_every_notebook():
+    text = read(ROOT / "README.md")
+    assert len(text.splitlines()) < MOST_README_LINES
+    notebooks = {f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    in_table = {link for row in rows(text) for cell in row for link in LINK.findall(cell)}
+    assert notebooks - in_table == set()
+
+
+def test_the_index_of_the_documents_is_complete():
+    linked = set(LINK.findall(read(ROOT / "docs" / "README.md")))
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert pages - linked == set()
+    listed = set(LINK.findall(read(ROOT / "docs" / "decisions" / "README.md")))
+    decisions = {path.name for path in (ROOT / "docs" / "decisions").glob("*.md")} - {"README.md"}
+    assert listed >= decisions
+
+
+def test_every_key_of_the_plan_is_in_the_glossary():
+    text = read(ROOT / "docs" / "glossary.md")
+    section = text.split("## Keys of the plan", 1)[1]
+    spoken = " ".join(row[0] for row in rows(section))
+    content = load_plan(ROOT / "evaluation.toml").model_dump()
+    assert {name for name in EvaluationPlan.model_fields if f"`{name}" not in spoken} == set()
+    keys = {*content["inference"], *content["disclosure"], *content["comparators"]}
+    for section_name in ("windows", "scenarios"):
+        keys |= set(next(iter(content[section_name].values())))
+    keys |= set(Outcome.model_fields)
+    assert {key for key in keys if f".{key}`" not in spoken} == set()
+
+
+def test_assumptions_name_keys_that_the_plan_has():
+    content = load_plan(ROOT / "evaluation.toml").model_dump()
+    listed = [row for row in rows(read(ROOT / "docs" / "assumptions.md")) if row[0].isdigit()]
+    assert [int(row[0]) for row in listed] == list(range(1, len(listed) + 1))
+    for row in listed:
+        for dotted in re.findall(r"`([^`]+)`", row[4]):
+            section = content
+            for key in dotted.split("."):
+                section = next(iter(section.values())) if key[0] == "<" else section[key]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/methods.md"])
+def test_tables_of_results_repeat_the_evidence(evidence, name):
+    labels = {item.label: key for key, item in load_plan(ROOT / "evaluation.toml").outcomes.items()}
+    found = [row for row in rows(read(ROOT / name)) if row[0] in labels]
+    assert len(found) == 8
+    for row in found:
+        own = evidence.loc["announced", labels[row[0]]]
+        shown = {key: own[key].map(format_number) for key in ("estimate", "mde")}
+        if name == "README.md":
+            _, harm, effect, interval, detectable, method, councils = row
+            ends = own.loc[method, ["conf_low", "conf_high"]]
+            assert interval == " to ".join(format_number(end) for end in ends), row[0]
+            assert (effect, detectable) == (shown["estimate"][method], shown["mde"][method])
+            assert harm == own["harm"].iloc[0]
+        else:
+            _, councils, *detectable = row
+            assert detectable == [shown["mde"]["sharp"], shown["mde"]["robust"]], row[0]
+        assert councils == own["share_of_scenario"].iloc[0]
+
+
+def test_the_readme_states_repeat_plans_as_in_the_evidence(evidence):
+    text = " ".join(read(ROOT / "README.md").split())
+    for scenario in ("announced", "granted_march", "granted"):
+        row = evidence.loc[(scenario, "repeat_plan_pct", "robust")]
+        figures = [format_number(row[key]) for key in ("estimate", "conf_low", "conf_high")]
+        assert re.search(rf"{figures[0]} .{{0,120}}?{figures[1]} to {figures[2]}", text), scenario
+    assert bool(evidence.loc[("granted_march", "repeat_plan_pct", "robust"), "fragile"])
+
+
+def test_version_and_changelog_agree_with_the_project():
+    version = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
+    assert f"version: {version}\n" in read(ROOT / "CITATION.cff")
+    changelog = read(ROOT / "CHANGELOG.md")
+    assert "### Results" in changelog
+    assert f"## [{version}]" in changelog or "## Unreleased" in changelog
