@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import block_array, csr_array, hstack, vstack
 
 from pilot_eval.disclosure.cells import CellSet
@@ -22,10 +22,14 @@ from pilot_eval.disclosure.feasibility import find_pinned, leaf_counts
 Knowledge = Literal["every primary cell", "inner primary cells", "symbols only"]
 KNOWLEDGE: tuple[Knowledge, ...] = ("every primary cell", "inner primary cells", "symbols only")
 
-# Second tables sought in one program; more are sought in turns, each keeping what is withheld.
+# Second tables sought in one program, and the leaves of all of them together: beyond this, they
+# are sought in turns, each keeping what is withheld, and what turned out redundant is printed.
 TABLES_AT_ONCE = 12
+LEAVES_AT_ONCE = 800
 # The program stops after so many branches (not seconds, which would differ between machines).
 MOST_BRANCHES = 20_000
+# A solver's whole numbers are this near to one.
+FRACTION = 1e-5
 # Turns of "withhold, look for pinned cells"; every turn withholds more, so few are ever needed.
 MOST_TURNS = 50
 
@@ -158,16 +162,32 @@ def _find_reader(
 def _withhold(reader: Reader, cost: NDArray, hopeless: NDArray) -> tuple[NDArray[np.bool_], bool]:
     secondary = np.zeros(len(reader.primary), dtype=bool)
     proofs: list[bool] = []
+    at_once = max(1, min(TABLES_AT_ONCE, LEAVES_AT_ONCE // reader.cells.members.shape[1]))
     while len(proofs) < MOST_TURNS:
         pinned = np.setdiff1d(reader.pinned_by(secondary), hopeless)
         if not len(pinned):
             break
-        secondary, proved = _choose(reader, cost, secondary, pinned[:TABLES_AT_ONCE])
+        secondary, proved = _choose(reader, cost, secondary, pinned[:at_once])
         proofs.append(proved)
     else:
         secondary = reader.withholdable
-    freed = _release_pinned(reader, secondary)
-    return freed, all(proofs) and len(proofs) <= 1
+    optimal = all(proofs) and len(proofs) <= 1
+    if optimal:  # the cheapest choice holds nothing redundant
+        return secondary, True
+    secondary = _drop_redundant(reader, cost, secondary, hopeless)
+    return _release_pinned(reader, secondary), False
+
+
+def _drop_redundant(
+    reader: Reader, cost: NDArray, secondary: NDArray[np.bool_], hopeless: NDArray
+) -> NDArray[np.bool_]:
+    """Print, dearest first, every secondary cell that later choices made unnecessary."""
+    for cell in sorted(np.flatnonzero(secondary), key=lambda i: -cost[i]):
+        fewer = secondary.copy()
+        fewer[cell] = False
+        if np.isin(reader.pinned_by(fewer), hopeless).all():
+            secondary = fewer
+    return secondary
 
 
 def _release_pinned(reader: Reader, secondary: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -206,13 +226,14 @@ class _Program:
         choice = np.flatnonzero(self.reader.withholdable & ~self.secondary)
         blocks = list(self._tables(choice, targets))
         n_tables, n_free = len(blocks), blocks[0].table.shape[1] - 1
-        answer = milp(
-            np.concatenate([cost[choice], np.zeros(n_tables * (n_free + 1))]),
-            integrality=np.ones(len(choice) + n_tables * (n_free + 1)),
-            bounds=self._bounds(len(choice), n_tables, n_free),
-            constraints=_stack(blocks),
-            options={"node_limit": MOST_BRANCHES, "mip_rel_gap": 0.0},
-        )
+        goal = np.concatenate([cost[choice], np.zeros(n_tables * (n_free + 1))])
+        limits = (self._bounds(len(choice), n_tables, n_free), _stack(blocks))
+        # Simple and hierarchical tables have whole corners: fractions need no forbidding there.
+        directions = np.append(np.zeros(n_free), 1)
+        some_whole = np.concatenate([np.ones(len(choice)), np.tile(directions, n_tables)])
+        answer = _minimise(goal, some_whole, limits)
+        if answer.x is None or (np.abs(answer.x - np.round(answer.x)) > FRACTION).any():
+            answer = _minimise(goal, np.ones(len(goal)), limits)
         if answer.x is None:
             return None
         secondary = self.secondary.copy()
@@ -279,6 +300,18 @@ class _Block:
             low=np.concatenate([low, -infinite, [-step, -np.inf]]),
             high=np.concatenate([infinite, high, [np.inf, -1.0]]),
         )
+
+
+def _minimise(
+    goal: NDArray, integrality: NDArray, limits: tuple[Bounds, LinearConstraint]
+) -> OptimizeResult:
+    return milp(
+        goal,
+        integrality=integrality,
+        bounds=limits[0],
+        constraints=limits[1],
+        options={"node_limit": MOST_BRANCHES, "mip_rel_gap": 0.0},
+    )
 
 
 def _stack(blocks: list[_Block]) -> LinearConstraint:

@@ -1,0 +1,1 @@
+"""Readers of everything a run writes, one module a family of files."""

@@ -1,0 +1,65 @@
+"""Random tables of counts: flat, in regions, with overlapping groups, with an earlier release."""
+
+import numpy as np
+import pandas as pd
+
+KINDS = ("flat", "regions", "rounded", "differencing", "release")
+
+
+def draw_table(rng, kind):
+    """Return arguments of `protect_table` for a table of up to 8 x 6."""
+    n, m = int(rng.integers(2, 9)), int(rng.integers(2, 7))
+    mean = float(rng.choice([1.0, 4.0, 12.0, 40.0]))
+    values = rng.negative_binomial(0.8, 0.8 / (0.8 + mean), size=(n, m))
+    rows = [f"r{i}" for i in range(n)]
+    counts = pd.DataFrame(values, index=rows, columns=[f"c{j}" for j in range(m)])
+    threshold = int(rng.choice([5, 5, 5, 7, 10]))
+    options = {"threshold": threshold, "row_groups": {"England": rows}}
+    cut = int(rng.integers(1, n))
+    if kind in ("regions", "rounded"):
+        options["row_groups"] = {"North": rows[:cut], "South": rows[cut:], "England": rows}
+    if kind == "rounded":
+        options["rounding"] = {"North": 10, "South": 10, "England": 10}
+    if kind == "differencing":
+        left_out = rows[int(rng.integers(n))]
+        named = [row for row in rows if row != left_out]
+        options["row_groups"] = {"named": named, "England": rows}
+        options["hidden_rows"] = [left_out]
+    if kind == "release":
+        options["row_groups"] = {"first": rows[:cut], "England": rows}
+        options["hidden_rows"] = ["first"]
+        told = values[:cut].sum(axis=0)
+        shown = [int(v) if v == 0 or v > threshold else np.nan for v in told]
+        options["earlier"] = pd.DataFrame([shown], index=["first"], columns=counts.columns)
+    return counts, options
+
+
+def describe_for_attacker(counts, options, protected):
+    """Write a protected table as the attacker sees it."""
+    rows = {row: [int(row == r) for r in counts.index] for row in counts.index}
+    columns = {c: [int(c == d) for d in counts.columns] for c in counts.columns}
+    for name, group in options["row_groups"].items():
+        rows[name] = [int(r in group) for r in counts.index]
+    columns["Total"] = [1] * counts.shape[1]
+    return {
+        "rows": rows,
+        "columns": columns,
+        "published": protected.published,
+        "status": protected.status,
+        "threshold": options["threshold"],
+        "base": options.get("rounding", {}),
+        "hidden_rows": options.get("hidden_rows", []),
+        "hidden_columns": [],
+        "truth": counts.to_numpy(),
+        "told": protected.knowledge,
+        "earlier": list(_tell_earlier(counts, options, rows, columns)),
+    }
+
+
+def _tell_earlier(counts, options, rows, columns):
+    if "earlier" not in options:
+        return
+    for row, figures in options["earlier"].iterrows():
+        for column, figure in figures.items():
+            if not np.isnan(figure):
+                yield np.outer(rows[row], columns[column]), figure, figure

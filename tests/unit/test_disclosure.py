@@ -1,0 +1,229 @@
+"""Suppress, then round, then derive: boundaries, totals, groups, releases and means."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pilot_eval.disclosure.differencing import check_releases, find_close_groups
+from pilot_eval.disclosure.dominance import check_dominance
+from pilot_eval.disclosure.rounding import (
+    bound_rounded,
+    derive_percent,
+    round_counts,
+    round_half_up,
+)
+from pilot_eval.disclosure.suppression import (
+    count_lost,
+    find_primary,
+    protect_shares,
+    protect_table,
+)
+from pilot_eval.disclosure.symbols import show_value
+from pilot_eval.errors import DisclosureError
+
+EIGHT = ["Cumbria", "Knowsley", "Westminster", "Hackney", "H&F", "K&C", "Islington", "Wandsworth"]
+
+
+@pytest.mark.parametrize("threshold", [5, 7, 10])
+def test_primary_suppression_at_its_boundaries(threshold):
+    counts = [0, 1, threshold, threshold + 1]
+    assert find_primary(counts, threshold=threshold).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("threshold", [5, 7, 10])
+def test_a_table_prints_true_zeros_and_counts_above_the_threshold(threshold):
+    counts = pd.DataFrame({"a": [0, 1, threshold, threshold + 1]}, index=list("wxyz"))
+    published = protect_table(counts, threshold=threshold, row_groups={}, column_groups={})
+    assert published.published["a"].tolist() == [0, "c", "c", threshold + 1]
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 2.5])
+def test_a_threshold_that_hides_nothing_is_refused(threshold):
+    with pytest.raises(DisclosureError, match="`threshold` must be a whole number from 2"):
+        find_primary([1], threshold=threshold)
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        ([[1.5]], {}, "whole numbers"),
+        ([[-1]], {}, "whole numbers"),
+        ([[np.nan]], {}, "number in every cell"),
+        ([[1]], {"row_groups": {"England": ["elsewhere"]}}, "all be in the table"),
+        ([[1]], {"row_groups": {"r": ["r"]}}, "differ from the names of groups"),
+        ([[1]], {"rounding": {"elsewhere": 10}}, "name rows of the table"),
+        ([[1]], {"rounding": 0}, "whole number from 1"),
+    ],
+)
+def test_what_is_no_table_of_counts_is_refused(counts, options, message):
+    with pytest.raises(DisclosureError, match=message):
+        protect_table(pd.DataFrame(counts, index=["r"]), threshold=5, **options)
+
+
+def test_one_small_cell_takes_the_cheapest_second_one():
+    # 3 of a row of 43: one further cell of the row is enough, the total stays.
+    counts = pd.DataFrame([[3, 30, 10]], index=["A"], columns=["a", "b", "c"])
+    table = protect_table(counts, threshold=5, row_groups={})
+    assert table.published.loc["A", "Total"] == 43
+    assert (table.n_primary, table.n_secondary, table.optimal) == (1, 1, True)
+    assert count_lost(table) == pytest.approx(1 / 4)
+
+
+def test_all_eight_minus_seven_named_gives_nothing_away():
+    # Wandsworth is not printed, but "all eight" less "seven named" would be its 3 children.
+    counts = pd.DataFrame({"plans": [40, 30, 20, 60, 25, 35, 45, 3]}, index=EIGHT)
+    table = protect_table(
+        counts,
+        threshold=5,
+        row_groups={"all eight": EIGHT, "seven named": EIGHT[:7]},
+        column_groups={},
+        hidden_rows=["Wandsworth"],
+    ).published
+    assert "Wandsworth" not in table.index
+    known_seven = table.loc["seven named", "plans"] != "c" or "c" not in set(table["plans"][:7])
+    assert not (table.loc["all eight", "plans"] != "c" and known_seven)
+
+
+def test_a_second_release_does_not_undo_the_first():
+    # First release: "all eight" 258. Now seven are to be named, and the eighth has 3.
+    counts = pd.DataFrame({"plans": [40, 30, 20, 60, 25, 35, 45, 3]}, index=EIGHT)
+    earlier = pd.DataFrame({"plans": [258]}, index=["all eight"])
+    options = {
+        "threshold": 5,
+        "row_groups": {"all eight": EIGHT},
+        "column_groups": {},
+        "hidden_rows": ["all eight"],
+    }
+    alone = protect_table(counts, **options)
+    after = protect_table(counts, **options, earlier=earlier)
+    assert (alone.n_secondary, after.n_secondary) == (0, 1)
+
+
+def test_what_a_release_told_already_cannot_be_withheld_and_is_counted():
+    counts = pd.DataFrame({"plans": [3, 30]}, index=["A", "B"])
+    earlier = pd.DataFrame({"plans": [3]}, index=["A"])
+    table = protect_table(counts, threshold=5, column_groups={}, earlier=earlier)
+    assert table.exposed == 1
+
+
+def test_rounded_totals_need_no_secondary_cell():
+    # England 38 prints 40, which is 35 to 44: the 3 could be 1 to 5.
+    counts = pd.DataFrame({"plans": [3, 35]}, index=["A", "B"])
+    table = protect_table(
+        counts,
+        threshold=5,
+        row_groups={"England": ["A", "B"]},
+        column_groups={},
+        rounding={"England": 10},
+    )
+    assert table.published["plans"].tolist() == ["c", 35, 40]
+
+
+def test_percentages_hide_the_small_part_outside_too():
+    # B: 97 of 100 in time tells that 3 were late; C: 3 of 100; D: all of 20; E: 0 of 0.
+    shares = protect_shares(
+        pd.Series([50, 97, 3, 20, 0], index=list("ABCDE")),
+        pd.Series([80, 100, 100, 20, 0], index=list("ABCDE")),
+        threshold=5,
+        groups={},
+    )
+    assert shares["value"].tolist() == [62.5, "c", "c", 100.0, "z"]
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "rounded"),
+    [(0.25, 1, 0.3), (1.005, 2, 1.01), (2.5, 0, 3), (-0.25, 1, -0.3), (4.45, 1, 4.5)],
+)
+def test_halves_go_up_as_they_are_written(value, decimals, rounded):
+    assert round_half_up(value, decimals=decimals) == rounded
+
+
+@pytest.mark.parametrize("base", [1, 2, 5, 10])
+def test_intervals_hold_exactly_the_counts_that_round_to_a_figure(base):
+    counts = np.arange(0, 101)
+    rounded = round_counts(counts, base=base)
+    for figure in np.unique(rounded[rounded > 0]):
+        low, high = bound_rounded(figure, base=base)
+        assert counts[rounded == figure].min() == low
+        # The last figure's counts go on beyond 100.
+        assert counts[rounded == figure].max() == min(high, 100)
+
+
+def test_percentages_come_from_shown_counts_only():
+    assert derive_percent([10, "c", 10, 0], [30, 30, "c", 0]).tolist()[0] == 33.3
+    assert np.isnan(derive_percent(["c", 10, 0], [30, "c", 0])).all()
+
+
+@pytest.mark.parametrize(
+    ("status", "symbol"),
+    [
+        ("suppressed", "c"),
+        ("not_available", "x"),
+        ("withheld_pilot", "x"),
+        ("false_zero", "x"),
+        ("not_applicable", "z"),
+        ("unreliable", "u"),
+    ],
+)
+def test_each_reason_for_a_gap_has_its_symbol(status, symbol):
+    assert show_value(float("nan"), status) == symbol
+
+
+def test_zero_low_and_unknown_words():
+    assert [show_value(v, decimals=1) for v in (0, 0.04, 0.05)] == [0.0, "low", 0.1]
+    with pytest.raises(DisclosureError, match="`status`"):
+        show_value(1.0, "lost")
+    with pytest.raises(DisclosureError, match="say why"):
+        show_value(float("nan"))
+
+
+def test_two_releases_that_differ_by_a_few_children():
+    first = pd.DataFrame({"area": list("ABCDE"), "n": [40, 20, "c", 20, 0]})
+    second = first.assign(n=[43, 20, 9, "c", "c"])
+    found = check_releases(first, second, keys=["area"], count="n", threshold=5)
+    assert dict(zip(found["area"], found["verdict"], strict=True)) == {
+        "A": "fail",
+        "C": "review",
+        "D": "fail",
+    }
+    with pytest.raises(DisclosureError, match="identify every figure once"):
+        check_releases(pd.concat([first, first]), second, keys=["area"], count="n", threshold=5)
+
+
+def test_groups_that_differ_by_one_council():
+    counts = pd.Series(30, index=EIGHT)
+    groups = {"all eight": EIGHT, "seven named": EIGHT[:7], "four": EIGHT[:4]}
+    found = find_close_groups(groups, counts, threshold=5)
+    assert found[["outer", "inner", "verdict"]].to_numpy().tolist() == [
+        ["all eight", "seven named", "review"]
+    ]
+    counts["Wandsworth"] = 3
+    assert find_close_groups(groups, counts, threshold=5)["verdict"].tolist() == ["fail"]
+
+
+# Six equal: 2 of 6 are 33%. 96 of 100 in the two largest: over 90%. 50, 45, 2, 1, 1, 1: the two
+# largest are 95%. 50, 35, 1, 1, 1, 1 (89): 95.5%. Ten: 60, 29, then 8 x 0.7 = 5.6 < 10% of 60.
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([10] * 6, ""),
+        ([10] * 5, "too few"),
+        ([50, 46, 1, 1, 1, 1], "largest contributors"),
+        ([60, 1] + [1.2] * 4, "largest contributors"),
+        ([50, 4] + [1.5] * 4, ""),
+        ([0] * 6, ""),
+    ],
+)
+def test_dominance(values, reason):
+    verdict = check_dominance(
+        pd.Series(values), pd.Series("A", index=range(len(values))), threshold=5
+    )
+    assert reason in verdict.loc[0, "reason"]
+    assert verdict.loc[0, "may_show"] == (not reason)
+
+
+def test_a_second_contributor_who_could_estimate_the_first():
+    # 80 + 9 of 96.5 is 92% -> (2, 0.9) rule; with share 0.95 only the p% rule is left: 7.5 < 8.
+    values = pd.Series([80, 9, 1.5, 1.5, 1.5, 1.5, 1.5])
+    verdict = check_dominance(values, pd.Series("A", index=values.index), threshold=5, share=0.95)
+    assert "could estimate" in verdict.loc[0, "reason"]
