@@ -1,0 +1,111 @@
+"""Tables and figures as people meet them: readable by eye, by ear and by machine."""
+
+import re
+import struct
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import pilot_eval as pe
+from pilot_eval.errors import ParameterError
+from pilot_eval.reporting import council as report
+from pilot_eval.reporting import figures
+from pilot_eval.reporting.display import Table, format_number
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return pe.load_plan()
+
+
+@pytest.fixture(scope="module")
+def panel(plan):
+    return pe.build_panel(pe.load_published(), plan)
+
+
+@pytest.mark.parametrize(
+    ("value", "places", "text"),
+    [
+        (-1234.56, 1, "−1,234.6"),
+        (-0.04, 1, "0.0"),
+        (0.25, 0, "0"),
+        (float("inf"), 1, "no limit"),
+        (12, 0, "12"),
+    ],
+)
+def test_numbers_are_written_for_reading(value, places, text):
+    assert format_number(value, places) == text
+
+
+def test_a_table_has_caption_headers_scope_and_escapes_text():
+    frame = pd.DataFrame({"Council": ["A & B"], "n": [3], "x": [np.nan], "yes": [True]})
+    html = Table(frame=frame, caption="What <is> shown")._repr_html_()
+    assert "<caption>What &lt;is&gt; shown</caption>" in html
+    assert html.count('scope="col"') == 4
+    assert '<th scope="row">A &amp; B</th>' in html
+    assert ">3<" in html
+    assert ">–<" in html
+    assert ">yes<" in html
+
+
+def figures_of(plan, panel):
+    evidence = pe.evaluate(plan, scenarios=("announced",))
+    design = pe.build_design(plan, panel, scenario="announced", outcome="repeat_plan_pct")
+    table = pe.load_published()
+    one = report.plan_for_council(plan, "Leeds")
+    yield figures.plot_trend(plan, design, "Repeat plans rose")
+    yield figures.plot_effects(
+        plan, evidence, scenario="announced", outcome="repeat_plan_pct", title="Effects point up"
+    )
+    yield figures.plot_detectable(plan, evidence, scenario="announced")
+    yield figures.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
+    yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
+
+
+def test_every_figure_has_alt_text_its_numbers_and_the_same_bytes_twice(plan, panel):
+    for first, second in zip(figures_of(plan, panel), figures_of(plan, panel), strict=True):
+        html = first._repr_html_()
+        alt = re.search(r'alt="([^"]+)"', html)
+        assert alt
+        assert len(alt.group(1)) > 40
+        assert "No description" not in html
+        assert not first.numbers.empty
+        assert first.png == second.png
+        width, height = struct.unpack(">II", first.png[16:24])
+        assert width > 600
+        assert height > 200
+        assert len(first.png) < 150_000
+
+
+def test_the_spike_is_englands_published_one():
+    # SFR27/2012, England: 192,100 initial assessments on days 6-10 and 38,400 on days 11-15, of
+    # 451,500: 42.55% over five days and 8.5% over five.
+    shares = figures.daily_shares(pe.load_published(), year=2012)
+    assert shares.loc["E92000001", "6_10"] == pytest.approx(100 * 192_100 / 451_500 / 5)
+    assert shares.loc["E92000001", "11_15"] == pytest.approx(100 * 38_400 / 451_500 / 5)
+
+
+def test_trend_leaves_withheld_years_empty(plan, panel):
+    design = pe.build_design(plan, panel, scenario="granted", outcome="ia_within_10wd_pct")
+    figure = figures.plot_trend(plan, design, "Lines end in 2011-12")
+    numbers = figure.numbers.set_index("Councils")
+    assert numbers.loc["Cumbria", "2011-12"] == 88.1  # DfE: (231 + 460 + 1,947) / 2,993
+    assert np.isnan(numbers.loc["Cumbria", "2012-13"])
+
+
+def test_a_council_report_for_anyone_and_a_hint_for_a_misspelling(plan, panel):
+    assert "Never announced" in report.describe_council("Leeds")[0]
+    assert any("Inspected inadequate" in line for line in report.describe_council("Cumbria"))
+    table = report.tabulate_figures(plan, panel, "Westminster").frame.set_index("Outcome")
+    label = plan.outcomes["ia_within_10wd_pct"].label
+    assert np.isnan(table.loc[label, "2011-12"])
+    with pytest.raises(ParameterError, match="Did you mean Cumbria"):
+        report.plan_for_council(plan, "Cumbra")
+
+
+def test_one_council_is_never_its_own_comparator(plan, panel):
+    one = report.plan_for_council(plan, "Leeds")
+    design = report.council_design(one, panel, "repeat_plan_pct")
+    assert design.names == ["Leeds"]
+    assert not set(design.treated) & set(design.comparators)
