@@ -1,0 +1,74 @@
+"""A browser, and the report as it is built from the committed notebooks."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from report_pages import IN_REPORT, ROOT
+
+from pilot_eval.plan import load_plan
+from pilot_eval.reporting.pdf import find_browser
+from pilot_eval.reporting.site import SiteFacts, build_site
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    from playwright.sync_api import sync_playwright
+
+    path = find_browser()
+    if path is None:
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")), executable_path=path, args=FLAGS
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a report ä")
+    plan = load_plan(ROOT / "evaluation.toml")
+    facts = SiteFacts(
+        plan_title=plan.title,
+        plan_hash=plan.hash,
+        data_hash="0" * 12,
+        seed=plan.seed,
+        parameters={"scenario": "announced"},
+    )
+    (folder / "evidence.csv").touch()
+    build_site(IN_REPORT, facts, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def axe():
+    if find_spec("axe_playwright_python") is None:
+        pytest.skip("axe-playwright-python is not installed")
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def htmlcs():
+    modules = Path(sys.prefix) / "browser" / "node_modules"
+    script = modules / "html_codesniffer" / "build" / "HTMLCS.js"
+    if not script.exists():
+        pytest.skip("html_codesniffer is not installed: `run.py test` gets it where npm is found")
+    return script.read_text(encoding="utf-8")

@@ -1,0 +1,119 @@
+"""The report as people meet it: at a desk, on a phone, by keyboard, on paper."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from report_pages import PAGES
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+MOST_BYTES = 2_000_000
+PLACEHOLDER = "No description has been provided for this image"
+LIST_HTMLCS = """() => new Promise((done, fail) => HTMLCS.process('WCAG2AA', document,
+  () => done(HTMLCS.getMessages().filter(m => m.type === HTMLCS.ERROR).map(
+    m => m.code + ': ' + m.msg + ' ' + m.element.outerHTML.slice(0, 120))), fail))"""
+LIST_AXE = """async () => (await axe.run()).violations.map(
+  v => v.id + ': ' + v.help + ' ' + v.nodes.map(n => n.html.slice(0, 120)).join(' '))"""
+FAULTY = "<html><body><img src='data:,'><table><tr><th>a</th></tr><tr><td>1</td></tr></table>"
+
+
+@pytest.fixture(params=PAGES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request, browser, report, name):
+    """A page opened at one width, with everything that folds unfolded; requests are recorded."""
+    tab = browser.new_page()
+    tab.set_viewport_size({"width": WIDTHS[request.param], "height": 800})
+    requests = []
+    tab.on("request", lambda asked: requests.append(asked.url))
+    tab.goto((report / f"{name}.html").as_uri())
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    yield tab
+    tab.close()
+    outside = [url for url in requests if not url.startswith(("file:", "data:"))]
+    assert outside == []
+
+
+def test_axe_finds_nothing(page, axe):
+    page.evaluate(axe)
+    assert page.evaluate(LIST_AXE) == []
+
+
+def test_htmlcs_finds_nothing(page, htmlcs):
+    page.evaluate(htmlcs)
+    assert page.evaluate(LIST_HTMLCS) == []
+
+
+def test_the_checkers_find_planted_faults(browser, axe, htmlcs):
+    tab = browser.new_page()
+    tab.set_content(FAULTY)
+    tab.evaluate(axe)
+    tab.evaluate(htmlcs)
+    assert any("image-alt" in found for found in tab.evaluate(LIST_AXE))
+    assert any("img element is missing an alt" in found for found in tab.evaluate(LIST_HTMLCS))
+    tab.close()
+
+
+def test_nothing_is_wider_than_the_screen(page):
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(wide) == 0
+
+
+def test_every_picture_says_what_it_shows(page):
+    for alt in page.eval_on_selector_all("img", "all => all.map(img => img.alt)"):
+        assert len(alt) > 20
+        assert PLACEHOLDER not in alt
+
+
+def test_it_can_be_walked_by_keyboard(page):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    stops = page.evaluate(
+        "document.querySelectorAll('main a, main summary, main .table, main pre').length"
+    )
+    for _ in range(min(stops, 15)):
+        page.keyboard.press("Tab")
+        shown = page.evaluate("getComputedStyle(document.activeElement).boxShadow")
+        assert shown != "none", page.evaluate("document.activeElement.outerHTML.slice(0, 200)")
+
+
+def test_a_page_stands_alone_and_is_small(report, name):
+    path = report / f"{name}.html"
+    text = path.read_text(encoding="utf-8")
+    assert path.stat().st_size < MOST_BYTES
+    assert '<html lang="en-GB">' in text
+    assert not re.search(r"<script|<link[^>]+stylesheet|@import|src=\"(?!data:)", text)
+    assert text.count("<h1") == 1
+
+
+def test_the_links_between_pages_lead_somewhere(report, name):
+    text = (report / f"{name}.html").read_text(encoding="utf-8")
+    written_by_the_run = {"manifest.json"}
+    for target in set(re.findall(r'href="([^":#]+)(?:#[^"]*)?"', text)) - written_by_the_run:
+        assert (report / target).exists(), target
+
+
+def test_the_pdf_is_tagged_and_holds_every_page(report):
+    content = (report / "report.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"/StructTreeRoot" in content
+    assert b"/Lang (en-GB)" in content
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= len(PAGES)
+
+
+def test_printing_leaves_out_menus_and_code(browser, report):
+    tab = browser.new_page()
+    tab.goto((report / "02_delay.html").as_uri())
+    tab.emulate_media(media="print")
+    for selector in ("nav", ".skip", "details.code"):
+        assert not tab.locator(selector).first.is_visible()
+    assert tab.locator("h1").is_visible()
+    tab.close()
