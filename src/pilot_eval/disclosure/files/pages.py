@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pilot_eval.disclosure.files.content import Content, make_table, merge
 from pilot_eval.disclosure.files.pictures import read_picture
+from pilot_eval.disclosure.files.printed import find_printed_tables
 
 DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
 PICTURE_TYPES = ("image/png", "image/jpeg")
-COLUMN_GAP = re.compile(r"\s{2,}|\t")
 
 
 def read_page(path: Path) -> Content:
@@ -95,7 +95,7 @@ def read_text(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8")
-    return Content(texts=[("text", text)], tables=list(_printed_tables(text)))
+    return Content(texts=[("text", text)], tables=list(find_printed_tables(text)))
 
 
 def read_svg(path: Path) -> Content:
@@ -133,7 +133,7 @@ def _read(output: dict) -> Iterator[Content]:
     """Read one output of a notebook cell in the richest form it has."""
     if "text" in output:
         text = _join(output["text"])
-        yield Content(texts=[("stream", text)], tables=list(_printed_tables(text)))
+        yield Content(texts=[("stream", text)], tables=list(find_printed_tables(text)))
     if output.get("output_type") == "error":
         yield Content(texts=[("error", _join(output.get("traceback", [])))])
     yield Content(texts=[("output metadata", json.dumps(output.get("metadata", {})))])
@@ -154,7 +154,7 @@ def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
 
         yield Content(texts=[(kind, text)], tables=list(find_json_tables(content)))
     else:
-        tables = [] if has_html else list(_printed_tables(text))
+        tables = [] if has_html else list(find_printed_tables(text))
         yield Content(texts=[(kind, text)], tables=tables)
 
 
@@ -187,28 +187,6 @@ def _caption_of(table: object, number: int) -> str:
 def _html_rows(table: object) -> Iterator[list[str]]:
     for row in table.iter("tr"):
         yield [" ".join(cell.text_content().split()) for cell in row.iterchildren("th", "td")]
-
-
-def _printed_tables(text: str) -> Iterator[tuple[str, object]]:
-    """Find tables printed as text: a header and rows with the same number of columns, or one more.
-
-    pandas prints an unnamed index: rows then have one word more than the header.
-    """
-    block: list[list[str]] = []
-    for line in [*text.splitlines(), ""]:
-        words = [word for word in COLUMN_GAP.split(line.strip()) if word]
-        if block and len(words) not in (len(block[0]), len(block[0]) + 1):
-            yield from _as_table(block)
-            block = []
-        block += [words] if words else []
-    yield from _as_table(block)
-
-
-def _as_table(block: list[list[str]]) -> Iterator[tuple[str, object]]:
-    if len(block) < 2:
-        return
-    header = block[0] if len(block[0]) == len(block[1]) else ["", *block[0]]
-    yield "printed table", make_table([header, *block[1:]])
 
 
 def _join(source: str | Iterable[str]) -> str:

@@ -1,0 +1,344 @@
+"""The release check finds every plant in every file type, and lets a clean folder pass."""
+
+import base64
+import getpass
+import json
+import struct
+import zlib
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from pilot_eval.disclosure.register import (
+    REGISTER,
+    Entry,
+    describe_outputs,
+    read_register,
+    write_register,
+)
+from pilot_eval.disclosure.release_check import check_release, describe_release, release
+from pilot_eval.errors import DisclosureError
+
+UPN = "H801200001001"
+CHILD = "SIM0000417"
+SMALL = 3
+RULES = {"threshold": 5, "rounding": 10}
+CLEAN = [["council_name", "children", "percent"], ["Cumbria", 120, 62.5], ["Hackney", "c", "c"]]
+
+
+def build_png(texts=()):
+    """Build a 1 x 1 picture with text chunks."""
+
+    def chunk(kind, body):
+        checksum = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + checksum
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))]
+    parts += [chunk(kind, body) for kind, body in texts]
+    parts += [chunk(b"IDAT", zlib.compress(b"\0\0")), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def build_html(rows, extra=""):
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return (
+        f"<html><head><title>Plans</title></head><body><table>{body}</table>{extra}</body></html>"
+    )
+
+
+def build_notebook(outputs=(), metadata=None, source="print(1)"):
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": "# Plans"},
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "metadata": {},
+            "source": source,
+            "outputs": list(outputs),
+        },
+    ]
+    return json.dumps(
+        {"cells": cells, "metadata": metadata or {}, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+def show(**data):
+    kinds = {"html": "text/html", "plain": "text/plain", "png": "image/png"}
+    bundle = {kinds[kind]: content for kind, content in data.items()}
+    return {"output_type": "display_data", "metadata": {}, "data": bundle}
+
+
+def write_xlsx(path, rows, **properties):
+    book = openpyxl.Workbook()
+    book.properties.creator = ""
+    for name, value in properties.items():
+        setattr(book.properties, name, value)
+    for row in rows:
+        book.active.append(row)
+    book.save(path)
+    return book
+
+
+def write_clean(folder):
+    """Write one clean file of every type, with its register."""
+    folder.mkdir()
+    frame = pd.DataFrame(CLEAN[1:], columns=CLEAN[0])
+    (folder / "figures").mkdir()
+    frame.to_csv(folder / "figures" / "plans.csv", index=False)
+    (folder / "figures" / "plans.png").write_bytes(build_png([(b"tEXt", b"Title\0Plans")]))
+    (folder / "plans.json").write_text(json.dumps(frame.to_dict("records")))
+    (folder / "plans.html").write_text(build_html(CLEAN))
+    (folder / "plans.ipynb").write_text(
+        build_notebook([show(html=build_html(CLEAN), plain=frame.to_string())])
+    )
+    (folder / "plans.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><title>Plans</title><text>Cumbria</text></svg>'
+    )
+    (folder / "plans.md").write_text("# Plans\n\nIn Cumbria 120 children had a plan.\n")
+    write_xlsx(folder / "plans.xlsx", CLEAN)
+    register(folder)
+
+
+def register(folder, **changes):
+    entry = {
+        "what": "children with a plan",
+        "population": "children in Cumbria and Hackney",
+        "strand": "simulated",
+        "threshold": "5",
+        "rounding": "10",
+        **changes,
+    }
+    entries = [
+        Entry(file=path.relative_to(folder).as_posix(), **entry)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != REGISTER
+    ]
+    numbers = {"figures/plans.png": "figures/plans.csv"}
+    write_register(
+        folder,
+        [Entry(**{**as_dict(e), "underlying": numbers.get(e.file, e.underlying)}) for e in entries],
+    )
+
+
+def as_dict(entry):
+    return {name: getattr(entry, name) for name in entry.__slots__}
+
+
+def verdict_of(folder, file, **options):
+    found = check_release(folder, **RULES, **options).set_index("file")
+    return found.loc[file, "verdict"], found.loc[file, "reason"]
+
+
+def plant_rows(plant):
+    """Put one plant in an otherwise clean table."""
+    if plant == "small count":
+        return [*CLEAN, ["Knowsley", SMALL, 10.5]]
+    if plant == "identifier":
+        return [*CLEAN, [UPN, 120, 62.5]]
+    if plant == "date of birth":
+        return [["council_name", "PersonBirthDate"], ["Cumbria", "2004-05-17"]]
+    if plant == "row-level data":
+        return [["sex", "ethnicity", "reason"], ["F", "WBRI", "RC8"], ["M", "WBRI", "RC1"]]
+    if plant == "unrounded total":
+        return [*CLEAN, ["England", 1234, 62.5]]
+    return [*CLEAN, ["read from /home/jsmith/cin.xml", 120, 62.5]]
+
+
+PLANTS = (
+    "small count",
+    "identifier",
+    "date of birth",
+    "row-level data",
+    "unrounded total",
+    "path",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_clean(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_a_clean_folder_passes_without_review(folder):
+    found = check_release(folder, **RULES)
+    assert found["reason"].tolist() == [""] * 9
+    assert set(found["verdict"]) == {"pass"}
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_plants_in_tables_are_found_in_every_file_type(folder, plant):
+    rows = plant_rows(plant)
+    frame = pd.DataFrame(rows[1:], columns=rows[0])
+    frame.to_csv(folder / "figures" / "plans.csv", index=False)
+    (folder / "plans.json").write_text(json.dumps({"top": frame.to_dict("records")}))
+    (folder / "plans.html").write_text(build_html(rows))
+    (folder / "plans.ipynb").write_text(build_notebook([show(html=build_html(rows))]))
+    (folder / "plans.md").write_text(frame.to_string())
+    write_xlsx(folder / "plans.xlsx", rows)
+    found = check_release(folder, **RULES).set_index("file")
+    bearing = ["figures/plans.csv", "plans.json", "plans.html", "plans.ipynb", "plans.xlsx"]
+    bearing += ["plans.md", "figures/plans.png"]  # a picture follows its numbers
+    assert found.loc[bearing, "verdict"].tolist() == ["fail"] * len(bearing)
+    words = " ".join(found["reason"])
+    assert not any(secret in words for secret in (UPN, "2004-05-17", "jsmith", "1234", "WBRI"))
+
+
+TEXTS = {
+    "UPN": f"pupil {UPN} was seen",
+    "child": f"LAchildID: {CHILD}",
+    "birth": "the girl, born on 17 May 2004, was seen",
+    "path": r"from C:\Users\jsmith\census.xml",
+    "prose": "of whom 3 children waited",
+}
+
+
+@pytest.mark.parametrize("plant", TEXTS)
+def test_plants_in_text_and_metadata_are_found(folder, plant):
+    text = TEXTS[plant]
+    xml = text.replace("<", "")
+    (folder / "plans.svg").write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg"><title>Plans</title><metadata>{xml}</metadata></svg>'
+    )
+    (folder / "plans.html").write_text(build_html(CLEAN, f"<!-- {text} -->"))
+    (folder / "plans.ipynb").write_text(build_notebook(metadata={"papermill": {"note": text}}))
+    (folder / "plans.json").write_text(json.dumps({"note": text}))
+    (folder / "plans.md").write_text(text)
+    packed = zlib.compress(text.encode())
+    (folder / "figures" / "plans.png").write_bytes(build_png([(b"zTXt", b"Comment\0\0" + packed)]))
+    write_xlsx(folder / "plans.xlsx", CLEAN, description=text)
+    found = check_release(folder, **RULES).set_index("file")["verdict"]
+    bearing = ["plans.svg", "plans.html", "plans.ipynb", "plans.json", "plans.md"]
+    bearing += ["figures/plans.png", "plans.xlsx"]
+    assert found[bearing].tolist() == ["fail"] * len(bearing)
+    assert found["figures/plans.csv"] == "pass"
+
+
+def test_pictures_inside_pages_and_notebooks_are_read(folder):
+    picture = build_png([(b"tEXt", b"Comment\0" + UPN.encode())])
+    payload = base64.b64encode(picture).decode()
+    (folder / "plans.ipynb").write_text(build_notebook([show(png=payload)]))
+    (folder / "plans.html").write_text(
+        build_html(CLEAN, f'<img alt="Plans" src="data:image/png;base64,{payload}">')
+    )
+    assert verdict_of(folder, "plans.ipynb")[0] == "fail"
+    assert verdict_of(folder, "plans.html")[0] == "fail"
+
+
+def test_printed_tables_streams_and_errors_of_notebooks_are_read(folder):
+    printed = pd.DataFrame(plant_rows("small count")[1:], columns=CLEAN[0]).to_string()
+    trouble = {"output_type": "error", "ename": "E", "evalue": "", "traceback": [TEXTS["path"]]}
+    stream = {"output_type": "stream", "name": "stdout", "text": printed}
+    for output in (show(plain=printed), trouble, stream):
+        (folder / "plans.ipynb").write_text(build_notebook([output]))
+        assert verdict_of(folder, "plans.ipynb")[0] == "fail"
+
+
+def test_hidden_sheets_comments_and_authors_of_workbooks_are_read(folder):
+    for plant in ("sheet", "comment", "author"):
+        book = write_xlsx(folder / "plans.xlsx", CLEAN)
+        if plant == "sheet":
+            book.create_sheet("hidden").append([UPN])
+            book["hidden"].sheet_state = "hidden"
+        if plant == "comment":
+            book.active["A2"].comment = openpyxl.comments.Comment(f"see {UPN}", "someone")
+        if plant == "author":
+            book.properties.creator = "j.smith@council.gov.uk"
+        book.save(folder / "plans.xlsx")
+        expected = "review" if plant == "author" else "fail"
+        assert verdict_of(folder, "plans.xlsx")[0] == expected
+
+
+def test_the_user_and_the_runs_own_ids_are_found(folder, monkeypatch):
+    monkeypatch.setattr(getpass, "getuser", lambda: "jsmith")
+    (folder / "plans.md").write_text("# Plans\n\nMade by jsmith for child K7R2M9.\n")
+    assert "name of the user" in verdict_of(folder, "plans.md")[1]
+    assert "this run's records" in verdict_of(folder, "plans.md", identifiers={"K7R2M9"})[1]
+
+
+def test_councils_periods_and_estimates_need_not_meet_the_threshold(folder):
+    rows = [["outcome", "n_treated", "n_periods", "estimate"], ["cpp_rate", 3, 2, 4]]
+    pd.DataFrame(rows[1:], columns=rows[0]).to_csv(folder / "figures" / "plans.csv", index=False)
+    assert verdict_of(folder, "figures/plans.csv") == ("pass", "")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "verdict"),
+    [("", "review"), ("2011-12=councils", "pass"), ("2011-12=children", "fail")],
+)
+def test_a_column_that_tells_nothing_goes_to_a_person(folder, kinds, verdict):
+    (folder / "figures" / "plans.csv").write_text("area,2011-12\nCumbria,3\n")
+    register(folder, kinds=kinds)
+    assert verdict_of(folder, "figures/plans.csv")[0] == verdict
+
+
+def test_a_percentage_that_gives_the_count_away(folder):
+    # 3 of 40 is 7.5%, and no other whole number of 40 rounds to it.
+    rows = "indicator,value,numerator,denominator\nrepeat_plan_pct,7.5,c,40\n"
+    (folder / "figures" / "plans.csv").write_text(rows)
+    assert "gives away" in verdict_of(folder, "figures/plans.csv")[1]
+
+
+def test_published_figures_stand_but_identifiers_do_not(folder):
+    (folder / "figures" / "plans.csv").write_text("strand,children\npublished,3\nsimulated,60\n")
+    assert verdict_of(folder, "figures/plans.csv")[0] == "pass"
+    (folder / "figures" / "plans.csv").write_text(f"strand,area\npublished,{UPN}\n")
+    assert verdict_of(folder, "figures/plans.csv")[0] == "fail"
+
+
+def test_files_nobody_described_or_can_read_go_to_a_person(folder):
+    (folder / "extra.csv").write_text("council_name\nCumbria\n")
+    (folder / "tables.parquet").write_bytes(b"PAR1")
+    (folder / "broken.json").write_text("{")
+    found = check_release(folder, **RULES).set_index("file")["verdict"]
+    assert found[["extra.csv", "tables.parquet", "broken.json"]].tolist() == [
+        "review",
+        "review",
+        "fail",
+    ]
+    register(folder, population="")
+    assert "gives no population" in verdict_of(folder, "plans.md")[1]
+
+
+def test_release_moves_only_what_passed(folder, tmp_path):
+    (folder / "plans.md").write_text(f"UPN {UPN}")
+    moved = release(folder, tmp_path / "out", **RULES).set_index("file")["moved"]
+    assert not moved["plans.md"]
+    assert (folder / "plans.md").is_file()
+    assert not (tmp_path / "out" / "plans.md").exists()
+    assert (tmp_path / "out" / "figures" / "plans.csv").is_file()
+    assert not (folder / "figures" / "plans.csv").exists()
+    write_clean(tmp_path / "again")
+    with pytest.raises(DisclosureError, match="`folder_to`"):
+        release(tmp_path / "again", tmp_path / "out", **RULES)
+    assert (tmp_path / "again" / "plans.json").is_file()
+
+
+def test_output_check_sheet_answers_what_a_checker_asks(folder):
+    (folder / "plans.json").write_text('[{"children": 3}]')
+    sheet = describe_release(folder, **RULES).set_index("file")
+    assert sheet.loc["figures/plans.csv", "smallest_count"] == "120"
+    assert sheet.loc["plans.json", "smallest_count"] == "below threshold"
+    assert sheet.loc["figures/plans.png", "underlying"] == "figures/plans.csv"
+    assert sheet.loc["plans.html", ["what", "population", "threshold"]].tolist() == [
+        "children with a plan",
+        "children in Cumbria and Hackney",
+        "5",
+    ]
+
+
+def test_register_describes_a_run_and_refuses_what_it_does_not_know(tmp_path):
+    for name in ("evidence.csv", "index.html", "report.pdf", "strange.bin"):
+        (tmp_path / name).write_text("")
+    entries = describe_outputs(
+        tmp_path, strand="published", population="152 councils", threshold=5, rounding=10
+    )
+    assert [entry.file for entry in entries] == ["evidence.csv", "index.html", "report.pdf"]
+    write_register(tmp_path, entries)
+    assert read_register(tmp_path)["report.pdf"].underlying == "index.html"
+    (tmp_path / REGISTER).write_text("file,strand\nindex.html,rumour\n")
+    with pytest.raises(DisclosureError, match="strands"):
+        read_register(tmp_path)
+    with pytest.raises(DisclosureError, match="`folder`"):
+        check_release(tmp_path / "none", **RULES)
