@@ -3,7 +3,8 @@
 Usage: ``python benchmarks/bench_estimators.py [--growth] [--write docs/performance-estimators.md]``
 
 Every row is one task; times are the best of several rounds in which all tools take turns, so that
-a busy machine slows all of them. Ratios are theirs / ours: above 1, ours is faster. Ours starts
+a busy machine slows all of them; processor seconds (all threads) depend on other work least.
+Ratios are theirs / ours: above 1, ours is faster. Ours starts
 from the same long table as theirs ("from the table": with the pivot to an array) unless it says
 otherwise.
 """
@@ -60,15 +61,16 @@ def to_wide(panel: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     return wide.to_numpy(), first.to_numpy(float)
 
 
-def race(tasks: dict[str, Task], rounds: int) -> dict[str, float]:
-    """Seconds of each task: best of some rounds in which they take turns."""
-    best = dict.fromkeys(tasks, np.inf)
+def race(tasks: dict[str, Task], rounds: int) -> dict[str, tuple[float, float]]:
+    """Seconds and processor seconds of each task: best of rounds in which they take turns."""
+    best = dict.fromkeys(tasks, (np.inf, np.inf))
     for _ in range(rounds):
         for name, task in tasks.items():
             with contextlib.redirect_stdout(io.StringIO()):
-                began = time.perf_counter()
+                began, began_cpu = time.perf_counter(), time.process_time()
                 task()
-                best[name] = min(best[name], time.perf_counter() - began)
+                took = time.perf_counter() - began, time.process_time() - began_cpu
+                best[name] = min(best[name][0], took[0]), min(best[name][1], took[1])
     return best
 
 
@@ -220,12 +222,16 @@ def path_tasks(panel: pd.DataFrame, draws: int) -> dict[str, Task]:
     return {f"pilot_eval, {m}": task(m) for m in ("group_time", "imputation", "twfe")}
 
 
-def table(title: str, found: dict[str, float], reference: str) -> list[str]:
-    lines = [f"| {title} | seconds | times ours |", "|---|---:|---:|"]
-    base = found[reference]
-    for name, seconds in found.items():
-        mark = " (reference)" if name == reference else ""
-        lines.append(f"| {name}{mark} | {seconds:.4f} | {seconds / base:.2f} |")
+def table(title: str, found: dict[str, tuple[float, float]], reference: str) -> list[str]:
+    lines = [f"| {title} | seconds | times ours | processor seconds | times ours |"]
+    lines.append("|---|---:|---:|---:|---:|")
+    base, base_cpu = found[reference]
+    for name, (seconds, cpu) in found.items():
+        mark = " (ours = 1)" if name == reference else ""
+        ratios = seconds / base, cpu / base_cpu
+        lines.append(
+            f"| {name}{mark} | {seconds:.4f} | {ratios[0]:.2f} | {cpu:.4f} | {ratios[1]:.2f} |"
+        )
     return [*lines, ""]
 
 
@@ -263,7 +269,7 @@ def growth_table() -> list[str]:
         }
         for title, tasks in groups.items():
             tasks = {name: task for name, task in tasks.items() if _fits(name, n_units)}
-            for name, seconds in race(tasks, 2).items():
+            for name, (seconds, _) in race(tasks, 2).items():
                 rows.setdefault(f"{title}: {name}", []).append(f"{seconds:.3f}")
     lines = ["## Growth", "", "| seconds | " + " | ".join(f"{n:,} units" for n in sizes) + " |"]
     lines.append("|---|" + "---:|" * len(sizes))

@@ -9,7 +9,7 @@ import numpy as np
 FIRST_ROUND = 100  # iterations before small weights are dropped, as published
 LARGEST_GRAM = 2_000  # weights up to which a square matrix of them is kept
 SMALLEST_SCALE = 1e-100
-RANK_TOLERANCE = 1e-13  # share of the largest eigenvalue below which rounding rules
+JITTER = 1e-13  # share of the trace: above rounding, below anything that matters
 CONDITION_LIMIT = 1e-9  # the same for a safe direct solution
 EXACT_TOLERANCE = 1e-12  # of the largest entry: above rounding, below any weight that matters
 SPARSE_SHARE = 0.25  # weights up to this share of the largest are dropped, as published
@@ -108,11 +108,10 @@ class _Quadratic:
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> _Quadratic:
-        value, vector = np.linalg.eigh(gram)
-        top = max(float(value[-1]), 1e-300)
-        large = value > RANK_TOLERANCE * top
-        factor = vector[:, large] * np.sqrt(value[large])
-        return cls(factor=factor, smallest=max(float(value[0]), 0.0), largest=top)
+        top = max(float(np.trace(gram)), 1e-300)
+        # A trace of ridge lets a singular matrix be factored; it changes no digit of the minimum.
+        factor = np.linalg.cholesky(gram + JITTER * top * np.eye(len(gram)))
+        return cls(factor=factor, smallest=float(np.diag(factor).min() ** 2), largest=top)
 
     @classmethod
     def of_factor(cls, factor: np.ndarray) -> _Quadratic:

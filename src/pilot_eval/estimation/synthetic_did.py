@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
+from pilot_eval.estimation.cohorts import build_cohort_panel
 from pilot_eval.estimation.group_time import check_never
 from pilot_eval.estimation.synthetic_weights import (
     Method,
@@ -166,11 +166,11 @@ def placebo_synthetic_did(
     ----------
     Arkhangelsky et al. (2021), algorithm 4; Abadie et al. (2010), section 2.4.
     """
-    estimate = estimate_synthetic_did(outcomes, treated, n_pre, method=method, solver=solver)
     pool, own = split_units(outcomes, treated, n_pre, method, solver)
     sets, exact = _placebo_sets(len(pool), len(own), draws, seed)
     fit = SyntheticWeights.of(pool, n_pre, len(own), method, solver)
-    return _distribution(estimate.att, fit.effects(pool, sets, sets), exact)
+    effects = fit.effects(*_with_placebos(pool, own, sets, sets))
+    return _distribution(effects[0], effects[1:], exact)
 
 
 def estimate_staggered_synthetic_did(
@@ -216,35 +216,33 @@ def estimate_staggered_synthetic_did(
     sizes = (panel.cohort == np.arange(len(panel.starts))[:, None]).sum(1)
     share = sizes * (panel.shape[1] - panel.starts)
     share = share / share.sum()
-    effects = np.array(
-        [
-            estimate_synthetic_did(
-                *_one_cohort(panel, g), int(start), method=method, solver=solver
-            ).att
-            for g, start in enumerate(panel.starts)
-        ]
-    )
-    if draws == 0:
-        return _distribution(float(share @ effects), np.array([]), False), effects
     paths = _random_sets(len(pool), len(own), draws, np.random.default_rng(seed))
-    placebos = np.zeros(draws)
+    effects = np.empty((len(panel.starts), 1 + draws))
     for g, start in enumerate(panel.starts):
         fit = SyntheticWeights.of(pool, int(start), int(sizes[g]), method, solver)
-        before = sizes[:g].sum()
-        placebos += share[g] * fit.effects(pool, paths[:, before : before + sizes[g]], paths)
-    return _distribution(float(share @ effects), placebos, False), effects
+        first = sizes[:g].sum()
+        cohort = panel.outcomes[panel.cohort == g]
+        sets = paths[:, first : first + sizes[g]]
+        effects[g] = fit.effects(*_with_placebos(pool, cohort, sets, paths))
+    whole = share @ effects
+    return _distribution(whole[0], whole[1:], False), effects[:, 0]
 
 
-def _one_cohort(panel: CohortPanel, g: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = (panel.cohort == g) | ~panel.treated
-    return panel.outcomes[rows], panel.treated[rows]
+def _with_placebos(
+    pool: np.ndarray, own: np.ndarray, sets: np.ndarray, excluded: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """List targets and donors: the treated first, then sets of comparators treated as if."""
+    target = np.vstack([own.mean(0), pool[sets].mean(1)]) if len(sets) else own.mean(0)[None]
+    donors = np.ones((1 + len(sets), len(pool)), dtype=bool)
+    donors[1 + np.arange(len(sets))[:, None], excluded] = False
+    return target, donors
 
 
 def _distribution(att: float, placebos: np.ndarray, exact: bool) -> PlaceboDistribution:
     some = len(placebos) > 1
     extreme = int((np.abs(placebos) >= abs(att) * (1 - 1e-12)).sum())
     return PlaceboDistribution(
-        att=att,
+        att=float(att),
         placebos=placebos,
         p_value=(1 + extreme) / (1 + len(placebos)) if some else float("nan"),
         std_error=float(placebos.std(ddof=1)) if some else float("nan"),
@@ -268,4 +266,5 @@ def _placebo_sets(n_pool: int, size: int, draws: int, seed: int) -> tuple[np.nda
 
 
 def _random_sets(n_pool: int, size: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    return np.stack([rng.choice(n_pool, size, replace=False) for _ in range(draws)])
+    drawn = [rng.choice(n_pool, size, replace=False) for _ in range(draws)]
+    return np.array(drawn, dtype=int).reshape(draws, size)

@@ -55,36 +55,42 @@ class SyntheticWeights:
             solver=solver,
         )
 
-    def effects(self, pool: np.ndarray, sets: np.ndarray, excluded: np.ndarray) -> np.ndarray:
-        """Estimate effects for comparators treated as if; the excluded are no donors."""
-        largest = max(pool.shape[0], pool.shape[1] ** 2)
-        size = max(1, BATCH_CELLS // largest)
-        parts = [
-            self._effects(pool, sets[k : k + size], excluded[k : k + size])
-            for k in range(0, len(sets), size)
-        ]
-        return np.concatenate(parts)
+    def effects(self, target: np.ndarray, donors: np.ndarray) -> np.ndarray:
+        """Estimate the effect on each target from its own donors, in batches.
 
-    def _effects(self, pool: np.ndarray, sets: np.ndarray, excluded: np.ndarray) -> np.ndarray:
-        donors = np.ones((len(sets), len(pool)), dtype=bool)
-        donors[np.arange(len(sets))[:, None], excluded] = False
-        target = pool[sets].mean(1)
-        unit, time = self.weights(target, donors)
-        gap = target - unit @ pool
-        return gap[:, self.n_pre :].mean(1) - (time * gap[:, : self.n_pre]).sum(1)
+        Parameters
+        ----------
+        target : float array (n_problems, n_periods)
+        donors : bool array (n_problems, n_comparators)
+
+        Returns
+        -------
+        float array (n_problems,)
+        """
+        size = max(1, BATCH_CELLS // max(self.pool.shape[0], self.pool.shape[1] ** 2))
+        found = np.empty(len(target))
+        for k in range(0, len(target), size):
+            some = slice(k, k + size)
+            unit, time = self.weights(target[some], donors[some])
+            gap = target[some] - unit @ self.pool
+            before = (time * gap[:, : self.n_pre]).sum(1)
+            found[some] = gap[:, self.n_pre :].mean(1) - before
+        return found
 
     def weights(self, target: np.ndarray, donors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute unit and time weights, (n_problems, n_comparators) and (n_problems, n_pre)."""
-        unit = donors / donors.sum(1, keepdims=True)
-        time = np.full((len(target), self.n_pre), 1.0 / self.n_pre)
         noise = self._noise(donors)
-        if self.method == "did" or not noise.all():
-            return unit, time
+        equal = donors / donors.sum(1, keepdims=True)
+        time = np.full((len(target), self.n_pre), 0.0 if self.method == "sc" else 1 / self.n_pre)
+        if self.method == "did" or not noise.any():
+            return equal, time
+        still = (noise == 0.0)[:, None]  # donors that never change: nothing to fit
+        noise = np.where(noise == 0.0, 1.0, noise)
         unit = self._solve(self._unit_problem(target, donors, noise), self.n_pre, noise)
-        if self.method == "sc":
-            return unit, np.zeros_like(time)
-        n_rows = int(donors[0].sum())
-        return unit, self._solve(self._time_problem(donors, noise), n_rows, noise)
+        if self.method == "sdid":
+            found = self._solve(self._time_problem(donors, noise), donors.sum(1), noise)
+            time = np.where(still, time, found)
+        return np.where(still, equal, unit), time
 
     def _noise(self, donors: np.ndarray) -> np.ndarray:
         """Measure the spread of the donors' first differences before the start."""
@@ -94,7 +100,9 @@ class SyntheticWeights:
         total, square = donors @ step.sum(1), donors @ (step**2).sum(1)
         return np.sqrt(np.maximum(square - total**2 / count, 0.0) / (count - 1))
 
-    def _solve(self, problem: SimplexProblem, n_rows: int, noise: np.ndarray) -> np.ndarray:
+    def _solve(
+        self, problem: SimplexProblem, n_rows: int | np.ndarray, noise: np.ndarray
+    ) -> np.ndarray:
         if self.solver == "exact":
             return solve_exact(problem)
         return solve_frank_wolfe(problem, tolerance=n_rows * (STOP_DECREASE * noise) ** 2)
