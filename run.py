@@ -343,14 +343,15 @@ def test_steps(slow):
     pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
     sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
     nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
-    nbval += [f"--nbval-sanitize-with={sanitize}", "-n", "2", "--dist", "loadscope"]
+    parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
+    nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
     marks = "not browser" if slow else "not browser and not slow"
     return [
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
         ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
-        ("browser", [*pytest, "-m", "browser", str(ROOT / "tests" / "browser")]),
-        ("pytest", [*pytest, "-n", "2", "--dist", "loadscope", "-m", marks, str(ROOT / "tests")]),
+        ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
+        ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
     ]
 
 

@@ -1,0 +1,99 @@
+"""JupyterLab as its users meet it: open a notebook, run all cells, see no error or warning."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from report_pages import NOTEBOOKS, ROOT
+
+pytestmark = pytest.mark.browser
+
+START_SECONDS = 60
+RUN_SECONDS = 180
+PLACEHOLDER = "No description has been provided for this image"
+RUN_ALL = """async () => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const wait = ms => new Promise(done => setTimeout(done, ms));
+  while (!app.shell.currentWidget || !app.shell.currentWidget.context) await wait(100);
+  const panel = app.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await app.commands.execute('notebook:run-all-cells');
+  return panel.content.widgets.filter(cell => cell.model.type === 'code').map(cell => ({
+    count: cell.model.executionCount,
+    outputs: Array.from({length: cell.model.outputs.length},
+      (_, i) => cell.model.outputs.get(i).toJSON()),
+  }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab on copies of the notebooks, with settings of its own; gives its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    for path in NOTEBOOKS:
+        shutil.copy(path, folder / path.name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {
+        "--ServerApp.ip": "127.0.0.1",
+        "--ServerApp.port": port,
+        "--ServerApp.root_dir": folder,
+        "--IdentityProvider.token": "",
+        "--LabApp.expose_app_in_browser": True,
+        "--LabApp.workspaces_dir": folder / ".workspaces",
+        "--LabApp.user_settings_dir": folder / ".settings",
+    }
+    home = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    process = subprocess.Popen(
+        [*command, *(f"{name}={value}" for name, value in options.items())],
+        env={**os.environ, **home, "PILOT_EVAL_ROOT": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    wait_for(address)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+def wait_for(address):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(f"{address}/api", timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, "JupyterLab did not start"
+            time.sleep(0.3)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_gives_no_error_or_warning(browser, lab, path):
+    tab = browser.new_page()
+    tab.set_default_timeout(RUN_SECONDS * 1000)
+    outside = []
+    tab.on("request", lambda asked: outside.append(asked.url))
+    tab.goto(f"{lab}/lab/tree/{path.name}?reset")
+    tab.wait_for_function("window.jupyterapp")
+    cells = tab.evaluate(RUN_ALL)
+    assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
+    pictures = sum("<img" in str(o.get("data", {}).get("text/html", "")) for o in outputs)
+    shown = tab.eval_on_selector_all(".jp-OutputArea img", "all => all.map(img => img.alt)")
+    assert len(shown) <= pictures
+    assert all(len(alt) > 20 and alt != PLACEHOLDER for alt in shown)
+    assert [url for url in outside if not url.startswith((lab, "data:", "blob:"))] == []
+    tab.close()
