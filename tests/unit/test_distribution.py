@@ -8,18 +8,14 @@ import pytest
 
 import pilot_eval
 from pilot_eval.errors import InferenceError, ParameterError
+from pilot_eval.estimation.council_changes import CouncilChanges
 from pilot_eval.estimation.distribution import (
     change_in_distribution,
     describe_published_bands,
     estimate_distribution,
     interpolate_quantile,
 )
-from pilot_eval.estimation.survival import (
-    CouncilChanges,
-    DelayCases,
-    change_in_quantile,
-    change_in_restricted_mean,
-)
+from pilot_eval.estimation.survival import DelayCases, change_in_quantile, change_in_restricted_mean
 
 ENGLAND = "E92000001"
 
@@ -47,7 +43,7 @@ def test_two_councils_by_hand():
     group = [0, 0, 1, 1, 2, 2, 3, 3]
     cases = _cases(duration, group, ("t", "c"))
     changes = change_in_distribution(cases, 4)
-    effect = estimate_distribution(changes, np.array([True, False]), 1)
+    effect = estimate_distribution(changes, np.array([True, False]))
     np.testing.assert_allclose(effect.effect, [0, 0, -0.5, -0.5, 0], atol=1e-12)
     np.testing.assert_allclose(effect.treated_after, [0, 0, 0.5, 0.5, 1], atol=1e-12)
     np.testing.assert_allclose(effect.counterfactual, [0, 0, 1, 1, 1], atol=1e-12)
@@ -65,7 +61,7 @@ def test_mean_effect_is_that_of_the_restricted_mean():
     finish, cut = rng.geometric(0.07, 4000), rng.integers(10, 200, 4000)
     cases = _cases(np.minimum(finish, cut), group, tuple(f"c{i}" for i in range(20)), finish <= cut)
     treated = np.arange(20) < 4
-    effect = estimate_distribution(change_in_distribution(cases, 60), treated, 1)
+    effect = estimate_distribution(change_in_distribution(cases, 60), treated)
     change = change_in_restricted_mean(cases, 60).change
     by_mean = change[treated].mean() - change[~treated].mean()
     # Kaplan-Meier against pseudo-observations: alike up to the jackknife's correction.
@@ -80,9 +76,15 @@ def test_a_counterfactual_stays_a_distribution():
     change = np.array([[0.0, 0.9, -0.9, 0.0], [0.0, 0.0, 0.0, 0.0]])
     level = np.stack([np.zeros((2, 4)), np.array([[0.1, 0.5, 0.6, 0.9]] * 2)], axis=1)
     changes = CouncilChanges(
-        councils=("t", "c"), change=change, level=level, cases=np.ones(2), dropped={}
+        councils=("t", "c"),
+        change=change,
+        level=level,
+        n_pre=1,
+        size=np.ones((2, 2)),
+        spread=np.full((2, 2), np.nan),
+        dropped={},
     )
-    effect = estimate_distribution(changes, np.array([True, False]), 1)
+    effect = estimate_distribution(changes, np.array([True, False]))
     # 0.1, -0.4, 1.5, 0.9 are brought back to 0.1, 0, 1, 0.9 and put in order.
     np.testing.assert_allclose(effect.counterfactual, [0, 0.1, 0.9, 1])
 

@@ -14,14 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.estimation.distribution import AFTER_ONLY, describe_published_bands
-from pilot_eval.estimation.survival import (
-    CouncilChanges,
-    DelayCases,
-    collapse_levels,
-    count_cases,
-    survival_curves,
-)
+from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
 from pilot_eval.measures.bands import PUBLISHED_BANDS
 from pilot_eval.measures.survival_curves import Floats
 
@@ -163,9 +158,12 @@ def change_in_bunching(
     survival = survival_curves(cases, np.arange(top + 1))
     days = np.arange(1, top + 1)
     fit = fit_bunching(days, days, limit, width=width, degree=degree)
-    excess = fit.excess(-np.diff(survival, axis=-1))
+    shares = -np.diff(survival, axis=-1)
+    excess = fit.excess(shares)
+    # A case finished on day k adds the excess of a curve with all its weight on that day.
+    spread = shares @ fit.excess(np.eye(top)) ** 2 - excess**2
     reason = "not watched to the end of the curve"
-    return collapse_levels(excess, count_cases(cases), cases.councils, cases.n_pre, reason)
+    return collapse_levels(excess, count_cases(cases), cases.councils, cases.n_pre, reason, spread)
 
 
 def describe_published_bunching(table: pd.DataFrame, clock: str) -> pd.DataFrame:

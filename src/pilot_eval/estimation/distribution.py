@@ -14,13 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from pilot_eval.errors import ParameterError, explain
-from pilot_eval.estimation.survival import (
-    CouncilChanges,
-    DelayCases,
-    collapse_levels,
-    count_cases,
-    survival_curves,
-)
+from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
+from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
 from pilot_eval.measures.bands import PUBLISHED_BANDS
 from pilot_eval.measures.survival_curves import Floats
 
@@ -79,9 +74,7 @@ def change_in_distribution(cases: DelayCases, horizon: int) -> CouncilChanges:
     return collapse_levels(finished, count_cases(cases), cases.councils, cases.n_pre, reason)
 
 
-def estimate_distribution(
-    changes: CouncilChanges, treated: ArrayLike, n_pre: int
-) -> DistributionEffect:
+def estimate_distribution(changes: CouncilChanges, treated: ArrayLike) -> DistributionEffect:
     """Estimate the effect on F(k) and what it implies for median, 90th percentile and mean.
 
     Parameters
@@ -89,8 +82,6 @@ def estimate_distribution(
     changes : CouncilChanges
         As from `change_in_distribution`.
     treated : array of bool, shape (n,)
-    n_pre : int
-        Windows before the start.
 
     Returns
     -------
@@ -103,7 +94,7 @@ def estimate_distribution(
     """
     treated = np.asarray(treated, dtype=bool)
     effect = changes.change[treated].mean(axis=0) - changes.change[~treated].mean(axis=0)
-    after = changes.level[treated][:, n_pre:].mean(axis=(0, 1))
+    after = changes.level[treated][:, changes.n_pre :].mean(axis=(0, 1))
     counterfactual = np.sort(np.clip(after - effect, 0, 1))
     days = np.arange(len(effect), dtype=float)
     quantiles = {}

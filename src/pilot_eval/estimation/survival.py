@@ -16,12 +16,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from pilot_eval.errors import DesignError, InferenceError, explain
+from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.measures.linking import number_councils, to_days
 from pilot_eval.measures.pseudo_observations import pseudo_restricted_mean, pseudo_survival
 from pilot_eval.measures.survival_curves import (
     Floats,
     SurvivalTable,
-    completed_only_mean,
     estimate_survival,
     survival_at,
     survival_quantile,
@@ -74,31 +74,6 @@ class DelayCases:
     def shape(self) -> tuple[int, int]:
         """Councils and windows."""
         return len(self.councils), self.n_pre + self.n_post
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CouncilChanges:
-    """One change a council: what inference works on.
-
-    Attributes
-    ----------
-    councils : tuple of str
-        Councils with a value in every window.
-    change : ndarray, shape (n,) or (n, K)
-        Mean of the windows after less mean of those before; K columns where K figures were asked.
-    level : ndarray, shape (n, n_pre + n_post) or (n, n_pre + n_post, K)
-        The cells behind it.
-    cases : ndarray, shape (n,)
-        Harmonic mean over windows of the cases in a cell.
-    dropped : mapping of str to str
-        Council -> why it has no change.
-    """
-
-    councils: tuple[str, ...]
-    change: Floats
-    level: Floats
-    cases: Floats
-    dropped: dict[str, str]
 
 
 def place_cases(
@@ -184,7 +159,8 @@ def change_in_restricted_mean(cases: DelayCases, horizon: float) -> CouncilChang
     """
     _check_follow_up(cases, horizon)
     pseudo = pseudo_restricted_mean(**_arrays(cases), horizon=horizon)
-    return _collapse(cases, _cell_means(cases, pseudo), "not watched to the horizon")
+    level, spread = _cell_moments(cases, pseudo)
+    return _collapse(cases, level, "not watched to the horizon", spread)
 
 
 def change_in_survival(cases: DelayCases, days: ArrayLike) -> CouncilChanges:
@@ -199,7 +175,8 @@ def change_in_survival(cases: DelayCases, days: ArrayLike) -> CouncilChanges:
     Returns
     -------
     CouncilChanges
-        Shares between 0 and 1, K columns; cells are means of pseudo-observations.
+        Shares between 0 and 1, K columns (one vector if one day is asked for); cells are means of
+        pseudo-observations.
 
     Raises
     ------
@@ -209,8 +186,11 @@ def change_in_survival(cases: DelayCases, days: ArrayLike) -> CouncilChanges:
     days = np.atleast_1d(np.asarray(days, dtype=float))
     _check_follow_up(cases, float(days.max()))
     pseudo = pseudo_survival(**_arrays(cases), days=days)
-    columns = [_cell_means(cases, pseudo[:, k]) for k in range(len(days))]
-    return _collapse(cases, np.stack(columns, axis=1), "not watched long enough")
+    moments = [_cell_moments(cases, pseudo[:, k]) for k in range(len(days))]
+    if len(days) == 1:
+        return _collapse(cases, moments[0][0], "not watched long enough", moments[0][1])
+    level = np.stack([mean for mean, _ in moments], axis=1)
+    return _collapse(cases, level, "not watched long enough")
 
 
 def change_in_quantile(cases: DelayCases, probability: float, horizon: float) -> CouncilChanges:
@@ -255,10 +235,17 @@ def change_in_completed_only(cases: DelayCases, horizon: float) -> CouncilChange
     CouncilChanges
         Working days. Shown beside `change_in_restricted_mean`, never instead of it.
     """
-    level = completed_only_mean(
-        cases.duration, cases.observed, group=cases.group, n_groups=cases.n_groups, horizon=horizon
+    group, days = cases.group[cases.observed], np.minimum(cases.duration, horizon)[cases.observed]
+    size = np.bincount(group, minlength=cases.n_groups)
+    level, spread = _moments(days, group, cases.n_groups)
+    return collapse_levels(
+        level.reshape(cases.shape),
+        size.reshape(cases.shape).astype(float),
+        cases.councils,
+        cases.n_pre,
+        "no completed case in a window",
+        spread.reshape(cases.shape),
     )
-    return _collapse(cases, level, "no completed case in a window")
 
 
 def survival_curves(cases: DelayCases, days: ArrayLike) -> Floats:
@@ -290,50 +277,6 @@ def count_cases(cases: DelayCases) -> Floats:
     return np.bincount(cases.group, minlength=cases.n_groups).reshape(cases.shape).astype(float)
 
 
-def collapse_levels(
-    level: Floats, size: Floats, councils: Sequence[str], n_pre: int, reason: str
-) -> CouncilChanges:
-    """Collapse levels to changes; councils with a gap are dropped, with the reason.
-
-    Parameters
-    ----------
-    level : ndarray, shape (C, P) or (C, P, K)
-    size : ndarray, shape (C, P)
-        Cases behind each level.
-    councils : sequence of str
-    n_pre : int
-        Windows before the start.
-    reason : str
-        Why a level with cases may be missing.
-
-    Returns
-    -------
-    CouncilChanges
-
-    Examples
-    --------
-    >>> level = np.array([[4.0, 6.0], [5.0, np.nan]])
-    >>> collapse_levels(level, np.full((2, 2), 9.0), ["a", "b"], 1, "a gap").change
-    array([2.])
-    """
-    flat = level.reshape(*size.shape, -1)
-    empty, missing = (size == 0).any(axis=1), np.isnan(flat).any(axis=(1, 2))
-    keep = ~(empty | missing)
-    dropped = {
-        code: "no case in a window" if nobody else reason
-        for code, nobody, kept in zip(councils, empty, keep, strict=True)
-        if not kept
-    }
-    change = level[keep][:, n_pre:].mean(axis=1) - level[keep][:, :n_pre].mean(axis=1)
-    return CouncilChanges(
-        councils=tuple(code for code, kept in zip(councils, keep, strict=True) if kept),
-        change=change,
-        level=level[keep],
-        cases=size.shape[1] / (1 / size[keep]).sum(axis=1),
-        dropped=dropped,
-    )
-
-
 def _check_follow_up(cases: DelayCases, horizon: float) -> None:
     """Refuse a horizon that no case of some window could have been watched for."""
     shortest = float(cases.follow_up.min())
@@ -358,12 +301,24 @@ def _survival(cases: DelayCases, horizon: float) -> SurvivalTable:
     return estimate_survival(**_arrays(cases), horizon=horizon)
 
 
-def _cell_means(cases: DelayCases, pseudo: Floats) -> Floats:
-    total = np.bincount(cases.group, weights=pseudo, minlength=cases.n_groups)
-    size = np.bincount(cases.group, minlength=cases.n_groups)
-    return np.divide(total, size, out=np.full(cases.n_groups, np.nan), where=size > 0)
+def _cell_moments(cases: DelayCases, values: Floats) -> tuple[Floats, Floats]:
+    return _moments(values, cases.group, cases.n_groups)
 
 
-def _collapse(cases: DelayCases, level: Floats, reason: str) -> CouncilChanges:
+def _moments(values: Floats, group: np.ndarray, n_groups: int) -> tuple[Floats, Floats]:
+    """Average each cell's values and their squared deviations (0 with a single case)."""
+    size = np.bincount(group, minlength=n_groups)
+    total = np.bincount(group, weights=values, minlength=n_groups)
+    blank = np.full(n_groups, np.nan)
+    mean = np.divide(total, size, out=blank.copy(), where=size > 0)
+    squares = np.bincount(group, weights=(values - mean[group]) ** 2, minlength=n_groups)
+    return mean, np.divide(squares, size, out=blank, where=size > 0)
+
+
+def _collapse(
+    cases: DelayCases, level: Floats, reason: str, spread: Floats | None = None
+) -> CouncilChanges:
     shaped = level.reshape(*cases.shape, *level.shape[1:])
-    return collapse_levels(shaped, count_cases(cases), cases.councils, cases.n_pre, reason)
+    between = None if spread is None else spread.reshape(cases.shape)
+    size = count_cases(cases)
+    return collapse_levels(shaped, size, cases.councils, cases.n_pre, reason, between)

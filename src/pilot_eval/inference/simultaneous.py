@@ -11,18 +11,25 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_assignments, draw_subsets
 from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
 from pilot_eval.inference.robust import FEWEST_VALIDATED
 from pilot_eval.inference.set_statistics import sum_sets, welch_t
-from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
-from pilot_eval.inference.variance import fit_size_function
+from pilot_eval.inference.size_adjusted import (
+    LARGEST_DF,
+    MIN_COMPARATORS,
+    comparator_squares,
+    satterthwaite_df,
+)
+from pilot_eval.inference.variance import fit_size_function, variance_of_total
 
 Floats = NDArray[np.float64]
 BandMethod = Literal["robust", "sharp"]
 FEWEST = {"robust": 2, "sharp": 1}
+NOT_VALIDATED = "not validated: two treated councils say too little about their own spread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +41,7 @@ class SimultaneousBand:
     method : str
     estimate, std_error, conf_low, conf_high : ndarray, shape (K,)
         Where a figure does not vary among comparators its error is 0 and the band has no width.
-    critical : float
+    critical : ndarray, shape (K,)
         Standard errors from the estimate to the edge.
     p_value : float
         Of the hypothesis that the whole curve is 0; never 0.
@@ -48,7 +55,7 @@ class SimultaneousBand:
     std_error: Floats
     conf_low: Floats
     conf_high: Floats
-    critical: float
+    critical: Floats
     p_value: float
     n_treated: int
     n_comparators: int
@@ -112,14 +119,14 @@ def simultaneous_band(
     few = why_not_estimable(data, min_treated=FEWEST[method], min_comparators=MIN_COMPARATORS)
     if few:
         return _nothing(method, curves.shape[1], data, alpha, few)
-    if method == "robust":
-        statistics, errors, reason = _robust(curves, data, draws, seed)
-    else:
-        statistics, errors, reason = _sharp(curves, data, draws, seed)
+    build = _robust if method == "robust" else _sharp
+    statistics, errors, df = build(curves, data, draws, seed)
     estimate = curves[data.treated].mean(axis=0) - curves[~data.treated].mean(axis=0)
-    critical = float(np.quantile(statistics, 1 - alpha, method="higher"))
-    known = errors > 0
-    actual = np.abs(estimate[known] / errors[known]).max(initial=0)
+    largest = float(np.quantile(statistics, 1 - alpha, method="higher"))
+    critical = _as_t(np.full(len(df), largest), df)
+    actual = np.abs(estimate) / np.where(errors > 0, errors, np.inf)
+    reached = int((statistics >= _as_normal(actual, df).max(initial=0)).sum())
+    unsure = method == "robust" and data.n_treated < FEWEST_VALIDATED
     return SimultaneousBand(
         method=method,
         estimate=estimate,
@@ -127,17 +134,17 @@ def simultaneous_band(
         conf_low=estimate - critical * errors,
         conf_high=estimate + critical * errors,
         critical=critical,
-        p_value=(1 + int((statistics >= actual).sum())) / (1 + len(statistics)),
+        p_value=(1 + reached) / (1 + len(statistics)),
         n_treated=data.n_treated,
         n_comparators=data.n_comparators,
         alpha=alpha,
-        reason=reason,
+        reason=NOT_VALIDATED if unsure else "",
     )
 
 
 def _robust(
     curves: Floats, data: Changes, draws: int, seed: int | np.random.Generator
-) -> tuple[Floats, Floats, str]:
+) -> tuple[Floats, Floats, Floats]:
     """Compute Welch's t of other sets, the estimated effect taken out of the treated."""
     treated = data.treated
     centred = np.where(treated[:, None], curves - curves[treated].mean(axis=0), 0.0)
@@ -151,22 +158,24 @@ def _robust(
     t = welch_t(sums, sums_of_squares, totals, squares, members.shape[1], z.shape[1])
     spread = curves[treated].var(axis=0, ddof=1) / data.n_treated
     spread += curves[~treated].var(axis=0, ddof=1) / data.n_comparators
-    few = data.n_treated < FEWEST_VALIDATED
-    reason = "not validated: two treated councils say too little about their own spread"
-    return np.abs(t).max(axis=0, initial=0), np.sqrt(spread), reason if few else ""
+    # The draws are of the very statistic that is read, so nothing is left to correct.
+    exact = np.full(curves.shape[1], np.inf)
+    return np.abs(t).max(axis=0, initial=0), np.sqrt(spread), exact
 
 
 def _sharp(
     curves: Floats, data: Changes, draws: int, seed: int | np.random.Generator
-) -> tuple[Floats, Floats, str]:
+) -> tuple[Floats, Floats, Floats]:
     """Put comparators' standardised changes, rescaled to the treated's sizes, in their place."""
     treated, n1, n0 = data.treated, data.n_treated, data.n_comparators
     batch = np.broadcast_to(treated, (curves.shape[1], len(treated)))
     squares = comparator_squares(curves.T, batch)
-    variance = fit_size_function(squares, ~batch, data.cases, data.period_factor).variance
-    errors = np.sqrt(
-        variance[:, treated].sum(axis=1) / n1**2 + variance[:, ~treated].sum(axis=1) / n0**2
-    )
+    fit = fit_size_function(squares, ~batch, data.cases, data.period_factor)
+    variance, weight = fit.variance, np.where(treated, 1 / n1**2, 1 / n0**2)
+    total = variance @ weight
+    errors = np.sqrt(total)
+    one = np.ones(len(total))
+    spread = variance_of_total(fit, weight.sum() * one, (weight / data.cases).sum() * one)
     known = errors > 0
     root = np.sqrt(variance[known])
     centred = (curves - curves[~treated].mean(axis=0)).T[known]
@@ -180,13 +189,26 @@ def _sharp(
     # The comparators' mean is uncertain too; its part is normal to a close approximation.
     own = np.sqrt(variance[known][:, ~treated].sum(axis=1)) / n0
     drawn = drawn - own[:, None] * _common_noise(z, draws, rng)
-    return np.abs(drawn / errors[known][:, None]).max(axis=0, initial=0), errors, ""
+    statistics = np.abs(drawn / errors[known][:, None]).max(axis=0, initial=0)
+    df = np.full(len(total), np.inf)
+    df[known] = satterthwaite_df(total[known], spread[known])
+    return statistics, errors, df
 
 
 def _common_noise(z: Floats, draws: int, rng: np.random.Generator) -> Floats:
-    """Draw means of the comparators' standardised changes, correlated along the curve as they are."""
+    """Draw means of the comparators' standardised changes, as correlated along the curve."""
     weights = rng.normal(size=(z.shape[1], draws))
     return z @ weights / np.sqrt(z.shape[1])
+
+
+def _as_t(normal: Floats, df: Floats) -> Floats:
+    """Move a normal quantile to the t quantile of the same probability: errors are estimated."""
+    return np.where(df < LARGEST_DF, stdtrit(df, ndtr(normal)), normal)
+
+
+def _as_normal(t: Floats, df: Floats) -> Floats:
+    """Move a t quantile to the normal quantile of the same probability."""
+    return np.where(df < LARGEST_DF, -ndtri(stdtr(df, -t)), t)
 
 
 def _nothing(
@@ -199,7 +221,7 @@ def _nothing(
         std_error=nan,
         conf_low=nan,
         conf_high=nan,
-        critical=np.nan,
+        critical=nan,
         p_value=np.nan,
         n_treated=data.n_treated,
         n_comparators=data.n_comparators,

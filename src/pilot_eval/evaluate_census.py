@@ -1,0 +1,375 @@
+"""Children's records to evidence: the composition of the census strand.
+
+The rows have the columns and methods of the published strand and never mix with them: their
+strand is `census` or `simulated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from math import isnan
+from typing import TypeVar
+
+import pandas as pd
+
+from pilot_eval.design.census import CensusDesign
+from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation.census_changes import (
+    CensusSettings,
+    OutcomeChanges,
+    compute_changes,
+)
+from pilot_eval.estimation.census_units import combine_curves, select_units
+from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes
+from pilot_eval.estimation.did import Units
+from pilot_eval.estimation.distribution import estimate_distribution
+from pilot_eval.evidence import Evidence, build_evidence_table
+from pilot_eval.inference import (
+    InferenceResult,
+    cr2_test,
+    minimum_detectable_effect,
+    robust_test,
+    size_adjusted_test,
+)
+from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import council_names
+from pilot_eval.sources.census.tables import CensusTables
+
+Part = TypeVar("Part")
+CITATIONS = {
+    "robust": "docs/methods.md#robust",
+    "sharp": "docs/methods.md#sharp",
+    "cr2": "docs/methods.md#cr2",
+}
+BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
+CURVE_COLUMNS = ("treated_after", "counterfactual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CensusChanges:
+    """All changes of all councils, collapsed from their records.
+
+    Attributes
+    ----------
+    strand, source : str
+        From the tables.
+    settings : CensusSettings
+    outcomes : mapping of str to OutcomeChanges
+    distributions : mapping of str to CouncilChanges
+        Changes of F(k) by clock.
+    """
+
+    strand: str
+    source: str
+    settings: CensusSettings
+    outcomes: Mapping[str, OutcomeChanges]
+    distributions: Mapping[str, CouncilChanges]
+
+
+def collapse_records(
+    parts: Iterable[Part],
+    load: Callable[[Part], CensusTables],
+    settings: CensusSettings,
+    *,
+    exemptions: pd.DataFrame | None = None,
+    executor: Executor | None = None,
+) -> CensusChanges:
+    """Collapse children's records to one change a council and outcome, part by part.
+
+    Parameters
+    ----------
+    parts : iterable
+        One or several whole councils each: whatever `load` understands.
+    load : callable
+        Reads one part; with an executor it must be importable in the worker.
+    settings : CensusSettings
+    exemptions : DataFrame, optional
+        As in `compute_durations`.
+    executor : concurrent.futures.Executor, optional
+        Runs the parts; results do not depend on it.
+
+    Returns
+    -------
+    CensusChanges
+
+    Raises
+    ------
+    DesignError
+        If there is no part, strands are mixed or a council is in two parts.
+
+    Examples
+    --------
+    >>> collapse_records([tables], lambda part: part, settings)             # doctest: +SKIP
+    """
+    task = partial(_collapse_part, load=load, settings=settings, exemptions=exemptions)
+    results = list(map(task, parts) if executor is None else executor.map(task, parts))
+    strands = {result.strand for result in results}
+    if len(strands) != 1:
+        got = f"{len(strands)} strands"
+        action = "Keep real and simulated records apart, and name at least one part."
+        raise DesignError(explain("parts", "be of one strand", got, action))
+    outcomes = {
+        key: _join([result.outcomes[key] for result in results]) for key in results[0].outcomes
+    }
+    return CensusChanges(
+        strand=strands.pop(),
+        source=results[0].source,
+        settings=settings,
+        outcomes=outcomes,
+        distributions={
+            clock: concat_changes([result.distributions[clock] for result in results])
+            for clock in results[0].distributions
+        },
+    )
+
+
+def evaluate_census(
+    changes: CensusChanges,
+    plan: EvaluationPlan,
+    designs: Sequence[CensusDesign],
+    *,
+    data_hash: str = "",
+) -> Evidence:
+    """Evaluate every outcome of the census strand under every design.
+
+    Parameters
+    ----------
+    changes : CensusChanges
+        As from `collapse_records`.
+    plan : EvaluationPlan
+        Inference settings and seed.
+    designs : sequence of CensusDesign
+        As from `design_census`.
+    data_hash : str
+        Stamp of the records, if there is one.
+
+    Returns
+    -------
+    Evidence
+        `table` has one row a design, outcome and method (robust, sharp, cr2) with strand
+        ``census`` or ``simulated``; `effects` each treated council's own effect; `dropped` the
+        councils left out and why.
+
+    Examples
+    --------
+    >>> evaluate_census(changes, plan, [design_census(plan, "granted")])    # doctest: +SKIP
+    """
+    stamp = {"plan_hash": plan.hash, "data_hash": data_hash}
+    rows: list[dict] = []
+    effects: list[dict] = []
+    dropped: list[dict] = []
+    for design in designs:
+        for key, outcome in changes.outcomes.items():
+            label = {"scenario": design.scenario, "outcome": key}
+            rows += [row | stamp for row in estimate_outcome(changes, plan, design, key)]
+            if outcome.changes is None:
+                continue
+            effects += [label | row for row in _council_effects(plan, design, outcome.changes)]
+            dropped += [label | row for row in _dropped(design, outcome.changes)]
+    effect_columns = ["scenario", "outcome", "council_code", "council_name", "effect"]
+    effect_columns += ["conf_low", "conf_high", "p_value"]
+    dropped_columns = ["scenario", "outcome", "council_code", "council_name", "role", "reason"]
+    return Evidence(
+        table=build_evidence_table(rows),
+        effects=pd.DataFrame(effects, columns=effect_columns),
+        dropped=pd.DataFrame(dropped, columns=dropped_columns),
+    )
+
+
+def estimate_outcome(
+    changes: CensusChanges, plan: EvaluationPlan, design: CensusDesign, key: str
+) -> Iterator[dict]:
+    """Yield one evidence row a method for an outcome, estimated or not estimable."""
+    outcome = changes.outcomes[key]
+    label = _label(changes, design, key)
+    if outcome.changes is None:
+        yield label | {"method": "none", "status": "not_estimable", "reason": outcome.reason}
+        return
+    units, treated = select_units(outcome.changes, design)
+    names = [council_names().get(code, code) for code in treated]
+    label |= {
+        "treated": "; ".join(names),
+        "share_of_scenario": f"{len(names)} of {len(design.treated)}",
+        "n_treated": int(units.treated.sum()),
+        "n_comparators": int((~units.treated).sum()),
+    }
+    if not units.treated.any() or units.treated.all():
+        reason = "no treated council or no comparator has figures in every window"
+        yield label | {"method": "none", "status": "not_estimable", "reason": reason}
+        return
+    for method, result in run_methods(plan, units).items():
+        yield (
+            label
+            | _numbers(result)
+            | {
+                "method": method,
+                "mde": _mde(plan, units, method),
+                "status": "not_estimable" if isnan(result.estimate) else "estimated",
+                "reason": "; ".join(filter(None, [result.reason, outcome.note])),
+                "settings": _settings(changes.settings, plan),
+                "citation": CITATIONS[method],
+            }
+        )
+
+
+def evaluate_distributions(
+    changes: CensusChanges, plan: EvaluationPlan, designs: Sequence[CensusDesign]
+) -> pd.DataFrame:
+    """Estimate the effect on the share finished by every day, with simultaneous bands.
+
+    Parameters
+    ----------
+    changes, plan, designs
+        As in `evaluate_census`.
+
+    Returns
+    -------
+    DataFrame
+        One row a design, clock, method (robust, sharp) and day: strand, scenario, clock, method,
+        day, estimate, std_error, conf_low, conf_high (the whole curve lies in the band with the
+        plan's probability), p_value (of no effect on any day), treated_after, counterfactual
+        (shares), n_treated, n_comparators, reason.
+    """
+    frames = []
+    for design in designs:
+        for clock, curves in changes.distributions.items():
+            units, place = combine_curves(curves, design)
+            effect = estimate_distribution(units, place)
+            label = {"strand": changes.strand, "scenario": design.scenario, "clock": clock}
+            for method in ("robust", "sharp"):
+                band = simultaneous_band(
+                    units.change,
+                    place,
+                    units.cases,
+                    method=method,
+                    draws=plan.inference.draws,
+                    seed=plan.seed,
+                    alpha=plan.inference.alpha,
+                )
+                shown = {name: getattr(band, name) for name in BAND_COLUMNS}
+                shown |= {name: getattr(effect, name) for name in CURVE_COLUMNS}
+                frames.append(
+                    pd.DataFrame({**label, "method": method, "day": effect.days, **shown})
+                )
+    return pd.concat(frames, ignore_index=True)
+
+
+def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
+    """Run the headline test, its sharp companion and CR2 on one change a unit."""
+    alpha, data = plan.inference.alpha, (units.change, units.treated, units.cases)
+    return {
+        "robust": robust_test(*data, draws=plan.inference.draws, seed=plan.seed, alpha=alpha),
+        "sharp": size_adjusted_test(*data, alpha=alpha),
+        "cr2": cr2_test(units.change, units.treated, alpha=alpha),
+    }
+
+
+def _collapse_part(part, *, load, settings, exemptions) -> CensusChanges:
+    tables = load(part)
+    outcomes, distributions = compute_changes(tables, settings, exemptions)
+    return CensusChanges(
+        strand=tables.strand,
+        source=tables.source,
+        settings=settings,
+        outcomes=outcomes,
+        distributions=distributions,
+    )
+
+
+def _join(parts: Sequence[OutcomeChanges]) -> OutcomeChanges:
+    first = parts[0]
+    if first.changes is None:
+        return first
+    return OutcomeChanges(
+        family=first.family,
+        unit=first.unit,
+        harm=first.harm,
+        note=first.note,
+        changes=concat_changes([part.changes for part in parts]),
+    )
+
+
+def _label(changes: CensusChanges, design: CensusDesign, key: str) -> dict:
+    outcome, settings = changes.outcomes[key], changes.settings
+    return {
+        "strand": changes.strand,
+        "scenario": design.scenario,
+        "outcome": key,
+        "family": outcome.family,
+        "unit": outcome.unit,
+        "harm": outcome.harm,
+        "n_treated": len(design.treated),
+        "n_comparators": len(design.comparators),
+        "pre_periods": " ".join(f"{w.first}/{w.last}" for w in settings.pre),
+        "post_periods": " ".join(f"{w.first}/{w.last}" for w in settings.post),
+        "fragile": False,
+    }
+
+
+def _numbers(result: InferenceResult) -> dict:
+    fields = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
+    return {name: getattr(result, name) for name in fields}
+
+
+def _mde(plan: EvaluationPlan, units: Units, method: str) -> float:
+    return minimum_detectable_effect(
+        units.change[~units.treated],
+        units.cases[~units.treated],
+        units.cases[units.treated],
+        int(units.treated.sum()),
+        "size_adjusted" if method == "sharp" else method,
+        plan.inference.alpha,
+        plan.inference.power,
+        seed=plan.seed,
+    )
+
+
+def _settings(settings: CensusSettings, plan: EvaluationPlan) -> str:
+    return (
+        f"alpha {plan.inference.alpha:g}; draws {plan.inference.draws}; seed {plan.seed}; "
+        f"comparators {plan.comparators.rule}; data cut {settings.data_cut}; "
+        f"working days {settings.convention}"
+    )
+
+
+def _council_effects(
+    plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges
+) -> Iterator[dict]:
+    """Yield each treated council's own effect, with a size-adjusted interval."""
+    names = council_names()
+    for code in design.treated:
+        if code not in changes.councils:
+            continue
+        alone = CensusDesign(
+            scenario=design.scenario, treated=(code,), comparators=design.comparators, clusters={}
+        )
+        units, _ = select_units(changes, alone)
+        result = size_adjusted_test(
+            units.change, units.treated, units.cases, alpha=plan.inference.alpha
+        )
+        yield {
+            "council_code": code,
+            "council_name": names.get(code, code),
+            "effect": result.estimate,
+            "conf_low": result.conf_low,
+            "conf_high": result.conf_high,
+            "p_value": result.p_value,
+        }
+
+
+def _dropped(design: CensusDesign, changes: CouncilChanges) -> Iterator[dict]:
+    names = council_names()
+    for role, codes in (("treated", design.treated), ("comparator", design.comparators)):
+        for code in codes:
+            if code not in changes.councils:
+                yield {
+                    "council_code": code,
+                    "council_name": names.get(code, code),
+                    "role": role,
+                    "reason": changes.dropped.get(code, "no records"),
+                }
