@@ -20,6 +20,7 @@ ORDER = (
     "inference",
     "evidence",
     "evaluation",
+    "evaluate_census",
     "assurance",
     "monitoring",
     "disclosure",
