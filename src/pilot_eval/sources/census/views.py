@@ -25,7 +25,7 @@ FIRST_DATE = {
 # Blanked later events: column -> what goes with it.
 _GOES_WITH = {"closure_date": "closure_reason"}
 # Planned dates may lie in the future, and births are expected.
-_PLANNED = {"target_date", "icpc_target_date", "expected_birth_date"}
+PLANNED = {"target_date", "icpc_target_date", "expected_birth_date"}
 
 
 def year_ending(dates: pd.Series) -> pd.Series:
@@ -142,7 +142,7 @@ def _blank_after(frame: pd.DataFrame, kinds: dict[str, str], last: np.datetime64
     """Blank dates after the last day, and what goes with them."""
     blanked = {}
     for column, kind in kinds.items():
-        if kind == "date" and column not in _PLANNED:
+        if kind == "date" and column not in PLANNED:
             later = frame[column] > last
             if later.any():
                 blanked[column] = frame[column].mask(later)

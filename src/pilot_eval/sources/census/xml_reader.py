@@ -224,7 +224,8 @@ class _Collector:
         chunks = read_chunk(b"".join(self._serialised), self._lines, self._grammar)
         start = dict(self._rows)
         for key, chunk in chunks.items():
-            self._check_lengths(chunk.columns)
+            if chunk.longest > MAX_TEXT:
+                self._check_lengths(chunk.columns)
             parent = self._grammar.modules[key].parent or CHILDREN_KEY
             above = pc.add(chunk.columns["above"], start.get(parent, 0))
             self._tables[key].append(chunk.columns.set_column(0, "above", above))
@@ -245,5 +246,5 @@ class _Collector:
 def _drop_before(child: etree._Element) -> None:
     """Free what lies before a child that is done with."""
     parent = child.getparent()
-    while child.getprevious() is not None:
-        del parent[0]
+    if parent is not None:
+        del parent[: parent.index(child)]
