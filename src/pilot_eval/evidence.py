@@ -26,6 +26,8 @@ EVIDENCE_COLUMNS = (
     "conf_low",
     "conf_high",
     "p_value",
+    "p_romano_wolf",
+    "p_benjamini_hochberg",
     "n_treated",
     "n_comparators",
     "treated",

@@ -71,6 +71,18 @@ def _never_treated(plan):
     return [name for name in plan.comparators.only if name not in treated]
 
 
+def test_family_p_values_are_never_smaller_and_belong_to_the_robust_test(evidence):
+    rows = evidence.table
+    assert rows.loc[rows["method"] != "robust", "p_romano_wolf"].isna().all()
+    robust = rows[rows["method"] == "robust"]
+    assert robust["p_romano_wolf"].notna().all()
+    # Other draws than the headline's: 9,999 of them differ by at most about 0.02.
+    assert (robust["p_romano_wolf"] >= robust["p_value"] - 0.02).all()
+    for _, family in robust.groupby(["scenario", "family"]):
+        first = family.loc[family["p_value"].idxmin()]
+        assert first["p_romano_wolf"] <= len(family) * first["p_value"] + 0.02  # Bonferroni
+
+
 def test_two_runs_give_the_same_bytes(plan, table, evidence):
     again = pe.evaluate(plan, table)
     assert to_csv_bytes(again.table) == to_csv_bytes(evidence.table)

@@ -19,6 +19,8 @@ BASE = {
     "treated": "Cumbria; Knowsley; Westminster; Hackney",
     "share_of_scenario": "4 of 4",
     "mde": 8.5,
+    "p_value": 0.02,
+    "p_romano_wolf": 0.11,
     "fragile": False,
     "status": "estimated",
     "reason": "",
@@ -71,6 +73,7 @@ def test_a_shown_rise_rules_out_smaller_ones(plan):
     text = word_finding(plan, rows((1.2, 6.1), (1, 6)))
     assert "rose by 2.0 percentage points" in text
     assert "rule out a rise of less than 1.2 or more than 6.1 points" in text
+    assert "p-value is 0.11 instead of 0.02" in text
 
 
 def test_a_shown_fall_has_its_ends_the_right_way_round(plan):

@@ -97,7 +97,9 @@ def explain_certainty(plan: EvaluationPlan, table: pd.DataFrame) -> str:
         "depending on the outcome, would often have gone unseen by the sharper test. "
         f"{tests} comparisons were made: with a test at {format_number(100 * level, 0)}%, about "
         f"{format_number(tests * level, 0)} would show a change by chance alone. "
-        f"{int(fragile)} of them are fragile: what was suppressed could change their conclusion."
+        f"Allowing for the number of outcomes in a family, the smallest p-value is "
+        f"{table['p_romano_wolf'].min():.2f}. "
+        f"{int(fragile)} are fragile: what was suppressed could change their conclusion."
     )
 
 

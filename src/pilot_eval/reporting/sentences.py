@@ -48,6 +48,7 @@ def word_finding(plan: EvaluationPlan, rows: pd.DataFrame) -> str:
         f"{label}: {_headline(plan, rows, shown)}",
         _what_is_ruled_out(shown),
         _power(shown),
+        _family(rows),
         _fragility(rows),
         _coverage(shown),
     ]
@@ -151,6 +152,17 @@ def _power(row: pd.Series) -> str:
     return (
         f"A true effect smaller than {format_number(row['mde'])} {unit} would more often than one "
         "time in five have gone unseen."
+    )
+
+
+def _family(rows: pd.DataFrame) -> str:
+    """Say what is left of a shown change after allowing for the family's other outcomes."""
+    if classify(rows) not in ("rise", "fall"):
+        return ""
+    robust = rows.set_index("method").loc["robust"]
+    return (
+        f"Allowing for the other outcomes of its family, {robust['family']}, the p-value is "
+        f"{robust['p_romano_wolf']:.2f} instead of {robust['p_value']:.2f}."
     )
 
 

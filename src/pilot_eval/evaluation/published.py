@@ -13,13 +13,19 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
-from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters, fill_worst_case
+from pilot_eval.estimation.did import Units, fill_worst_case
+from pilot_eval.evaluation.families import adjust_for_families
+from pilot_eval.evaluation.units import (
+    FEWEST_TREATED,
+    collapse_councils,
+    collapse_design,
+    conclude,
+    run_methods,
+)
 from pilot_eval.evidence import Evidence, build_evidence_table, hash_table
 from pilot_eval.inference import (
     InferenceResult,
-    cr2_test,
     minimum_detectable_effect,
-    robust_test,
     size_adjusted_test,
 )
 from pilot_eval.measures.panel import build_panel
@@ -27,8 +33,6 @@ from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.reference.records import council_names
 from pilot_eval.sources.published import load_published
 
-METHODS = ("robust", "sharp", "cr2")
-FEWEST_TREATED = 2  # one council's change cannot be told from one council's luck
 CITATIONS = {
     "robust": "docs/methods.md#robust",
     "sharp": "docs/methods.md#sharp",
@@ -89,13 +93,19 @@ def evaluate(
     effects: list[dict] = []
     dropped: list[dict] = []
     for scenario in scenarios or tuple(plan.scenarios):
+        designs = {
+            outcome: build_design(plan, panel, scenario=scenario, outcome=outcome)
+            for outcome in plan.outcomes
+            if plan.outcomes[outcome].descriptive is None
+        }
+        adjusted = adjust_for_families(plan, designs)
         for outcome in outcomes or tuple(plan.outcomes):
             label = {"scenario": scenario, "outcome": outcome}
-            if plan.outcomes[outcome].descriptive is not None:
+            if outcome not in designs:
                 rows += [_describe(plan, label) | stamp]
                 continue
-            design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-            rows += [row | stamp for row in estimate_design(plan, design)]
+            design = designs[outcome]
+            rows += [row | stamp for row in estimate_design(plan, design, adjusted[outcome])]
             effects += [label | row for row in council_effects(plan, design)]
             dropped += [
                 label | {name: getattr(item, name) for name in DROPPED_COLUMNS[2:]}
@@ -108,35 +118,23 @@ def evaluate(
     )
 
 
-def collapse_design(plan: EvaluationPlan, design: Design) -> Units:
-    """Collapse a design to one change a unit, councils under one management combined.
+def estimate_design(
+    plan: EvaluationPlan, design: Design, adjusted: Mapping[str, float] | None = None
+) -> Iterator[dict]:
+    """Yield one evidence row a method for a design, estimated or not estimable.
 
     Parameters
     ----------
     plan : EvaluationPlan
-        Names the clusters.
     design : Design
+    adjusted : mapping, optional
+        The robust test's p-values adjusted for the outcome's family, for its row.
 
-    Returns
-    -------
-    Units
+    Yields
+    ------
+    dict
+        Columns of the evidence table.
     """
-    return combine_clusters(collapse_councils(design), _clusters(plan, design))
-
-
-def collapse_councils(design: Design) -> Units:
-    """Collapse a design to one change a council, in the order of `design.codes`."""
-    codes = list(design.codes)
-    return collapse_changes(
-        design.figures.reindex(codes).to_numpy(float),
-        design.is_treated,
-        len(design.pre),
-        design.cases.reindex(codes).to_numpy(float),
-    )
-
-
-def estimate_design(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
-    """Yield one evidence row a method for a design, estimated or not estimable."""
     label = _label(plan, design)
     if len(design.treated) < FEWEST_TREATED:
         yield label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
@@ -156,6 +154,7 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
                 "reason": _reason(result, design),
                 "citation": CITATIONS[method],
                 "settings": _settings(plan, design),
+                **((adjusted or {}) if method == "robust" else {}),
                 **_bound_columns(result, {side: answer[method] for side, answer in bounds.items()}),
             }
         )
@@ -184,43 +183,6 @@ def council_effects(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
             "conf_high": result.conf_high,
             "p_value": result.p_value,
         }
-
-
-def conclude(conf_low: float, conf_high: float) -> str:
-    """Say what an interval shows: ``"rise"``, ``"fall"`` or ``"undetermined"``."""
-    if conf_low > 0:
-        return "rise"
-    return "fall" if conf_high < 0 else "undetermined"
-
-
-def _clusters(plan: EvaluationPlan, design: Design) -> list[str]:
-    cluster_of = {council: name for name, members in plan.clusters.items() for council in members}
-    names = council_names()
-    return [cluster_of.get(names[code], code) for code in design.codes]
-
-
-def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
-    """Run every method on collapsed changes; the keys are `METHODS`."""
-    alpha = plan.inference.alpha
-    return {
-        "robust": robust_test(
-            units.change,
-            units.treated,
-            units.cases,
-            draws=plan.inference.draws,
-            seed=plan.seed,
-            alpha=alpha,
-            period_factor=units.period_factor,
-        ),
-        "sharp": size_adjusted_test(
-            units.change,
-            units.treated,
-            units.cases,
-            period_factor=units.period_factor,
-            alpha=alpha,
-        ),
-        "cr2": cr2_test(units.change, units.treated, alpha=alpha),
-    }
 
 
 def _mde(plan: EvaluationPlan, units: Units, method: str) -> float:
