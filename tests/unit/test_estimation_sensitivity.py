@@ -6,8 +6,10 @@ docs/methods-estimators.md, block RR.
 import numpy as np
 import pytest
 from scipy.optimize import linprog
-from scipy.stats import norm
+from scipy.stats import norm, ttest_ind
+from scipy.stats import t as t_dist
 
+from pilot_eval.assurance.fixed_length import second_sum_map, shortest_estimator
 from pilot_eval.assurance.sensitivity import (
     TrendEvidence,
     bound_trends,
@@ -44,19 +46,17 @@ def test_one_period_on_each_side_by_hand():
 
 @pytest.mark.parametrize(("n_pre", "target"), [(4, [1, 0, 0]), (3, [0.5, 0.5]), (5, [0, 0, 0, 1])])
 def test_shortest_interval_covers_in_the_worst_case_and_is_shortest(n_pre, target):
-    from pilot_eval.assurance.sensitivity import _second_sum_map, _shortest
-
     n_post, bound = len(target), 0.04
     rng = np.random.default_rng(2)
     root = rng.normal(size=(n_pre + n_post,) * 2)
     data = evidence(rng.normal(size=n_pre + n_post), n_pre, target, covariance=0.01 * root @ root.T)
-    weights, half = _shortest(data, _second_sum_map(data), bound, 0.05)
+    weights, half = shortest_estimator(data, second_sum_map(data), bound, 0.05)
     worst = _worst_bias(weights, n_pre, n_post, target, bound)
     sd = np.sqrt(weights @ data.covariance @ weights)
     covered = norm.cdf((half - worst) / sd) - norm.cdf((-half - worst) / sd)
     assert covered == pytest.approx(0.95, abs=1e-9)
     for _ in range(20):  # no other estimator free of linear trends does better
-        G, g, _ = _second_sum_map(data)
+        G, g, _ = second_sum_map(data)
         u = np.linalg.lstsq(G, weights - g, rcond=None)[0]
         other = G @ (u + 0.05 * rng.normal(size=len(u))) + g
         bias = _worst_bias(other, n_pre, n_post, target, bound)
@@ -125,6 +125,25 @@ def test_coverage_at_the_edge_of_the_restriction(restriction, n_draws):
         found = bound_trends(data, bound, restriction)
         inside += found.conf_low <= 0.3 <= found.conf_high
     assert inside / n_draws >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / n_draws)
+
+
+def test_few_treated_widen_the_interval_to_the_t_interval():
+    # With M = 0 and one pre-trial period the estimator is b(0) + b(-2): a difference in means of
+    # one change a council, whose Welch interval is known.
+    rng = np.random.default_rng(3)
+    outcomes = rng.normal(size=(30, 3))
+    treated = np.arange(30) < 5
+    study = estimate_event_study(outcomes, np.where(treated, 2.0, np.nan))
+    plain = trend_evidence(study)
+    few = trend_evidence(study, few_treated=True)
+    jump = study.changes[:, study.event_times == 0][:, 0]
+    welch = ttest_ind(jump[treated], jump[~treated], equal_var=False)
+    assert few.df == pytest.approx(welch.df)
+    lengths = [
+        bound.conf_high - bound.conf_low
+        for bound in (bound_trends(data, 0.0, "smoothness") for data in (plain, few))
+    ]
+    assert lengths[1] / lengths[0] == pytest.approx(t_dist.ppf(0.975, few.df) / norm.ppf(0.975))
 
 
 def test_evidence_from_an_event_study_takes_the_complete_run_of_event_times():

@@ -8,6 +8,10 @@ import pytest
 
 from pilot_eval.errors import DesignError
 from pilot_eval.estimation.cohorts import build_cohort_panel
+from pilot_eval.estimation.comparison import (
+    compare_staggered_estimators,
+    weight_on_already_treated,
+)
 from pilot_eval.estimation.event_study import change_covariance, estimate_event_study
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.group_time import estimate_group_time
@@ -266,17 +270,16 @@ def two_waves(n_councils=152, n_months=60, seed=7):
 def test_two_waves_of_eight_councils_against_the_naive_pooled_number():
     outcomes, first, effect = two_waves()
     truth = effect[effect > 0].mean()
-    exposure = (effect > 0).astype(float)
-    naive = estimate_twfe(outcomes, exposure)
-    imputed = estimate_imputation(outcomes, first).att
-    table = decompose_goodman_bacon(outcomes, first)
-    forbidden = table.loc[table["kind"] == "later_vs_earlier", "weight"].sum()
-    # Noise of the imputation estimate: about sqrt(1/8 (1/33 + 1/27)) = 0.09.
-    assert imputed == pytest.approx(truth, abs=0.3)
+    found = compare_staggered_estimators(outcomes, first).set_index("method")["estimate"]
+    # Noise of the estimates that use all months before: sqrt(1/8 (1/33 + 1/27)) = 0.09; of those
+    # that use the last month before: sqrt(1/8 (1/33 + 1)) = 0.36.
+    assert found["imputation"] == pytest.approx(truth, abs=0.27)
+    assert found["synthetic_did"] == pytest.approx(truth, abs=0.27)
+    assert found["group_time"] == pytest.approx(truth, abs=1.1)
     # Two waves six months apart, 144 never treated: little weight on already treated comparators,
-    # so the pooled number is nearly right; a design of eight councils alone is not.
-    assert forbidden < 0.02
-    assert naive == pytest.approx(truth, abs=0.35)
+    # so the pooled number is nearly right; a design of the eight councils alone is not.
+    assert weight_on_already_treated(outcomes, first) < 0.02
+    assert found["twfe"] == pytest.approx(truth, abs=0.27)
     alone = decompose_goodman_bacon(effect[:8], first[:8])
     assert (alone["weight"] * alone["estimate"]).sum() < 0.6 * truth
 
