@@ -117,6 +117,26 @@ class MonthlySettings:
                 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlyCounts:
+    """Simulated panels as arrays.
+
+    Attributes
+    ----------
+    council_code : ndarray of str, shape (n,)
+    period : ndarray of str, shape (t,)
+    event_time : ndarray, shape (n, t)
+        Months since the council's start; far below 0 where it never starts.
+    numerator, denominator : ndarray of int, shape (draws, n, t)
+    """
+
+    council_code: NDArray[np.str_]
+    period: NDArray[np.str_]
+    event_time: FloatArray
+    numerator: NDArray[np.int64]
+    denominator: NDArray[np.int64]
+
+
 def simulate_monthly_panel(
     settings: MonthlySettings, *, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -168,6 +188,60 @@ def simulate_monthly_panel(
     return _panel(parts, councils, months), _truth(parts, councils, months, event_time, settings)
 
 
+def simulate_monthly_counts(
+    indicator: str, settings: MonthlySettings, *, draws: int, seed: int
+) -> MonthlyCounts:
+    """Simulate many panels of one indicator as arrays.
+
+    Parameters
+    ----------
+    indicator : str
+        Among `INDICATORS`.
+    settings : MonthlySettings
+        `indicators` is not used.
+    draws : int
+        Number of panels.
+    seed : int
+
+    Returns
+    -------
+    MonthlyCounts
+
+    Raises
+    ------
+    ParameterError
+        If a council or the indicator is unknown.
+
+    Examples
+    --------
+    >>> settings = MonthlySettings(last="2009-06")
+    >>> simulate_monthly_counts("repeat_plan_pct", settings, draws=2, seed=1).numerator.shape
+    (2, 152, 3)
+    """
+    if indicator not in INDICATORS:
+        raise ParameterError(
+            explain("indicator", f"be among {INDICATORS}", indicator, "Correct the name.")
+        )
+    calibration = load_calibration()
+    councils = calibration.select(settings.councils)
+    months = np.arange(np.datetime64(settings.first), np.datetime64(settings.last) + 1)
+    rng = np.random.default_rng([seed, draws])
+    event_time = _event_times(councils, settings, months)
+    shape = (draws, len(councils), len(months))
+    cases = rng.poisson(_expected_cases(indicator, councils, months, calibration, settings), shape)
+    factor = 1 + settings.effect_sd * rng.standard_normal(shape[:2])
+    reached = np.clip((event_time + 1) / settings.ramp_months, 0, 1)
+    effect = settings.effects.get(indicator, 0.0) * factor[..., None] * reached
+    level = _levels(indicator, councils)[:, None] + _noise(rng, shape, settings) + effect
+    return MonthlyCounts(
+        council_code=np.array([c.council_code for c in councils]),
+        period=np.datetime_as_string(months),
+        event_time=event_time,
+        numerator=rng.binomial(cases, np.clip(level, 0, 100) / 100),
+        denominator=cases,
+    )
+
+
 def _event_times(
     councils: list[CouncilConstants], settings: MonthlySettings, months: NDArray[np.datetime64]
 ) -> FloatArray:
@@ -205,15 +279,14 @@ def _levels(indicator: str, councils: list[CouncilConstants]) -> FloatArray:
 
 
 def _noise(
-    rng: np.random.Generator, shape: tuple[int, int], settings: MonthlySettings
+    rng: np.random.Generator, shape: tuple[int, ...], settings: MonthlySettings
 ) -> FloatArray:
-    """AR(1) deviations in their stationary distribution."""
-    shocks = rng.standard_normal(shape)
-    noise = np.empty(shape)
-    noise[:, 0] = shocks[:, 0]
+    """AR(1) deviations in their stationary distribution, months on the last axis."""
+    noise = rng.standard_normal(shape)
     rho = settings.persistence
-    for month in range(1, shape[1]):
-        noise[:, month] = rho * noise[:, month - 1] + np.sqrt(1 - rho**2) * shocks[:, month]
+    for month in range(1, shape[-1]):
+        noise[..., month] *= np.sqrt(1 - rho**2)
+        noise[..., month] += rho * noise[..., month - 1]
     return settings.noise_sd * noise
 
 
