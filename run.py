@@ -132,6 +132,8 @@ def prepare(options, environment):
     wanted, found = expected_stamp(), read_stamp()
     if found == wanted:
         return
+    if options.wheels and not Path(options.wheels).is_dir():
+        raise SetupError(f"--wheels must name a folder of wheels; {options.wheels} is none.")
     started = time.monotonic()
     if {**(found or {}), "lock": "", "project": ""} == {**wanted, "lock": "", "project": ""}:
         print("The list of packages has changed: updating .venv ...")
@@ -229,10 +231,7 @@ def install(options, environment):
     """Install the lock, then the project itself, then prepare caches."""
     source = ["--proxy", options.proxy] if options.proxy else []
     if options.wheels:
-        wheels = Path(options.wheels).resolve()
-        if not wheels.is_dir():
-            raise SetupError(f"--wheels must name a folder of wheels; {wheels} is not a folder.")
-        source += ["--no-index", "--find-links", str(wheels)]
+        source += ["--no-index", "--find-links", str(Path(options.wheels).resolve())]
     command = [*pip_command(), "install", "-qq", "--disable-pip-version-check", *source]
     print("  installing the packages of requirements.lock ...")
     steps = [["-r", str(LOCK)], ["--no-deps", "-e", str(ROOT)]]

@@ -142,10 +142,10 @@ def test_wheels_mean_no_index_and_the_proxy_is_passed_on(run_py, monkeypatch, tm
     assert run_py.child_environment("http://p:1")["HTTPS_PROXY"] == "http://p:1"
 
 
-def test_a_missing_folder_of_wheels_is_said(run_py, tmp_path):
-    options, _ = run_py.read_arguments(["evaluate", "--wheels", str(tmp_path / "none")])
-    with pytest.raises(run_py.SetupError, match="is not a folder"):
-        run_py.install(options, {})
+def test_a_missing_folder_of_wheels_is_said_before_anything_is_done(run_py, steps, tmp_path):
+    with pytest.raises(run_py.SetupError, match="must name a folder of wheels"):
+        prepare(run_py, "--wheels", str(tmp_path / "none"))
+    assert steps == []
 
 
 def test_two_set_ups_at_once_wait_for_each_other(run_py):
