@@ -29,8 +29,8 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     --------
     >>> text = '''      council  children
     ... 0     Cumbria       120'''
-    >>> [table.columns.tolist() for _, table in find_printed_tables(text)]
-    [['council', 'children']]
+    >>> next(find_printed_tables(text))[1].columns.tolist()
+    ['council', 'children']
     """
     lines = text.splitlines()
     start = 0

@@ -1,0 +1,169 @@
+"""Attack protected random tables, and compare what protection loses with a greedy rule.
+
+    python benchmarks/bench_disclosure.py --out docs/assurance/disclosure_benchmark.json
+
+Every table is protected and attacked by the tests' independent integer program. Flat tables and
+tables in regions are also protected greedily (as by hand: in every line with a single withheld
+cell, withhold the smallest other one), then greedily until the attacker gives up.
+"""
+
+import argparse
+import json
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "reference"))
+
+from random_tables import KINDS, describe_for_attacker, draw_table
+from table_attacker import find_pinned
+
+from pilot_eval.disclosure.suppression import protect_table
+
+GREEDY_KINDS = ("flat", "regions")
+GREEDY_EVERY = 4
+REPORT_EVERY = 250
+
+
+def find_lines(table):
+    """List the printed sums: each a list of cells (row, column), its total last."""
+    rows, columns, groups = table["rows"], list(table["columns"]), table["groups"]
+    lines = [[(row, column) for column in columns] for row in rows]
+    for group in groups:
+        inside = [row for row in rows if row not in groups and _within(rows[row], rows[group])]
+        lines += [[(row, column) for row in [*inside, group]] for column in columns]
+    return lines
+
+
+def _within(inner, outer):
+    return all(o >= i for i, o in zip(inner, outer, strict=True))
+
+
+def suppress_greedily(table, exact, start):
+    """Withhold the smallest other cell of every line with a single withheld one."""
+    withheld = set(start)
+    lines = find_lines(table)
+    changed = True
+    while changed:
+        changed = False
+        for line in lines:
+            hidden = [cell for cell in line if cell in withheld]
+            if len(hidden) == 1:
+                changed |= _withhold_smallest(line, withheld, exact)
+    return withheld
+
+
+def _withhold_smallest(line, withheld, exact):
+    free = [cell for cell in line if cell not in withheld and exact[cell] > 0]
+    if not free:
+        return False
+    withheld.add(min(free, key=lambda cell: exact[cell]))
+    return True
+
+
+def print_greedy(table, exact, withheld, primary):
+    """Write greedy suppression as the attacker sees it."""
+    published, status = table["published"].copy(), table["status"].copy()
+    for row in published.index:
+        for column in published.columns:
+            hidden = (row, column) in withheld
+            published.loc[row, column] = "c" if hidden else int(exact[row, column])
+            kind = "primary" if (row, column) in primary else "secondary"
+            status.loc[row, column] = kind if hidden else "shown"
+    return {**table, "published": published, "status": status}
+
+
+def compare_greedy(counts, options, table):
+    """Return (cells withheld by the rule, pinned after it, cells withheld once it is safe)."""
+    exact = {
+        (row, column): np.outer(members, table["columns"][column]).ravel()
+        @ counts.to_numpy().ravel()
+        for row, members in table["rows"].items()
+        for column in table["columns"]
+    }
+    primary = {cell for cell, n in exact.items() if 1 <= n <= options["threshold"]}
+    withheld = suppress_greedily(table, exact, primary)
+    first, lines = len(withheld - primary), find_lines(table)
+    pinned = find_pinned(print_greedy(table, exact, withheld, primary))
+    leaks = bool(pinned)
+    while pinned:
+        grew = any(_withhold_smallest(line, withheld, exact) for line in lines if pinned[0] in line)
+        if not grew:
+            break
+        withheld = suppress_greedily(table, exact, withheld)
+        pinned = find_pinned(print_greedy(table, exact, withheld, primary))
+    return first, leaks, len(withheld - primary)
+
+
+def run(n_tables, seed, progress=None):
+    rng = np.random.default_rng(seed)
+    record = {
+        kind: {"tables": 0, "pinned": 0, "cells": 0, "primary": 0, "secondary": 0, "optimal": 0}
+        | {"silence_needed": 0, "seconds": 0.0}
+        for kind in KINDS
+    }
+    greedy = {"tables": 0, "optimal_cells": 0, "rule_cells": 0, "rule_leaks": 0, "safe_cells": 0}
+    for number in range(n_tables):
+        kind = KINDS[number % len(KINDS)]
+        counts, options = draw_table(rng, kind)
+        started = time.perf_counter()
+        protected = protect_table(counts, **options)
+        own = record[kind]
+        own["seconds"] += time.perf_counter() - started
+        table = describe_for_attacker(counts, options, protected)
+        own["tables"] += 1
+        own["pinned"] += bool(find_pinned(table)) or protected.exposed > 0
+        own["cells"] += protected.status.size
+        own["primary"] += protected.n_primary
+        own["secondary"] += protected.n_secondary
+        own["optimal"] += protected.optimal
+        own["silence_needed"] += protected.knowledge != "every primary cell"
+        if kind in GREEDY_KINDS and (number // len(KINDS)) % GREEDY_EVERY == 0:
+            first, leaks, safe = compare_greedy(
+                counts, options, {**table, "groups": list(options["row_groups"])}
+            )
+            greedy["tables"] += 1
+            greedy["optimal_cells"] += protected.n_secondary
+            greedy["rule_cells"] += first
+            greedy["rule_leaks"] += leaks
+            greedy["safe_cells"] += safe
+        if progress and number % REPORT_EVERY == REPORT_EVERY - 1:
+            progress.write_text(json.dumps({"kinds": record, "greedy": greedy}), encoding="utf-8")
+    return {"kinds": record, "greedy": greedy}
+
+
+def add(first, second):
+    """Add two records, number by number."""
+    if isinstance(first, dict):
+        return {key: add(first[key], second[key]) for key in first}
+    return first + second
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables", type=int, default=10_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[20110201, 20110202])
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--progress", type=Path, help="folder for a record every 250 tables")
+    arguments = parser.parse_args()
+    each = arguments.tables // len(arguments.seeds)
+    with ProcessPoolExecutor(len(arguments.seeds)) as pool:
+        parts = pool.map(
+            run,
+            [each] * len(arguments.seeds),
+            arguments.seeds,
+            [arguments.progress and arguments.progress / f"{s}.json" for s in arguments.seeds],
+        )
+        record = reduce(add, parts)
+    text = json.dumps({"seeds": arguments.seeds, **record}, indent=2)
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

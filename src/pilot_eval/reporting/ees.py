@@ -1,0 +1,226 @@
+"""Tidy data in the shape of DfE's Explore Education Statistics: a data file and a metadata file.
+
+One row a place and period, one column an indicator; symbols instead of figures that are not
+shown. The metadata file names every column that is no time or place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pilot_eval.disclosure.symbols import UNAVAILABLE, show_value
+from pilot_eval.errors import DataError, explain
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import Council
+
+ENGLAND = "E92000001"
+TIME_IDENTIFIER = "Financial year"
+LEVELS = {"national": "National", "council": "Local authority"}
+PLACE_COLUMNS = (
+    "time_period",
+    "time_identifier",
+    "geographic_level",
+    "country_code",
+    "country_name",
+    "region_code",
+    "region_name",
+    "old_la_code",
+    "new_la_code",
+    "la_name",
+)
+META_COLUMNS = (
+    "col_name",
+    "col_type",
+    "label",
+    "indicator_grouping",
+    "indicator_unit",
+    "indicator_dp",
+    "filter_hint",
+    "filter_grouping_column",
+)
+GROUPINGS = {"delay": "Delay", "safety": "Child outcomes", "activity": "Activity"}
+DECIMALS = 1
+
+#: Region as in data/reference/councils.csv -> code and name of England's nine regions.
+REGIONS = {
+    "North East": ("E12000001", "North East"),
+    "North West": ("E12000002", "North West"),
+    "Yorkshire and the Humber": ("E12000003", "Yorkshire and The Humber"),
+    "East Midlands": ("E12000004", "East Midlands"),
+    "West Midlands": ("E12000005", "West Midlands"),
+    "East of England": ("E12000006", "East of England"),
+    "Inner London": ("E12000007", "London"),
+    "Outer London": ("E12000007", "London"),
+    "South East": ("E12000008", "South East"),
+    "South West": ("E12000009", "South West"),
+}
+
+
+def write_ees(
+    folder: str | Path,
+    *,
+    plan: EvaluationPlan,
+    indicators: pd.DataFrame,
+    councils: Sequence[Council],
+    name: str = "timescale_pilots",
+) -> tuple[Path, Path]:
+    """Write the data file and its metadata file.
+
+    Parameters
+    ----------
+    folder : path
+        Made if need be.
+    plan : EvaluationPlan
+        Its outcomes are the indicators.
+    indicators : pandas.DataFrame
+        As `load_published` returns it, or protected figures in the same shape.
+    councils : sequence of Council
+        `load_councils()`.
+    name : str
+        Stem: ``<name>.csv`` and ``<name>.meta.csv``.
+
+    Returns
+    -------
+    data, metadata : pathlib.Path
+        The same arguments give the same bytes.
+
+    Raises
+    ------
+    DataError
+        For an area that is neither England nor one of `councils`.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = folder / f"{name}.csv", folder / f"{name}.meta.csv"
+    frames = build_ees_data(plan, indicators, councils), build_ees_metadata(plan, indicators)
+    for path, frame in zip(paths, frames, strict=True):
+        frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    return paths
+
+
+def build_ees_data(
+    plan: EvaluationPlan, indicators: pd.DataFrame, councils: Sequence[Council]
+) -> pd.DataFrame:
+    """Lay figures out by place and period.
+
+    Parameters
+    ----------
+    plan, indicators, councils
+        As for `write_ees`.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        `PLACE_COLUMNS`, then one column an indicator of the plan.
+    """
+    keys = _list_keys(plan, indicators)
+    own = indicators[indicators["indicator"].isin(keys)]
+    shown = own.assign(
+        shown=[
+            str(show_value(value, status, decimals=DECIMALS))
+            for value, status in zip(own["value"], own["value_status"], strict=True)
+        ]
+    )
+    wide = shown.pivot(
+        index=["year_ending", "council_code"], columns="indicator", values="shown"
+    ).reindex(columns=keys)
+    wide = wide.fillna(UNAVAILABLE).reset_index()
+    places = _describe_places(wide, councils)
+    data = pd.concat([places, wide[keys]], axis=1)
+    # England's row has no council code and so comes first in its year.
+    return data.sort_values(["time_period", "new_la_code"], kind="stable", ignore_index=True)
+
+
+def build_ees_metadata(plan: EvaluationPlan, indicators: pd.DataFrame) -> pd.DataFrame:
+    """Describe every indicator column.
+
+    Parameters
+    ----------
+    plan, indicators
+        As for `write_ees`.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        `META_COLUMNS`, one row an indicator.
+    """
+    rows = [
+        {
+            "col_name": key,
+            "col_type": "Indicator",
+            "label": plan.outcomes[key].label,
+            "indicator_grouping": GROUPINGS[plan.outcomes[key].family],
+            "indicator_unit": "%" if plan.outcomes[key].unit == "percentage points" else "",
+            "indicator_dp": str(DECIMALS),
+            "filter_hint": "",
+            "filter_grouping_column": "",
+        }
+        for key in _list_keys(plan, indicators)
+    ]
+    return pd.DataFrame(rows, columns=list(META_COLUMNS))
+
+
+def name_period(year_ending: int) -> str:
+    """Name a financial year as the service does: 201112 for the year to March 2012.
+
+    Parameters
+    ----------
+    year_ending : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_period(2012)
+    '201112'
+    """
+    return f"{year_ending - 1}{year_ending % 100:02d}"
+
+
+def _list_keys(plan: EvaluationPlan, indicators: pd.DataFrame) -> list[str]:
+    available = set(indicators["indicator"])
+    return [key for key in plan.outcomes if key in available]
+
+
+def _describe_places(wide: pd.DataFrame, councils: Sequence[Council]) -> pd.DataFrame:
+    known = {council.council_code: council for council in councils}
+    unknown = set(wide["council_code"]) - set(known) - {ENGLAND}
+    if unknown:
+        raise DataError(
+            explain(
+                "council_code",
+                "be England's or a council's of data/reference/councils.csv",
+                sorted(unknown),
+                "Correct the table of indicators.",
+            )
+        )
+    rows = [
+        _describe_place(year, known.get(code))
+        for year, code in zip(wide["year_ending"], wide["council_code"], strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(PLACE_COLUMNS))
+
+
+def _describe_place(year_ending: int, council: Council | None) -> dict[str, str]:
+    place = {
+        "time_period": name_period(int(year_ending)),
+        "time_identifier": TIME_IDENTIFIER,
+        "geographic_level": LEVELS["council" if council else "national"],
+        "country_code": ENGLAND,
+        "country_name": "England",
+    }
+    if council is None:
+        return dict.fromkeys(PLACE_COLUMNS, "") | place
+    region_code, region_name = REGIONS[council.region]
+    return place | {
+        "region_code": region_code,
+        "region_name": region_name,
+        "old_la_code": council.dfe_number,
+        "new_la_code": council.council_code,
+        "la_name": council.council_name,
+    }

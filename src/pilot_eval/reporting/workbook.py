@@ -1,0 +1,283 @@
+"""The workbook of results: cover, contents, notes, one marked-up table a sheet."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pilot_eval.disclosure.symbols import MEANINGS
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reporting.workbook_tables import (
+    FAMILIES,
+    RESULT_COLUMNS,
+    bracket,
+    tabulate_indicator,
+    tabulate_results,
+)
+
+if TYPE_CHECKING:
+    from gptables import Cover, GPTable, GPWorkbook
+
+# The same tables give the same bytes: the time of the run is in manifest.json, not here.
+CREATED = datetime(2011, 2, 1)
+A4 = 9  # Excel's number of the paper
+COVER_WIDTH = 110  # characters; longer lines would wrap into each other
+# Characters: outcome, scenario, data, method, unit, nine numbers, fragile, remarks.
+RESULT_WIDTHS = (34, 20, 10, 22, 14, *[12] * 9, 9, 44)
+HEADING_LINES = 5
+LINE_HEIGHT = 16  # points
+RESULTS = "results_"
+SOURCE = "Department for Education, characteristics of children in need and looked-after children"
+LEGEND = [f"{bracket(symbol)}: {meaning}" for symbol, meaning in MEANINGS.items()]
+
+NOTES = {
+    "att": (
+        "The estimate is the mean change of the treated councils less the mean change of the "
+        "comparator councils. Each council counts once, whatever its size."
+    ),
+    "methods": (
+        "The robust method is the headline. The sharp method assumes that a council's variance "
+        "follows its size; where the two disagree, the result is suggestive only."
+    ),
+    "mde": (
+        "The smallest effect that a two-sided test would find in 80% of trials. An effect "
+        "smaller than this may well have been missed."
+    ),
+    "fragile": (
+        "Fragile: the conclusion changes if the suppressed counts lie at the ends of what "
+        "suppression allows."
+    ),
+    "episodes": (
+        "Figures count episodes, such as referrals or plans. A child can be counted more than once."
+    ),
+    "rates": (
+        "Percentages and rates are computed from the published numerators and denominators where "
+        "both are published, and are otherwise as published; rates use one population series."
+    ),
+}
+
+
+def write_workbook(
+    path: str | Path,
+    *,
+    plan: EvaluationPlan,
+    evidence: pd.DataFrame,
+    indicators: pd.DataFrame,
+    names: Mapping[str, str],
+    contact: str = "The pilot_eval developers",
+) -> Path:
+    """Write the results and the figures behind them as an accessible workbook.
+
+    Parameters
+    ----------
+    path : path
+        An ``.xlsx`` file to write.
+    plan : EvaluationPlan
+    evidence : pandas.DataFrame
+        `Evidence.table`.
+    indicators : pandas.DataFrame
+        Published figures (`load_published`), or protected ones in the same shape: what is
+        suppressed there is suppressed here.
+    names : mapping of str to str
+        council_code -> council name.
+    contact : str
+        Whom to ask.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Notes
+    -----
+    The same arguments give the same bytes.
+    """
+    path = Path(path)
+    with _quiet_gptables():
+        import gptables
+
+        sheets = build_sheets(plan, evidence, indicators, dict(names))
+        book = gptables.produce_workbook(
+            filename=str(path),
+            sheets=sheets,
+            cover=_build_cover(plan, evidence, contact),
+            contentsheet_options={
+                "instructions": "This sheet holds one table: what is on which sheet."
+            },
+            notes_table=pd.DataFrame({"Note": list(NOTES), "Note text": list(NOTES.values())}),
+        )
+    book.set_properties(
+        {"title": plan.title, "subject": "Results and their figures", "created": CREATED}
+    )
+    _narrow_results(book, sheets)
+    for sheet in book.worksheets():
+        sheet.set_paper(A4)
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+    book.close()
+    return path
+
+
+def _narrow_results(book: GPWorkbook, sheets: Mapping[str, GPTable]) -> None:
+    """Wrap the wide result sheets; spreadsheets do not find the height of wrapped rows alone."""
+    for name, table in sheets.items():
+        if not table.table_name.startswith(RESULTS):
+            continue
+        sheet = book.get_worksheet_by_name(name)
+        for column, width in enumerate(RESULT_WIDTHS):
+            sheet.set_column(column, column, width)
+        header = int(re.search(r"\d+", sheet.tables[0]["range"])[0]) - 1
+        sheet.set_row(header, HEADING_LINES * LINE_HEIGHT)
+        for row, cells in enumerate(table.table.itertuples(index=False), start=header + 1):
+            lines = [-(-len(str(c)) // (w - 2)) for c, w in zip(cells, RESULT_WIDTHS, strict=True)]
+            sheet.set_row(row, max(lines) * LINE_HEIGHT)
+
+
+@contextmanager
+def _quiet_gptables() -> Iterator[None]:
+    """Keep what gptables 2.0 does of its own (a file left open, `inplace`) from the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message="The inplace keyword")
+        yield
+
+
+def build_sheets(
+    plan: EvaluationPlan, evidence: pd.DataFrame, indicators: pd.DataFrame, names: dict[str, str]
+) -> dict[str, GPTable]:
+    """Build one marked-up table a sheet: results by family, then every outcome by council.
+
+    Parameters
+    ----------
+    plan, evidence, indicators, names
+        As for `write_workbook`.
+
+    Returns
+    -------
+    dict of str to gptables.GPTable
+        Sheet name -> table.
+    """
+    tables = [
+        _build_results(plan, evidence, family, RESULTS + family)
+        for family in FAMILIES
+        if (evidence["family"] == family).any()
+    ]
+    available = set(indicators["indicator"])
+    tables += [
+        _build_indicator(plan, indicators, names, key) for key in plan.outcomes if key in available
+    ]
+    return {f"Table_{number}": table for number, table in enumerate(tables, start=1)}
+
+
+def _build_results(plan: EvaluationPlan, evidence: pd.DataFrame, family: str, name: str) -> GPTable:
+    from gptables import GPTable
+
+    level = 1 - plan.inference.alpha
+    table = tabulate_results(plan, evidence, family=family)
+    return GPTable(
+        table=table,
+        table_name=name,
+        title=f"{FAMILIES[family]}, England",
+        subtitles=[f"Analysis plan {plan.hash}"],
+        scope=(
+            f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "
+            "intervals; years ending 31 March"
+        ),
+        source=f"Source: {SOURCE}",
+        legend=LEGEND,
+        instructions=(
+            "This sheet holds one table. Symbols in square brackets stand where there is no "
+            "figure. Notes are on the sheet Notes."
+        ),
+        table_notes={
+            "Estimate": "$$att$$",
+            "Method": "$$methods$$",
+            "Minimum detectable effect": "$$mde$$",
+            "Fragile": "$$fragile$$",
+        },
+        index_columns={2: 0},
+        additional_formatting=[
+            _format_numbers(table, [*RESULT_COLUMNS.values()], "0.0"),
+            _format_numbers(table, ["P-value"], "0.000"),
+            _format_numbers(table, ["Treated councils", "Comparator councils"], "0"),
+            _wrap(table),
+        ],
+    )
+
+
+def _build_indicator(
+    plan: EvaluationPlan, indicators: pd.DataFrame, names: dict[str, str], key: str
+) -> GPTable:
+    from gptables import GPTable
+
+    outcome = plan.outcomes[key]
+    table = tabulate_indicator(indicators, names, indicator=key)
+    unit = "percent" if outcome.unit == "percentage points" else outcome.unit
+    return GPTable(
+        table=table,
+        table_name=key,
+        title=f"{outcome.label}, {unit}, by council, England",
+        scope="Scope: England and its councils; years ending 31 March",
+        source=f"Source: {SOURCE}",
+        legend=LEGEND,
+        instructions=(
+            "This sheet holds one table. Symbols in square brackets stand where there is no figure."
+        ),
+        table_notes={"Area code": "$$episodes$$", "Council": "$$rates$$"},
+        index_columns={2: 0},
+        additional_formatting=[_format_numbers(table, list(table.columns[2:]), "0.0")],
+    )
+
+
+def _wrap(table: pd.DataFrame) -> dict[str, dict[str, object]]:
+    """Ask gptables to wrap headings and words."""
+    columns = list(range(table.shape[1]))
+    wrapped = {"text_wrap": True, "valign": "top"}
+    return {"column": {"columns": columns, "format": wrapped, "include_names": True}}
+
+
+def _format_numbers(
+    table: pd.DataFrame, columns: list[str], num_format: str
+) -> dict[str, dict[str, object]]:
+    """Ask gptables for a fixed number of decimals, so that 34.0 does not read 34."""
+    return {
+        "column": {
+            "columns": [table.columns.get_loc(name) for name in columns],
+            "format": {"num_format": num_format, "align": "right", "valign": "top"},
+            "include_names": True,
+        }
+    }
+
+
+def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, contact: str) -> Cover:
+    from gptables import Cover
+
+    data_hashes = ", ".join(sorted(set(evidence["data_hash"].dropna().astype(str))))
+    strands = ", ".join(sorted(set(evidence["strand"])))
+    return Cover(
+        title=plan.title,
+        intro=[
+            "Results of the evaluation, and the figures they rest on.",
+            "No figure here is by itself a measure of harm to children.",
+            "Few councils were treated: read an estimate with its interval and detectable effect.",
+        ],
+        about=[
+            f"Data: {strands}.",
+            f"Source: {SOURCE}.",
+            f"Analysis plan {plan.hash}; data {data_hashes}.",
+            f"Counts of children from 1 to {plan.disclosure.threshold} are suppressed.",
+            f"National and regional counts are rounded to {plan.disclosure.rounding}.",
+            "Figures published by the Department are shown as published, with its suppression.",
+            "Percentages and rates are rounded half up to one decimal.",
+            *LEGEND,
+        ],
+        contact=[contact],
+        width=COVER_WIDTH,
+    )

@@ -1,0 +1,186 @@
+"""The tables of the workbook: what each sheet shows, rounded and with symbols."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from pilot_eval.disclosure.rounding import round_half_up
+from pilot_eval.disclosure.symbols import (
+    NOT_APPLICABLE,
+    ROUNDS_TO_ZERO,
+    UNAVAILABLE,
+    show_value,
+)
+from pilot_eval.plan import EvaluationPlan
+
+METHODS = {
+    "robust": "Robust: randomisation test",
+    "sharp": "Sharp: size-adjusted t test",
+    "cr2": "Cluster-robust: CR2 t test",
+    "none": "None: described only",
+}
+P_DECIMALS = 3
+ENGLAND = "E92000001"
+
+#: Column of the evidence -> heading; headings with units as the guidance asks.
+RESULT_COLUMNS = {
+    "estimate": "Estimate",
+    "conf_low": "Confidence interval, lower end",
+    "conf_high": "Confidence interval, upper end",
+    "mde": "Minimum detectable effect",
+    "bound_low": "Lowest estimate that suppression allows",
+    "bound_high": "Highest estimate that suppression allows",
+}
+FAMILIES = {
+    "delay": "Delay: changes in timeliness in the pilot councils against comparators",
+    "safety": "Safety: changes in children's outcomes in the pilot councils against comparators",
+    "activity": "Activity: changes in levels of work in the pilot councils against comparators",
+}
+
+
+def tabulate_results(plan: EvaluationPlan, evidence: pd.DataFrame, *, family: str) -> pd.DataFrame:
+    """Lay out the evidence of one family of outcomes for readers of a spreadsheet.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    evidence : pandas.DataFrame
+        `Evidence.table`.
+    family : str
+        delay, safety or activity.
+
+    Returns
+    -------
+    pandas.DataFrame of str and float
+        One row an outcome, scenario, strand and method; symbols in brackets where there is no
+        figure.
+    """
+    rows = evidence[evidence["family"] == family]
+    columns = {
+        "Outcome": [_label_outcome(plan, key) for key in rows["outcome"]],
+        "Scenario": [_label_scenario(plan, key) for key in rows["scenario"]],
+        "Data": rows["strand"].to_list(),
+        "Method": [METHODS.get(method, method) for method in rows["method"]],
+        "Unit": rows["unit"].to_list(),
+    }
+    for column, heading in RESULT_COLUMNS.items():
+        columns[heading] = [show_estimate(value) for value in rows[column]]
+    columns["P-value"] = [show_estimate(value, decimals=P_DECIMALS) for value in rows["p_value"]]
+    columns["Treated councils"] = [_show_whole(value) for value in rows["n_treated"]]
+    columns["Comparator councils"] = [_show_whole(value) for value in rows["n_comparators"]]
+    columns["Fragile"] = [_show_flag(value) for value in rows["fragile"]]
+    columns["Remarks"] = ["" if pd.isna(text) else str(text) for text in rows["reason"]]
+    frame = pd.DataFrame(columns, dtype=object)
+    return frame.assign(Remarks=frame["Remarks"].replace("", "None"))
+
+
+def tabulate_indicator(
+    indicators: pd.DataFrame, names: dict[str, str], *, indicator: str
+) -> pd.DataFrame:
+    """Lay out one indicator: a row a council (England first), a column a year.
+
+    Parameters
+    ----------
+    indicators : pandas.DataFrame
+        As `load_published` returns it (or protected figures in the same shape).
+    names : dict of str to str
+        council_code -> name.
+    indicator : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Figures to one decimal and symbols.
+    """
+    own = indicators[indicators["indicator"] == indicator]
+    shown = own.assign(
+        shown=[
+            bracket(show_value(value, status, decimals=1))
+            for value, status in zip(own["value"], own["value_status"], strict=True)
+        ]
+    )
+    wide = shown.pivot(index="council_code", columns="year_ending", values="shown")
+    wide = wide.astype(object).where(wide.notna(), bracket(UNAVAILABLE))
+    wide.columns = [name_year(year) for year in wide.columns]
+    order = sorted(wide.index, key=lambda code: (code != ENGLAND, names.get(code, code)))
+    wide = wide.loc[order]
+    wide.insert(0, "Council", [names.get(code, "England") for code in order])
+    return wide.rename_axis("Area code").reset_index()
+
+
+def show_estimate(value: float, *, decimals: int = 1) -> float | str:
+    """Show an estimate to some decimals, or a symbol in brackets.
+
+    Parameters
+    ----------
+    value : float
+    decimals : int
+
+    Returns
+    -------
+    float or str
+    """
+    if value is None or pd.isna(value):
+        return bracket(NOT_APPLICABLE)
+    if math.isinf(value):
+        return "no limit"
+    shown = float(round_half_up(value, decimals=decimals))
+    return bracket(ROUNDS_TO_ZERO) if shown == 0 and value != 0 else shown
+
+
+def bracket(shown: float | str) -> float | str:
+    """Write a symbol as the spreadsheet guidance does, in square brackets.
+
+    Parameters
+    ----------
+    shown : float or str
+
+    Returns
+    -------
+    float or str
+
+    Examples
+    --------
+    >>> bracket("c"), bracket(4.2)
+    ('[c]', 4.2)
+    """
+    return f"[{shown}]" if isinstance(shown, str) else shown
+
+
+def name_year(year_ending: int) -> str:
+    """Name the year that ends on 31 March.
+
+    Parameters
+    ----------
+    year_ending : int
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_year(2012)
+    '2011-12'
+    """
+    return f"{year_ending - 1}-{year_ending % 100:02d}"
+
+
+def _label_outcome(plan: EvaluationPlan, key: str) -> str:
+    return plan.outcomes[key].label if key in plan.outcomes else key
+
+
+def _label_scenario(plan: EvaluationPlan, key: str) -> str:
+    return plan.scenarios[key].short if key in plan.scenarios else key
+
+
+def _show_whole(value: float) -> int | str:
+    return bracket(NOT_APPLICABLE) if pd.isna(value) else int(value)
+
+
+def _show_flag(value: object) -> str:
+    if pd.isna(value):
+        return bracket(NOT_APPLICABLE)
+    return "yes" if value in (True, "True") else "no"

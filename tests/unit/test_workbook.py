@@ -1,0 +1,171 @@
+"""The workbook and the tidy files: right sheets, right figures, symbols kept, the same bytes."""
+
+import io
+import shutil
+import subprocess
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from pilot_eval.errors import DataError
+from pilot_eval.evidence import EVIDENCE_COLUMNS
+from pilot_eval.plan import load_plan
+from pilot_eval.reference.records import council_names, load_councils
+from pilot_eval.reporting.ees import META_COLUMNS, PLACE_COLUMNS, write_ees
+from pilot_eval.reporting.workbook import write_workbook
+from pilot_eval.sources.published import load_published
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return load_plan()
+
+
+@pytest.fixture(scope="module")
+def indicators():
+    return load_published()
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    """Three rows by hand: an estimate, a fragile one, one that cannot be had."""
+    base = dict.fromkeys(EVIDENCE_COLUMNS) | {
+        "strand": "published",
+        "scenario": "announced",
+        "outcome": "repeat_plan_pct",
+        "family": "safety",
+        "unit": "percentage points",
+        "method": "robust",
+        "n_treated": 5,
+        "n_comparators": 138,
+        "plan_hash": "abc",
+        "data_hash": "def",
+    }
+    rows = [
+        base
+        | {"estimate": 4.25, "conf_low": -2.04, "conf_high": float("inf"), "p_value": 0.0624}
+        | {"mde": 7.0, "bound_low": 4.1, "bound_high": 4.3, "fragile": False, "reason": ""},
+        base
+        | {"method": "sharp", "estimate": 4.25, "p_value": 0.0001, "fragile": True}
+        | {"reason": "rests on variance following size"},
+        base | {"scenario": "granted", "method": "none", "fragile": None, "reason": "withheld"},
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def book_path(tmp_path_factory, plan, evidence, indicators):
+    path = tmp_path_factory.mktemp("book") / "tables.xlsx"
+    names = council_names()
+    return write_workbook(path, plan=plan, evidence=evidence, indicators=indicators, names=names)
+
+
+@pytest.fixture(scope="module")
+def book(book_path):
+    return openpyxl.load_workbook(io.BytesIO(book_path.read_bytes()))
+
+
+def read_table(sheet):
+    """Read a sheet's one marked-up table."""
+    (table,) = sheet.tables.values()
+    rows = [[cell.value for cell in row] for row in sheet[table.ref]]
+    return pd.DataFrame(rows[1:], columns=[head.split("\n")[0] for head in rows[0]])
+
+
+def test_cover_contents_notes_then_one_table_a_sheet(book, plan):
+    assert book.sheetnames[:3] == ["Cover", "Contents", "Notes"]
+    assert all(len(book[name].tables) == 1 for name in book.sheetnames[1:])
+    listed = [row[0] for row in book["Contents"].iter_rows(min_row=4, values_only=True)]
+    assert listed == book.sheetnames[3:]
+    titles = " ".join(str(book[name]["A1"].value) for name in book.sheetnames)
+    assert all(outcome.label in titles for outcome in plan.outcomes.values())
+
+
+def test_symbols_and_notes_are_explained_where_they_are_used(book):
+    for name in book.sheetnames[3:]:
+        words = [str(cell.value) for row in book[name].iter_rows(max_row=12) for cell in row]
+        assert any(word.startswith("[c]: confidential") for word in words)
+        heads = [word for word in words if "[note " in word]
+        numbers = {int(word.split("[note ")[1].rstrip("]")) for word in heads}
+        assert numbers
+        assert numbers <= set(read_table(book["Notes"])["Note number"])
+
+
+def test_results_are_rounded_and_say_when_there_is_none(book):
+    table = read_table(book["Table_1"])
+    first, second, third = table.to_dict("records")
+    assert first["Estimate"] == 4.3
+    assert first["Confidence interval, lower end"] == -2.0
+    assert first["Confidence interval, upper end"] == "no limit"
+    assert (first["P-value"], second["P-value"], third["P-value"]) == (0.062, "[low]", "[z]")
+    assert (first["Fragile"], second["Fragile"], third["Fragile"]) == ("no", "yes", "[z]")
+    assert (third["Estimate"], third["Remarks"]) == ("[z]", "withheld")
+
+
+# DfE, Characteristics of children in need: England's repeat plans, 13.3% in 2010-11; Westminster's
+# are suppressed in 2011-12, and what was withheld for Hackney is printed as a gap, not as 0.
+def test_figures_and_their_suppression_come_through(book, plan):
+    sheets = {book[name]["A1"].value.split(",")[0]: name for name in book.sheetnames[3:]}
+    repeat = read_table(book[sheets[plan.outcomes["repeat_plan_pct"].label]])
+    repeat = repeat.set_index("Council")
+    assert repeat.loc["England", "2010-11"] == 13.3
+    assert repeat.loc["Westminster", "2011-12"] == "[c]"
+    in_time = read_table(book[sheets[plan.outcomes["ia_within_10wd_pct"].label]])
+    assert in_time.set_index("Council").loc["Hackney", "2011-12"] == "[x]"
+
+
+def test_the_same_tables_give_the_same_bytes(book_path, tmp_path, plan, evidence, indicators):
+    again = write_workbook(
+        tmp_path / "other name.xlsx",
+        plan=plan,
+        evidence=evidence,
+        indicators=indicators,
+        names=council_names(),
+    )
+    assert again.read_bytes() == book_path.read_bytes()
+
+
+def test_the_workbook_can_be_looked_at(book_path, tmp_path):
+    office = shutil.which("soffice")
+    if office is None:
+        pytest.skip("LibreOffice is not installed: the sheets cannot be looked at as pages")
+    command = [office, f"-env:UserInstallation=file://{tmp_path}/profile", "--headless"]
+    command += ["--convert-to", "pdf", "--outdir", str(tmp_path), str(book_path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    assert (tmp_path / "tables.pdf").stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def tidy(tmp_path_factory, plan, indicators):
+    folder = tmp_path_factory.mktemp("ees")
+    paths = write_ees(folder, plan=plan, indicators=indicators, councils=load_councils())
+    return [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
+
+
+def test_tidy_data_have_the_services_shape(tidy, plan):
+    data, meta = tidy
+    assert list(data.columns[: len(PLACE_COLUMNS)]) == list(PLACE_COLUMNS)
+    assert list(meta.columns) == list(META_COLUMNS)
+    # Every column that is no time or place is described, once.
+    assert list(meta["col_name"]) == list(data.columns[len(PLACE_COLUMNS) :])
+    assert set(meta["col_name"]) == set(plan.outcomes)
+    assert not data.duplicated(["time_period", "geographic_level", "new_la_code"]).any()
+    assert (data["time_identifier"] == "Financial year").all()
+    assert sorted(set(data["time_period"])) == ["200910", "201011", "201112", "201213", "201314"]
+
+
+def test_tidy_data_hold_figures_and_symbols_as_published(tidy):
+    data = tidy[0].set_index(["time_period", "la_name"])
+    assert data.loc[("201011", ""), "repeat_plan_pct"] == "13.3"
+    assert data.loc[("201112", "Westminster"), "repeat_plan_pct"] == "c"
+    assert data.loc[("201112", "Hackney"), "ia_within_10wd_pct"] == "x"
+    hackney = data.loc[("201112", "Hackney")]
+    assert (hackney["region_code"], hackney["old_la_code"]) == ("E12000007", "204")
+
+
+def test_an_unknown_area_is_refused(tmp_path, plan, indicators):
+    known = indicators[indicators["indicator"] == "repeat_plan_pct"]
+    strange = known.head(1).assign(council_code="E99999999")
+    with pytest.raises(DataError, match="`council_code`"):
+        write_ees(tmp_path, plan=plan, indicators=strange, councils=load_councils())
