@@ -9,10 +9,13 @@ import pandas as pd
 import pytest
 from project_folder import ROOT
 
+from pilot_eval.assurance.placebo import placebo_in_time
 from pilot_eval.evaluation import DROPPED_COLUMNS, EFFECT_COLUMNS
 from pilot_eval.evidence import EVIDENCE_COLUMNS
+from pilot_eval.measures.panel import build_panel
 from pilot_eval.plan import EvaluationPlan, Outcome, load_plan
 from pilot_eval.reporting.display import format_number
+from pilot_eval.sources.published import load_published
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "reports/README.md")),
@@ -20,8 +23,9 @@ PAGES = [
 ]
 MOST_README_LINES = 150
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-MODULE = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
-MACHINE = re.compile(r"(?<![\w.])/(?:home|Users|root|tmp|work|usr)/|[A-Z]:\\|localhost|127\.0")
+MODULE = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`(?:[:,] `(\w+)`)?")
+MACHINE = re.compile(r"/home/|/root/|/Users/|/work/(?:main|shared)|/bash_jobs")
+MENTION = re.compile(r"\bdocs/[a-z0-9/_-]+\.md(?:#[\w-]+)?")
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -80,12 +84,26 @@ def test_every_relative_link_and_anchor_resolves(page):
 
 def test_every_module_and_test_that_is_named_exists(page):
     missing = []
-    for name, function in MODULE.findall(read(page)):
+    for name, test, inside in MODULE.findall(read(page)):
         found = [base / name for base in (ROOT, ROOT / "src" / "pilot_eval", ROOT / "tests")]
         files = [path for path in found if path.is_file()]
         files += (ROOT / "src").rglob(name) if "/" not in name else []
-        if not files or (function and f"def {function}(" not in read(files[0])):
-            missing.append(f"{name}::{function}" if function else name)
+        wanted = f"def {test}(" if test else inside
+        if not any(wanted in read(path) for path in files):
+            missing.append(f"{name} {wanted}")
+    assert missing == []
+
+
+@pytest.mark.parametrize("folder", ["src", "notebooks", "tests", "benchmarks", "."])
+def test_every_page_that_code_mentions_exists(folder):
+    missing = []
+    for path in (ROOT / folder).glob("*" if folder == "." else "**/*"):
+        if path.suffix not in (".py", ".toml", ".ipynb", ".j2", ".yml", ".css"):
+            continue
+        for mention in set(MENTION.findall(read(path))):
+            name, _, anchor = mention.partition("#")
+            if not (ROOT / name).is_file() or (anchor and anchor not in anchors(ROOT / name)):
+                missing.append(f"{page_name(path)}: {mention}")
     assert missing == []
 
 
@@ -185,7 +203,18 @@ def test_the_readme_states_repeat_plans_as_in_the_evidence(evidence):
         row = evidence.loc[(scenario, "repeat_plan_pct", "robust")]
         figures = [format_number(row[key]) for key in ("estimate", "conf_low", "conf_high")]
         assert re.search(rf"{figures[0]} .{{0,120}}?{figures[1]} to {figures[2]}", text), scenario
-    assert bool(evidence.loc[("granted_march", "repeat_plan_pct", "robust"), "fragile"])
+    four = evidence.loc[("granted_march", "repeat_plan_pct", "robust")]
+    assert bool(four["fragile"])
+    assert f"{four['p_romano_wolf']:.2f} instead of {four['p_value']:.2f}" in text
+
+
+def test_the_readme_states_the_change_before_the_trial_as_computed():
+    plan, table = load_plan(ROOT / "evaluation.toml"), load_published()
+    before = placebo_in_time(
+        plan, build_panel(table, plan), scenario="granted_march", outcome="repeat_plan_pct"
+    )
+    risen = format_number(before["estimate"].iloc[0])
+    assert f"had already risen {risen} points more" in " ".join(read(ROOT / "README.md").split())
 
 
 def test_version_and_changelog_agree_with_the_project():
