@@ -114,7 +114,8 @@ def _positive(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from pilot_eval.project import find_root
-    from pilot_eval.runner.run import RunRequest, run_evaluation
+    from pilot_eval.runner.request import RunRequest
+    from pilot_eval.runner.run import run_evaluation
 
     result = run_evaluation(
         RunRequest(

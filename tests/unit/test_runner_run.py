@@ -16,7 +16,8 @@ from project_folder import ROOT, add_notebook, make_project
 from pilot_eval.errors import DataError, ParameterError, PilotEvalError
 from pilot_eval.runner import notebooks
 from pilot_eval.runner.notebooks import Task
-from pilot_eval.runner.run import RunRequest, run_evaluation
+from pilot_eval.runner.request import RunRequest
+from pilot_eval.runner.run import run_evaluation
 
 FIGURE = """\
 import base64, io

@@ -65,7 +65,13 @@ class Page:
     body: str
 
 
-def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> None:
+def build_site(
+    notebooks: Sequence[Path],
+    facts: SiteFacts,
+    folder: Path,
+    *,
+    labels: Mapping[str, str] | None = None,
+) -> None:
     """Write the report: its pages, and where a browser is found a PDF of all of them.
 
     Parameters
@@ -75,8 +81,12 @@ def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> Non
     facts : SiteFacts
     folder : pathlib.Path
         Where to write.
+    labels : mapping, optional
+        Notebook -> its name in the menu, where that is not made of its file name.
     """
-    pages = sorted((_read_page(path) for path in notebooks), key=lambda page: page.name != "index")
+    named = labels or {}
+    read = [_read_page(path, named.get(path.stem, "")) for path in notebooks]
+    pages = sorted(read, key=lambda page: page.name != "index")
     if not pages or pages[0].name != "index":
         pages = [_empty_index(facts), *pages]
     for page in pages:
@@ -96,14 +106,14 @@ def build_site(notebooks: Sequence[Path], facts: SiteFacts, folder: Path) -> Non
         (folder / f"{page.name}.html").write_text(text, encoding="utf-8", newline="\n")
 
 
-def _read_page(path: Path) -> Page:
+def _read_page(path: Path, label: str) -> Page:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
     summary = path.stem == SUMMARY
     body = make_accessible(render_notebook(notebook, code=not summary))
-    title = read_title(body) or path.stem
-    label = "Summary" if summary else _shorten(path.stem)
+    title = ": ".join(part for part in (label, read_title(body) or path.stem) if part)
+    label = "Summary" if summary else label or _shorten(path.stem)
     return Page(name="index" if summary else path.stem, title=title, label=label, body=body)
 
 

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.plan import ComparatorRule
+from pilot_eval.reference.working_days import Convention
 
 if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
@@ -83,10 +84,7 @@ VOCABULARY: Mapping[str, Rule] = {
     "data_folder": Rule(type=_TEXT, says="be empty or the path of a folder of returns"),
     "data_format": Rule(type=Literal["xml", "csv", "parquet"], says="be xml, csv or parquet"),
     "data_cut": Rule(type=_DATE, says="be empty or a date written 2013-03-31"),
-    "day_convention": Rule(
-        type=Literal["start_is_day_zero", "end_counts"],
-        says="be start_is_day_zero or end_counts",
-    ),
+    "convention": Rule(type=Convention, says=f"be {' or '.join(get_args(Convention))}"),
     "clock": Rule(type=_TEXT, says="be the name of a clock"),
     "horizon": Rule(
         type=Annotated[int, Field(ge=1, le=400)], says="be a number of working days from 1 to 400"

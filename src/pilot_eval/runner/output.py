@@ -1,0 +1,116 @@
+"""What a run writes beside its evidence: pages, register of outputs, manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pilot_eval.runner.manifest import (
+    describe_code,
+    describe_versions,
+    hash_data,
+    hash_outputs,
+    summarise_hashes,
+)
+from pilot_eval.runner.notebooks import Executed
+from pilot_eval.runner.request import NOTEBOOKS, Prepared, RunRequest
+
+PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
+OWN = "councils of the analyst's own table {name}"
+
+Tell = Callable[[str], None]
+
+
+def write_register_of_outputs(request: RunRequest, prepared: Prepared, folder: Path) -> None:
+    """Write ``outputs.csv``, by which the release check judges every file."""
+    from pilot_eval.disclosure.register import describe_outputs, write_register
+
+    own = request.table_file
+    disclosure = prepared.plan.disclosure
+    entries = describe_outputs(
+        folder,
+        strand="census" if own else "published",
+        population=OWN.format(name=own.name) if own else PUBLISHED,
+        threshold=disclosure.threshold,
+        rounding=disclosure.rounding,
+    )
+    write_register(folder, entries)
+
+
+def write_pages(
+    request: RunRequest,
+    prepared: Prepared,
+    executed: Sequence[Executed],
+    folder: Path,
+    tell: Tell,
+) -> None:
+    """Write the report's pages from what was executed without a fault."""
+    if not executed:
+        return
+    from pilot_eval.reporting.site import SiteFacts, build_site
+    from pilot_eval.runner.refresh import tidy_file
+
+    for result in executed:
+        if result.ok:
+            tidy_file(result.path)
+    facts = SiteFacts(
+        plan_title=prepared.plan.title,
+        plan_hash=prepared.plan.hash,
+        data_hash=summarise_hashes(hash_data(request.root, request.table_file)),
+        seed=prepared.plan.seed,
+        parameters=_shared_parameters(prepared),
+        failures={
+            result.name: f"{result.cell}: {result.error}" for result in executed if not result.ok
+        },
+    )
+    tell("Writing the report ...")
+    labels = {name: page.label for name, page in prepared.pages.items() if page.label}
+    build_site([result.path for result in executed if result.ok], facts, folder, labels=labels)
+
+
+def _shared_parameters(prepared: Prepared) -> dict[str, str]:
+    values: dict[str, set[str]] = {}
+    for page in prepared.pages.values():
+        for name, value in page.parameters.items():
+            values.setdefault(name, set()).add(str(value))
+    return {name: found.pop() for name, found in sorted(values.items()) if len(found) == 1}
+
+
+def write_manifest(
+    request: RunRequest,
+    prepared: Prepared,
+    executed: Sequence[Executed],
+    folder: Path,
+    started: datetime,
+) -> None:
+    """Write ``manifest.json``: what another analyst needs to make the run again."""
+    from pilot_eval.reporting.pdf import NO_BROWSER, PDF_NAME
+
+    pdf = PDF_NAME if (folder / PDF_NAME).exists() else NO_BROWSER
+    manifest = {
+        "plan": prepared.plan.model_dump(mode="json"),
+        "plan_hash": prepared.plan.hash,
+        "seed": prepared.plan.seed,
+        "parameters": {name: page.parameters for name, page in prepared.pages.items()},
+        "table": request.table_file.name if request.table_file else None,
+        "data": hash_data(request.root, request.table_file),
+        "code": describe_code(request.root),
+        "versions": describe_versions(),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notebooks": [_describe(result) for result in executed],
+        "pdf": pdf if executed else "no notebooks were run",
+        "outputs": hash_outputs(folder),
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True, default=str)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _describe(result: Executed) -> dict[str, Any]:
+    described = asdict(result)
+    described.update(path=f"{NOTEBOOKS}/{result.path.name}", seconds=round(result.seconds, 1))
+    return described
