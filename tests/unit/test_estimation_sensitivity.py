@@ -3,11 +3,12 @@
 docs/methods-estimators.md, block RR.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 from scipy.stats import norm, ttest_ind
-from scipy.stats import t as t_dist
 
 from pilot_eval.assurance.fixed_length import second_sum_map, shortest_estimator
 from pilot_eval.assurance.sensitivity import (
@@ -127,23 +128,38 @@ def test_coverage_at_the_edge_of_the_restriction(restriction, n_draws):
     assert inside / n_draws >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / n_draws)
 
 
-def test_few_treated_widen_the_interval_to_the_t_interval():
-    # With M = 0 and one pre-trial period the estimator is b(0) + b(-2): a difference in means of
-    # one change a council, whose Welch interval is known.
+def test_few_treated_keep_the_standard_error_and_add_degrees_of_freedom():
     rng = np.random.default_rng(3)
-    outcomes = rng.normal(size=(30, 3))
+    outcomes = rng.normal(size=(30, 6))
     treated = np.arange(30) < 5
-    study = estimate_event_study(outcomes, np.where(treated, 2.0, np.nan))
+    study = estimate_event_study(outcomes, np.where(treated, 3.0, np.nan))
     plain = trend_evidence(study)
     few = trend_evidence(study, few_treated=True)
     jump = study.changes[:, study.event_times == 0][:, 0]
     welch = ttest_ind(jump[treated], jump[~treated], equal_var=False)
     assert few.df == pytest.approx(welch.df)
-    lengths = [
-        bound.conf_high - bound.conf_low
-        for bound in (bound_trends(data, 0.0, "smoothness") for data in (plain, few))
-    ]
-    assert lengths[1] / lengths[0] == pytest.approx(t_dist.ppf(0.975, few.df) / norm.ppf(0.975))
+    assert few.std_error == pytest.approx(plain.std_error)
+    assert plain.effect / few.std_error == pytest.approx(welch.statistic)
+    wide, narrow = (
+        bound_trends(data, 0.5, "smoothness") for data in (few, replace(few, df=np.inf))
+    )
+    assert wide.conf_high - wide.conf_low > narrow.conf_high - narrow.conf_low
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("few_treated", "least", "most"), [(True, 0.93, 0.99), (False, 0.5, 0.8)])
+def test_coverage_with_five_treated_of_152(few_treated, least, most):
+    # Parallel trends, AR(1) with 0.6, M = 0: the hardest case for a covariance learnt from five.
+    rng, inside = np.random.default_rng(1), 0
+    for _ in range(400):
+        y = rng.normal(size=(152, 6))
+        for t in range(1, 6):
+            y[:, t] = 0.6 * y[:, t - 1] + 0.8 * y[:, t]
+        study = estimate_event_study(y, np.where(np.arange(152) < 5, 4.0, np.nan))
+        data = trend_evidence(study, few_treated=few_treated)
+        found = bound_trends(data, 0.0, "smoothness")
+        inside += found.conf_low <= 0 <= found.conf_high
+    assert least < inside / 400 < most
 
 
 def test_evidence_from_an_event_study_takes_the_complete_run_of_event_times():

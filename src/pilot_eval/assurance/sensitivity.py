@@ -111,14 +111,16 @@ def trend_evidence(
     target : float array (n_post,), optional
         Weights of post-treatment effects; default: event time 0 alone.
     few_treated : bool
-        Carry the Satterthwaite degrees of freedom of the effect, so that the intervals are as
-        wide as its t interval asks. Needed below 20 treated councils (coverage measured in
+        Take the coefficients' correlations from the comparators and the scale from the treated,
+        with its Satterthwaite degrees of freedom, so that the intervals are as wide as the
+        effect's t interval asks. Needed below 20 treated councils (coverage measured in
         ``docs/methods-estimators.md``, block RR).
 
     Returns
     -------
     TrendEvidence
-        Covariance by Bell and McCaffrey's correction of the collapsed changes.
+        Covariance by Bell and McCaffrey's correction of the collapsed changes, unless
+        `few_treated`.
 
     Raises
     ------
@@ -140,21 +142,33 @@ def trend_evidence(
     n_post = last + 1
     target = np.eye(n_post)[0] if target is None else np.asarray(target, dtype=float)
     changes = study.changes[:, chosen]
+    covariance, df = change_covariance(changes, study.treated), np.inf
+    if few_treated:
+        covariance, df = _few_treated_covariance(changes, study.treated, target)
     return TrendEvidence(
         estimates=study.estimates[chosen],
-        covariance=change_covariance(changes, study.treated),
+        covariance=covariance,
         n_pre=int(chosen.sum()) - n_post,
         target=target,
-        df=_welch_df(changes[:, -n_post:] @ target, study.treated) if few_treated else np.inf,
+        df=df,
     )
 
 
-def _welch_df(change: np.ndarray, treated: np.ndarray) -> float:
-    """Satterthwaite degrees of freedom of a difference in means with unequal spread."""
-    groups = (change[treated], change[~treated])
-    parts = [(group.var(ddof=1) / len(group), len(group) - 1) for group in groups]
-    total = sum(part for part, _ in parts)
-    return float(total**2 / sum(part**2 / df for part, df in parts))
+def _few_treated_covariance(
+    changes: np.ndarray, treated: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Take the shape of the covariance from comparators, its scale from the treated.
+
+    A covariance of many coefficients cannot be learnt from a few treated councils; weights chosen
+    by it would fit its noise. The standard error of the effect is the same as without.
+    """
+    own, others = changes[treated], changes[~treated]
+    shape = np.cov(others, rowvar=False)
+    effect = changes[:, -len(target) :] @ target
+    ratio = effect[treated].var(ddof=1) / effect[~treated].var(ddof=1)
+    parts = ratio / len(own), 1 / len(others)
+    spread = parts[0] ** 2 / (len(own) - 1) + parts[1] ** 2 / (len(others) - 1)
+    return sum(parts) * shape, float(sum(parts) ** 2 / spread)
 
 
 def _widened(evidence: TrendEvidence, alpha: float) -> TrendEvidence:
