@@ -32,11 +32,6 @@ def bound_design(plan: EvaluationPlan, design: Design) -> tuple[pd.DataFrame, fl
         Largest multiple at which the interval still leaves zero out; NaN where it holds zero even
         under parallel trends, or there is no pre-trial coefficient.
 
-    Notes
-    -----
-    The covariance is corrected for few treated councils but the critical values are those of
-    large samples: read the intervals as the least uncertainty there is.
-
     References
     ----------
     Rambachan and Roth (2023), Review of Economic Studies 90(5), relative magnitudes.
@@ -52,7 +47,7 @@ def bound_design(plan: EvaluationPlan, design: Design) -> tuple[pd.DataFrame, fl
     start = np.where(treated, float(len(design.pre)), np.nan)
     study = estimate_event_study(figures[whole].to_numpy(float), start)
     target = np.full(len(design.post), 1 / len(design.post))
-    evidence = trend_evidence(study, target)
+    evidence = trend_evidence(study, target, few_treated=True)
     rows = []
     for times in MAGNITUDES:
         bounds = bound_trends(evidence, times, alpha=plan.inference.alpha, seed=plan.seed)

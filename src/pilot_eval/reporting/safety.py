@@ -1,0 +1,234 @@
+"""Safety as tables and figures: margins and verdicts, funnel plots, a trial under way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.monitoring.funnel import Funnel, compute_funnel
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.records import council_names
+from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
+from pilot_eval.reporting.figures import (
+    DARK_BLUE,
+    DARK_PINK,
+    GREY,
+    ORANGE,
+    TEXT,
+    canvas,
+    year_label,
+)
+
+
+def tabulate_margins(plan: EvaluationPlan) -> Table:
+    """List the margins and why each was chosen before the results."""
+    rows = [
+        {
+            "Outcome": outcome.label,
+            "Harm if it": outcome.harm,
+            "Margin": outcome.margin,
+            "Why": outcome.margin_reason,
+        }
+        for outcome in plan.outcomes.values()
+        if outcome.margin is not None
+    ]
+    return Table(frame=pd.DataFrame(rows), caption="Non-inferiority margins, in percentage points")
+
+
+def tabulate_verdicts_of_safety(
+    plan: EvaluationPlan, assessed: pd.DataFrame, *, method: str = "robust"
+) -> Table:
+    """Show each outcome's verdict under each scenario by one method.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    assessed : DataFrame
+        As from `assess_safety`.
+    method : str
+
+    Returns
+    -------
+    Table
+    """
+    rows = assessed[assessed["method"].isin([method, "none"])]
+    frame = pd.DataFrame(
+        {
+            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
+            "Scenario": [plan.scenarios[key].short for key in rows["scenario"]],
+            "Verdict": rows["verdict"].to_list(),
+            "Least harm": rows["least_harm"].to_list(),
+            "Most harm": rows["most_harm"].to_list(),
+            "Margin": rows["margin"].to_list(),
+            "p": rows["p_value"].to_list(),
+            "p, family": rows["p_value_adjusted"].to_list(),
+        }
+    )
+    return Table(
+        frame=frame,
+        caption=f"Verdicts on safety ({method} test): ends of the interval, harm counted positive",
+        decimals={"p": 3, "p, family": 3},
+    )
+
+
+def adjusted_p_values(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the family-adjusted p-values out of the evidence, as `assess_safety` wants them."""
+    rows = table[table["p_romano_wolf"].notna()]
+    columns = ["strand", "scenario", "outcome", "method", "p_romano_wolf"]
+    return rows[columns].rename(columns={"p_romano_wolf": "p_value_adjusted"})
+
+
+def plot_funnel(
+    plan: EvaluationPlan,
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    year: int,
+    marked: tuple[str, ...],
+) -> Figure:
+    """Plot every council's percentage against its cases, with limits that allow for spread.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    panel : DataFrame
+        As from `build_panel`.
+    outcome : str
+        An outcome in percent.
+    year : int
+        Year ending 31 March.
+    marked : tuple of str
+        Council codes to name.
+
+    Returns
+    -------
+    Figure
+        Its numbers: the marked councils.
+    """
+    rows = panel[(panel["outcome"] == outcome) & (panel["period"] == year)]
+    rows = rows.dropna(subset=["numerator", "denominator"])
+    funnel = compute_funnel(rows["council_code"], rows["numerator"], rows["denominator"])
+    shown = funnel.councils[funnel.councils["council_code"].isin(marked)]
+    beyond = shown[shown["position"].str.endswith("99.8%")]
+    names = council_names()
+    said = ", ".join(names[code] for code in beyond["council_code"]) or "none of the pilots"
+    title = (
+        f"{plan.outcomes[outcome].label}, {year_label(year)}: {said} outside the 99.8% limits, "
+        f"which allow for a spread of {format_number(funnel.tau)} points between councils"
+    )
+    png = _draw_funnel(funnel, shown, names, plan.outcomes[outcome].label)
+    numbers = shown.assign(council=shown["council_code"].map(names))
+    numbers = numbers[["council", "value", "cases", "low_998", "high_998", "position"]]
+    return Figure(
+        name=f"funnel_{outcome}_{year}",
+        title=title,
+        alt=f"Funnel plot, one dot a council against its number of cases. {title}.",
+        numbers=numbers.rename(
+            columns={
+                "council": "Council",
+                "value": "Percent",
+                "cases": "Cases",
+                "low_998": "Lower limit",
+                "high_998": "Upper limit",
+                "position": "Position",
+            }
+        ).round(1),
+        png=png,
+    )
+
+
+def plot_looks(looks: pd.DataFrame, *, title: str) -> Figure:
+    """Plot a trial's statistic against its boundary, look by look.
+
+    Parameters
+    ----------
+    looks : DataFrame
+        As from `monitor_trial`.
+    title : str
+        The finding; says that the data are simulated where they are.
+
+    Returns
+    -------
+    Figure
+    """
+    with canvas(height=4.2) as (figure, axes):
+        months = looks["months_after"]
+        axes.plot(months, looks["boundary"], "--", color=TEXT, lw=2, label="Boundary for an alarm")
+        axes.plot(months, looks["z"], color=DARK_BLUE, lw=2.5, marker="o", label="Statistic")
+        alarm = looks[looks["alarm"]]
+        axes.plot(alarm["months_after"], alarm["z"], "D", color=DARK_PINK, ms=9, label="Alarm")
+        axes.set_ylim(min(-1, looks["z"].min() - 0.5), min(looks["boundary"].max(), 7) + 0.5)
+        axes.set_xlabel("Months since the start")
+        axes.set_ylabel("Standard deviations, harm upwards")
+        axes.legend(frameon=False)
+        png = save_canvas(figure)
+    numbers = looks[["months_after", "estimate", "z", "boundary", "alarm", "p_anytime"]]
+    return Figure(
+        name="looks",
+        title=title,
+        alt=f"Line chart of a statistic and its boundary over the months. {title}.",
+        numbers=numbers.round(2).rename(
+            columns={
+                "months_after": "Months",
+                "estimate": "Estimate",
+                "z": "Statistic",
+                "boundary": "Boundary",
+                "alarm": "Alarm",
+                "p_anytime": "Anytime p",
+            }
+        ),
+        png=png,
+    )
+
+
+def tabulate_detection(found: pd.DataFrame) -> Table:
+    """Show how soon harms of stated sizes would raise an alarm (simulated trials)."""
+    frame = pd.DataFrame(
+        {
+            "Harm, points": found["harm"],
+            "Method": found["method"].str.replace("_", " "),
+            "Found in 24 months, percent": 100 * found["detected"],
+            "Median months": found["median_months"],
+            "Within 6, percent": 100 * found["within_6"],
+            "Within 12, percent": 100 * found["within_12"],
+        }
+    )
+    return Table(
+        frame=frame,
+        caption="Simulated: months until an alarm, by size of harm (0 shows false alarms)",
+        decimals={"Median months": 0},
+    )
+
+
+def _draw_funnel(funnel: Funnel, shown: pd.DataFrame, names: dict[str, str], label: str) -> bytes:
+    others = funnel.councils.drop(shown.index)
+    with canvas(height=5.0) as (figure, axes):
+        curves = funnel.curves
+        for side in ("low", "high"):
+            axes.plot(curves["cases"], curves[f"{side}_998"], "-", color=TEXT, lw=1.2)
+            axes.plot(curves["cases"], curves[f"{side}_95"], "--", color=GREY, lw=1)
+        axes.axhline(funnel.target, color=ORANGE, lw=1.5)
+        axes.plot(others["cases"], others["value"], "o", color=GREY, ms=4, alpha=0.6)
+        axes.plot(shown["cases"], shown["value"], "D", color=DARK_BLUE, ms=7)
+        for row in shown.itertuples():
+            axes.annotate(
+                names[row.council_code],
+                (row.cases, row.value),
+                xytext=(6, 5),
+                textcoords="offset points",
+                fontsize=9,
+                color=DARK_BLUE,
+            )
+        axes.set_xscale("log")
+        ticks = [tick for tick in (30, 100, 300, 1000, 3000, 10000) if _inside(tick, curves)]
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.minorticks_off()
+        top = np.nanmax(funnel.councils["value"])
+        axes.set_ylim(max(0, funnel.councils["value"].min() - 3), top + 3)
+        axes.set_xlabel("Cases (lines: 95% and 99.8% limits, allowing for spread; solid: average)")
+        axes.set_ylabel("Percent")
+        return save_canvas(figure)
+
+
+def _inside(tick: int, curves: pd.DataFrame) -> bool:
+    return bool(curves["cases"].min() <= tick <= curves["cases"].max())
