@@ -6,6 +6,7 @@ A folder holds one return, or several that the columns LEA and Year tell apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,10 +83,13 @@ def read_folder(
     layouts = [layout_of(folder, header, mapping) for _, header in heads]
     files: dict[str, list[pa.Table]] = {}
     for layout in layouts:
-        for module in layout.values():
+        for key, module in layout.items():
             if module.element not in files:
                 path = folder / f"{module.element}{suffix}"
-                files[module.element] = _read_file(path, read, module, [k for k, _ in heads])
+                returns = [place for place, _ in heads]
+                files[module.element] = _read_file(
+                    path, read, module, _needed(key, module), returns
+                )
     for number, ((_, header), layout) in enumerate(zip(heads, layouts, strict=True)):
         parts = {key: files[module.element][number] for key, module in layout.items()}
         modules = _linked(folder, layout, parts)
@@ -101,7 +105,7 @@ def _headers(
     rows = pa.table({name: table[name].cast(pa.string()) for name in table.column_names})
     heads = []
     for number, row in enumerate(rows.to_pylist(), start=2):
-        header = read_header(path, number, row, root)
+        header = replace(read_header(path, number, row, root), file=path.parent.name)
         heads.append((tuple((row[name] or "").strip() for name in _RETURN_KEY), header))
     if not heads or len({key for key, _ in heads}) < len(heads):
         rule = "have one row for each return"
@@ -113,16 +117,17 @@ def _read_file(
     path: Path,
     read: Callable[[Path, set[str]], pa.Table],
     module: Module,
+    needed: tuple[str, ...],
     returns: list[tuple[str, str]],
 ) -> list[pa.Table]:
     """Read the file of a module and split it by return; a file that is missing is empty."""
     if not path.is_file():
-        names = {CHILD_LINK, *_links(module), *module.fields}
-        empty = pa.table({name: pa.array([], pa.string()) for name in sorted(names)})
+        names = sorted({*needed, *module.fields})
+        empty = pa.table({name: pa.array([], pa.string()) for name in names})
         return [_with_rows(empty)] * len(returns)
     wanted = {CHILD_LINK, REFERRAL_LINK, PLAN_LINK, *_RETURN_KEY, *module.fields}
     table = _with_rows(read(path, wanted))
-    missing = [name for name in (CHILD_LINK, *_links(module)) if name not in table.column_names]
+    missing = [name for name in needed if name not in table.column_names]
     if missing:
         rule = f"have the linking column {missing[0]}"
         raise refusal(path, 1, rule, "none", "See docs/census-format.md.")
@@ -136,6 +141,12 @@ def _read_file(
 def _with_rows(table: pa.Table) -> pa.Table:
     """Add the number of each row, from 1."""
     return table.append_column("source_row", pa.array(np.arange(1, table.num_rows + 1)))
+
+
+def _needed(key: str, module: Module) -> tuple[str, ...]:
+    """List the columns that link the records of a module, up and down."""
+    own = (_OWN_LINK[key],) if key in _OWN_LINK else ()
+    return (CHILD_LINK, *_links(module), *own)
 
 
 def _links(module: Module) -> tuple[str, ...]:
@@ -189,8 +200,7 @@ def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[st
     for name, column in (("children", "identifiers"), ("characteristics", "characteristics")):
         keys[name] = pd.Index(_key(parts[column], (CHILD_LINK,)))
     for name, links in (("referrals", (REFERRAL_LINK,)), ("plans", (REFERRAL_LINK, PLAN_LINK))):
-        linked = all(link in parts[name].column_names for link in links)
-        keys[name] = pd.Index(_key(parts[name], (CHILD_LINK, *links)) if linked else [])
+        keys[name] = pd.Index(_key(parts[name], (CHILD_LINK, *links)))
     for key, module in layout.items():
         parent = module.parent or "children"
         names = (CHILD_LINK, *_links(module))

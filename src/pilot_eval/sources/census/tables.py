@@ -107,6 +107,7 @@ ISSUE_COLUMNS = (
     "source_row",
 )
 
+_TEXT = pd.StringDtype(na_value=np.nan)
 _DTYPES = {
     "key": ID_DTYPE,
     "link": "int64",
@@ -306,14 +307,25 @@ def _typed(name: str, frame: pd.DataFrame) -> pd.DataFrame:
 def _missing(kind: str, size: int) -> pd.Series:
     if kind == "link":
         return pd.Series(np.arange(size, dtype="int64"))
+    if kind == "code":
+        return pd.Series(pd.Categorical([None] * size, categories=pd.Index([], dtype=_TEXT)))
     value = pd.NaT if kind == "date" else None
     return pd.Series([value] * size, dtype=_DTYPES[kind])
+
+
+def _as_codes(column: pd.Series) -> pd.Series:
+    """Make a category of text, whatever the category of a column without values was of."""
+    codes = column.astype("category")
+    if codes.cat.categories.dtype == _TEXT:
+        return codes
+    return codes.cat.rename_categories(codes.cat.categories.astype(_TEXT))
 
 
 def _as_kind(name: str, column: pd.Series, kind: str) -> pd.Series:
     failed = False
     try:
-        result = column.reset_index(drop=True).astype(_DTYPES[kind])
+        column = column.reset_index(drop=True)
+        result = _as_codes(column) if kind == "code" else column.astype(_DTYPES[kind])
     except (ValueError, TypeError, OverflowError):
         failed = True  # raised below, where the inner error, which may carry a value, is gone
     if failed:

@@ -129,8 +129,8 @@ class _Typing:
 
     def _children(self) -> pd.DataFrame:
         whole, size = self._modules["children"], self._modules["children"].num_rows
-        identifiers = self._aligned("identifiers", size)
-        columns = {**identifiers, **self._aligned("characteristics", size)}
+        # Identifiers last: in folders the other module names the child as well.
+        columns = {**self._aligned("characteristics", size), **self._aligned("identifiers", size)}
         frame = self._typed("children", columns, size)
         frame["sex"] = self._sex(columns, size)
         frame["disabled"] = self._disabled(size)

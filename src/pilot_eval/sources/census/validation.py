@@ -39,6 +39,15 @@ from pilot_eval.sources.census.tables import (
     frames_of,
 )
 
+# What is set aside with what it belongs to: rule, how to find it, tables.
+_BELONGING = (
+    (
+        "referral_set_aside",
+        has_no_referral,
+        ("assessments", "section47s", "conferences", "plans"),
+    ),
+    ("plan_set_aside", has_no_plan, ("reviews",)),
+)
 #: What can become of a record.
 OUTCOMES = ("superseded", "set_aside", "merged", "accepted")
 
@@ -137,19 +146,16 @@ class _Work:
 
     def set_aside(self, records: Records, taken: Taken) -> Records:
         """Set records aside, and then whatever belongs to a referral or plan set aside."""
-        records = self._drop(records, taken)
-        for rule, find, tables in (
-            ("referral_set_aside", has_no_referral, ("assessments", "section47s", "conferences")),
-            ("referral_set_aside", has_no_referral, ("plans",)),
-            ("plan_set_aside", has_no_plan, ("reviews",)),
-        ):
+        kept = self._drop(records, taken)
+        for rule, find, tables in _BELONGING:
             orphans: Taken = []
             for table in tables:
-                alone = find(records, table, "", self.settings)
+                alone = find(kept, table, "", self.settings)
+                alone &= ~find(records, table, "", self.settings).loc[alone.index]
                 orphans.append((rule, table, "", alone.index[alone]))
             self._locate(orphans, "fatal")
-            records = self._drop(records, orphans)
-        return records
+            kept = self._drop(kept, orphans)
+        return kept
 
     def apply(self, records: Records, rules: tuple[Rule, ...]) -> Records:
         """Ask fatal rules of all records and set aside those that break one."""
@@ -188,8 +194,9 @@ class _Work:
 
     def _locate(self, taken: Taken, severity: str) -> None:
         for rule, table, name, rows in taken:
-            frame = getattr(self.tables, table)
-            self.issues.append(locate(table, name, rows, rule, severity, frame))
+            if len(rows):
+                frame = getattr(self.tables, table)
+                self.issues.append(locate(table, name, rows, rule, severity, frame))
 
     def _drop(self, records: Records, taken: Taken) -> Records:
         """Leave records out; each is counted under the first rule that takes it."""

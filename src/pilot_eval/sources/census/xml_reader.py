@@ -164,6 +164,7 @@ def _line_at(path: Path, offset: int) -> int:
 
 def _elements(path: Path, source: _GuardedFile) -> Iterator[etree._Element]:
     """Walk headers and children; a syntax error becomes a refusal without the parser's words."""
+    etree.clear_error_log()  # else an error may be told with the place of another file's
     walk = etree.iterparse(source, **_PARSER_OPTIONS)
     while True:
         fault: tuple[int, str] | None = None
@@ -172,9 +173,10 @@ def _elements(path: Path, source: _GuardedFile) -> Iterator[etree._Element]:
         except StopIteration:
             return
         except etree.XMLSyntaxError as error:
-            # The parser's message may quote the file: only its kind is passed on.
-            kind = error.error_log[-1].type_name if len(error.error_log) else "ERR_DOCUMENT_END"
-            fault = (error.lineno or 1, kind)
+            # The parser's message may quote the file: only its kind and line are passed on.
+            last = error.error_log[-1] if len(error.error_log) else None
+            line = error.lineno or (last.line if last else 1)
+            fault = (line, last.type_name if last else "ERR_DOCUMENT_EMPTY")
         if fault is not None:
             rule = "be complete, well-formed XML in its declared encoding"
             raise refusal(path, fault[0], rule, fault[1], "Export the return again.")
