@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +21,7 @@ from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
 from pilot_eval.inference.pretrial import MIN_PERIODS
 from pilot_eval.inference.robust import compute_robust, step_size
-from pilot_eval.inference.size_adjusted import compute_size_adjusted
+from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
 
 ALPHA = 0.05
 ORACLE_CRITICAL = 1.959963984540054
@@ -133,12 +133,14 @@ def compute_verdicts(
     -------
     dict of str to Verdict
     """
-    verdicts = {"size_adjusted": _sharp(data, effect)}
+    sharp = compute_size_adjusted(data.changes, data.treated[None], data.cases, data.period_factor)
+    low, high = sharp.interval(ALPHA)
+    verdicts = {"size_adjusted": _by_interval(sharp.estimate, (high - low) / 2, effect)}
     if cell.n_treated > 1:
-        verdicts["robust"] = _robust(data, effect, seed)
+        verdicts["robust"] = _robust(data, sharp, effect, seed)
         verdicts |= {kind: _cluster(data, effect, kind) for kind in ("cr2", "cr1")}
     if cell.n_before >= MIN_PERIODS:
-        verdicts["adaptive"] = _adaptive(data, effect, seed)
+        verdicts["adaptive"] = _adaptive(data, sharp, effect, seed)
     return verdicts
 
 
@@ -158,12 +160,6 @@ def _by_interval(estimate: np.ndarray, half: np.ndarray, effect: np.ndarray) -> 
     )
 
 
-def _sharp(data: Draws, effect: np.ndarray) -> Verdict:
-    answer = compute_size_adjusted(data.changes, data.treated[None], data.cases, data.period_factor)
-    low, high = answer.interval(ALPHA)
-    return _by_interval(answer.estimate, (high - low) / 2, effect)
-
-
 def _cluster(data: Draws, effect: np.ndarray, kind: str) -> Verdict:
     from scipy.special import stdtrit
 
@@ -174,14 +170,12 @@ def _cluster(data: Draws, effect: np.ndarray, kind: str) -> Verdict:
     return _by_interval(estimate, stdtrit(df, 1 - ALPHA / 2) * np.sqrt(variance), effect)
 
 
-def _robust(data: Draws, effect: np.ndarray, seed: int) -> Verdict:
+def _robust(data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int) -> Verdict:
     sets = draw_assignments(data.treated, draws=PERMUTATIONS, seed=seed)
-    fit, shifted = compute_robust(data.changes, data.treated, data.cases, data.period_factor, sets)
-    few = slice(INTERVAL_ROWS)
-    _, part = compute_robust(
-        data.changes[few], data.treated, data.cases[few], data.period_factor[few], sets
-    )
-    low, high = part.interval(ALPHA, step_size(fit.variance[few][:, data.treated]))
+    common = (data.changes, data.treated, data.cases, data.period_factor)
+    fit, shifted = compute_robust(*common, sets, sharp.fit)
+    few = replace(shifted, z=shifted.z[:INTERVAL_ROWS], w=shifted.w[:INTERVAL_ROWS])
+    low, high = few.interval(ALPHA, step_size(fit.variance[:INTERVAL_ROWS, data.treated]))
     return Verdict(
         null=shifted.p_value() <= ALPHA,
         effect=shifted.p_value(-effect) <= ALPHA,
@@ -190,10 +184,17 @@ def _robust(data: Draws, effect: np.ndarray, seed: int) -> Verdict:
     )
 
 
-def _adaptive(data: Draws, effect: np.ndarray, seed: int) -> Verdict:
+def _adaptive(data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int) -> Verdict:
     resamples = draw_resamples(int(data.treated.sum()), draws=PERMUTATIONS, seed=seed)
     answer = compute_adaptive(
-        data.changes, data.treated, data.cases, data.period_factor, data.before, resamples, ALPHA
+        data.changes,
+        data.treated,
+        data.cases,
+        data.period_factor,
+        data.before,
+        resamples,
+        ALPHA,
+        sharp,
     )
     return _by_interval(answer.estimate, answer.critical * np.sqrt(answer.variance), effect)
 

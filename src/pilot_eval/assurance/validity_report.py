@@ -71,7 +71,10 @@ def write_validity(
         )
         for base, count in ((True, draws), (False, max(1, draws // 2)))
     ]
-    table = pd.concat(parts, ignore_index=True)
+    place = {cell.name: number for number, cell in enumerate(cells)}
+    table = pd.concat(parts).sort_values(
+        "name", key=lambda names: names.map(place), kind="stable", ignore_index=True
+    )
     write_validity_files(table, folder)
     return table
 
@@ -210,8 +213,9 @@ def _introduction(table: pd.DataFrame) -> str:
     cells = table["name"].nunique()
     return (
         f"Written by `pilot-eval validity`; the same figures are in `validity.csv`. In each of "
-        f"{cells} simulated worlds {draws:,} data sets (half as many in stress worlds) were made without any effect and tested at "
-        "5%: an honest test rejects 5% of them. Then an effect was added that an *oracle*, who "
+        f"{cells} simulated worlds {draws:,} data sets (in stress worlds half as many) were made "
+        "without any effect and tested at 5%: an honest test rejects 5% of them. Then an effect "
+        "was added that an *oracle*, who "
         "knows every council's variance, finds in 80% of data sets. Unless the name says "
         "otherwise: 152 councils, 5 treated at random, 8 periods before and 2 after the start, "
         "normal errors with serial correlation 0.6, error variance 0.5 + 200/cases with cases "

@@ -183,6 +183,7 @@ def compute_adaptive(
     before: np.ndarray,
     resamples: Resamples,
     alpha: float,
+    sharp: SizeAdjusted | None = None,
 ) -> Adaptive:
     """Compute the adaptive test for a batch of outcomes or simulated draws.
 
@@ -194,12 +195,15 @@ def compute_adaptive(
     before : array of shape (batch, n, periods)
     resamples : Resamples
     alpha : float
+    sharp : SizeAdjusted, optional
+        The size-adjusted test of the same batch, if it is known already.
 
     Returns
     -------
     Adaptive
     """
-    sharp = compute_size_adjusted(changes, treated, cases, factor)
+    if sharp is None:
+        sharp = compute_size_adjusted(changes, treated, cases, factor)
     pretrial = measure_pretrial(before, ~treated)
     predicted = fit_size_function(pretrial.noise, ~treated, cases, np.ones(treated.size)).variance
     ratios = pretrial.noise / predicted

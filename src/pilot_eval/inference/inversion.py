@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-BISECTIONS = 50
-"""Halvings of the bracket around an interval's end: to double precision."""
+BISECTIONS = 40
+"""Halvings of the bracket around an interval's end: to a millionth of a millionth of it."""
 EXPANSIONS = 40
 """Doublings tried before an interval's end is called infinite."""
 

@@ -102,6 +102,7 @@ def compute_robust(
     cases: np.ndarray,
     factor: np.ndarray,
     assignments: Assignments,
+    fit: SizeFunction | None = None,
 ) -> tuple[SizeFunction, ShiftedSets]:
     """Standardise a batch by its fitted size functions and attach the sets to compare.
 
@@ -111,6 +112,8 @@ def compute_robust(
     treated : bool array of shape (n,)
     cases, factor : array broadcastable to (batch, n)
     assignments : Assignments
+    fit : SizeFunction, optional
+        If it is known already.
 
     Returns
     -------
@@ -118,8 +121,9 @@ def compute_robust(
     sets : ShiftedSets
         `p_value()` tests no effect in every row.
     """
-    mask = np.broadcast_to(treated, changes.shape)
-    fit = fit_size_function(comparator_squares(changes, mask), ~mask, cases, factor)
+    if fit is None:
+        mask = np.broadcast_to(treated, changes.shape)
+        fit = fit_size_function(comparator_squares(changes, mask), ~mask, cases, factor)
     return fit, shifted_sets(changes, treated, fit.variance, assignments, "t")
 
 

@@ -98,17 +98,14 @@ def wild_bootstrap_test(
     if reason:
         return InferenceResult(method=method, reason=reason, **counts)
     drawn = draw_weights(data.changes.size, kind=weights, draws=draws, seed=seed)
-    row, estimate = data.changes[None], np.array([difference_of_means(data)])
-
-    def p_value(tau: np.ndarray) -> np.ndarray:
-        return compute_wild(row - tau[:, None] * data.treated, data.treated, drawn, restricted)
-
+    sums = compute_wild(data.changes[None], data.treated, drawn, restricted)
+    estimate = np.array([difference_of_means(data)])
     scale = np.array([data.changes[~data.treated].std() / np.sqrt(data.n_treated)])
-    low, high = invert_test(p_value, estimate, scale, alpha)
+    low, high = invert_test(sums.p_value, estimate, scale, alpha)
     return InferenceResult(
         method=method,
         estimate=float(estimate[0]),
-        p_value=float(p_value(np.zeros(1))[0]),
+        p_value=float(sums.p_value(np.zeros(1))[0]),
         conf_low=float(low[0]),
         conf_high=float(high[0]),
         diagnostics={"draws": float(len(drawn.values)), "complete": float(drawn.complete)},
@@ -135,7 +132,7 @@ def draw_weights(
     """
     if not (isinstance(draws, (int, np.integer)) and draws >= 1):
         raise InferenceError(explain("draws", "be a whole number above 0", draws, "Write 9999."))
-    if kind == "rademacher" and 2.0**n <= draws:
+    if kind == "rademacher" and n < 31 and 2**n <= draws:
         every = np.array(list(product((1.0, -1.0), repeat=n)))
         return BootstrapWeights(values=every, complete=True)
     rng = np.random.default_rng(seed)
@@ -146,10 +143,37 @@ def draw_weights(
     return BootstrapWeights(values=values, complete=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WildSums:
+    """Weighted sums from which the bootstrap statistics follow for every hypothesised effect.
+
+    Residuals are x - tau * y; unrestricted ones do not depend on tau (y is 0).
+
+    Attributes
+    ----------
+    null, actual : tuple of tuples of arrays of shape (outcomes, draws) and (outcomes, 1)
+        For treated and comparators: means of wx, wy, (wx)^2, w^2xy, (wy)^2 and the group's size.
+    complete : bool
+    """
+
+    null: tuple[tuple[np.ndarray, ...], ...]
+    actual: tuple[tuple[np.ndarray, ...], ...]
+    complete: bool
+
+    def p_value(self, tau: np.ndarray) -> np.ndarray:
+        """Compute the p-value of each outcome for its hypothesised effect, shape (outcomes,)."""
+        null = _studentise(self.null, tau[:, None])
+        reached = count_at_least(null, _studentise(self.actual, tau[:, None])[:, 0])
+        draws = null.shape[1]
+        if self.complete:
+            return np.maximum(reached, 1) / draws
+        return (1 + reached) / (1 + draws)
+
+
 def compute_wild(
     changes: np.ndarray, treated: np.ndarray, drawn: BootstrapWeights, restricted: bool
-) -> np.ndarray:
-    """Compute bootstrap p-values of no effect for many outcomes.
+) -> WildSums:
+    """Prepare the wild bootstrap of many outcomes.
 
     Parameters
     ----------
@@ -160,35 +184,41 @@ def compute_wild(
 
     Returns
     -------
-    array of shape (outcomes,)
+    WildSums
+        `p_value(np.zeros(outcomes))` tests no effect.
     """
-    actual = _t(changes[:, treated], changes[:, ~treated], None)[:, 0]
-    if restricted:
-        residual = changes - changes.mean(1, keepdims=True)
-    else:
-        groups = np.where(treated, changes[:, treated].mean(1, keepdims=True), 0.0)
-        groups += np.where(~treated, changes[:, ~treated].mean(1, keepdims=True), 0.0)
-        residual = changes - groups
-    w_in, w_out = drawn.values[:, treated], drawn.values[:, ~treated]
-    null = _t(residual[:, treated], residual[:, ~treated], (w_in, w_out))
-    reached = count_at_least(null, actual)
-    draws = len(drawn.values)
-    return np.maximum(reached, 1) / draws if drawn.complete else (1 + reached) / (1 + draws)
+    exposure = np.broadcast_to(treated.astype(float), changes.shape)
+    groups = [treated | ~treated] if restricted else [treated, ~treated]
+    x, y = changes.astype(float), exposure.copy()
+    for group in groups:
+        x[:, group] -= x[:, group].mean(1, keepdims=True)
+        y[:, group] -= y[:, group].mean(1, keepdims=True)
+    sides = (treated, ~treated)
+    return WildSums(
+        null=tuple(_moments(x[:, s], y[:, s], drawn.values[:, s]) for s in sides),
+        actual=tuple(_moments(changes[:, s], exposure[:, s], np.ones((1, s.sum()))) for s in sides),
+        complete=drawn.complete,
+    )
 
 
-def _t(inside, outside, weights) -> np.ndarray:
-    """Studentise the difference of means of (weighted) values, shape (outcomes, draws)."""
+def _moments(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, ...]:
+    n, w2 = x.shape[1], w**2
+    parts = (x @ w.T, y @ w.T, x**2 @ w2.T, (x * y) @ w2.T, y**2 @ w2.T)
+    return (*(part / n for part in parts), np.array(float(n)))
+
+
+def _studentise(sides: tuple[tuple[np.ndarray, ...], ...], tau: np.ndarray) -> np.ndarray:
+    """Studentise the difference of the two groups' means, shape (outcomes, draws)."""
     means, spread = [], 0.0
-    for side, values in enumerate((inside, outside)):
-        w = np.ones((1, values.shape[1])) if weights is None else weights[side]
-        n = values.shape[1]
-        mean = values @ w.T / n
-        squares = (values**2) @ (w**2).T / n
+    for x, y, xx, xy, yy, n in sides:
+        mean = x - tau * y
+        square = xx - 2 * tau * xy + tau**2 * yy
         means.append(mean)
-        spread = spread + np.maximum(squares - mean**2, 0.0) / n
+        spread = spread + np.maximum(square - mean**2, 0.0) / n
     scale = np.abs(means[0]) + np.abs(means[1])
-    flat = spread <= (TIE * scale) ** 2
-    return np.where(flat, 0.0, (means[0] - means[1]) / np.sqrt(np.where(flat, 1.0, spread)))
+    used = spread > (TIE * scale) ** 2
+    root = np.sqrt(np.where(used, spread, 1.0))
+    return np.where(used, (means[0] - means[1]) / root, 0.0)
 
 
 def _why_not(data: Changes, restricted: bool) -> str:
