@@ -256,7 +256,7 @@ def _print_table(
     keep = np.ix_(shown.any(axis=1), shown.any(axis=0))
     labels = {"index": frame.index[keep[0].ravel()], "columns": frame.columns[keep[1].ravel()]}
     return ProtectedTable(
-        published=pd.DataFrame(printed.reshape(frame.shape)[keep], **labels),
+        published=pd.DataFrame(printed.reshape(frame.shape)[keep], dtype=object, **labels),
         status=pd.DataFrame(status.reshape(frame.shape)[keep], **labels),
         n_primary=int(protection.primary.sum()),
         n_secondary=int(protection.secondary.sum()),
