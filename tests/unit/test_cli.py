@@ -38,6 +38,8 @@ def test_importing_is_quick_and_loads_nothing_heavy(module):
         (["run", "-p", "seed", "1", "-p", "seed", "2"], "must be given once"),
         (["run", "--table", "no such file.csv"], "must be a readable file"),
         (["run", "--plan", "nowhere/plan.toml"], "`plan` must be a readable file"),
+        (["council-report", "Cumbra"], "Did you mean Cumbria?"),
+        (["reproduce", "."], "must hold manifest.json and evidence.csv"),
         (["refresh", "12_nonsense"], "must be in notebooks/"),
     ],
 )

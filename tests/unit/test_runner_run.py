@@ -13,9 +13,11 @@ import time
 import pytest
 from project_folder import ROOT, add_notebook, make_project
 
-from pilot_eval.errors import DataError, ParameterError, PilotEvalError
+from pilot_eval.disclosure.release_check import check_release
+from pilot_eval.errors import DataError, ParameterError, PilotEvalError, RunError
 from pilot_eval.runner import notebooks
 from pilot_eval.runner.notebooks import Task
+from pilot_eval.runner.reproduce import reproduce
 from pilot_eval.runner.request import RunRequest
 from pilot_eval.runner.run import run_evaluation
 
@@ -104,6 +106,30 @@ def test_the_manifest_records_every_resolved_parameter(finished):
     assert {"python", "numpy", "papermill"} <= set(manifest["versions"])
     assert "data/published/council_indicators.csv" in manifest["data"]
     assert set(manifest["outputs"]) >= {"evidence.csv", "index.html", "02_delay.html"}
+
+
+def test_a_run_can_be_made_again_from_its_manifest(finished, monkeypatch):
+    project, result, _, _ = finished
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
+    assert reproduce(result.folder, project) == []
+    evidence = result.folder / "evidence.csv"
+    text = evidence.read_text(encoding="utf-8")
+    try:
+        evidence.write_text(text.replace(",138,", ",139,", 1), encoding="utf-8")
+        assert "n_comparators was 139, is now 138" in reproduce(result.folder, project)[0]
+        (project / "data" / "published" / "extra.csv").touch()
+        with pytest.raises(RunError, match="other contents of data/published/extra"):
+            reproduce(result.folder, project)
+    finally:
+        evidence.write_text(text, encoding="utf-8")
+        (project / "data" / "published" / "extra.csv").unlink(missing_ok=True)
+
+
+def test_what_a_clean_run_writes_may_be_released(finished):
+    _, _, bare, _ = finished
+    checked = check_release(bare.folder, threshold=5, rounding=10)
+    assert set(checked["file"]) >= {"evidence.csv", "manifest.json"}
+    assert checked.loc[checked["verdict"].ne("pass")].to_dict("records") == []
 
 
 def test_results_hold_no_path_of_this_machine(finished):

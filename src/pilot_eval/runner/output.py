@@ -19,6 +19,7 @@ from pilot_eval.runner.manifest import (
 from pilot_eval.runner.notebooks import Executed
 from pilot_eval.runner.request import NOTEBOOKS, Prepared, RunRequest
 
+MANIFEST = "manifest.json"
 PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
 OWN = "councils of the analyst's own table {name}"
 
@@ -30,6 +31,7 @@ def write_register_of_outputs(request: RunRequest, prepared: Prepared, folder: P
     from pilot_eval.disclosure.register import describe_outputs, write_register
 
     own = request.table_file
+    (folder / MANIFEST).touch()  # written last, described here
     disclosure = prepared.plan.disclosure
     entries = describe_outputs(
         folder,
@@ -104,10 +106,10 @@ def write_manifest(
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "notebooks": [_describe(result) for result in executed],
         "pdf": pdf if executed else "no notebooks were run",
-        "outputs": hash_outputs(folder),
+        "outputs": {k: v for k, v in hash_outputs(folder).items() if k != MANIFEST},
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True, default=str)
-    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def _describe(result: Executed) -> dict[str, Any]:

@@ -144,6 +144,14 @@ def _list_pages(
     """Name the pages: each notebook once, or the council report once a council."""
     if not request.councils:
         return {name: (name, {}) for name in names}
+    from pilot_eval.reference.records import council_names
+
+    known = council_names().values()
+    for council in request.councils:
+        if council not in known:
+            near = get_close_matches(council, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "See data/reference/councils.csv."
+            raise ParameterError(explain("council", "be one of the 152 councils", council, hint))
     slugs = {re.sub(r"\W+", "_", council.lower()): council for council in request.councils}
     return {f"08_{slug}": (COUNCIL_REPORT, {"council": name}) for slug, name in slugs.items()}
 
