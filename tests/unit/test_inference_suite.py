@@ -266,9 +266,10 @@ def test_a_familys_own_p_values_are_those_of_the_robust_test():
     treated = np.arange(50) < 5
     changes[0] += 6 * treated
     changes[3, 10] = np.nan
-    family = family_test(changes, treated, cases, draws=999, seed=2)
+    factor = rng.uniform(1, 2, 50)
+    family = family_test(changes, treated, cases, draws=999, seed=2, period_factor=factor)
     for row in range(3):
-        alone = robust_test(changes[row], treated, cases, draws=999, seed=2)
+        alone = robust_test(changes[row], treated, cases, draws=999, seed=2, period_factor=factor)
         assert family.p_value[row] == alone.p_value
     assert (family.romano_wolf >= family.p_value).all()
     assert family.romano_wolf[0] < 0.05

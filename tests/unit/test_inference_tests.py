@@ -272,3 +272,14 @@ def test_detectable_effect_is_nan_without_an_answer():
     assert np.isnan(minimum_detectable_effect(changes, np.ones(30), [1.0], 1, "robust"))
     assert np.isnan(minimum_detectable_effect(np.zeros(30), np.ones(30), [1.0] * 3, 3, "cr2"))
     assert minimum_detectable_effect(changes, np.ones(30), [1.0], 1, "size_adjusted") > 0
+
+
+def test_detectable_effect_grows_with_the_treated_councils_gaps():
+    # One treated council whose change has 4 times the variance and comparators that are many:
+    # V = v (4 + 1/n0) instead of v (1 + 1/n0), nothing else moves.
+    changes, cases = np.random.default_rng(2).normal(size=50), np.full(50, 80.0)
+    plain = minimum_detectable_effect(changes, cases, [80.0], 1, "size_adjusted")
+    wide = minimum_detectable_effect(
+        changes, cases, [80.0], 1, "size_adjusted", period_factor_treated=[4.0]
+    )
+    assert wide / plain == pytest.approx(sqrt((4 + 1 / 50) / (1 + 1 / 50)), rel=1e-3)

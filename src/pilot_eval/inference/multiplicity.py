@@ -45,6 +45,7 @@ def family_test(
     strata: np.ndarray | None = None,
     seed: int | np.random.Generator,
     alpha: float = 0.05,
+    period_factor: np.ndarray | None = None,
 ) -> FamilyResult:
     """Apply the robust test to a family of outcomes with the same treated sets for all.
 
@@ -58,6 +59,8 @@ def family_test(
     strata : array of shape (n,), optional
     seed : int or numpy Generator
     alpha : float
+    period_factor : array of shape (n,) or (outcomes, n), optional
+        Variance factor of each change from its number of periods. Default 1.
 
     Returns
     -------
@@ -83,7 +86,10 @@ def family_test(
     True
     """
     check_alpha(alpha)
-    changes, treated, cases = _check_family(changes, treated, cases)
+    changes, treated = _check_family(changes, treated)
+    cases = _check_positive("cases", cases, changes)
+    one = 1.0 if period_factor is None else period_factor
+    factor = _check_positive("period_factor", one, changes)
     assignments = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
     p_values = np.full(len(changes), np.nan)
     null = np.ones((len(changes), len(assignments.members)))
@@ -92,7 +98,9 @@ def family_test(
         reason = _why_not(changes[row], treated)
         reasons.append(reason)
         if not reason:
-            p_values[row], null[row] = _one(changes[row], treated, cases[row], assignments)
+            p_values[row], null[row] = _one(
+                changes[row], treated, cases[row], factor[row], assignments
+            )
     used = ~np.isnan(p_values)
     adjusted = np.full(len(changes), np.nan)
     if used.any():
@@ -179,13 +187,17 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
 
 
 def _one(
-    changes: np.ndarray, treated: np.ndarray, cases: np.ndarray, assignments: Assignments
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    factor: np.ndarray,
+    assignments: Assignments,
 ) -> tuple[float, np.ndarray]:
     """Compute an outcome's p-value and that of every set, councils without a value left out."""
     seen = np.isfinite(changes)
     d, m, t = changes[seen], cases[seen], treated[seen]
-    one = np.ones(d.size)
-    fit = fit_size_function(comparator_squares(d[None], t[None]), ~t[None], m, one)
+    squares = comparator_squares(d[None], t[None])
+    fit = fit_size_function(squares, ~t[None], m, factor[seen])
     z = np.zeros(changes.size)
     z[seen] = (d - d[~t].mean()) / np.sqrt(fit.variance[0])
     stack = np.stack([z, z**2, seen.astype(float)])
@@ -215,7 +227,7 @@ def _p_of_each(
     return assignments.p_value(reached), own
 
 
-def _check_family(changes, treated, cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _check_family(changes: object, treated: object) -> tuple[np.ndarray, np.ndarray]:
     changes = np.asarray(changes, dtype=float)
     mask = np.asarray(treated, dtype=float)
     if changes.ndim != 2 or mask.shape != changes.shape[1:] or not np.isin(mask, (0, 1)).all():
@@ -225,15 +237,20 @@ def _check_family(changes, treated, cases) -> tuple[np.ndarray, np.ndarray, np.n
     if np.isinf(changes).any():
         action = "Mark councils without a value as NaN."
         raise InferenceError(explain("changes", "be finite or missing", "infinity", action))
+    return changes, mask.astype(bool)
+
+
+def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarray:
+    """Spread values over the outcomes; only those behind a change must be above 0."""
     try:
-        cases = np.broadcast_to(np.asarray(cases, dtype=float), changes.shape)
+        full = np.broadcast_to(np.asarray(values, dtype=float), changes.shape)
     except ValueError:
-        got = f"shape {np.shape(cases)}"
-        raise InferenceError(explain("cases", "fit changes", got, "Align them.")) from None
-    if not (cases[np.isfinite(changes)] > 0).all():
+        got = f"shape {np.shape(values)}"
+        raise InferenceError(explain(name, "fit changes", got, "Align them.")) from None
+    if not (full[np.isfinite(changes)] > 0).all():
         action = "A council without cases has no change to test: mark it NaN in changes."
-        raise InferenceError(explain("cases", "be above 0", "0, below or missing", action))
-    return changes, mask.astype(bool), np.where(cases > 0, cases, 1.0)
+        raise InferenceError(explain(name, "be above 0", "0, below or missing", action))
+    return np.where(full > 0, full, 1.0)
 
 
 def _why_not(changes: np.ndarray, treated: np.ndarray) -> str:

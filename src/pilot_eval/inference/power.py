@@ -37,6 +37,8 @@ def minimum_detectable_effect(
     *,
     draws: int = 4999,
     seed: int = 0,
+    period_factor_comparators: np.ndarray | None = None,
+    period_factor_treated: np.ndarray | None = None,
 ) -> float:
     """Find the smallest true effect that a method would detect with the stated power.
 
@@ -55,6 +57,8 @@ def minimum_detectable_effect(
         Level of the two-sided test and probability of detection.
     draws, seed : int
         Placebo sets for the robust test.
+    period_factor_comparators, period_factor_treated : array, optional
+        Variance factors of the changes from their numbers of periods. Default 1; CR2 has none.
 
     Returns
     -------
@@ -76,6 +80,8 @@ def minimum_detectable_effect(
     1.28
     """
     data = _check(changes_comparators, cases_comparators, cases_treated, n_treated, alpha, power)
+    if period_factor_comparators is not None or period_factor_treated is not None:
+        data = _with_factor(data, period_factor_treated, period_factor_comparators)
     if method not in FEWEST_TREATED:
         got = f"{method!r}; known are {', '.join(FEWEST_TREATED)}"
         raise InferenceError(explain("method", "be a known test", got, "Choose one of them."))
@@ -106,6 +112,16 @@ def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
     )
 
 
+def _with_factor(data: Changes, treated: object, comparators: object) -> Changes:
+    counts = (data.n_treated, data.n_comparators)
+    parts = [
+        np.ones(count) if part is None else np.asarray(part, dtype=float)
+        for part, count in zip((treated, comparators), counts, strict=True)
+    ]
+    factor = np.concatenate(parts)
+    return check_changes(data.changes, data.treated, data.cases, factor, alpha=0.5)
+
+
 def _cr2_formula(data: Changes) -> tuple[float, float]:
     n1, n0 = data.n_treated, data.n_comparators
     variance = data.changes[~data.treated].var(ddof=1) * (1 / n1 + 1 / n0)
@@ -117,7 +133,8 @@ def _size_formula(data: Changes) -> tuple[float, float]:
     fit = fit_on_comparators(data)
     shares = np.where(data.treated, 1 / data.n_treated, 1 / data.n_comparators) ** 2
     variance = float((shares * fit.variance[0]).sum())
-    gradient = shares.sum(keepdims=True), (shares / data.cases).sum(keepdims=True)
+    scaled = shares * data.period_factor
+    gradient = scaled.sum(keepdims=True), (scaled / data.cases).sum(keepdims=True)
     df = satterthwaite_df(np.array(variance), variance_of_total(fit, *gradient)[0])
     return float(np.sqrt(variance)), float(df)
 
