@@ -283,3 +283,16 @@ def test_detectable_effect_grows_with_the_treated_councils_gaps():
         changes, cases, [80.0], 1, "size_adjusted", period_factor_treated=[4.0]
     )
     assert wide / plain == pytest.approx(sqrt((4 + 1 / 50) / (1 + 1 / 50)), rel=1e-3)
+
+
+def test_the_sharp_test_says_where_it_is_weaker_than_promised():
+    rng = np.random.default_rng(3)
+    few, treated = rng.normal(size=40), np.arange(40) < 1
+    assert "95% of an oracle's" in size_adjusted_test(few, treated, np.full(40, 50.0)).reason
+    many = rng.normal(size=152)
+    assert size_adjusted_test(many, np.arange(152) < 1, np.full(152, 50.0)).reason == ""
+    # Six treated councils four times as spread out as their size predicts.
+    many[:6] *= 4
+    doubtful = size_adjusted_test(many, np.arange(152) < 6, np.full(152, 50.0))
+    assert doubtful.reason.startswith("doubtful")
+    assert doubtful.diagnostics["dispersion"] > 3
