@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,16 +9,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pilot_eval.errors import DataError, ParameterError, explain
-from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
 from pilot_eval.monitoring.margins import Harm
 from pilot_eval.monitoring.sequential import anytime_valid, group_sequential_boundaries
+from pilot_eval.monitoring.shares import compare_shares, percentages
 
 FloatArray = NDArray[np.float64]
-Counts = tuple[FloatArray, FloatArray]
 
 FEWEST_COMPARATORS = 20
 """The variance function of the statistic is fitted on comparators at every look."""
-PERCENT = 100.0
 LEAST_STEP = 1e-9
 """With a strong persistence a further month may add no information; looks stay in order."""
 
@@ -165,7 +162,7 @@ def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     ----------
     Marriott and Pope (1954), Bias in the estimation of autocorrelations, Biometrika 41.
     """
-    share = _shares(np.asarray(numerator, float), np.asarray(denominator, float))
+    share = percentages(np.asarray(numerator, float), np.asarray(denominator, float))
     share = share[~np.isnan(share).any(axis=1)]
     n, months = share.shape
     if months < 8 or n < 5:
@@ -272,10 +269,9 @@ def compute_looks(
         span = slice(before, before + look)
         now = numerator[..., span].sum(-1), denominator[..., span].sum(-1)
         cases = 2 / (look / np.maximum(now[1], 1) + before / np.maximum(base[1], 1))
-        answer = _size_adjusted(_percent, now, base, cases, treated)
-        curved = _size_adjusted(_symmetric, now, base, cases, treated)
-        estimate[:, row], error[:, row] = answer.estimate, np.sqrt(answer.variance)
-        z[:, row] = np.minimum(_deviate(answer, sign), _deviate(curved, sign))
+        estimate[:, row], error[:, row], z[:, row] = compare_shares(
+            now, base, cases, treated, sign=sign
+        )
     martingale, p_anytime, half = anytime_valid(
         sign * estimate, error, scale=plan.scale, alpha=plan.alpha
     )
@@ -290,57 +286,6 @@ def compute_looks(
         p_anytime=p_anytime,
         half_width=half,
     )
-
-
-def _size_adjusted(
-    scale: Callable[[Counts], tuple[FloatArray, FloatArray]],
-    now: Counts,
-    base: Counts,
-    cases: FloatArray,
-    treated: NDArray[np.bool_],
-) -> SizeAdjusted:
-    """Apply the size-adjusted statistic, on a scale, to councils with cases on both sides.
-
-    Chance differs between councils of one size where their shares do: a council's cases count by
-    its own variance a case before the start, relative to the mean one.
-    """
-    (after, _), (before, chance) = scale(now), scale(base)
-    usable = ((now[1] > 0) & (base[1] > 0)).all(axis=0)
-    change, chance = (after - before)[:, usable], chance[:, usable]
-    counted = cases[:, usable] * chance.mean(axis=1, keepdims=True) / chance
-    return compute_size_adjusted(change, treated[usable], counted, np.ones_like(counted))
-
-
-def _deviate(answer: SizeAdjusted, sign: float) -> FloatArray:
-    """Turn a t with its degrees of freedom into a normal deviate, harm positive."""
-    from scipy.special import ndtri, stdtr
-
-    t = sign * answer.estimate / np.sqrt(answer.variance)
-    tail = np.maximum(stdtr(answer.df, -np.abs(t)), 1e-300)
-    return np.sign(t) * -ndtri(tail)
-
-
-def _percent(counts: Counts) -> tuple[FloatArray, FloatArray]:
-    """Shares in percent, and their variance a case."""
-    share = (counts[0] + 1) / (counts[1] + 2)
-    return PERCENT * _share(*counts), share * (1 - share)
-
-
-def _symmetric(counts: Counts) -> tuple[FloatArray, FloatArray]:
-    """Shares on Cox and Snell's scale, where few events are not skewed, and variance a case."""
-    from scipy.special import betainc
-
-    share = (counts[0] + 1 / 6) / (counts[1] + 1 / 3)
-    return betainc(2 / 3, 2 / 3, share), np.cbrt(_percent(counts)[1])
-
-
-def _share(numerator: NDArray, denominator: NDArray) -> FloatArray:
-    counted = np.maximum(denominator, 1)
-    return np.where(denominator > 0, numerator / counted, np.nan)
-
-
-def _shares(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    return PERCENT * _share(numerator, denominator)
 
 
 def _check_counts(
