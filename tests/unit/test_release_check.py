@@ -215,6 +215,17 @@ def test_plants_in_text_and_metadata_are_found(folder, plant):
     assert found["figures/plans.csv"] == "pass"
 
 
+def test_properties_of_pdf_and_jpeg_files_are_read(folder):
+    wide = UPN.encode("utf-16-be").hex().upper().encode()
+    for title in (b"(" + UPN.encode() + b")", b"<FEFF" + wide + b">"):
+        (folder / "plans.pdf").write_bytes(b"%PDF-1.4\n1 0 obj <</Title " + title + b">> endobj")
+        assert "pupil number" in verdict_of(folder, "plans.pdf")[1]
+    comment = f"seen {UPN}".encode()
+    segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
+    (folder / "plans.jpg").write_bytes(b"\xff\xd8" + segment + b"\xff\xda\0\2")
+    assert "pupil number" in verdict_of(folder, "plans.jpg")[1]
+
+
 def test_pictures_inside_pages_and_notebooks_are_read(folder):
     picture = build_png([(b"tEXt", b"Comment\0" + UPN.encode())])
     payload = base64.b64encode(picture).decode()

@@ -74,7 +74,7 @@ PERSON_FIELDS = frozenset(
 
 # The first pattern that is found in a name decides; "_" counts as a space.
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
-    ("label", r"\b(code|names?|label|status|reason|hash|settings|citation|source|unit|note)s?$"),
+    ("label", r"^(note number|no\.?|row)$|\b(code|names?|label|status|reason|hash|settings|citation|source|unit|note)s?$"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
     ("estimate", r"estimate|std error|\bse\b|\bconf\b|bound|interval|\bmde\b|effects?\b|weight"),
     (
@@ -86,7 +86,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
         "children",
         r"child|referral|assessment|conference|\bplans?\b|enquir|section ?47|pupils|people",
     ),
-    ("children", r"\b(cases|episodes|numerator|denominator|population)\b"),
+    ("children", r"\b(cases|episodes|records|numerator|denominator|population)\b"),
     ("councils", r"\bcouncils\b|council-years|authorities|\bpilots\b|\btreated\b|\bcomparators\b"),
     ("periods", r"\b(periods?|years?|months?|quarters?|event time)\b"),
     ("children", r"\b(n|counts?|numbers?|total|frequency)\b"),
