@@ -294,7 +294,8 @@ def _limits(
             if row.council_code in councils:
                 inside = rows.council == councils.index(row.council_code)
                 inside &= rows.start >= np.datetime64(row.start_date, "D")
-                inside &= ~(rows.start > np.datetime64(row.end_date, "D"))
+                if pd.notna(row.end_date):  # else still running
+                    inside &= rows.start <= np.datetime64(row.end_date, "D")
                 limits[inside] = NO_LIMIT
     return limits
 

@@ -157,7 +157,8 @@ def plot_looks(looks: pd.DataFrame, *, title: str) -> Figure:
         axes.plot(months, looks["z"], color=DARK_BLUE, lw=2.5, marker="o", label="Statistic")
         alarm = looks[looks["alarm"]]
         axes.plot(alarm["months_after"], alarm["z"], "D", color=DARK_PINK, ms=9, label="Alarm")
-        axes.set_ylim(min(-1, looks["z"].min() - 0.5), min(looks["boundary"].max(), 7) + 0.5)
+        top = min(max(looks["boundary"].max(), looks["z"].max()), 8)
+        axes.set_ylim(min(-1, looks["z"].min() - 0.5), top + 0.5)
         axes.set_xlabel("Months since the start")
         axes.set_ylabel("Standard deviations, harm upwards")
         axes.legend(frameon=False)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.estimation.census_changes import CLOCKS
 from pilot_eval.plan import ComparatorRule
 from pilot_eval.reference.working_days import Convention
 
@@ -83,9 +84,10 @@ VOCABULARY: Mapping[str, Rule] = {
     "table_file": Rule(type=_TEXT, says="be empty or the path of a council table"),
     "data_folder": Rule(type=_TEXT, says="be empty or the path of a folder of returns"),
     "data_format": Rule(type=Literal["xml", "csv", "parquet"], says="be xml, csv or parquet"),
+    "mapping_file": Rule(type=_TEXT, says="be empty or the path of a field mapping"),
     "data_cut": Rule(type=_DATE, says="be empty or a date written 2013-03-31"),
     "convention": Rule(type=Convention, says=f"be {' or '.join(get_args(Convention))}"),
-    "clock": Rule(type=_TEXT, says="be the name of a clock"),
+    "clock": Rule(type=Literal[CLOCKS], says=f"be one of {', '.join(CLOCKS)}"),
     "horizon": Rule(
         type=Annotated[int, Field(ge=1, le=400)], says="be a number of working days from 1 to 400"
     ),
