@@ -61,6 +61,14 @@ class CohortPanel:
         groups[-1] = NEVER
         return (self.cohort == groups[:, None]) * self.weights
 
+    def sum_by_cohort(self, values: np.ndarray) -> np.ndarray:
+        """Weighted sums of unit rows, (n_cohorts + 1, n_columns); never treated last."""
+        # einsum, not @: a threaded product of so few rows costs far more than it does.
+        groups = [*range(len(self.starts)), NEVER]
+        members = [self.cohort == g for g in groups]
+        sums = [np.einsum("i,it->t", self.weights[rows], values[rows]) for rows in members]
+        return np.stack(sums)
+
     def exposure(self) -> np.ndarray:
         """1.0 where a unit is under treatment, (n_units, n_periods)."""
         start = np.append(self.starts, self.shape[1])[self.cohort]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -155,10 +155,10 @@ def eligible_comparators(panel: CohortPanel, control: str, base: str) -> np.ndar
 
 def _cohort_changes(panel: CohortPanel, base: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum changes since the base period by cohort; sums, weights and counts (g, cohort, t)."""
-    member = panel.membership()
     column = base_columns(panel, base)
     if panel.complete:
-        level = member @ panel.outcomes
+        member = panel.membership()
+        level = panel.sum_by_cohort(panel.outcomes)
         sums = level - np.moveaxis(level[:, column], 0, 1)
         present = np.broadcast_to((column >= 0)[:, None, :], sums.shape)
         return (
@@ -167,10 +167,11 @@ def _cohort_changes(panel: CohortPanel, base: str) -> tuple[np.ndarray, np.ndarr
             present * (member > 0).sum(1)[:, None],
         )
     parts = [_changes(panel, column[g]) for g in range(len(column))]
-    filled = np.stack([member @ np.nan_to_num(part) for part in parts])
-    totals = np.stack([member @ np.isfinite(part) for part in parts])
-    counts = np.stack([(member > 0).astype(float) @ np.isfinite(part) for part in parts])
-    return filled, totals, counts
+    unweighted = replace(panel, weights=np.ones(panel.shape[0]))
+    seen = [np.isfinite(part).astype(float) for part in parts]
+    counts = np.stack([unweighted.sum_by_cohort(part) for part in seen])
+    filled = np.stack([panel.sum_by_cohort(np.nan_to_num(part)) for part in parts])
+    return filled, np.stack([panel.sum_by_cohort(part) for part in seen]), counts
 
 
 def _changes(panel: CohortPanel, column: np.ndarray) -> np.ndarray:

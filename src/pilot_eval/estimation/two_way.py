@@ -55,9 +55,10 @@ def fit_two_way(outcomes: np.ndarray, weights: np.ndarray) -> TwoWayFit:
     W = np.asarray(weights, dtype=float)
     Y = np.where(W > 0, outcomes, 0.0)
     rows, columns = W.sum(1), W.sum(0)
-    share = W / np.where(rows > 0, rows, 1.0)[:, None]
-    system = np.diag(columns) - W.T @ share
-    target = (W * Y).sum(0) - share.T @ (W * Y).sum(1)
+    size = np.where(rows > 0, rows, 1.0)
+    root = W / np.sqrt(size)[:, None]
+    system = np.diag(columns) - root.T @ root
+    target = (W * Y).sum(0) - ((W * Y).sum(1) / size) @ W
     component = _components(system, columns > 0)
     same = component[:, None] == component
     period = np.linalg.solve(system + columns.max() * same, target)
