@@ -277,3 +277,19 @@ def test_bad_requests_are_refused(tmp_path):
     (tmp_path / "xml" / "hand.xml").write_text(BY_HAND.format(year=2015, sex="", namespace=""))
     with pytest.raises(DataError, match="one strand"):
         read_census(tmp_path / "xml")
+
+
+def test_events_of_a_child_listed_twice_belong_to_the_first(tmp_path):
+    (tmp_path / "Header.csv").write_text("Collection,Year,LEA\nCIN,2014,204\n")
+    (tmp_path / "ChildIdentifiers.csv").write_text("LAchildID,Sex\nA,F\nB,F\nA,M\n")
+    (tmp_path / "ChildCharacteristics.csv").write_text("LAchildID,Ethnicity\nB,WBRI\nA,MOTH\n")
+    (tmp_path / "CINdetails.csv").write_text(
+        "LAchildID,CINdetailsID,CINreferralDate\nA,1,2013-05-01\nB,1,2013-05-02\nB,1,2013-06-02\n"
+    )
+    (tmp_path / "Section47.csv").write_text(
+        "LAchildID,CINdetailsID,S47ActualStartDate\nB,1,2013-06-03\n"
+    )
+    tables = read_census(tmp_path)
+    assert tables.section47s["referral_id"].tolist() == [2]
+    assert tables.children["ethnicity"].tolist()[:2] == ["MOTH", "WBRI"]
+    assert len(validate_census(tables).accepted.children) == 2

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -163,8 +162,8 @@ def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[
             return [table]
         rule = f"have the columns {' and '.join(_RETURN_KEY)}, as its folder holds several returns"
         raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder a return.")
-    known = pd.Index([_JOINT.join(key) for key in returns])
-    number = known.get_indexer(_key(table, _RETURN_KEY))
+    known = pa.array([_JOINT.join(key) for key in returns], pa.large_string())
+    number = _find(known, _key(table, _RETURN_KEY))
     if (number < 0).any():
         line = int(np.flatnonzero(number < 0)[0]) + 2
         rule = f"belong to a return that is in {HEADER}"
@@ -178,14 +177,13 @@ def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[
     return [ordered.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
 
 
-def _key(table: pa.Table, names: tuple[str, ...]) -> NDArray[np.object_]:
+def _key(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
     """Join linking columns into one text a row."""
     parts = [
         pc.fill_null(pc.utf8_trim_whitespace(_text(table[name])), "").cast(pa.large_string())
         for name in names
     ]
-    joined = pc.binary_join_element_wise(*parts, pa.scalar(_JOINT, pa.large_string()))
-    return joined.to_numpy(zero_copy_only=False)
+    return pc.binary_join_element_wise(*parts, pa.scalar(_JOINT, pa.large_string()))
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -198,9 +196,9 @@ def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[st
     """Rename the columns of each module and point each record at the one that holds it."""
     modules, keys = {}, {}
     for name, column in (("children", "identifiers"), ("characteristics", "characteristics")):
-        keys[name] = pd.Index(_key(parts[column], (CHILD_LINK,)))
+        keys[name] = _key(parts[column], (CHILD_LINK,))
     for name, links in (("referrals", (REFERRAL_LINK,)), ("plans", (REFERRAL_LINK, PLAN_LINK))):
-        keys[name] = pd.Index(_key(parts[name], (CHILD_LINK, *links)))
+        keys[name] = _key(parts[name], (CHILD_LINK, *links))
     for key, module in layout.items():
         parent = module.parent or "children"
         names = (CHILD_LINK, *_links(module))
@@ -212,11 +210,12 @@ def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[st
     return modules
 
 
-def _find(known: pd.Index, wanted: NDArray[np.object_]) -> NDArray[np.int64]:
+def _find(known: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.int64]:
     """Find the first record with each key, or -1."""
-    first = np.flatnonzero(~known.duplicated())
-    place = known[first].get_indexer(wanted)
-    return np.where(place >= 0, np.append(first, -1)[place], -1)
+    if isinstance(known, pa.ChunkedArray):
+        known = known.combine_chunks()
+    found = pc.fill_null(pc.index_in(wanted, value_set=known), -1)
+    return found.to_numpy().astype("int64")
 
 
 def _renamed(part: pa.Table, module: Module, above: NDArray[np.int64]) -> pa.Table:

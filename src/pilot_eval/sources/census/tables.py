@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -129,6 +130,11 @@ def empty_issues() -> pd.DataFrame:
         Columns of `ISSUE_COLUMNS`: table, field, row (position in the table, from 0), rule,
         severity, council_code and where the record was read; never a value.
     """
+    return _no_issues().copy()
+
+
+@cache
+def _no_issues() -> pd.DataFrame:
     frame = pd.DataFrame({name: pd.Series(dtype="str") for name in ISSUE_COLUMNS})
     return frame.astype({"row": "int64", "source_row": "int64"})
 
@@ -315,23 +321,23 @@ def _missing(kind: str, size: int) -> pd.Series:
 
 def _as_codes(column: pd.Series) -> pd.Series:
     """Make a category of text, whatever the category of a column without values was of."""
-    codes = column.astype("category")
+    codes = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
     if codes.cat.categories.dtype == _TEXT:
         return codes
     return codes.cat.rename_categories(codes.cat.categories.astype(_TEXT))
 
 
 def _as_kind(name: str, column: pd.Series, kind: str) -> pd.Series:
-    failed = False
     try:
-        column = column.reset_index(drop=True)
-        result = _as_codes(column) if kind == "code" else column.astype(_DTYPES[kind])
+        if not column.index.equals(pd.RangeIndex(len(column))):
+            column = column.reset_index(drop=True)
+        if kind == "code":
+            return _as_codes(column)
+        return column if column.dtype == _DTYPES[kind] else column.astype(_DTYPES[kind])
     except (ValueError, TypeError, OverflowError):
-        failed = True  # raised below, where the inner error, which may carry a value, is gone
-    if failed:
-        rule = f"hold values of the kind {kind}"
-        raise DataError(explain(name, rule, "something else", "Correct the source of the table."))
-    return result
+        pass  # the inner error, which may carry a value, ends here
+    rule = f"hold values of the kind {kind}"
+    raise DataError(explain(name, rule, "something else", "Correct the source of the table."))
 
 
 def _concat_issues(parts: list[CensusTables]) -> pd.DataFrame:

@@ -123,8 +123,13 @@ def _as_seen(frames: dict[str, pd.DataFrame], year: int) -> dict[str, pd.DataFra
         else:
             kept &= _member(frame, seen["plans"], "plan_start_date")
         seen[name] = _blank_after(frame[kept], SCHEMA[name], last)
-    kept = _member(frames["children"], seen["referrals"], None)
-    seen["children"] = _blank_after(frames["children"][kept], SCHEMA["children"], last)
+    children = frames["children"]
+    children = children[_member(children, seen["referrals"], None)]
+    # A child who is born after the end of the year was expected in the return.
+    unborn = (children["birth_date"] > last) & children["expected_birth_date"].isna()
+    expected = children["expected_birth_date"].mask(unborn, children["birth_date"])
+    children = children.assign(expected_birth_date=expected)
+    seen["children"] = _blank_after(children, SCHEMA["children"], last)
     return {name: seen[name] for name in SCHEMA}
 
 
