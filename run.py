@@ -116,6 +116,8 @@ def child_environment(proxy):
     environment["PILOT_EVAL_ROOT"] = str(ROOT)
     environment["PYTHONUTF8"] = "1"
     environment["JUPYTER_PREFER_ENV_PATH"] = "1"
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        environment.setdefault(name, "1")  # several processes share the cores already
     for name in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND"):
         environment.pop(name, None)
     if proxy:

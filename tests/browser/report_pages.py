@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from pilot_eval.runner.notebooks import is_on_request
@@ -10,3 +11,13 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IN_REPORT = [path for path in NOTEBOOKS if not is_on_request(path)]
 PAGES = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary")]
+
+
+def make_project(folder):
+    """Copy plan and data, with few draws: what a notebook says is compared elsewhere."""
+    folder.mkdir()
+    plan = (ROOT / "evaluation.toml").read_text(encoding="utf-8")
+    quick = plan.replace("draws = 9999", "draws = 199")
+    (folder / "evaluation.toml").write_text(quick, encoding="utf-8")
+    shutil.copytree(ROOT / "data", folder / "data")
+    return folder

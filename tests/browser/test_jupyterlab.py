@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 import pytest
-from report_pages import NOTEBOOKS, ROOT
+from report_pages import NOTEBOOKS, make_project
 
 pytestmark = pytest.mark.browser
 
@@ -39,6 +39,7 @@ RUN_ALL = """async () => {
 def lab(tmp_path_factory):
     """A JupyterLab on copies of the notebooks, with settings of its own; gives its address."""
     folder = tmp_path_factory.mktemp("lab")
+    project = make_project(tmp_path_factory.mktemp("project") / "quick")
     for path in NOTEBOOKS:
         shutil.copy(path, folder / path.name)
     with socket.socket() as probe:
@@ -57,7 +58,7 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     process = subprocess.Popen(
         [*command, *(f"{name}={value}" for name, value in options.items())],
-        env={**os.environ, **home, "PILOT_EVAL_ROOT": str(ROOT)},
+        env={**os.environ, **home, "PILOT_EVAL_ROOT": str(project)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
