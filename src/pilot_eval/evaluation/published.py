@@ -13,19 +13,20 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
-from pilot_eval.estimation.did import Units, fill_worst_case
+from pilot_eval.estimation.did import fill_worst_case
 from pilot_eval.evaluation.families import adjust_for_families
 from pilot_eval.evaluation.units import (
     FEWEST_TREATED,
     collapse_councils,
     collapse_design,
     conclude,
+    detect_effect,
+    number_result,
     run_methods,
 )
 from pilot_eval.evidence import Evidence, build_evidence_table, hash_table
 from pilot_eval.inference import (
     InferenceResult,
-    minimum_detectable_effect,
     size_adjusted_test,
 )
 from pilot_eval.measures.panel import build_panel
@@ -145,11 +146,11 @@ def estimate_design(
     for method, result in results.items():
         yield (
             label
-            | _numbers(result)
+            | number_result(result)
             | {
                 "method": method,
                 "n_treated": int(units.treated.sum()),
-                "mde": _mde(plan, units, method),
+                "mde": detect_effect(plan, units, method),
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": _reason(result, design),
                 "citation": CITATIONS[method],
@@ -183,19 +184,6 @@ def council_effects(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
             "conf_high": result.conf_high,
             "p_value": result.p_value,
         }
-
-
-def _mde(plan: EvaluationPlan, units: Units, method: str) -> float:
-    return minimum_detectable_effect(
-        units.change[~units.treated],
-        units.cases[~units.treated],
-        units.cases[units.treated],
-        int(units.treated.sum()),
-        "size_adjusted" if method == "sharp" else method,
-        plan.inference.alpha,
-        plan.inference.power,
-        seed=plan.seed,
-    )
 
 
 def _worst_case(plan: EvaluationPlan, design: Design) -> dict[str, dict[str, InferenceResult]]:
@@ -244,11 +232,6 @@ def _label(plan: EvaluationPlan, design: Design) -> dict:
         "breaks": "; ".join(design.breaks),
         "freed": design.freed,
     }
-
-
-def _numbers(result: InferenceResult) -> dict:
-    fields = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
-    return {field: getattr(result, field) for field in fields}
 
 
 def _reason(result: InferenceResult, design: Design) -> str:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters
-from pilot_eval.inference import InferenceResult, cr2_test, robust_test, size_adjusted_test
+from pilot_eval.inference import (
+    InferenceResult,
+    cr2_test,
+    minimum_detectable_effect,
+    robust_test,
+    size_adjusted_test,
+)
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import council_names
 
@@ -75,3 +81,23 @@ def conclude(conf_low: float, conf_high: float) -> str:
     if conf_low > 0:
         return "rise"
     return "fall" if conf_high < 0 else "undetermined"
+
+
+def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
+    """Find the minimum detectable effect of a method, from comparators and sizes alone."""
+    return minimum_detectable_effect(
+        units.change[~units.treated],
+        units.cases[~units.treated],
+        units.cases[units.treated],
+        int(units.treated.sum()),
+        "size_adjusted" if method == "sharp" else method,
+        plan.inference.alpha,
+        plan.inference.power,
+        seed=plan.seed,
+    )
+
+
+def number_result(result: InferenceResult) -> dict:
+    """Take the numbers of a result under the names of evidence columns."""
+    fields = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
+    return {field: getattr(result, field) for field in fields}
