@@ -36,7 +36,7 @@ def test_importing_is_quick_and_loads_nothing_heavy(module):
         (["run", "-p", "alpah", "1"], "`alpah` must be a known parameter"),
         (["run", "-p", "alpha", "5e-2"], "write 0.05"),
         (["run", "-p", "seed", "1", "-p", "seed", "2"], "must be given once"),
-        (["run", "--table", "no such file.csv"], "must be a readable file"),
+        (["run", "--table", "no such file.csv"], "must be readable"),
         (["run", "--plan", "nowhere/plan.toml"], "`plan` must be a readable file"),
         (["council-report", "Cumbra"], "Did you mean Cumbria?"),
         (["reproduce", "."], "must hold manifest.json and evidence.csv"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pilot_eval.runner.manifest import (
     describe_code,
@@ -19,8 +19,15 @@ from pilot_eval.runner.manifest import (
 from pilot_eval.runner.notebooks import Executed
 from pilot_eval.runner.request import NOTEBOOKS, Prepared, RunRequest
 
+if TYPE_CHECKING:
+    from pilot_eval.disclosure.register import Entry
+
 MANIFEST = "manifest.json"
 PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
+POPULATIONS = {
+    "census": "children in need in the councils and years of the returns that were read",
+    "simulated": "no real child: invented children",
+}
 OWN = "councils of the analyst's own table {name}"
 
 Tell = Callable[[str], None]
@@ -40,7 +47,17 @@ def write_register_of_outputs(request: RunRequest, prepared: Prepared, folder: P
         threshold=disclosure.threshold,
         rounding=disclosure.rounding,
     )
-    write_register(folder, entries)
+    records = [name for name, page in prepared.pages.items() if "data_folder" in page.parameters]
+    strand = "census" if request.census else "simulated"
+    write_register(folder, [_of_records(entry, records, strand) for entry in entries])
+
+
+def _of_records(entry: Entry, records: Sequence[str], strand: str) -> Entry:
+    """Say of the pages on children's records, and their figures, whose records they are."""
+    name = Path(entry.file).stem.rpartition("-")[0] or Path(entry.file).stem
+    if name not in records:
+        return entry
+    return replace(entry, strand=strand, population=POPULATIONS[strand])
 
 
 def write_pages(
@@ -98,6 +115,7 @@ def write_manifest(
         "plan_hash": prepared.plan.hash,
         "seed": prepared.plan.seed,
         "parameters": {name: page.parameters for name, page in prepared.pages.items()},
+        "census": request.census.name if request.census else None,
         "table": request.table_file.name if request.table_file else None,
         "data": hash_data(request.root, request.table_file),
         "code": describe_code(request.root),

@@ -50,6 +50,8 @@ class RunRequest:
         False writes the evidence alone.
     councils : sequence of str
         Instead of the usual notebooks: the council report, once for each.
+    census : pathlib.Path, optional
+        Folder of returns for the notebooks on children's records; default: invented children.
     """
 
     root: Path
@@ -61,6 +63,7 @@ class RunRequest:
     jobs: int | None = None
     notebooks: bool = True
     councils: Sequence[str] = ()
+    census: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +114,7 @@ def prepare(request: RunRequest) -> Prepared:
     """
     from pilot_eval.plan import load_plan
 
-    _check_readable(request.table_file)
+    _check_readable(request)
     plan = load_plan(request.plan_file or request.root / "evaluation.toml")
     given = parse_parameters(request.parameters, plan)
     if not request.notebooks:
@@ -173,25 +176,27 @@ def _plan_values(plan: EvaluationPlan, request: RunRequest) -> dict[str, Any]:
     return {"alpha": plan.inference.alpha, "draws": plan.inference.draws, "seed": plan.seed}
 
 
-def _check_readable(table: Path | None) -> None:
-    if table is None:
-        return
-    try:
-        with table.open("rb"):
-            pass
-    except OSError as fault:
-        raise RunError(
-            explain(
-                "--table",
-                "be a readable file",
-                f"{table} ({fault.strerror})",
-                "Check the path; nothing was run.",
-            )
-        ) from fault
+def _check_readable(request: RunRequest) -> None:
+    fault = ""
+    if request.census is not None and not request.census.exists():
+        fault = f"{request.census} (no such folder)"
+    if request.table_file is not None:
+        try:
+            with request.table_file.open("rb"):
+                pass
+        except OSError as error:
+            fault = f"{request.table_file} ({error.strerror})"
+    if fault:
+        name = "--census" if request.table_file is None else "--table"
+        raise RunError(explain(name, "be readable", fault, "Check the path; nothing was run."))
 
 
 def _paths_given(request: RunRequest) -> dict[str, str]:
-    paths = {"plan_file": request.plan_file, "table_file": request.table_file}
+    paths = {
+        "plan_file": request.plan_file,
+        "table_file": request.table_file,
+        "data_folder": request.census,
+    }
     return {name: str(path.resolve()) for name, path in paths.items() if path is not None}
 
 
