@@ -320,6 +320,10 @@ def test_release_moves_only_what_passed(folder, tmp_path):
     assert not (tmp_path / "out" / "plans.md").exists()
     assert (tmp_path / "out" / "figures" / "plans.csv").is_file()
     assert not (folder / "figures" / "plans.csv").exists()
+    # Both folders still say what their files are.
+    assert "plans.md" in read_register(folder)
+    assert "plans.md" not in read_register(tmp_path / "out")
+    assert set(check_release(tmp_path / "out", **RULES)["verdict"]) == {"pass"}
     write_clean(tmp_path / "again")
     with pytest.raises(DisclosureError, match="`folder_to`"):
         release(tmp_path / "again", tmp_path / "out", **RULES)

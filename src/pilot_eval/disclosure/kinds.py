@@ -74,7 +74,8 @@ PERSON_FIELDS = frozenset(
 
 # The first pattern that is found in a name decides; "_" counts as a space.
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
-    ("label", r"^(note number|no\.?|row)$|\b(code|names?|label|status|reason|hash|settings|citation|source|unit|note)s?$"),
+    ("label", r"^(note number|no\.?|row)$|\b(code|name|label|status|reason|hash|settings)s?$"),
+    ("label", r"\b(citation|source|unit|note)s?$"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
     ("estimate", r"estimate|std error|\bse\b|\bconf\b|bound|interval|\bmde\b|effects?\b|weight"),
     (

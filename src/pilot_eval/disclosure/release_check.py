@@ -18,7 +18,14 @@ from pilot_eval.disclosure.files.sheets import read_csv, read_json, read_xlsx
 from pilot_eval.disclosure.findings import Rules, check_table, find_smallest
 from pilot_eval.disclosure.identifiers import Finding, find_identifiers
 from pilot_eval.disclosure.prose import find_small_counts
-from pilot_eval.disclosure.register import NEEDED, REGISTER, Entry, list_outputs, read_register
+from pilot_eval.disclosure.register import (
+    NEEDED,
+    REGISTER,
+    Entry,
+    list_outputs,
+    read_register,
+    write_register,
+)
 from pilot_eval.disclosure.suppression import check_threshold
 from pilot_eval.errors import DisclosureError, explain
 
@@ -184,10 +191,18 @@ def release(
                 "Name a new folder.",
             )
         )
-    for file in passed:
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source / file, target / file)
+    _move(source, target, [file for file in passed if file != REGISTER])
     return verdicts.assign(moved=verdicts["verdict"] == "pass")
+
+
+def _move(source: Path, target: Path, names: list[str]) -> None:
+    """Move files; each folder keeps a register, the new one of what was moved."""
+    entries = read_register(source)
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source / name, target / name)
+    if names:
+        write_register(target, [entries[name] for name in names])
 
 
 def _check_all(

@@ -264,7 +264,9 @@ def _render_table(table: pd.DataFrame, caption: str) -> str:
         for name in table.columns
     )
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>\n"
+        f'<tr><th scope="row">{escape(str(row[0]))}</th>'
+        + "".join(f"<td>{escape(str(cell))}</td>" for cell in row[1:])
+        + "</tr>\n"
         for row in table.itertuples(index=False, name=None)
     )
     return (
@@ -280,5 +282,5 @@ _STYLE = (
     "main{max-width:80rem;margin:auto}table{border-collapse:collapse;width:100%}"
     "caption{text-align:left;font-weight:bold}div{overflow-x:auto}"
     "th,td{border-bottom:1px solid #b1b4b6;padding:.4rem;text-align:left;vertical-align:top}"
-    "td{overflow-wrap:anywhere;min-width:6rem}"
+    "td{overflow-wrap:anywhere;min-width:6rem}th[scope=row]{font-weight:normal}"
 )
