@@ -15,7 +15,8 @@ from typing import TypeVar
 
 import pandas as pd
 
-from pilot_eval.design.census import CensusDesign
+from pilot_eval.design.census import CensusDesign, crossed_breaks
+from pilot_eval.design.treatment import freed_from
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.census_changes import (
     CensusSettings,
@@ -35,6 +36,7 @@ from pilot_eval.inference import (
     size_adjusted_test,
 )
 from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.measures.durations import CLOCKS
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import council_names
 from pilot_eval.sources.census.tables import CensusTables
@@ -47,6 +49,12 @@ CITATIONS = {
 }
 BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
+#: Clock -> published indicator whose measurement breaks it shares.
+PUBLISHED_KEYS = {
+    "initial_assessment": "ia_within_10wd_pct",
+    "core_assessment": "ca_within_35wd_pct",
+    "icpc": "icpc_within_15wd_pct",
+}
 CURVE_COLUMNS = ("treated_after", "counterfactual")
 
 
@@ -289,6 +297,7 @@ def _join(parts: Sequence[OutcomeChanges]) -> OutcomeChanges:
         family=first.family,
         unit=first.unit,
         harm=first.harm,
+        clock=first.clock,
         note=first.note,
         changes=concat_changes([part.changes for part in parts]),
     )
@@ -308,7 +317,18 @@ def _label(changes: CensusChanges, design: CensusDesign, key: str) -> dict:
         "pre_periods": " ".join(f"{w.first}/{w.last}" for w in settings.pre),
         "post_periods": " ".join(f"{w.first}/{w.last}" for w in settings.post),
         "fragile": False,
+        **_real_world(changes, design, outcome.clock),
     }
+
+
+def _real_world(changes: CensusChanges, design: CensusDesign, clock: str) -> dict:
+    """Name the breaks crossed and the councils freed; invented children have neither."""
+    if changes.strand != "census" or not clock:
+        return {}
+    first, last = changes.settings.pre[0].first, changes.settings.post[-1].last
+    breaks = crossed_breaks(PUBLISHED_KEYS.get(clock, ""), first, last)
+    requirement = CLOCKS[clock].requirement or None
+    return {"breaks": "; ".join(breaks), "freed": freed_from(requirement, design.treated)}
 
 
 def _numbers(result: InferenceResult) -> dict:

@@ -151,6 +151,20 @@ def test_what_the_records_cannot_bear_is_not_estimated(simulated, plan, design):
     assert alone["reason"].str.contains("no comparator").all()
 
 
+def test_real_records_name_breaks_and_freed_councils(changes, plan, design, evidence):
+    assert evidence.table[["breaks", "freed"]].isna().all().all()  # invented children have none
+    longer = replace(SETTINGS, post=(Window(first=date(2012, 4, 1), last=date(2013, 2, 28)),))
+    real = replace(changes, strand="census", settings=longer)
+    rows = evaluate_census(real, plan, [design]).table.set_index(["outcome", "method"])
+    conference = rows.loc[("icpc_restricted_mean_45wd", "robust")]
+    assert (conference["strand"], conference["breaks"]) == ("census", "icpc_clock")
+    assert "Westminster (inferred)" in conference["freed"]
+    assert rows.loc[("ia_median_wd", "cr2"), "breaks"] == "effective_to_actual_dates"
+    within_a_year = replace(changes, strand="census")
+    rows = evaluate_census(within_a_year, plan, [design]).table.set_index(["outcome", "method"])
+    assert rows.loc[("ia_median_wd", "cr2"), "breaks"] == ""
+
+
 def test_comparators_were_never_treated(plan):
     design = design_census(plan, "granted_march")
     assert "E08000020" not in design.comparators  # Gateshead: announced

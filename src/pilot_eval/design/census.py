@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import council_names
+from pilot_eval.reference.records import council_names, load_breaks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,4 +74,29 @@ def design_census(plan: EvaluationPlan, scenario: str) -> CensusDesign:
         clusters={
             codes[council]: name for name, members in plan.clusters.items() for council in members
         },
+    )
+
+
+def crossed_breaks(indicator: str, first_day: date, last_day: date) -> tuple[str, ...]:
+    """List the measurement breaks of an indicator between two days.
+
+    Parameters
+    ----------
+    indicator : str
+        Published key, such as ``ia_within_10wd_pct``; "" for none.
+    first_day, last_day : date
+        First day of the first window and last day of the last.
+
+    Returns
+    -------
+    tuple of str
+        Ids of the breaks between the financial years of the two days.
+    """
+    first, last = (day.year + (day.month > 3) for day in (first_day, last_day))
+    return tuple(
+        record.break_id
+        for record in load_breaks()
+        if indicator in record.indicators
+        and record.basis == "value"
+        and first < record.first_year_after <= last
     )

@@ -91,6 +91,8 @@ class OutcomeChanges:
     family, unit, harm : str
         "delay" or "safety"; the unit of the changes; the direction in which children are worse
         off.
+    clock : str
+        The clock behind a delay outcome, else "".
     note : str
         A limit of the outcome, for the evidence's `reason`.
     changes : CouncilChanges or None
@@ -100,6 +102,7 @@ class OutcomeChanges:
     family: str
     unit: str
     harm: str
+    clock: str = ""
     note: str = ""
     reason: str = ""
     changes: CouncilChanges | None = None
@@ -159,8 +162,8 @@ def compute_changes(
 
 def _delay(cases: DelayCases, clock: str, horizon: int) -> dict[str, OutcomeChanges]:
     prefix = CLOCK_PREFIX[clock]
-    days = {"family": "delay", "unit": "working days", "harm": "rises"}
-    percent = {"family": "delay", "unit": "percentage points"}
+    days = {"family": "delay", "unit": "working days", "harm": "rises", "clock": clock}
+    percent = {"family": "delay", "unit": "percentage points", "clock": clock}
     found = {
         f"{prefix}_restricted_mean_{horizon}wd": OutcomeChanges(
             **days, changes=change_in_restricted_mean(cases, horizon)
