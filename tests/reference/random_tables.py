@@ -34,13 +34,30 @@ def draw_table(rng, kind):
     return counts, options
 
 
+def draw_shares(rng):
+    """Return numerators and what is outside them: printed are numerators and denominators."""
+    n = int(rng.integers(2, 9))
+    denominator = rng.negative_binomial(1.5, 1.5 / (1.5 + 40), size=n)
+    numerator = rng.binomial(denominator, rng.choice([0.05, 0.5, 0.95]))
+    rows = [f"r{i}" for i in range(n)]
+    outside = denominator - numerator
+    counts = pd.DataFrame({"numerator": numerator, "outside": outside}, index=rows)
+    return counts, {
+        "threshold": 5,
+        "row_groups": {"England": rows},
+        "column_groups": {"denominator": ["numerator", "outside"]},
+        "hidden_columns": ["outside"],
+    }
+
+
 def describe_for_attacker(counts, options, protected):
     """Write a protected table as the attacker sees it."""
     rows = {row: [int(row == r) for r in counts.index] for row in counts.index}
     columns = {c: [int(c == d) for d in counts.columns] for c in counts.columns}
     for name, group in options["row_groups"].items():
         rows[name] = [int(r in group) for r in counts.index]
-    columns["Total"] = [1] * counts.shape[1]
+    for name, group in options.get("column_groups", {"Total": counts.columns}).items():
+        columns[name] = [int(c in group) for c in counts.columns]
     return {
         "rows": rows,
         "columns": columns,
@@ -49,7 +66,7 @@ def describe_for_attacker(counts, options, protected):
         "threshold": options["threshold"],
         "base": options.get("rounding", {}),
         "hidden_rows": options.get("hidden_rows", []),
-        "hidden_columns": [],
+        "hidden_columns": options.get("hidden_columns", []),
         "truth": counts.to_numpy(),
         "told": protected.knowledge,
         "earlier": list(_tell_earlier(counts, options, rows, columns)),

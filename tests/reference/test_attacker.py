@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from random_tables import KINDS, describe_for_attacker, draw_table
+from random_tables import KINDS, describe_for_attacker, draw_shares, draw_table
 from table_attacker import attack, find_pinned
 
 from pilot_eval.disclosure.suppression import protect_table
@@ -26,6 +26,15 @@ def test_random_tables_leave_no_count_pinned(kind):
         counts, options = draw_table(rng, kind)
         protected = protect_table(counts, **options)
         assert protected.exposed == 0
+        assert find_pinned(describe_for_attacker(counts, options, protected)) == []
+
+
+def test_the_part_outside_a_numerator_is_not_pinned_either():
+    rng = np.random.default_rng(len(KINDS))
+    for _ in range(TABLES_OF_A_KIND):
+        counts, options = draw_shares(rng)
+        protected = protect_table(counts, **options)
+        assert "outside" not in protected.published.columns
         assert find_pinned(describe_for_attacker(counts, options, protected)) == []
 
 
