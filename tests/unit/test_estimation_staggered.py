@@ -295,6 +295,9 @@ def test_inference_for_few_councils_takes_these_estimates():
         found = staggered_test(None, first, contributions=scores, draws=199, seed=1)
         assert found.estimate == pytest.approx(direct, abs=1e-9)
         assert found.p_value == pytest.approx(1 / 200)
+    simple = aggregate_group_time(estimate_group_time(outcomes, first)).overall
+    by_panel = staggered_test(outcomes, first, draws=199, seed=1)
+    assert by_panel.estimate == pytest.approx(simple, abs=1e-9)
     study = estimate_event_study(outcomes, first)
     shown = (study.event_times >= -12) & (study.event_times < 24) & (study.event_times != -1)
     band = simultaneous_band(
