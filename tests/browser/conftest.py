@@ -12,6 +12,7 @@ from report_pages import IN_REPORT, ROOT
 from pilot_eval.plan import load_plan
 from pilot_eval.reporting.pdf import find_browser
 from pilot_eval.reporting.site import SiteFacts, build_site
+from pilot_eval.runner.output import find_documents
 
 FLAGS = [
     "--headless",
@@ -52,7 +53,7 @@ def report(tmp_path_factory):
         parameters={"scenario": "announced"},
     )
     (folder / "evidence.csv").touch()
-    build_site(IN_REPORT, facts, folder)
+    build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT))
     return folder
 
 

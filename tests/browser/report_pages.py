@@ -6,11 +6,13 @@ import shutil
 from pathlib import Path
 
 from pilot_eval.runner.notebooks import is_on_request
+from pilot_eval.runner.output import find_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IN_REPORT = [path for path in NOTEBOOKS if not is_on_request(path)]
-PAGES = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary")]
+DOCUMENTS = [path.stem for path in find_documents(ROOT)]
+PAGES = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary"), *DOCUMENTS]
 
 
 def make_project(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,8 +96,7 @@ def make_accessible(body: str, prefix: str = "") -> str:
         block.set("role", "region")
         block.set("aria-label", f"Text block {number}")
     _tell_regions_apart(root)
-    inner = "".join(html.tostring(child, encoding="unicode", method="html") for child in root)
-    return (root.text or "") + inner
+    return _inner(root)
 
 
 def _tell_regions_apart(root: HtmlElement) -> None:
@@ -134,12 +134,49 @@ def read_figures(body: str) -> list[tuple[bytes, list[list[str]]]]:
     return found
 
 
+def keep_links(body: str, names: Collection[str]) -> str:
+    """Turn links between documents into links between pages; unlink what is not in the report.
+
+    Parameters
+    ----------
+    body : str
+        HTML of a document.
+    names : collection of str
+        Documents that are pages, by file name without ending.
+
+    Returns
+    -------
+    str
+    """
+    from lxml import html
+
+    root = html.fragment_fromstring(body, create_parent="div")
+    own = set(root.xpath(".//@id"))
+    for link in root.xpath(".//a[@href]"):
+        file, _, anchor = link.get("href").partition("#")
+        if file.startswith(("https:", "http:")) or (not file and anchor in own):
+            continue
+        name = file.removesuffix(".md")
+        if name in names:
+            link.set("href", f"{name}.html")
+        else:
+            link.drop_tag()
+    return _inner(root)
+
+
 def read_title(body: str) -> str:
     """Read the text of the first heading of level one, or an empty text."""
     from lxml import html
 
     headings = html.fragment_fromstring(body, create_parent="div").xpath(".//h1")
     return " ".join(headings[0].text_content().split()) if headings else ""
+
+
+def _inner(root: HtmlElement) -> str:
+    from lxml import html
+
+    children = (html.tostring(child, encoding="unicode", method="html") for child in root)
+    return (root.text or "") + "".join(children)
 
 
 def _name_headings(root: HtmlElement, prefix: str) -> None:

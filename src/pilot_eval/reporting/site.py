@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from pilot_eval.reporting.html import (
     TEMPLATES,
+    keep_links,
     make_accessible,
     read_figures,
     read_title,
+    render_markdown,
     render_notebook,
 )
 from pilot_eval.reporting.pdf import print_pdf
@@ -71,6 +73,7 @@ def build_site(
     folder: Path,
     *,
     labels: Mapping[str, str] | None = None,
+    documents: Sequence[Path] = (),
 ) -> None:
     """Write the report: its pages, and where a browser is found a PDF of all of them.
 
@@ -83,12 +86,15 @@ def build_site(
         Where to write.
     labels : mapping, optional
         Notebook -> its name in the menu, where that is not made of its file name.
+    documents : sequence of pathlib.Path
+        Markdown that a reader needs (methods, assumptions, glossary): pages after the notebooks.
     """
     named = labels or {}
     read = [_read_page(path, named.get(path.stem, "")) for path in notebooks]
     pages = sorted(read, key=lambda page: page.name != "index")
     if not pages or pages[0].name != "index":
         pages = [_empty_index(facts), *pages]
+    pages += _read_documents(documents)
     for page in pages:
         name = SUMMARY if page.name == "index" else page.name
         save_figures(page.body, name, folder / FIGURES)
@@ -117,9 +123,21 @@ def _read_page(path: Path, label: str) -> Page:
     return Page(name="index" if summary else path.stem, title=title, label=label, body=body)
 
 
+def _read_documents(paths: Sequence[Path]) -> list[Page]:
+    names = [path.stem for path in paths]
+    pages = []
+    for path in paths:
+        body = make_accessible(render_markdown(path.read_text(encoding="utf-8")))
+        title = read_title(body)
+        body = keep_links(body, names)
+        pages.append(Page(name=path.stem, title=title, label=title, body=body))
+    return pages
+
+
 def _shorten(name: str) -> str:
     """Make a menu entry of a file name: `01_design_and_power` is "Design and power"."""
-    return name.partition("_")[2].replace("_", " ").capitalize() or name
+    words = name.partition("_")[2].replace("_", " ").replace("childrens", "children's")
+    return words.capitalize() or name
 
 
 def _empty_index(facts: SiteFacts) -> Page:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
+DOCUMENTS = ("methods", "assumptions", "evidence", "glossary")
 POPULATIONS = {
     "census": "children in need in the councils and years of the returns that were read",
     "simulated": "no real child: invented children",
@@ -88,7 +89,19 @@ def write_pages(
     )
     tell("Writing the report ...")
     labels = {name: page.label for name, page in prepared.pages.items() if page.label}
-    build_site([result.path for result in executed if result.ok], facts, folder, labels=labels)
+    build_site(
+        [result.path for result in executed if result.ok],
+        facts,
+        folder,
+        labels=labels,
+        documents=find_documents(request.root),
+    )
+
+
+def find_documents(root: Path) -> list[Path]:
+    """Find the documents that a report's reader needs, of those the project has."""
+    paths = (root / "docs" / f"{name}.md" for name in DOCUMENTS)
+    return [path for path in paths if path.exists()]
 
 
 def _shared_parameters(prepared: Prepared) -> dict[str, str]:
