@@ -19,7 +19,7 @@ from pilot_eval.estimation.council_changes import (
     effective_cases,
 )
 from pilot_eval.estimation.survival import Window
-from pilot_eval.evaluate_census import (
+from pilot_eval.evaluation.census import (
     collapse_records,
     evaluate_census,
     evaluate_distributions,

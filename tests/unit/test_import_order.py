@@ -20,7 +20,6 @@ ORDER = (
     "inference",
     "evidence",
     "evaluation",
-    "evaluate_census",
     "assurance",
     "monitoring",
     "disclosure",

@@ -16,6 +16,7 @@ from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.estimation.did import fill_worst_case
 from pilot_eval.evaluation.families import adjust_for_families
 from pilot_eval.evaluation.units import (
+    CITATIONS,
     FEWEST_TREATED,
     collapse_councils,
     collapse_design,
@@ -34,11 +35,6 @@ from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.reference.records import council_names
 from pilot_eval.sources.published import load_published
 
-CITATIONS = {
-    "robust": "docs/methods.md#robust",
-    "sharp": "docs/methods.md#sharp",
-    "cr2": "docs/methods.md#cr2",
-}
 EFFECT_COLUMNS = (
     "scenario",
     "outcome",

@@ -15,6 +15,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import council_names
 
 METHODS = ("robust", "sharp", "cr2")
+CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}
 FEWEST_TREATED = 2  # one council's change cannot be told from one council's luck
 
 

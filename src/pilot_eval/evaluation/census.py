@@ -25,14 +25,11 @@ from pilot_eval.estimation.census_changes import (
 )
 from pilot_eval.estimation.census_units import combine_curves, select_units
 from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes
-from pilot_eval.estimation.did import Units
 from pilot_eval.estimation.distribution import estimate_distribution
+from pilot_eval.evaluation.published import DROPPED_COLUMNS, EFFECT_COLUMNS
+from pilot_eval.evaluation.units import CITATIONS, detect_effect, number_result, run_methods
 from pilot_eval.evidence import Evidence, build_evidence_table
 from pilot_eval.inference import (
-    InferenceResult,
-    cr2_test,
-    minimum_detectable_effect,
-    robust_test,
     size_adjusted_test,
 )
 from pilot_eval.inference.simultaneous import simultaneous_band
@@ -42,11 +39,6 @@ from pilot_eval.reference.records import council_names
 from pilot_eval.sources.census.tables import CensusTables
 
 Part = TypeVar("Part")
-CITATIONS = {
-    "robust": "docs/methods.md#robust",
-    "sharp": "docs/methods.md#sharp",
-    "cr2": "docs/methods.md#cr2",
-}
 BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
 #: Clock -> published indicator whose measurement breaks it shares.
@@ -179,13 +171,10 @@ def evaluate_census(
                 continue
             effects += [label | row for row in _council_effects(plan, design, outcome.changes)]
             dropped += [label | row for row in _dropped(design, outcome.changes)]
-    effect_columns = ["scenario", "outcome", "council_code", "council_name", "effect"]
-    effect_columns += ["conf_low", "conf_high", "p_value"]
-    dropped_columns = ["scenario", "outcome", "council_code", "council_name", "role", "reason"]
     return Evidence(
         table=build_evidence_table(rows),
-        effects=pd.DataFrame(effects, columns=effect_columns),
-        dropped=pd.DataFrame(dropped, columns=dropped_columns),
+        effects=pd.DataFrame(effects, columns=list(EFFECT_COLUMNS)),
+        dropped=pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),
     )
 
 
@@ -213,10 +202,10 @@ def estimate_outcome(
     for method, result in run_methods(plan, units).items():
         yield (
             label
-            | _numbers(result)
+            | number_result(result)
             | {
                 "method": method,
-                "mde": _mde(plan, units, method),
+                "mde": detect_effect(plan, units, method),
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": "; ".join(filter(None, [result.reason, outcome.note])),
                 "settings": _settings(changes.settings, plan),
@@ -265,16 +254,6 @@ def evaluate_distributions(
                     pd.DataFrame({**label, "method": method, "day": effect.days, **shown})
                 )
     return pd.concat(frames, ignore_index=True)
-
-
-def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
-    """Run the headline test, its sharp companion and CR2 on one change a unit."""
-    alpha, data = plan.inference.alpha, (units.change, units.treated, units.cases)
-    return {
-        "robust": robust_test(*data, draws=plan.inference.draws, seed=plan.seed, alpha=alpha),
-        "sharp": size_adjusted_test(*data, alpha=alpha),
-        "cr2": cr2_test(units.change, units.treated, alpha=alpha),
-    }
 
 
 def _collapse_part(part, *, load, settings, exemptions) -> CensusChanges:
@@ -329,24 +308,6 @@ def _real_world(changes: CensusChanges, design: CensusDesign, clock: str) -> dic
     breaks = crossed_breaks(PUBLISHED_KEYS.get(clock, ""), first, last)
     requirement = CLOCKS[clock].requirement or None
     return {"breaks": "; ".join(breaks), "freed": freed_from(requirement, design.treated)}
-
-
-def _numbers(result: InferenceResult) -> dict:
-    fields = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
-    return {name: getattr(result, name) for name in fields}
-
-
-def _mde(plan: EvaluationPlan, units: Units, method: str) -> float:
-    return minimum_detectable_effect(
-        units.change[~units.treated],
-        units.cases[~units.treated],
-        units.cases[units.treated],
-        int(units.treated.sum()),
-        "size_adjusted" if method == "sharp" else method,
-        plan.inference.alpha,
-        plan.inference.power,
-        seed=plan.seed,
-    )
 
 
 def _settings(settings: CensusSettings, plan: EvaluationPlan) -> str:

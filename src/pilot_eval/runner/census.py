@@ -1,0 +1,216 @@
+"""From returns to evidence: what `pilot-eval census` writes, and what of it may leave the room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.runner.staging import publish, stage
+
+if TYPE_CHECKING:
+    from pilot_eval.disclosure.register import Entry
+    from pilot_eval.evidence import Evidence
+    from pilot_eval.sources.census.validation import ValidationResult
+
+POPULATION = "children in need in the councils and years of the returns that were read"
+PRIVATE = {
+    "issues.csv": "located issues of the returns: table, field, row and rule",
+    "summary.csv": "records by council and table",
+    "set_aside.csv": "records set aside, by council and rule",
+    "panel.csv": "council by month counts and delays",
+}
+RELEASE_SUFFIX = "-release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CensusRun:
+    """What a census run wrote.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Everything; stays in the room.
+    released : pathlib.Path
+        What passed the release check, moved here.
+    verdicts : DataFrame
+        The release check: file, verdict, reason, moved.
+    """
+
+    folder: Path
+    released: Path
+    verdicts: pd.DataFrame
+
+
+def run_census(
+    paths: Sequence[Path],
+    *,
+    data_cut: str,
+    out: Path,
+    data_format: str | None = None,
+    mapping_file: Path | None = None,
+    local_file: Path | None = None,
+    scenarios: Sequence[str] = (),
+    plan: EvaluationPlan | None = None,
+    tell: Callable[[str], None] = print,
+) -> CensusRun:
+    """Read returns, validate, build the panel, evaluate, and release what may be released.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Returns: XML files, folders of CSV or Parquet modules, or folders of such.
+    data_cut : str
+        Last day that the records cover, as 2013-03-31.
+    out : path
+        New folder for everything; what passes the release check goes to ``<out>-release``.
+    data_format : {"xml", "csv", "parquet"}, optional
+    mapping_file : path, optional
+        Field mapping of two-stage returns.
+    local_file : path, optional
+        Local indicators (docs/local-indicators.md).
+    scenarios : sequence of str
+        Keys of the plan; all by default.
+    plan : EvaluationPlan, optional
+    tell : callable
+        Where progress goes.
+
+    Returns
+    -------
+    CensusRun
+
+    Raises
+    ------
+    PilotEvalError
+        If a return, a parameter or a folder cannot be used; nothing half-written is left.
+    """
+    from pilot_eval.disclosure.release_check import release
+    from pilot_eval.sources.census.read import read_census
+    from pilot_eval.sources.census.validation import validate_census
+
+    plan = load_plan() if plan is None else plan
+    cut = _read_date(data_cut)
+    released = out.with_name(out.name + RELEASE_SUFFIX)
+    _refuse_existing(out, released)
+    tell("Reading and validating the returns ...")
+    tables = read_census(list(paths), mapping=mapping_file, format=data_format)
+    first_day = date(int(tables.referrals["census_year"].min()) - 1, 4, 1)
+    result = validate_census(tables, data_cut=cut)
+    with stage(out) as folder:
+        tell("Building the panel ...")
+        _write_private(result, _build_panel(result, first_day, cut, local_file), folder)
+        tell("Estimating ...")
+        _evaluate(result, plan, first_day, cut, scenarios).write(folder)
+        _write_register(folder, plan, result.accepted.strand)
+        written = publish(folder, iter([out]))
+    verdicts = release(
+        written,
+        released,
+        threshold=plan.disclosure.threshold,
+        rounding=plan.disclosure.rounding,
+    )
+    return CensusRun(folder=written, released=released, verdicts=verdicts)
+
+
+def _read_date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ParameterError(
+            explain("data-cut", "be a date such as 2013-03-31", repr(text), "Correct it.")
+        ) from None
+
+
+def _refuse_existing(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            raise ParameterError(
+                explain("out", "be a new folder", f"{folder}, which exists", "Name another.")
+            )
+
+
+def _build_panel(
+    result: ValidationResult, first_day: date, cut: date, local_file: Path | None
+) -> pd.DataFrame:
+    from pilot_eval.measures.census_panel import PanelSettings, build_census_panel
+    from pilot_eval.measures.local_indicators import load_local_indicators
+
+    return build_census_panel(
+        result.accepted,
+        PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
+        exemptions=_exemptions(),
+        local=load_local_indicators(local_file) if local_file else (),
+    ).panel
+
+
+def _evaluate(
+    result: ValidationResult,
+    plan: EvaluationPlan,
+    first_day: date,
+    cut: date,
+    scenarios: Sequence[str],
+) -> Evidence:
+    from pilot_eval.design.census import design_census
+    from pilot_eval.evaluation.census import collapse_records, evaluate_census
+    from pilot_eval.runner.records import build_settings
+
+    settings = build_settings(first_day=first_day, data_cut=cut, convention="start_is_day_0")
+    changes = collapse_records(
+        [result.accepted], lambda part: part, settings, exemptions=_exemptions()
+    )
+    designs = [design_census(plan, key) for key in scenarios or plan.scenarios]
+    return evaluate_census(changes, plan, designs)
+
+
+def _exemptions() -> pd.DataFrame:
+    from pilot_eval.measures.durations import build_exemption_table
+    from pilot_eval.reference.records import load_exemptions
+
+    return build_exemption_table(load_exemptions())
+
+
+def _write_private(result: ValidationResult, panel: pd.DataFrame, folder: Path) -> None:
+    frames = {
+        "issues.csv": result.issues,
+        "summary.csv": result.summary,
+        "set_aside.csv": result.set_aside,
+        "panel.csv": panel,
+    }
+    for name, frame in frames.items():
+        (folder / name).write_bytes(to_csv_bytes(frame))
+
+
+def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
+    from pilot_eval.disclosure.register import describe_outputs, write_register
+
+    write_register(
+        folder,
+        describe_outputs(
+            folder,
+            strand=strand,
+            population=POPULATION,
+            threshold=plan.disclosure.threshold,
+            rounding=plan.disclosure.rounding,
+            extra=[_private_entry(name, what, strand) for name, what in PRIVATE.items()],
+        ),
+    )
+
+
+def _private_entry(name: str, what: str, strand: str) -> Entry:
+    from pilot_eval.disclosure.register import Entry
+
+    return Entry(
+        file=name,
+        what=f"working file, not for release: {what}",
+        population=POPULATION,
+        strand=strand,
+        threshold="none: stays in the room",
+        rounding="none: stays in the room",
+    )
