@@ -109,34 +109,41 @@ def compute_funnel(
             explain("denominator", "be above 0 in 10 councils", int(usable.sum()), "Add councils.")
         )
     events, cases = events[usable], cases[usable]
+    centre = _centre(events, cases, target)
+    error = np.sqrt(centre * (1 - centre) / cases)
+    z = (events / cases - centre) / error
+    phi, tau = _spread(z, error, overdispersion, winsorised)
+    limits = _limits(cases, centre, phi, tau, overdispersion)
+    value = PERCENT * events / cases
+    councils = {
+        "council_code": codes[usable],
+        "value": value,
+        "cases": cases,
+        "target": PERCENT * centre,
+        "z": z,
+        "z_adjusted": z * error / _widened(error, phi, tau, overdispersion),
+        **limits,
+        "position": _position(value, limits),
+    }
+    grid = np.geomspace(cases.min(), cases.max(), 100)
+    return Funnel(
+        councils=pd.DataFrame(councils),
+        curves=pd.DataFrame({"cases": grid} | _limits(grid, centre, phi, tau, overdispersion)),
+        target=PERCENT * centre,
+        phi=phi,
+        tau=PERCENT * tau,
+        without_cases=tuple(codes[~usable].tolist()),
+    )
+
+
+def _centre(events: FloatArray, cases: FloatArray, target: float | None) -> float:
+    """Share that councils are compared with."""
     centre = events.sum() / cases.sum() if target is None else target / PERCENT
     if not 0 < centre < 1:
         raise DataError(
             explain("numerator", "give a target above 0% and below 100%", PERCENT * centre, "Wait.")
         )
-    error = np.sqrt(centre * (1 - centre) / cases)
-    z = (events / cases - centre) / error
-    phi, tau = _spread(z, error, overdispersion, winsorised)
-    councils = pd.DataFrame(
-        {
-            "council_code": codes[usable],
-            "value": PERCENT * events / cases,
-            "cases": cases,
-            "target": PERCENT * centre,
-            "z": z,
-            "z_adjusted": z * error / _widened(error, phi, tau, overdispersion),
-        }
-    )
-    limits = _limits(cases, centre, phi, tau, overdispersion)
-    grid = np.geomspace(cases.min(), cases.max(), 100)
-    return Funnel(
-        councils=councils.assign(**limits, position=_position(councils["value"], limits)),
-        curves=pd.DataFrame({"cases": grid} | _limits(grid, centre, phi, tau, overdispersion)),
-        target=PERCENT * float(centre),
-        phi=phi,
-        tau=PERCENT * tau,
-        without_cases=tuple(codes[~usable].tolist()),
-    )
+    return float(centre)
 
 
 def _spread(
@@ -174,7 +181,7 @@ def _limits(
     return columns
 
 
-def _position(value: pd.Series, limits: dict[str, FloatArray]) -> NDArray:
+def _position(value: FloatArray, limits: dict[str, FloatArray]) -> NDArray:
     """Say outside which limit a council lies."""
     conditions = [
         value > limits["high_998"],
