@@ -151,7 +151,7 @@ def _add_check_release(commands: argparse._SubParsersAction) -> None:
 
 def _add_validity(commands: argparse._SubParsersAction) -> None:
     validity = commands.add_parser(
-        "validity", help="simulate how often the tests are wrong (an hour at full size)"
+        "validity", help="simulate how often the tests are wrong (minutes)"
     )
     validity.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     validity.add_argument("--draws", type=_positive, metavar="N", help="simulations a cell")

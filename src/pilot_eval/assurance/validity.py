@@ -76,7 +76,8 @@ def run_validity(
     pandas.DataFrame
         One row a cell and method: the cell's settings; false_positive and its Monte Carlo error;
         power, the oracle's power on the same data sets and their ratio; coverage (robust: of the
-        intervals that were inverted); interval_length in lengths of the oracle's interval; target,
+        intervals that were inverted); interval_length in lengths of the oracle's interval, as the
+        geometric mean (one fitted variance near 0 would rule the arithmetic one); target,
         met ("yes", "no" or "" where nothing is promised) and note.
 
     Examples
@@ -215,7 +216,7 @@ def _tally(verdict: Verdict, oracle: Verdict, effect: np.ndarray) -> pd.Series:
             "discordant": (verdict.effect != oracle.effect).sum(),
             "intervals": rows,
             "covered": ((verdict.low <= 0) & (verdict.high >= 0)).sum(),
-            "length": length[ended].sum(),
+            "log_length": np.log(length[ended]).sum(),
             "ended": ended.sum(),
         },
         dtype=float,
@@ -239,7 +240,9 @@ def _row(cell: Cell, method: str, tally: pd.Series) -> dict[str, object]:
         else np.nan,
         "coverage": covered,
         "coverage_error": np.sqrt(max(covered * (1 - covered), 1 / draws**2) / tally["intervals"]),
-        "interval_length": tally["length"] / tally["ended"] if tally["ended"] else np.inf,
+        "interval_length": np.exp(tally["log_length"] / tally["ended"])
+        if tally["ended"]
+        else np.inf,
         "intervals_without_end": 1 - tally["ended"] / tally["intervals"],
     }
     return (

@@ -293,10 +293,10 @@ def _adverse(table: pd.DataFrame) -> str:
 
 LEGEND = (
     "False positives in percent with the Monte Carlo standard error; power as a share of the "
-    "oracle's (above 1 it is bought with false positives); coverage in percent; length in lengths "
-    "of the oracle's interval. *c*: conservative (below 4%). *!*: a promise missed. A dash: the "
-    "test has no answer there (robust and CR2 with one treated council; adaptive with fewer than "
-    "eight pre-trial periods)."
+    "oracle's (above 1 it is bought with false positives); coverage in percent; length (geometric "
+    "mean) in lengths of the oracle's interval. *c*: conservative (below 4%). *!*: a promise "
+    "missed. A dash: the test has no answer there (robust and CR2 with one treated council; "
+    "adaptive with fewer than eight pre-trial periods)."
 )
 
 
