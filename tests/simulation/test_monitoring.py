@@ -2,73 +2,28 @@
 
 from __future__ import annotations
 
+import runpy
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from project_folder import ROOT
 
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.detection import months_to_detection
 from pilot_eval.monitoring.sequential import anytime_valid
-from pilot_eval.monitoring.trial import MonitoringPlan, estimate_persistence
 from pilot_eval.sources.simulate_monthly import (
     TWO_WAVES,
     MonthlySettings,
     simulate_monthly_counts,
 )
 
-ALPHA = 0.05
-FIRST_WAVE = [code for code, month in TWO_WAVES.items() if month == "2011-03"]
-REREFERRALS, REPEATS, IN_TIME = "rereferral_12m_pct", "repeat_plan_pct", "ia_within_10wd_pct"
-# Indicator, harm, treated councils, persistence of the noise. 24 months before, 24 looks.
-TRIALS = [
-    (REREFERRALS, "rises", list(TWO_WAVES), 0.6),
-    (REPEATS, "rises", list(TWO_WAVES), 0.6),
-    (IN_TIME, "falls", list(TWO_WAVES), 0.6),
-    (REREFERRALS, "rises", FIRST_WAVE, 0.6),
-    (REPEATS, "rises", FIRST_WAVE, 0.6),
-    (REREFERRALS, "rises", list(TWO_WAVES), 0.0),
-    (REREFERRALS, "rises", list(TWO_WAVES), 0.3),
-    (REREFERRALS, "rises", list(TWO_WAVES), 0.9),
-]
-
-
-def settings_for(treated: list[str], persistence: float) -> MonthlySettings:
-    return MonthlySettings(
-        first="2009-03",
-        last="2013-02",
-        starts=dict.fromkeys(treated, "2011-03"),
-        noise_sd=3.0,
-        persistence=persistence,
-    )
-
-
-def plan_for(indicator: str, harm: str, settings: MonthlySettings) -> MonitoringPlan:
-    """Plan 24 looks; persistence as a trial would take it: from comparators before the start."""
-    counts = simulate_monthly_counts(indicator, settings, draws=1, seed=99)
-    past = counts.event_time[:, :24].max(axis=1) < -100
-    persistence = estimate_persistence(
-        counts.numerator[0][past, :24], counts.denominator[0][past, :24]
-    )
-    return MonitoringPlan(
-        months_before=24,
-        looks=tuple(range(1, 25)),
-        harm=harm,
-        scale=3.0,
-        alpha=ALPHA,
-        persistence=persistence,
-    )
+TOOL = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "measure_detection.py")))
+ALPHA, REREFERRALS, TRIALS = TOOL.ALPHA, TOOL.REREFERRALS, TOOL.TRIALS
 
 
 def check_false_alarms(trial: tuple, draws: int) -> None:
-    indicator, harm, treated, persistence = trial
-    settings = settings_for(treated, persistence)
-    found = months_to_detection(
-        indicator,
-        [0.0],
-        settings=settings,
-        plan=plan_for(indicator, harm, settings),
-        draws=draws,
-        seed=7,
-    ).set_index("method")["detected"]
+    found = TOOL.measure(trial, (0.0,), draws).set_index("method")["detected"]
     error = np.sqrt(ALPHA * (1 - ALPHA) / draws)
     assert found["group_sequential"] <= ALPHA + 3 * error
     assert found["anytime_valid"] <= ALPHA + 3 * error
@@ -87,12 +42,12 @@ def test_false_alarms_over_24_looks_in_full(trial) -> None:
 
 
 def test_larger_harms_are_seen_sooner() -> None:
-    settings = settings_for(list(TWO_WAVES), 0.6)
+    settings = TOOL.settings_for(list(TWO_WAVES), 0.6)
     table = months_to_detection(
         REREFERRALS,
         [2.0, 6.0],
         settings=settings,
-        plan=plan_for(REREFERRALS, "rises", settings),
+        plan=TOOL.plan_for(REREFERRALS, "rises", settings),
         draws=100,
         seed=3,
     )
