@@ -101,7 +101,7 @@ def describe(alarms: pd.DataFrame, detection: pd.DataFrame) -> str:
             },
         ),
         "## With harm",
-        f"{int(detection['draws'].max()):,} trials a row, all treated councils, correlation 0.6, "
+        f"{int(detection['draws'].max()):,} trials a row, eight treated councils, correlation 0.6, "
         "harm in full from the first month. Months until half of the trials have rung, and the "
         "share that has rung by 6, 12 and 24 months.",
         table(

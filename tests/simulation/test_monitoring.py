@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from project_folder import ROOT
 
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.detection import months_to_detection
@@ -18,6 +18,7 @@ from pilot_eval.sources.simulate_monthly import (
     simulate_monthly_counts,
 )
 
+ROOT = Path(__file__).parents[2]
 TOOL = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "measure_detection.py")))
 ALPHA, REREFERRALS, TRIALS = TOOL.ALPHA, TOOL.REREFERRALS, TOOL.TRIALS
 
