@@ -1,30 +1,21 @@
 """Time the estimators against other packages on the same panel, in one run.
 
-Usage: ``python benchmarks/bench_estimators.py [--growth] [--write docs/performance-estimators.md]``
-
-Every row is one task; times are the best of several rounds in which all tools take turns, so that
-a busy machine slows all of them; processor seconds (all threads) depend on other work least.
-Ratios are theirs / ours: above 1, ours is faster. Ours starts
-from the same long table as theirs ("from the table": with the pivot to an array) unless it says
-otherwise.
+Run: ``python benchmarks/bench_estimators.py``. Prints a section of docs/performance.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import multiprocessing
 import multiprocessing.connection
-import os
-import platform
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from criteria import judge, print_criteria, read_options
 
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.group_time import estimate_group_time
@@ -225,43 +216,63 @@ def path_tasks(panel: pd.DataFrame, draws: int) -> dict[str, Task]:
     return {f"pilot_eval, {m}": task(m) for m in ("group_time", "imputation", "twfe")}
 
 
-def table(title: str, found: dict[str, tuple[float, float]], reference: str) -> list[str]:
-    lines = [f"| {title} | seconds | times ours | processor seconds | times ours |"]
-    lines.append("|---|---:|---:|---:|---:|")
-    base, base_cpu = found[reference]
-    for name, (seconds, cpu) in found.items():
-        mark = " (ours = 1)" if name == reference else ""
-        ratios = seconds / base, cpu / base_cpu
-        lines.append(
-            f"| {name}{mark} | {seconds:.4f} | {ratios[0]:.2f} | {cpu:.4f} | {ratios[1]:.2f} |"
-        )
-    return [*lines, ""]
+def print_table(title: str, found: dict[str, tuple[float, float]], ours: str) -> None:
+    print(f"| {title} | seconds | times ours | processor seconds | times ours |")
+    print("|---|---:|---:|---:|---:|")
+    for name, spent in found.items():
+        mark = " (ours = 1)" if name == ours else ""
+        cells = [f"{s:.4f} | {s / own:.2f}" for s, own in zip(spent, found[ours], strict=True)]
+        print(f"| {name}{mark} | {' | '.join(cells)} |", flush=True)
+    print()
 
 
-def first_row(tasks: dict[str, Task]) -> str:
-    return next((name for name in tasks if "from the table" in name), next(iter(tasks)))
-
-
-def main_table() -> list[str]:
+def compare(placebos: int, assignments: int, most_rounds: int) -> dict[str, dict[str, float]]:
+    """Print every race; return the seconds of each tool as multiples of ours, race by race."""
     panel = simulate(152)
-    lines = ["## 152 councils x 60 months, 4 treated from month 30 and 4 from month 36", ""]
     races = [
         ("Group-time effects", group_time_tasks(panel), 5),
         ("Imputation", imputation_tasks(panel), 5),
         ("Sun-Abraham", sun_abraham_tasks(panel), 3),
         ("Goodman-Bacon decomposition", decomposition_tasks(panel), 3),
         ("Pooled two-way fixed effects", pooled_tasks(panel), 5),
-        ("Synthetic DiD with 200 placebos", synthetic_tasks(panel, 200), 3),
-        ("9,999 staggered assignments", path_tasks(panel, 9_999), 3),
+        (f"Synthetic DiD, {placebos} placebos", synthetic_tasks(panel, placebos), 3),
+        (f"{assignments:,} staggered assignments", path_tasks(panel, assignments), 3),
     ]
+    ratios = {}
     for title, tasks, rounds in races:
-        lines += table(title, race(tasks, rounds), first_row(tasks))
-    return lines
+        found = race(tasks, min(rounds, most_rounds))
+        ours = next((name for name in tasks if "from the table" in name), next(iter(tasks)))
+        print_table(title, found, ours)
+        ratios[title] = {name: spent[0] / found[ours][0] for name, spent in found.items()}
+    return ratios
 
 
-def growth_table() -> list[str]:
-    """Seconds of one estimate, each in a process of its own, as councils grow a hundredfold."""
-    sizes = (152, 1_520, 15_200)
+def judge_races(ratios: dict[str, dict[str, float]]) -> list[tuple[str, str, str]]:
+    rows = []
+    for title, least in (("Group-time effects", 0.5), ("Imputation", 0.5), ("Synthetic DiD", 1.0)):
+        race_name = next(name for name in ratios if name.startswith(title))
+        theirs = ratios[race_name]
+        asked = "no slower than" if least == 1 else "within twice the time of"
+        rows.append(
+            judge(
+                f"{race_name}: {asked} diff-diff, compiled",
+                theirs["diff-diff"],
+                least=least,
+                unit="x ours",
+            )
+        )
+        others = [
+            value for name, value in theirs.items() if not name.startswith(("pilot", "diff-diff"))
+        ]
+        if others:
+            rows.append(
+                judge(f"{race_name}: ahead of other packages", min(others), least=1, unit="x ours")
+            )
+    return rows
+
+
+def grow(sizes: tuple[int, ...]) -> None:
+    """Print seconds of one estimate, each in a process of its own, as councils grow."""
     rows: dict[str, list[str]] = {}
     for n_units in sizes:
         panel = simulate(n_units)
@@ -273,10 +284,10 @@ def growth_table() -> list[str]:
         for title, tasks in groups.items():
             for name, task in tasks.items():
                 rows.setdefault(f"{title}: {name}", []).append(seconds_in_child(task))
-    lines = ["## Growth", "", "| seconds | " + " | ".join(f"{n:,} units" for n in sizes) + " |"]
-    lines.append("|---|" + "---:|" * len(sizes))
-    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
-    return [*lines, ""]
+    print("| seconds | " + " | ".join(f"{n:,} units" for n in sizes) + " |")
+    print("|---|" + "---:|" * len(sizes))
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def seconds_in_child(task: Task) -> str:
@@ -307,48 +318,24 @@ def _limited(task: Task, sender: multiprocessing.connection.Connection) -> None:
         sender.send(f"over {MOST_GIGABYTES} GB")
 
 
-def describe_machine() -> list[str]:
-    from importlib.metadata import version
-
-    import diff_diff
-
-    tools = {name: version(name) for name in ("diff-diff", "csdid", "pyfixest", "linearmodels")}
-    versions = ", ".join(f"{name} {number}" for name, number in tools.items())
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return [
-        f"Python {platform.python_version()}, NumPy {np.__version__}, {os.cpu_count()} cores "
-        f"({platform.machine()}), load average {load:.1f} at the start; {versions}; diff-diff's "
-        f"compiled backend: {'on' if diff_diff.HAS_RUST_BACKEND else 'off'}.",
-        "",
-    ]
-
-
 READING = """\
-Best of several rounds in which the tools take turns, from one long table. *Processor seconds*
-count all threads and depend least on what else the machine does; above 1 in a *times ours*
-column, ours is faster. The other packages compute their standard errors in the same call; ours
-return what inference for few councils needs instead (influence for group-time effects, one effect
-a council for imputation). Synthetic DiD in its published algorithm takes the same steps as diff-
-diff's compiled code; the exact optimum is another way to the same weights. In the growth table
-every figure is one estimate in a process of its own, limited to 6 GB and 120 s; diff-diff has no
-synthetic DiD without placebos or bootstrap, so there is no row for it.
+152 councils x 60 months, 4 treated from month 30 and 4 from month 36. Best of several rounds in
+which the tools take turns, from one long table. *Processor seconds* count all threads; above 1 in
+a *times ours* column, ours is faster. The other packages compute their standard errors in the same
+call; ours return what inference for few councils needs instead (influence for group-time effects,
+one effect a council for imputation). Synthetic DiD in its published algorithm takes the same steps
+as diff-diff's compiled code; the exact optimum is another way to the same weights. In the growth
+table every figure is one estimate in a process of its own, limited to 6 GB and 120 s; diff-diff has
+no synthetic DiD without placebos or bootstrap, so there is no row for it.
 """
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--write", type=Path)
-    options = parser.parse_args()
-    lines = ["# Speed of the estimators", ""]
-    lines += ["Written by `python benchmarks/bench_estimators.py --growth`.", ""]
-    lines += [*READING.splitlines(), "", *describe_machine(), *main_table()]
-    if options.growth:
-        lines += growth_table()
-    text = "\n".join(lines)
-    print(text)
-    if options.write:
-        options.write.write_text(text, encoding="utf-8")
+    small = read_options(__doc__).small
+    print(f"## Estimators\n\n{READING}", flush=True)
+    ratios = compare(*((5, 199, 1) if small else (200, 9_999, 5)))
+    grow((152, 304) if small else (152, 1_520, 15_200))
+    print_criteria(judge_races(ratios))
 
 
 if __name__ == "__main__":
