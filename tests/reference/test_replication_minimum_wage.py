@@ -1,8 +1,10 @@
-"""Minimum wages in fast food (Card and Krueger 1994, AER 84(4), table 3, rows 1-3).
+"""Minimum wages in fast food (Card and Krueger 1994, AER 84(4), 772-793, table 3, rows 1, 2 and 4).
 
-Full-time-equivalent employment per store, mean before and after: Pennsylvania 23.33, 21.17; New
-Jersey 20.44, 21.03. By hand: (21.03 - 20.44) - (21.17 - 23.33) = 0.59 + 2.16 = 2.75; the table
-prints 2.76, from unrounded means.
+Full-time-equivalent employment per store, mean (standard error) before and after: Pennsylvania
+23.33 (1.35), 21.17 (0.94); New Jersey 20.44 (0.51), 21.03 (0.52); difference 2.76 (1.36). Reprinted
+in Angrist and Pischke, Mostly Harmless Econometrics (2009), table 5.2.1. By hand:
+(21.03 - 20.44) - (21.17 - 23.33) = 0.59 + 2.16 = 2.75; the table's 2.76 is from unrounded means.
+docs/methods-estimators.md, blocks ES, GT, IMP and SDID.
 """
 
 import numpy as np
