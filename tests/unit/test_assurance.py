@@ -7,10 +7,15 @@ import pilot_eval as pe
 from pilot_eval.assurance.leave_one_out import leave_one_out_comparators, leave_one_out_treated
 from pilot_eval.assurance.placebo import placebo_council, placebo_in_space, placebo_in_time
 from pilot_eval.assurance.power import simulate_power
-from pilot_eval.assurance.specification_curve import specification_curve, summarise_curve
+from pilot_eval.assurance.specification_curve import (
+    CHOICES,
+    specification_curve,
+    summarise_curve,
+)
 from pilot_eval.assurance.trends import bound_design
 from pilot_eval.evaluation import collapse_design
 from pilot_eval.inference import minimum_detectable_effect
+from pilot_eval.reporting.checks import tabulate_choices
 
 REPEAT = {"scenario": "granted_march", "outcome": "repeat_plan_pct"}
 
@@ -97,11 +102,36 @@ def test_the_curve_holds_the_plans_own_estimate_and_no_choice_twice(plan, table,
         "and weights == 'councils equal' and years == '2010+2011 to 2012+2013'"
     )
     assert own["estimate"].tolist() == pytest.approx([headline.loc["sharp", "estimate"]], abs=1e-9)
-    choices = ["scenario", "years", "comparators", "weights", "figures", "inference"]
-    assert not curve.duplicated(choices).any()
+    assert not curve.duplicated(list(CHOICES)).any()
+    assert set(curve["breaks"]) == {"none spanned"}
     summary = summarise_curve(curve)
-    assert summary["specifications"] == 3 * 4 * 5 * 3  # scenarios, years, rules, test and weights
+    assert summary["specifications"] == 3 * 4 * 5 * 4  # scenarios, years, rules, test and weights
     assert summary["lowest"] <= summary["median"] <= summary["highest"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "figures", "breaks"),
+    [
+        (
+            "ia_within_10wd_pct",
+            "sum of bands where there are bands",
+            {"accepted: ia_limit_7_to_10, effective_to_actual_dates"},
+        ),
+        ("icpc_within_15wd_pct", "sum of bands where there are bands", {"accepted: icpc_clock"}),
+        ("cpp_rate", "rates as printed", set()),
+    ],
+)
+def test_denominators_and_changes_of_definition_are_choices(plan, table, outcome, figures, breaks):
+    curve = specification_curve(plan, table, outcome=outcome)
+    assert set(curve["figures"]) == {"as planned", figures}
+    assert set(curve["breaks"]) >= breaks
+    rest = [name for name in CHOICES if name != "figures"]
+    both = curve.pivot(index=rest, columns="figures", values="estimate").dropna()
+    moved = (both[figures] - both["as planned"]).abs()
+    assert len(both)
+    assert 0 < moved.max() < 3  # another denominator is another number, not another outcome
+    shown = tabulate_choices(curve).frame
+    assert shown["Specifications"].sum() == len(CHOICES) * len(curve)
 
 
 def test_simulated_power_agrees_with_the_formula(plan, panel):

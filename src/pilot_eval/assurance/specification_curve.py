@@ -18,13 +18,9 @@ from pilot_eval.plan import ComparatorRule, EvaluationPlan
 from pilot_eval.sources.published import use_band_sums
 
 WEIGHTS = ("councils equal", "by children")
+CHOICES = ("scenario", "years", "breaks", "comparators", "weights", "figures", "inference")
 CURVE_COLUMNS = (
-    "scenario",
-    "years",
-    "comparators",
-    "weights",
-    "figures",
-    "inference",
+    *CHOICES,
     "estimate",
     "conf_low",
     "conf_high",
@@ -36,8 +32,9 @@ CURVE_COLUMNS = (
 def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: str) -> pd.DataFrame:
     """Estimate an outcome under every defensible combination of choices.
 
-    Scenario, years used (with and without the years beyond a change of definition), comparator
-    rule, weights, the figures behind the percentage or rate, and inference are varied together.
+    Scenario, years used, comparator rule, weights, the figures behind the percentage or rate
+    (denominators), and inference are varied together. With the years varies the treatment of
+    changes of definition: `breaks` names those that the years span and the plan accepts.
 
     Parameters
     ----------
@@ -102,7 +99,10 @@ def _tables(table: pd.DataFrame, outcome: str) -> Iterator[tuple[str, pd.DataFra
         printed = table["value"].mask(own, table["published_value"])
         yield "rates as printed", table.assign(value=printed)
     elif outcome.split("_")[0] in ("ia", "ca", "icpc"):
-        yield "sum of bands", use_band_sums(table)
+        sums = use_band_sums(table)
+        both = pd.concat([sums[sums["indicator"] == outcome], table], ignore_index=True)
+        keys = ["indicator", "year_ending", "council_code"]
+        yield "sum of bands where there are bands", both.drop_duplicates(keys)
 
 
 def _windows(plan: EvaluationPlan, outcome: str) -> Iterator[tuple[str, dict]]:
@@ -131,8 +131,11 @@ def _estimates(
     if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
         return
     results = run_methods(plan, collapse_design(plan, design))
-    for method in ("robust", "sharp"):
-        yield _row(WEIGHTS[0], method, results[method])
+    breaks = {
+        "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
+    }
+    for method, result in results.items():
+        yield breaks | _row(WEIGHTS[0], method, result)
     units = collapse_councils(design)
     weighted = size_adjusted_test(
         units.change,
@@ -142,7 +145,7 @@ def _estimates(
         weights=units.cases,
         alpha=plan.inference.alpha,
     )
-    yield _row(WEIGHTS[1], "sharp", weighted)
+    yield breaks | _row(WEIGHTS[1], "sharp", weighted)
 
 
 def _row(weights: str, method: str, result: object) -> dict:

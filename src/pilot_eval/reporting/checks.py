@@ -6,6 +6,7 @@ import pandas as pd
 
 from pilot_eval.assurance.leave_one_out import leave_one_out_treated
 from pilot_eval.assurance.placebo import PlaceboInSpace, placebo_council, placebo_in_time
+from pilot_eval.assurance.specification_curve import CHOICES, summarise_curve
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
 
@@ -75,6 +76,30 @@ def tabulate_leave_one_out(
     found = leave_one_out_treated(plan, panel, scenario=scenario, outcome=outcome)
     frame = found[["left_out", *INTERVALS]].rename(columns={"left_out": "Left out"} | INTERVALS)
     return Table(frame=_numbers(frame), caption="Estimates without one treated council")
+
+
+def tabulate_choices(curve: pd.DataFrame) -> Table:
+    """Show what the specifications of every single choice give, whatever the other choices."""
+    rows = []
+    for choice in CHOICES:
+        for option, own in curve.groupby(choice, sort=False):
+            found = summarise_curve(own)
+            rows.append(
+                {
+                    "Choice": f"{choice}: {str(option).replace('_', ' ')}",
+                    "Specifications": found["specifications"],
+                    "Median estimate": found["median"],
+                    "Above zero, %": 100 * found["share_above_zero"],
+                    "Interval without zero, %": 100 * found["share_excluding_zero"],
+                }
+            )
+    frame = pd.DataFrame(rows).sort_values("Choice", ignore_index=True, kind="stable")
+    caption = "Every choice on its own, over all the others: none is picked for its result"
+    return Table(
+        frame=frame,
+        caption=caption,
+        decimals={"Above zero, %": 0, "Interval without zero, %": 0},
+    )
 
 
 def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
