@@ -1,4 +1,4 @@
-"""Simulated monthly figures: what monitoring and two waves of starts look like with months.
+"""Simulated monthly figures: what monitoring a trial looks like with months.
 
 Everything here is simulated and says so.
 """
@@ -11,24 +11,14 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import ParameterError, explain
-from pilot_eval.estimation.comparison import compare_staggered_estimators, weight_on_already_treated
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.trial import MonitoringPlan
 from pilot_eval.reference.records import council_names, ever_treated_codes
-from pilot_eval.reporting.display import Table
 from pilot_eval.sources.simulate_monthly import TWO_WAVES, MonthlySettings, simulate_monthly_panel
 
 START = "2011-03"
 MONTHS_BEFORE, MONTHS_AFTER = 23, 24
 RUN_LENGTH = 120.0  # months between a chart's false alarms: one in ten years
-METHOD_NAMES = {
-    "twfe": "Naive pooled regression",
-    "group_time": "Group-time effects, against never treated",
-    "group_time_not_yet": "Group-time effects, against not yet treated",
-    "imputation": "Imputation",
-    "sun_abraham": "Interaction-weighted",
-    "synthetic_did": "Synthetic difference-in-differences",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,46 +137,3 @@ def watch_councils(trial: SimulatedTrial, *, seed: int) -> pd.DataFrame:
         first = f"month {int(alarms.iloc[0])}" if len(alarms) else "none"
         rows.append({"Council": names[str(code)], "First alarm": first, "Alarms": len(alarms)})
     return pd.DataFrame(rows)
-
-
-def tabulate_two_waves(*, effect: float, ramp_months: int, seed: int) -> Table:
-    """Compare staggered estimators with the naive number on a simulated panel of two waves.
-
-    Parameters
-    ----------
-    effect : float
-        Full effect on re-referrals, percentage points.
-    ramp_months : int
-        Months over which it grows.
-    seed : int
-
-    Returns
-    -------
-    Table
-        One row a method; the last row is the truth.
-    """
-    indicator = "rereferral_12m_pct"
-    settings = MonthlySettings(
-        indicators=(indicator,), effects={indicator: effect}, ramp_months=ramp_months
-    )
-    panel, truth = simulate_monthly_panel(settings, seed=seed)
-    wide = panel.pivot(index="council_code", columns="period", values="value").dropna()
-    cohort = truth.groupby("council_code")["cohort"].first().reindex(wide.index)
-    position = {period: place for place, period in enumerate(wide.columns)}
-    first = cohort.map(position).to_numpy(float)
-    found = compare_staggered_estimators(wide.to_numpy(float), first)
-    already = weight_on_already_treated(wide.to_numpy(float), first)
-    true_effect = truth.loc[(truth["event_time"] >= 0) & truth["cohort"].notna(), "effect"].mean()
-    frame = pd.DataFrame(
-        {
-            "Method": [*(METHOD_NAMES[name] for name in found["method"]), "Truth (simulated)"],
-            "Estimate": [*found["estimate"], true_effect],
-            "Compares with": [*found["compares_with"], ""],
-        }
-    )
-    return Table(
-        frame=frame,
-        caption="Simulated, two waves by month: estimators of the average effect "
-        f"(weight of the naive number on councils already treated: {100 * already:.1f}%)",
-        decimals={"Estimate": 2},
-    )
