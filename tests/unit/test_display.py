@@ -9,6 +9,7 @@ import pytest
 
 import pilot_eval as pe
 from pilot_eval.errors import ParameterError
+from pilot_eval.measures.bands import daily_shares
 from pilot_eval.reporting import council as report
 from pilot_eval.reporting import figures
 from pilot_eval.reporting.display import Table, format_number
@@ -54,10 +55,8 @@ def figures_of(plan, panel):
     design = pe.build_design(plan, panel, scenario="announced", outcome="repeat_plan_pct")
     table = pe.load_published()
     one = report.plan_for_council(plan, "Leeds")
-    yield figures.plot_trend(plan, design, "Repeat plans rose")
-    yield figures.plot_effects(
-        plan, evidence, scenario="announced", outcome="repeat_plan_pct", title="Effects point up"
-    )
+    yield figures.plot_trend(plan, design)
+    yield figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
     yield figures.plot_detectable(plan, evidence, scenario="announced")
     yield figures.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
     yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
@@ -81,14 +80,27 @@ def test_every_figure_has_alt_text_its_numbers_and_the_same_bytes_twice(plan, pa
 def test_the_spike_is_englands_published_one():
     # SFR27/2012, England: 192,100 initial assessments on days 6-10 and 38,400 on days 11-15, of
     # 451,500: 42.55% over five days and 8.5% over five.
-    shares = figures.daily_shares(pe.load_published(), year=2012)
-    assert shares.loc["E92000001", "6_10"] == pytest.approx(100 * 192_100 / 451_500 / 5)
-    assert shares.loc["E92000001", "11_15"] == pytest.approx(100 * 38_400 / 451_500 / 5)
+    shares = daily_shares(pe.load_published(), figures.CLOSED_BANDS, year=2012)
+    assert shares.loc["E92000001", "6 to 10"] == pytest.approx(100 * 192_100 / 451_500 / 5)
+    assert shares.loc["E92000001", "11 to 15"] == pytest.approx(100 * 38_400 / 451_500 / 5)
+
+
+def test_titles_state_what_the_numbers_say(plan, panel):
+    evidence = pe.evaluate(plan, scenarios=("announced",), outcomes=("repeat_plan_pct",))
+    figure = figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
+    own = figure.numbers.set_index("Council")["Effect"].drop(
+        ["Pooled, sharp test", "Pooled, robust test"]
+    )
+    assert f": {(own > 0).sum()} of {len(own)} councils' own effects are above zero" in figure.title
+    design = pe.build_design(plan, panel, scenario="announced", outcome="repeat_plan_pct")
+    wide = design.figures.loc[list(design.treated)]
+    rise = wide[list(design.post)].mean(axis=1) - wide[list(design.pre)].mean(axis=1)
+    assert f"5 treated councils rose by {rise.mean():.1f}" in figures.plot_trend(plan, design).title
 
 
 def test_trend_leaves_withheld_years_empty(plan, panel):
     design = pe.build_design(plan, panel, scenario="granted", outcome="ia_within_10wd_pct")
-    figure = figures.plot_trend(plan, design, "Lines end in 2011-12")
+    figure = figures.plot_trend(plan, design)
     numbers = figure.numbers.set_index("Councils")
     assert numbers.loc["Cumbria", "2011-12"] == 88.1  # DfE: (231 + 460 + 1,947) / 2,993
     assert np.isnan(numbers.loc["Cumbria", "2012-13"])

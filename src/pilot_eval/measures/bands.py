@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +97,30 @@ def number_bands(duration: np.ndarray, bands: tuple[Band, ...]) -> np.ndarray:
     array([0, 1, 2, 5])
     """
     return np.searchsorted([band.last for band in bands], duration, side="left")
+
+
+def daily_shares(table: pd.DataFrame, bands: Sequence[Band], *, year: int) -> pd.DataFrame:
+    """Compute percent of completed cases per working day in each closed band.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `load_published`.
+    bands : sequence of Band
+        Closed bands of one clock.
+    year : int
+        Year ending 31 March.
+
+    Returns
+    -------
+    DataFrame, council_code x band
+        Councils with every band published; columns such as "6 to 10".
+    """
+    rows = table[table["year_ending"] == year]
+    shares = {}
+    for band in bands:
+        own = rows[rows["indicator"] == band.indicator].set_index("council_code")
+        days = band.last - band.first + 1
+        name = "Same day" if days == 1 else f"{band.first} to {band.last}"
+        shares[name] = own["value"] / days
+    return pd.DataFrame(shares).dropna()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
+from pilot_eval.measures.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import ENGLAND, council_names, load_breaks
 from pilot_eval.reporting.display import Figure, format_number, save_canvas
@@ -23,17 +24,11 @@ if TYPE_CHECKING:
 
 DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 GREY, TEXT = "#6B7278", "#0B0C0C"
-IA_BANDS = {  # indicator suffix: first day, last day; the last band is open
-    "same_day": (0, 0),
-    "1_5": (1, 5),
-    "6_10": (6, 10),
-    "11_15": (11, 15),
-    "16_20": (16, 20),
-}
+CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
 TRIAL_STARTS = 2011.5  # between the years ending March 2011 and March 2012, on an axis of years
 
 
-def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
+def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     """Plot treated councils and the comparators' mean over the years, with breaks marked.
 
     Parameters
@@ -41,8 +36,6 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
     plan : EvaluationPlan
     design : Design
         Whose figures are plotted; a missing figure is a gap.
-    title : str
-        The finding, as a sentence.
 
     Returns
     -------
@@ -53,6 +46,7 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
     comparators = design.figures.loc[list(design.comparators)]
     names = council_names()
     lines = {names[code]: design.figures.loc[code] for code in design.treated}
+    title = _say_trend(plan, design)
     with canvas(height=4.6) as (figure, axes):
         band = comparators.quantile([0.1, 0.9])
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
@@ -75,14 +69,14 @@ def plot_trend(plan: EvaluationPlan, design: Design, title: str) -> Figure:
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
-        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators.",
+        alt=f"Line chart by year. {title}. A shaded band holds four fifths of the comparators.",
         numbers=frame.reset_index(names="Councils"),
         png=png,
     )
 
 
 def plot_effects(
-    plan: EvaluationPlan, evidence: Evidence, *, scenario: str, outcome: str, title: str
+    plan: EvaluationPlan, evidence: Evidence, *, scenario: str, outcome: str
 ) -> Figure:
     """Plot each treated council's effect and the pooled one, with the detectable range shaded.
 
@@ -92,8 +86,6 @@ def plot_effects(
     evidence : Evidence
     scenario, outcome : str
         Keys of the plan.
-    title : str
-        The finding, as a sentence.
 
     Returns
     -------
@@ -110,6 +102,7 @@ def plot_effects(
         label = f"Pooled, {method} test"
         rows.append((label, row["estimate"], row["conf_low"], row["conf_high"], colour, "D"))
     reach = pooled.set_index("method")["mde"]["sharp"]
+    title = _say_effects(plan.outcomes[outcome].label, own["effect"], rows[-1])
     with canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
         axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
         axes.axvline(0, color=TEXT, lw=1)
@@ -129,7 +122,7 @@ def plot_effects(
     return Figure(
         name=f"effects_{scenario}_{outcome}",
         title=title,
-        alt=f"Dots with intervals, one a council and two pooled. {title}",
+        alt=f"Dots with intervals, one a council and two pooled. {title}.",
         numbers=pd.DataFrame(
             [row[:4] for row in rows], columns=["Council", "Effect", "Interval from", "Interval to"]
         ).round(1),
@@ -208,13 +201,13 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
     Figure
         Its numbers: percent of completed assessments per working day, by band.
     """
-    shares = daily_shares(table, year=year)
+    shares = daily_shares(table, CLOSED_BANDS, year=year)
     names = council_names()
     shown = {"England": shares.loc[ENGLAND]} | {
         names[code]: shares.loc[code] for code in shares.index if names.get(code) in councils
     }
     england = shown["England"]
-    ratio = england["6_10"] / england["11_15"]
+    ratio = england["6 to 10"] / england["11 to 15"]
     title = (
         f"After the start only ({year_label(year)}): in England {ratio:.0f} times as many initial "
         "assessments were finished on each of days 6 to 10 as on each of days 11 to 15"
@@ -223,7 +216,7 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
         colours = (ORANGE, DARK_BLUE, TURQUOISE, DARK_PINK)
         styles = ("-", "--", "-.", ":")
         for (name, row), colour, style in zip(shown.items(), colours, styles, strict=False):
-            edges = [day for first, last in IA_BANDS.values() for day in (first, last + 1)]
+            edges = [day for band in CLOSED_BANDS for day in (band.first, band.last + 1)]
             axes.plot(edges, np.repeat(row.to_numpy(), 2), style, color=colour, lw=2.5, label=name)
         axes.axvline(11, color=TEXT, lw=1)
         axes.text(11.2, axes.get_ylim()[1] * 0.96, "limit: day 10", va="top", fontsize=10)
@@ -232,9 +225,7 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
         axes.set_ylabel("Percent of completed\nassessments, per working day")
         axes.legend(frameon=False, title="Council")
         png = save_canvas(figure)
-    bands = ["Same day", "1 to 5", "6 to 10", "11 to 15", "16 to 20"]
     numbers = pd.DataFrame(shown).T.round(2)
-    numbers.columns = bands
     return Figure(
         name=f"day_10_spike_{year}",
         title=title,
@@ -297,26 +288,33 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
     )
 
 
-def daily_shares(table: pd.DataFrame, *, year: int) -> pd.DataFrame:
-    """Compute percent of completed initial assessments per working day in each closed band.
+def _say_trend(plan: EvaluationPlan, design: Design) -> str:
+    """State how far each group moved, from the councils' mean before to their mean after."""
+    change = design.figures[list(design.post)].mean(axis=1) - design.figures[list(design.pre)].mean(
+        axis=1
+    )
+    ours, theirs = change[list(design.treated)].mean(), change[list(design.comparators)].mean()
+    unit = plan.outcomes[design.outcome].unit
+    return (
+        f"{plan.outcomes[design.outcome].label}: before to after, {len(design.treated)} treated "
+        f"councils {_moved(ours)} and {len(design.comparators)} comparators {_moved(theirs)} {unit}"
+    )
 
-    Parameters
-    ----------
-    table : DataFrame
-        As from `load_published`.
-    year : int
 
-    Returns
-    -------
-    DataFrame, council_code x band
-        Councils with every closed band published.
-    """
-    rows = table[table["year_ending"] == year]
-    shares = {}
-    for band, (first, last) in IA_BANDS.items():
-        own = rows[rows["indicator"] == f"ia_band_{band}"].set_index("council_code")
-        shares[band] = own["value"] / (last - first + 1)
-    return pd.DataFrame(shares).dropna()
+def _moved(change: float) -> str:
+    """Say which way and how far, as in "rose by 1.2"."""
+    return f"{'rose' if change > 0 else 'fell'} by {format_number(abs(change))}"
+
+
+def _say_effects(label: str, effects: pd.Series, pooled: tuple) -> str:
+    """State how many councils' own effects are above zero, and the pooled interval."""
+    _, effect, low, high = pooled[:4]
+    above = int((effects > 0).sum())
+    return (
+        f"{label}: {above} of {len(effects)} councils' own effects "
+        f"are above zero; together {format_number(effect)}, and anything from "
+        f"{format_number(low)} to {format_number(high)} could be true"
+    )
 
 
 @contextmanager

@@ -43,7 +43,7 @@ def word_finding(plan: EvaluationPlan, rows: pd.DataFrame) -> str:
     label = plan.outcomes[first["outcome"]].label
     if first["status"] != "estimated":
         return f"{label}: these figures cannot answer the question. {_sentence(first['reason'])}"
-    shown = _row_to_show(rows)
+    shown = row_to_show(rows)
     parts = [
         f"{label}: {_headline(plan, rows, shown)}",
         _what_is_ruled_out(shown),
@@ -82,8 +82,19 @@ def classify(rows: pd.DataFrame) -> str:
     return UNKNOWN if answers["sharp"] == UNKNOWN else f"suggestive {answers['sharp']}"
 
 
-def _row_to_show(rows: pd.DataFrame) -> pd.Series:
-    """Take the robust answer where it is validated and has two ends, else the sharp one."""
+def row_to_show(rows: pd.DataFrame) -> pd.Series:
+    """Take the robust answer where it is validated and has two ends, else the sharp one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Evidence rows of one scenario and outcome that was estimated.
+
+    Returns
+    -------
+    Series
+        The row, named by its method.
+    """
     by_method = rows.set_index("method")
     robust = by_method.loc["robust"]
     ends = isfinite(robust["conf_low"]) and isfinite(robust["conf_high"])

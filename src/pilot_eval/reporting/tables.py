@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.design.build import Design
+from pilot_eval.evaluation import METHODS
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import (
@@ -14,7 +15,9 @@ from pilot_eval.reference.records import (
     load_exemptions,
 )
 from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.sentences import row_to_show
 
+METHOD_LABELS = ("Robust", "Sharp", "CR2")
 STATUS_WORDS = {
     "reported": "yes",
     "suppressed": "suppressed",
@@ -175,7 +178,7 @@ def tabulate_balance(
 def tabulate_estimates(
     plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str | None = None
 ) -> Table:
-    """Show estimates with every method side by side.
+    """Show estimates, a row an outcome and scenario, with every test's interval side by side.
 
     Parameters
     ----------
@@ -192,29 +195,43 @@ def tabulate_estimates(
     rows = evidence.table[evidence.table["family"] == family]
     if scenario is not None:
         rows = rows[rows["scenario"] == scenario]
-    frame = pd.DataFrame(
-        {
-            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
-            "Scenario": rows["scenario"].to_list(),
-            "Method": rows["method"].to_list(),
-            "Estimate": rows["estimate"].to_list(),
-            "From": rows["conf_low"].to_list(),
-            "To": rows["conf_high"].to_list(),
-            "p": rows["p_value"].to_list(),
-            "p, family": rows["p_romano_wolf"].to_list(),
-            "Detectable": rows["mde"].to_list(),
-            "Treated": rows["n_treated"].to_list(),
-            "Comparators": rows["n_comparators"].to_list(),
-            "Fragile": ["yes" if flag else "" for flag in rows["fragile"]],
-        }
-    )
+    groups = rows.groupby(["outcome", "scenario"], sort=False)
+    frame = pd.DataFrame([_estimate_row(plan, own) for _, own in groups])
+    order = [outcome.label for outcome in plan.outcomes.values()]
+    frame = frame.sort_values("Outcome", key=lambda x: x.map(order.index), kind="stable")
+    if scenario is not None:
+        frame = frame.drop(columns="Scenario")
     level = format_number(100 * (1 - plan.inference.alpha), 0)
     return Table(
         frame=frame,
-        caption=f"Effects with {level}% intervals ({family}); "
-        "p, family: allowing for its other outcomes; detectable: found four times in five",
+        caption=f"Effects with {level}% intervals ({family}). p: robust test; p, family: allowing "
+        "for its other outcomes; detectable: found four times in five",
         decimals={"p": 3, "p, family": 3},
     )
+
+
+def _estimate_row(plan: EvaluationPlan, rows: pd.DataFrame) -> dict[str, object]:
+    """Put the tests of one scenario and outcome into one row."""
+    first, by_method = rows.iloc[0], rows.set_index("method").reindex(METHODS)
+    shown = row_to_show(rows) if first["status"] == "estimated" else first
+    intervals = {
+        label: "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
+        for label, low, high in zip(
+            METHOD_LABELS, by_method["conf_low"], by_method["conf_high"], strict=True
+        )
+    }
+    return {
+        "Outcome": plan.outcomes[first["outcome"]].label,
+        "Scenario": plan.scenarios[first["scenario"]].short,
+        "Effect": shown["estimate"],
+        **intervals,
+        "p": by_method.loc["robust", "p_value"],
+        "p, family": by_method.loc["robust", "p_romano_wolf"],
+        "Detectable": shown["mde"],
+        "Treated": first["n_treated"],
+        "Comparators": first["n_comparators"],
+        "Fragile": "yes" if rows["fragile"].any() else "",
+    }
 
 
 def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> Table:
