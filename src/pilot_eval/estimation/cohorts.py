@@ -105,8 +105,9 @@ def build_cohort_panel(
     Raises
     ------
     DesignError
-        If shapes disagree, a value is infinite, nobody is treated, nobody is a comparator at any
-        time, a start is no period, or a treated unit has no period before its start.
+        If shapes disagree, a unit is named twice, a value is infinite, nobody is treated, nobody is
+        a comparator at any time, a start is no period, or a treated unit has no period before its
+        start.
     """
     Y, periods, weights = _checked_arrays(outcomes, first_treated, periods, weights)
     first = np.asarray(first_treated, dtype=float)
@@ -120,12 +121,20 @@ def build_cohort_panel(
     return CohortPanel(outcomes=Y, periods=periods, starts=starts, cohort=cohort, weights=weights)
 
 
+def names_twice(values: object) -> bool:
+    """Tell whether labelled input (a pandas object) names a unit twice."""
+    index = getattr(values, "index", None)
+    return hasattr(index, "duplicated") and bool(index.duplicated().any())
+
+
 def _checked_arrays(
     outcomes: np.ndarray,
     first_treated: np.ndarray,
     periods: np.ndarray | None,
     weights: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if names_twice(outcomes):
+        _refuse("outcomes", "name each unit once", "duplicates")
     Y = np.asarray(outcomes, dtype=float)
     if Y.ndim != 2 or Y.shape[1] < 2:
         _refuse("outcomes", "have units in rows and two or more periods in columns", Y.shape)

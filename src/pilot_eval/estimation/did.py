@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation.cohorts import names_twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,12 @@ def collapse_changes(
     -------
     Units
 
+    Raises
+    ------
+    DesignError
+        If a value is infinite, a council is named twice or lacks a value on one side, or there is
+        no comparator.
+
     References
     ----------
     Borusyak, Jaravel and Spiess (2024), Review of Economic Studies 91(6), equation 6: period
@@ -69,6 +76,8 @@ def collapse_changes(
     >>> collapse_changes(np.array([[1., 4.], [2., 3.]]), np.array([True, False]), 1).change
     array([2., 0.])
     """
+    _check_matrix(values, np.asarray(treated, dtype=bool), n_pre)
+    values, treated = np.asarray(values, dtype=float), np.asarray(treated, dtype=bool)
     effects = _period_effects(values[~treated])
     net = values - effects
     before, after = net[:, :n_pre], net[:, n_pre:]
@@ -80,6 +89,21 @@ def collapse_changes(
         cases=np.ones(len(values)) if cases is None else cases,
         period_factor=(1 / counts).sum(axis=0) / full,
     )
+
+
+def _check_matrix(matrix: np.ndarray, treated: np.ndarray, n_pre: int) -> None:
+    values = np.asarray(matrix, dtype=float)
+    seen = ~np.isnan(values)
+    sides = seen[:, :n_pre].any(axis=1) & seen[:, n_pre:].any(axis=1)
+    checks = [
+        ("values", "be finite or missing", "an infinite value", not np.isinf(values).any()),
+        ("values", "hold a value before and after in every row", "a gap", bool(sides.all())),
+        ("values", "name each council once", "duplicates", not names_twice(matrix)),
+        ("treated", "leave a comparator", "none", not treated.all()),
+    ]
+    for name, rule, got, fine in checks:
+        if not fine:
+            raise DesignError(explain(name, rule, got, "Leave such councils out, and say so."))
 
 
 def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
@@ -141,7 +165,18 @@ def estimate_att(
     -------
     float
         Mean change of the treated less that of the comparators.
+
+    Raises
+    ------
+    DesignError
+        If a change is not finite, a council is named twice, or one side is empty.
     """
+    twice, treated = names_twice(change), np.asarray(treated, dtype=bool)
+    change = np.asarray(change, dtype=float)
+    if twice or not np.isfinite(change).all() or treated.all() or not treated.any():
+        got = f"{int((~np.isfinite(change)).sum())} not finite, {int(treated.sum())} treated"
+        rule = "be finite, of treated councils and comparators, each once"
+        raise DesignError(explain("change", rule, got, "Leave councils without a value out."))
     weights = np.ones(len(change)) if weights is None else weights
     return float(
         np.average(change[treated], weights=weights[treated])

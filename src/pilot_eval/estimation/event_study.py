@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel
+from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel, names_twice
 from pilot_eval.estimation.group_time import Base, check_never
 
 REFERENCE = -1
@@ -157,14 +157,14 @@ def change_covariance(
     Raises
     ------
     DesignError
-        If a value is missing, or a group has fewer than two units.
+        If a value is missing, a group has fewer than two units, or nothing varies.
     """
     d, treated = np.asarray(changes, dtype=float), np.asarray(treated, dtype=bool)
-    if not np.isfinite(d).all() or min(treated.sum(), (~treated).sum()) < 2:
+    if names_twice(changes) or not np.isfinite(d).all() or min(treated.sum(), (~treated).sum()) < 2:
         raise DesignError(
             explain(
                 "changes",
-                "be complete, with two or more treated and comparators",
+                "be complete, with two or more treated and comparators, each once",
                 f"{int(np.isnan(d).sum())} missing, {int(treated.sum())} treated",
                 "Leave incomplete councils or event times out, and say so.",
             )
@@ -174,4 +174,7 @@ def change_covariance(
         residual = d[rows] - d[rows].mean(0)
         n = len(residual)
         total += residual.T @ residual / (n * (n - 1 if kind == "cr2" else n))
+    if not total.any():
+        rule, got = "vary among councils", "equal changes"
+        raise DesignError(explain("changes", rule, got, "Nothing says how sure: leave it out."))
     return total

@@ -18,6 +18,9 @@ from pilot_eval.estimation.synthetic_weights import (
     split_units,
 )
 
+ROUNDING = 1e-12
+"""Relative size below which differences between changes are rounding, not variation."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SyntheticEstimate:
@@ -160,13 +163,21 @@ def placebo_synthetic_did(
     Raises
     ------
     DesignError
-        As `estimate_synthetic_did`; or if placebo sets would leave fewer than two comparators.
+        As `estimate_synthetic_did`; or if placebo sets would leave fewer than two comparators, or
+        comparators all change alike.
 
     References
     ----------
     Arkhangelsky et al. (2021), algorithm 4; Abadie et al. (2010), section 2.4.
     """
     pool, own = split_units(outcomes, treated, n_pre, method, solver)
+    apart = np.ptp(np.diff(pool, axis=1), axis=0).max()
+    if apart <= ROUNDING * max(1.0, np.abs(pool).max()):
+        raise DesignError(
+            explain(
+                "comparators", "differ in their changes", "equal changes", "Nothing says how sure."
+            )
+        )
     sets, exact = _placebo_sets(len(pool), len(own), draws, seed)
     fit = SyntheticWeights.of(pool, n_pre, len(own), method, solver)
     effects = fit.effects(*_with_placebos(pool, own, sets, sets))

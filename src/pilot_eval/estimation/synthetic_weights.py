@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation.cohorts import names_twice
 from pilot_eval.estimation.simplex import SimplexProblem, solve_exact, solve_frank_wolfe
 
 Method = Literal["sdid", "sc", "did"]
@@ -170,6 +171,7 @@ def split_units(
         ("method", f"be one of {METHODS}", method, method in METHODS),
         ("solver", f"be one of {SOLVERS}", solver, solver in SOLVERS),
         ("outcomes", "be units by periods", Y.shape, Y.ndim == 2),
+        ("outcomes", "name each unit once", "duplicates", not names_twice(outcomes)),
         ("outcomes", "be complete", "missing or infinite values", np.isfinite(Y).all()),
         ("treated", "have one value a unit", treated.shape, treated.shape == Y.shape[:1]),
         ("treated", "name at least one unit", "none", treated.any()),

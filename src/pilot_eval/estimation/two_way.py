@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation.cohorts import names_twice
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TwoWayFit:
@@ -106,13 +109,23 @@ def estimate_twfe(outcomes: np.ndarray, exposure: np.ndarray) -> float:
         treated units (see `goodman_bacon`). NaN where exposure does not vary within units and
         periods.
 
+    Raises
+    ------
+    DesignError
+        If an outcome is infinite, or labelled outcomes name a unit twice.
+
     References
     ----------
     Goodman-Bacon (2021), equation 2. ``docs/methods-estimators.md``, block TWFE.
     """
-    W = np.isfinite(outcomes).astype(float)
+    Y = np.asarray(outcomes, dtype=float)
+    if np.isinf(Y).any() or names_twice(outcomes):
+        got = "an infinite value, or a unit twice"
+        rule = "be finite or NaN and name each unit once"
+        raise DesignError(explain("outcomes", rule, got, "Correct the input."))
+    W = np.isfinite(Y).astype(float)
     residual = np.where(W > 0, exposure - fit_two_way(exposure, W).fitted, 0.0)
     spread = (residual**2).sum()
     if spread < 1e-10 * max(W.sum(), 1.0):
         return float("nan")
-    return float((residual * np.where(W > 0, outcomes, 0.0)).sum() / spread)
+    return float((residual * np.where(W > 0, Y, 0.0)).sum() / spread)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
+from pilot_eval.inference.inputs import check_index
 from pilot_eval.inference.pretrial import common_correlation, two_way_residuals
 
 FEWEST_FOR_CORRELATION = 3
@@ -58,7 +59,7 @@ def collapse_panel(
     Raises
     ------
     InferenceError
-        If there is no period on one side of the start.
+        If there is no period on one side of the start or no comparator, or a value is infinite.
 
     Examples
     --------
@@ -67,8 +68,13 @@ def collapse_panel(
     >>> collapse_panel(panel, 2, np.array([True, False, False])).changes
     array([4., 1., 1.])
     """
+    check_index({"panel": panel, "treated": treated})
     values = np.asarray(panel, dtype=float)
     treated = np.asarray(treated, dtype=bool)
+    if np.isinf(values).any() or treated.all():
+        got = "an infinite value" if np.isinf(values).any() else "no comparator"
+        rule, action = "be finite or NaN, with comparators", "Leave such councils out, and say so."
+        raise InferenceError(explain("panel", rule, got, action))
     if not 0 < n_before < values.shape[-1]:
         got = f"{n_before} of {values.shape[-1]}"
         action = "A change needs a period before and one after."

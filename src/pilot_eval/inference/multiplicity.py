@@ -8,7 +8,7 @@ import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import Assignments, draw_assignments
-from pilot_eval.inference.inputs import check_alpha, no_variation
+from pilot_eval.inference.inputs import check_alpha, check_index, no_variation
 from pilot_eval.inference.set_statistics import TIE, sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
 from pilot_eval.inference.variance import fit_size_function
@@ -86,6 +86,7 @@ def family_test(
     True
     """
     check_alpha(alpha)
+    check_index({"changes": getattr(changes, "T", changes), "treated": treated})
     changes, treated = _check_family(changes, treated)
     cases = _check_positive("cases", cases, changes)
     one = 1.0 if period_factor is None else period_factor

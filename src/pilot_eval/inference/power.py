@@ -12,7 +12,7 @@ from scipy.special import gammaincinv, ndtr, stdtrit
 
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_subsets
-from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.inputs import Changes, check_changes, check_index, why_not_estimable
 from pilot_eval.inference.robust import fit_on_comparators
 from pilot_eval.inference.set_statistics import sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, satterthwaite_df
@@ -79,6 +79,7 @@ def minimum_detectable_effect(
     >>> round(minimum_detectable_effect(changes, cases, cases[:5], 5, "size_adjusted"), 2)
     1.28
     """
+    check_index({"changes_comparators": changes_comparators})
     data = _check(changes_comparators, cases_comparators, cases_treated, n_treated, alpha, power)
     if period_factor_comparators is not None or period_factor_treated is not None:
         data = _with_factor(data, period_factor_treated, period_factor_comparators)

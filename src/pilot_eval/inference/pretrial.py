@@ -121,7 +121,8 @@ def common_correlation(
     products = (residual[:, :, 1:] * residual[:, :, :-1]).sum(2)
     pairs = (seen[:, :, 1:] & seen[:, :, :-1]).sum(2) / (residual.shape[2] - 1)
     used = (squares > 0) & (pairs > 0)
-    share = np.where(used, products / np.where(used, squares * pairs / seen.mean(2), 1.0), 0.0)
+    expected = squares * pairs / np.where(used, seen.mean(2), 1.0)
+    share = np.where(used, products / np.where(used, expected, 1.0), 0.0)
     found = share.sum(1) / np.maximum(used.sum(1), 1)
     return np.interp(found, _expected_shares(residual.shape[2]), CORRELATIONS)
 

@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_assignments, draw_subsets
-from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.inputs import Changes, check_changes, check_index, why_not_estimable
 from pilot_eval.inference.robust import FEWEST_VALIDATED
 from pilot_eval.inference.set_statistics import sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import (
@@ -114,6 +114,7 @@ def simultaneous_band(
     """
     if method not in FEWEST:
         raise InferenceError(explain("method", "be robust or sharp", method, "Choose one."))
+    check_index({"changes": changes, "treated": treated, "cases": cases})
     curves = np.asarray(changes, dtype=float)
     data = check_changes(curves.mean(axis=1), treated, cases, alpha=alpha)
     few = why_not_estimable(data, min_treated=FEWEST[method], min_comparators=MIN_COMPARATORS)

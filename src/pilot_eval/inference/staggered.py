@@ -13,7 +13,7 @@ from math import factorial, prod
 import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import check_alpha
+from pilot_eval.inference.inputs import ROUNDING, check_alpha, check_index
 from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.set_statistics import TIE
@@ -67,6 +67,7 @@ def path_contributions(panel: np.ndarray, starts: np.ndarray) -> PathContributio
     ----------
     Callaway and Sant'Anna (2021), Journal of Econometrics 225(2).
     """
+    check_index({"panel": panel})
     panel, starts = _check_panel(panel, starts)
     paths, counts = np.unique(starts, return_counts=True)
     treated = (np.arange(panel.shape[1]) >= starts[:, None]).astype(float)
@@ -148,7 +149,7 @@ def staggered_test(
         raise InferenceError(explain("estimate", "be given in one way", "none or several", action))
     starts = _starts(starts)
     codes = np.unique(starts, return_inverse=True)[1]
-    reason = _why_not(starts, studentised and statistic is None)
+    reason = _why_not(starts, studentised and statistic is None) or _why_flat(panel, starts)
     counts = {
         "n_treated": int(np.isfinite(starts).sum()),
         "n_comparators": int(np.isinf(starts).sum()),
@@ -173,6 +174,22 @@ def staggered_test(
     }
     note = "" if panel is not None else "no interval: it needs the panel"
     return InferenceResult(method=METHOD, reason=note, diagnostics=diagnostics, **found, **counts)
+
+
+def _why_flat(panel: object, starts: np.ndarray) -> str:
+    """Say so where comparators all move alike, or return an empty string."""
+    if panel is None:
+        return ""
+    check_index({"panel": panel})
+    values = np.asarray(panel, dtype=float)
+    if values.ndim != 2 or len(values) != len(starts) or not np.isfinite(values).all():
+        return ""  # refused by `path_contributions`, which says how
+    moves = np.diff(values[np.isinf(starts)], axis=1)
+    scale = max(1.0, float(np.abs(values).max()))
+    flat = np.ptp(moves, axis=0).max(initial=0) <= ROUNDING * scale
+    return (
+        "not estimable: the comparators all change alike, so nothing says how sure" if flat else ""
+    )
 
 
 def draw_paths(

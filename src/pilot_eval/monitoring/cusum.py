@@ -156,7 +156,8 @@ def compute_cusum(
     Raises
     ------
     DataError
-        If counts do not fit, the past is too short, or a council has no event in its past.
+        If counts do not fit, the past is too short, or a council is named twice or has no
+        cases in its past.
 
     References
     ----------
@@ -246,7 +247,8 @@ def _check_counts(
     council_code: ArrayLike, numerator: ArrayLike, denominator: ArrayLike, months_before: int
 ) -> tuple[FloatArray, FloatArray]:
     events, cases = np.asarray(numerator, float), np.asarray(denominator, float)
-    rows = np.asarray(council_code, dtype=object).shape
+    codes = np.asarray(council_code, dtype=object)
+    rows = codes.shape
     fits = events.ndim == 2 and events.shape == cases.shape and rows == events.shape[:1]
     if not fits or not FEWEST_MONTHS <= months_before < events.shape[1]:
         raise DataError(
@@ -267,6 +269,9 @@ def _check_counts(
                 "Leave such councils out and say so.",
             )
         )
+    if not cases[:, :months_before].sum(axis=1).all() or len(set(codes)) < len(codes):
+        rule, got = "be above 0 in the past of every council, each named once", "one that is not"
+        raise DataError(explain("denominator", rule, got, "Leave such councils out and say so."))
     return events, cases
 
 

@@ -156,7 +156,8 @@ def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     Raises
     ------
     DataError
-        If there are fewer than 8 months or 5 councils with cases in all of them.
+        If there are fewer than 8 months or 5 councils with cases in all of them, or a council's
+        shares are all equal or infinite.
 
     References
     ----------
@@ -165,11 +166,12 @@ def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     share = percentages(np.asarray(numerator, float), np.asarray(denominator, float))
     share = share[~np.isnan(share).any(axis=1)]
     n, months = share.shape
-    if months < 8 or n < 5:
+    usable = np.isfinite(share).all() and (share.max(axis=1) > share.min(axis=1)).all()
+    if months < 8 or n < 5 or not usable:
         raise DataError(
             explain(
                 "panel",
-                "have 8 months and 5 councils with cases in every one",
+                "have 8 months and 5 councils with cases in all, and finite shares that vary",
                 f"{months} months and {n} councils",
                 "State the persistence in the plan.",
             )
@@ -315,6 +317,13 @@ def _check_counts(
             )
         )
     _check_cases(numerator, denominator, plan)
+    shares = percentages(numerator[~treated], denominator[~treated])
+    if not (np.nanmax(shares, axis=1) > np.nanmin(shares, axis=1)).any():
+        raise DataError(
+            explain(
+                "comparators", "vary from month to month", "equal shares", "Nothing says how sure."
+            )
+        )
 
 
 def _check_cases(numerator: FloatArray, denominator: FloatArray, plan: MonitoringPlan) -> None:
