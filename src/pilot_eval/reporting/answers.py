@@ -38,9 +38,8 @@ def tabulate_verdicts(plan: EvaluationPlan, table: pd.DataFrame) -> Table:
     for key, outcome in plan.outcomes.items():
         row = {"Outcome": outcome.label}
         for scenario in dict.fromkeys(table["scenario"]):
-            row[plan.scenarios[scenario].short.capitalize()] = _cell(
-                outcome, _rows(table, scenario, key)
-            )
+            short = plan.scenarios[scenario].short
+            row[short[0].upper() + short[1:]] = _cell(outcome, _rows(table, scenario, key))
         rows.append(row)
     return Table(frame=pd.DataFrame(rows), caption="What was found, by outcome and scenario")
 

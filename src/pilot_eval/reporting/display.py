@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
 MISSING = "–"
+INTERVAL = re.compile(r"−?[\d,.]+ to −?[\d,.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class Table:
             text = escape(self._text(str(name), value))
             if position == 0:
                 cells.append(f'<th scope="row">{text}</th>')
-            elif isinstance(value, str):
+            elif isinstance(value, str) and not INTERVAL.fullmatch(value):
                 cells.append(f"<td>{text}</td>")
             else:
                 cells.append(f'<td class="number">{text}</td>')

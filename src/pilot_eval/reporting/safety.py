@@ -71,6 +71,34 @@ def tabulate_verdicts_of_safety(
     )
 
 
+def tabulate_family(plan: EvaluationPlan, overall: pd.DataFrame) -> Table:
+    """Show the verdict on all safety outcomes together, by scenario and test.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    overall : DataFrame
+        As from `summarise_safety`.
+
+    Returns
+    -------
+    Table
+    """
+    frame = pd.DataFrame(
+        {
+            "Scenario": [plan.scenarios[key].short for key in overall["scenario"]],
+            "Test": overall["method"].to_list(),
+            "Together": overall["overall"].to_list(),
+            "Outcomes": overall["outcomes"].to_list(),
+            "Harm shown": overall["harm_shown"].to_list(),
+            "Non-inferior": overall["non_inferior"].to_list(),
+            "Inconclusive": overall["inconclusive"].to_list(),
+            "Not estimable": overall["not_estimable"].to_list(),
+        }
+    )
+    return Table(frame=frame, caption="Safety outcomes together, and how many of each verdict")
+
+
 def adjusted_p_values(table: pd.DataFrame) -> pd.DataFrame:
     """Take the family-adjusted p-values out of the evidence, as `assess_safety` wants them."""
     rows = table[table["p_romano_wolf"].notna()]

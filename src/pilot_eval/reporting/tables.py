@@ -176,42 +176,40 @@ def tabulate_balance(
 
 
 def tabulate_estimates(
-    plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str | None = None
+    plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str
 ) -> Table:
-    """Show estimates, a row an outcome and scenario, with every test's interval side by side.
+    """Show estimates under one scenario, with every test's interval side by side.
 
     Parameters
     ----------
     plan : EvaluationPlan
     evidence : Evidence
     family : {"delay", "safety", "activity"}
-    scenario : str, optional
-        One scenario; all by default.
+    scenario : str
 
     Returns
     -------
     Table
+        One row an outcome.
     """
-    rows = evidence.table[evidence.table["family"] == family]
-    if scenario is not None:
-        rows = rows[rows["scenario"] == scenario]
-    groups = rows.groupby(["outcome", "scenario"], sort=False)
+    rows = evidence.table.query("family == @family and scenario == @scenario")
+    groups = rows.groupby("outcome", sort=False)
     frame = pd.DataFrame([_estimate_row(plan, own) for _, own in groups])
-    order = [outcome.label for outcome in plan.outcomes.values()]
-    frame = frame.sort_values("Outcome", key=lambda x: x.map(order.index), kind="stable")
-    if scenario is not None:
-        frame = frame.drop(columns="Scenario")
+    if not frame["Fragile"].any():
+        frame = frame.drop(columns="Fragile")
+    short = plan.scenarios[scenario].short
     level = format_number(100 * (1 - plan.inference.alpha), 0)
     return Table(
         frame=frame,
-        caption=f"Effects with {level}% intervals ({family}). p: robust test; p, family: allowing "
-        "for its other outcomes; detectable: found four times in five",
+        caption=f"{short[0].upper()}{short[1:]}: effects with {level}% intervals "
+        f"({family}). p: robust test; p, family: allowing for its other outcomes; detectable: "
+        "found four times in five; councils: treated and comparators",
         decimals={"p": 3, "p, family": 3},
     )
 
 
 def _estimate_row(plan: EvaluationPlan, rows: pd.DataFrame) -> dict[str, object]:
-    """Put the tests of one scenario and outcome into one row."""
+    """Put the tests of one outcome into one row."""
     first, by_method = rows.iloc[0], rows.set_index("method").reindex(METHODS)
     shown = row_to_show(rows) if first["status"] == "estimated" else first
     intervals = {
@@ -222,26 +220,27 @@ def _estimate_row(plan: EvaluationPlan, rows: pd.DataFrame) -> dict[str, object]
     }
     return {
         "Outcome": plan.outcomes[first["outcome"]].label,
-        "Scenario": plan.scenarios[first["scenario"]].short,
         "Effect": shown["estimate"],
         **intervals,
         "p": by_method.loc["robust", "p_value"],
         "p, family": by_method.loc["robust", "p_romano_wolf"],
         "Detectable": shown["mde"],
-        "Treated": first["n_treated"],
-        "Comparators": first["n_comparators"],
+        "Councils": f"{first['n_treated']} and {first['n_comparators']}",
         "Fragile": "yes" if rows["fragile"].any() else "",
     }
 
 
 def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> Table:
-    """Say what each comparison of a family rests on: councils, breaks, exemptions, limits."""
+    """Say what each comparison of a family rests on: councils, breaks, exemptions, limits.
+
+    Outcomes that rest on the same share a row; columns without an entry are left out.
+    """
     rows = evidence.table[evidence.table["family"] == family]
     rows = rows.drop_duplicates(["scenario", "outcome"])
     frame = pd.DataFrame(
         {
             "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
-            "Scenario": rows["scenario"].to_list(),
+            "Scenario": [plan.scenarios[key].short for key in rows["scenario"]],
             "Rests on": [
                 f"{row.share_of_scenario}: {row.treated.replace('; ', ', ')}"
                 for row in rows.itertuples()
@@ -251,7 +250,12 @@ def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> 
             "Note": _texts(rows["reason"]),
         }
     )
-    return Table(frame=frame, caption=f"What each comparison rests on ({family})")
+    shared = frame.columns[1:].to_list()
+    frame = frame.groupby(shared, sort=False)["Outcome"].agg("; ".join).reset_index()
+    filled = [name for name in shared if frame[name].any()]
+    return Table(
+        frame=frame[["Outcome", *filled]], caption=f"What each comparison rests on ({family})"
+    )
 
 
 def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: str) -> Table:
