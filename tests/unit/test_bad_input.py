@@ -204,11 +204,11 @@ CALLS = {
     "estimate_att": (EVERY, lambda w: did.estimate_att(w.d, w.treated)),
     "monitor_trial": (UNNAMED, lambda w: monitor_trial(*w.counts, w.treated, plan=PLAN)),
     "compute_funnel": (
-        ONE_GROUP - {"no period before"},
+        ONE_GROUP - {"no period before"} | {"a council twice"},
         lambda w: compute_funnel(w.names, *(c[:, -1] for c in w.counts)),
     ),
     "compute_cusum": (
-        ONE_GROUP,
+        ONE_GROUP | {"a council twice"},
         lambda w: compute_cusum(
             w.names,
             *w.counts,

@@ -38,6 +38,20 @@ def test_every_outcome_under_every_scenario_has_an_estimate_or_a_reason(plan, ev
     assert set(found["plan_hash"]) == {plan.hash}
 
 
+def test_every_estimate_says_how_it_was_made(plan, evidence):
+    rows = evidence.table[evidence.table["status"] == "estimated"]
+    for row in rows.itertuples():
+        used = row.settings.split("; ")
+        assert used[:2] == [
+            "estimator difference-in-differences, councils equal",
+            f"alpha {plan.inference.alpha:g}",
+        ]
+        draws = {f"draws {plan.inference.draws}", f"seed {plan.seed}"}
+        assert (draws <= set(used)) == (row.method == "robust")
+        assert f"comparators {plan.comparators.rule}" in used
+        assert row.citation == f"docs/methods.md#{row.method}"  # test_docs: it leads to a heading
+
+
 def test_repeat_plans_by_hand_from_the_printed_figures(plan, evidence, table):
     # Second or later plans, percent, of 2009-10, 2010-11 | 2011-12, 2012-13 as DfE printed them:
     #   Cumbria   8.9 11.3 | 16.2 20.9

@@ -27,7 +27,13 @@ from pilot_eval.estimation.census_units import combine_curves, select_units
 from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes
 from pilot_eval.estimation.distribution import estimate_distribution
 from pilot_eval.evaluation.published import DROPPED_COLUMNS, EFFECT_COLUMNS
-from pilot_eval.evaluation.units import CITATIONS, detect_effect, number_result, run_methods
+from pilot_eval.evaluation.units import (
+    CITATIONS,
+    detect_effect,
+    number_result,
+    run_methods,
+    word_settings,
+)
 from pilot_eval.evidence import Evidence, build_evidence_table
 from pilot_eval.inference import (
     size_adjusted_test,
@@ -208,7 +214,12 @@ def estimate_outcome(
                 "mde": detect_effect(plan, units, method),
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": "; ".join(filter(None, [result.reason, outcome.note])),
-                "settings": _settings(changes.settings, plan),
+                "settings": word_settings(
+                    plan,
+                    method,
+                    data_cut=changes.settings.data_cut,
+                    working_days=changes.settings.convention,
+                ),
                 "citation": CITATIONS[method],
             }
         )
@@ -308,14 +319,6 @@ def _real_world(changes: CensusChanges, design: CensusDesign, clock: str) -> dic
     breaks = crossed_breaks(PUBLISHED_KEYS.get(clock, ""), first, last)
     requirement = CLOCKS[clock].requirement or None
     return {"breaks": "; ".join(breaks), "freed": freed_from(requirement, design.treated)}
-
-
-def _settings(settings: CensusSettings, plan: EvaluationPlan) -> str:
-    return (
-        f"alpha {plan.inference.alpha:g}; draws {plan.inference.draws}; seed {plan.seed}; "
-        f"comparators {plan.comparators.rule}; data cut {settings.data_cut}; "
-        f"working days {settings.convention}"
-    )
 
 
 def _council_effects(

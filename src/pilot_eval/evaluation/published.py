@@ -24,6 +24,7 @@ from pilot_eval.evaluation.units import (
     detect_effect,
     number_result,
     run_methods,
+    word_settings,
 )
 from pilot_eval.evidence import Evidence, build_evidence_table, hash_table
 from pilot_eval.inference import (
@@ -150,7 +151,7 @@ def estimate_design(
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": _reason(result, design),
                 "citation": CITATIONS[method],
-                "settings": _settings(plan, design),
+                "settings": word_settings(plan, method, cases=design.cases_basis),
                 **((adjusted or {}) if method == "robust" else {}),
                 **_bound_columns(result, {side: answer[method] for side, answer in bounds.items()}),
             }
@@ -244,13 +245,6 @@ def _too_few(design: Design) -> str:
         f"{item.council_name}: {item.reason}" for item in design.dropped if item.role == "treated"
     )
     return f"fewer than {FEWEST_TREATED} treated councils have figures (found: {found}); {gaps}"
-
-
-def _settings(plan: EvaluationPlan, design: Design) -> str:
-    return (
-        f"alpha {plan.inference.alpha:g}; draws {plan.inference.draws}; seed {plan.seed}; "
-        f"comparators {plan.comparators.rule}; cases {design.cases_basis}"
-    )
 
 
 def _describe(plan: EvaluationPlan, label: dict[str, str]) -> dict:

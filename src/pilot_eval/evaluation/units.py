@@ -16,6 +16,7 @@ from pilot_eval.reference.records import council_names
 
 METHODS = ("robust", "sharp", "cr2")
 CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}
+ESTIMATOR = "difference-in-differences, councils equal"
 FEWEST_TREATED = 2  # one council's change cannot be told from one council's luck
 
 
@@ -96,6 +97,15 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
         plan.inference.power,
         seed=plan.seed,
     )
+
+
+def word_settings(plan: EvaluationPlan, method: str, **more: object) -> str:
+    """Word how a row was made: the estimator, then what its test used, then anything else."""
+    used = {"estimator": ESTIMATOR, "alpha": f"{plan.inference.alpha:g}"}
+    if method == "robust":
+        used |= {"draws": plan.inference.draws, "seed": plan.seed}
+    used |= {"comparators": plan.comparators.rule, **more}
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in used.items())
 
 
 def number_result(result: InferenceResult) -> dict:
