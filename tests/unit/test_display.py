@@ -13,6 +13,7 @@ from pilot_eval.measures.bands import daily_shares
 from pilot_eval.reporting import council as report
 from pilot_eval.reporting import figures
 from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.overview import plot_overview
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def figures_of(plan, panel):
     one = report.plan_for_council(plan, "Leeds")
     yield figures.plot_trend(plan, design)
     yield figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
+    yield plot_overview(plan, evidence.table, scenario="announced")
     yield figures.plot_detectable(plan, evidence, scenario="announced")
     yield figures.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
     yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
@@ -96,6 +98,22 @@ def test_titles_state_what_the_numbers_say(plan, panel):
     wide = design.figures.loc[list(design.treated)]
     rise = wide[list(design.post)].mean(axis=1) - wide[list(design.pre)].mean(axis=1)
     assert f"5 treated councils rose by {rise.mean():.1f}" in figures.plot_trend(plan, design).title
+
+
+def test_the_overview_turns_harm_to_the_right_and_counts_it(plan):
+    evidence = pe.evaluate(plan)
+    rows = evidence.table.query("scenario == 'granted_march' and method == 'robust'")
+    reviews = rows.set_index("outcome").loc["plan_reviewed_on_time_pct"]  # harm if it falls
+    figure = plot_overview(plan, evidence.table, scenario="granted_march")
+    shown = figure.numbers.set_index("Outcome").loc[
+        plan.outcomes["plan_reviewed_on_time_pct"].label
+    ]
+    assert shown["Interval from"] == round(-reviews["conf_high"], 1)
+    assert shown["Interval to"] == round(-reviews["conf_low"], 1)
+    harm = (figure.numbers["Interval from"] > 0).sum()
+    assert f"of {len(figure.numbers)} outcomes compared, {harm} shows harm" in figure.title
+    nothing = evidence.table[evidence.table["status"] != "estimated"]
+    assert plot_overview(plan, nothing, scenario="granted_march") is None
 
 
 def test_trend_leaves_withheld_years_empty(plan, panel):

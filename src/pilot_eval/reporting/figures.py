@@ -166,7 +166,7 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
             for offset, value in ((0.19, sharp), (-0.19, robust)):
                 if np.isfinite(value):
                     axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
-        axes.set_yticks(places, [_wrap(label) for label in labels])
+        axes.set_yticks(places, [wrap(label) for label in labels])
         axes.set_xlabel("Minimum detectable effect,\npercentage points (80% power, two-sided 5%)")
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
         png = save_canvas(figure)
@@ -371,7 +371,8 @@ def year_label(year: int) -> str:
     return f"{year - 1}-{year % 100:02d}"
 
 
-def _wrap(text: str) -> str:
+def wrap(text: str) -> str:
+    """Break a label into lines that fit beside an axis."""
     import textwrap
 
     return textwrap.fill(text, 38)
