@@ -6,7 +6,11 @@ import pandas as pd
 
 from pilot_eval.assurance.leave_one_out import leave_one_out_treated
 from pilot_eval.assurance.placebo import PlaceboInSpace, placebo_council, placebo_in_time
+from pilot_eval.assurance.power import simulate_power
 from pilot_eval.assurance.specification_curve import CHOICES, summarise_curve
+from pilot_eval.design.build import build_design
+from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
+from pilot_eval.evaluation.units import detect_effect
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
 
@@ -76,6 +80,33 @@ def tabulate_leave_one_out(
     found = leave_one_out_treated(plan, panel, scenario=scenario, outcome=outcome)
     frame = found[["left_out", *INTERVALS]].rename(columns={"left_out": "Left out"} | INTERVALS)
     return Table(frame=_numbers(frame), caption="Estimates without one treated council")
+
+
+def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
+    """Check the sharp test's detectable effects on placebo pilots drawn from real comparators."""
+    rows = []
+    for key, outcome in plan.outcomes.items():
+        if outcome.descriptive is not None or outcome.family == "activity":
+            continue
+        design = build_design(plan, panel, scenario=scenario, outcome=key)
+        if len(design.treated) < FEWEST_TREATED:
+            continue
+        units = collapse_design(plan, design)
+        effect = detect_effect(plan, units, "sharp")
+        rows.append(
+            {
+                "Outcome": outcome.label,
+                "By formula": effect,
+                "Found, %": 100 * simulate_power(plan, units, effect=effect),
+                "Found with no effect, %": 100 * simulate_power(plan, units, effect=0.0),
+            }
+        )
+    return Table(
+        frame=pd.DataFrame(rows),
+        caption="Detectable effect of the sharp test by formula, and how often placebo pilots "
+        f"with that effect are found (the aim: {100 * plan.inference.power:.0f}%)",
+        decimals={"Found, %": 0, "Found with no effect, %": 0},
+    )
 
 
 def tabulate_choices(curve: pd.DataFrame) -> Table:
