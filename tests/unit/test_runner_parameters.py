@@ -10,6 +10,7 @@ from pilot_eval.errors import ParameterError
 from pilot_eval.plan import load_plan
 from pilot_eval.runner.parameters import (
     VOCABULARY,
+    check_injected,
     check_parameters,
     parse_parameters,
     read_declared,
@@ -84,3 +85,21 @@ def test_every_notebook_declares_known_parameters_with_valid_defaults(plan, path
     assert {parameter.name for parameter in declared} <= set(VOCABULARY)
     assert all(parameter.help for parameter in declared), "each needs a trailing comment"
     check_parameters(plan, **{parameter.name: parameter.default for parameter in declared})
+
+
+def test_a_name_that_papermill_injects_and_the_notebook_lacks_is_refused():
+    own = 'scenario: str = "announced"  # announced or granted\nalpha: float = 0.05'
+    check_injected(["", own, '# Parameters\nscenario = "granted"\nPAPERMILL_INPUT_PATH = "a"\n'])
+    check_injected([own, "%matplotlib inline", "horizon = 3"])  # a cell of the reader's own
+    with pytest.raises(ParameterError, match=r"`scenaro` must .* Did you mean scenario"):
+        check_injected([own, '# Parameters\nscenaro = "granted"\n'])
+    with pytest.raises(ParameterError, match="first code cell"):
+        check_injected([own, "# Parameters\nhorizon = 60\n"])
+
+
+def test_papermill_alone_stops_at_a_misspelt_parameter(tmp_path):
+    source = ROOT / "notebooks" / "00_data_quality.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError, match="Did you mean plan_file"):
+        papermill.execute_notebook(
+            source, tmp_path / "out.ipynb", {"plan_fil": "mine.toml"}, progress_bar=False
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -60,6 +60,9 @@ def _list_of(choices: Names | None = None) -> Rule:
 
 _DATE = Annotated[str, Field(pattern=r"^(|\d{4}-\d{2}-\d{2})$")]
 _TEXT = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
+
+INJECTED = "# Parameters"
+"""First line of the cell that Papermill puts after a notebook's own parameters."""
 
 VOCABULARY: Mapping[str, Rule] = {
     "scenario": _chosen_from(lambda plan: tuple(plan.scenarios)),
@@ -129,6 +132,47 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
     if faults:
         raise ParameterError("\n".join(faults))
     return checked
+
+
+def check_injected(cells: Sequence[str]) -> None:
+    """Refuse a name that Papermill injected and the notebook does not declare.
+
+    Papermill itself only logs it, and the notebook would run with its defaults.
+
+    Parameters
+    ----------
+    cells : sequence of str
+        Sources of the cells run so far, in order.
+
+    Raises
+    ------
+    ParameterError
+        If a name is assigned in an injected cell and in no earlier one.
+    """
+    declared: set[str] = set()
+    for cell in cells:
+        names = _assigned(cell)
+        unknown = sorted(names - declared) if cell.startswith(INJECTED) else []
+        if unknown:
+            near = get_close_matches(unknown[0], declared, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "See the notebook's first code cell."
+            raise ParameterError(
+                explain(unknown[0], "be a parameter of this notebook", "an unknown name", hint)
+            )
+        declared |= names
+
+
+def _assigned(cell: str) -> set[str]:
+    """Find the names that a cell assigns at its top level."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:  # a magic
+        return set()
+    names = set()
+    for statement in statements:
+        targets = getattr(statement, "targets", None) or [getattr(statement, "target", None)]
+        names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return {name for name in names if not name.startswith("PAPERMILL_")}
 
 
 def parse_parameters(pairs: Mapping[str, str], plan: EvaluationPlan) -> dict[str, Any]:

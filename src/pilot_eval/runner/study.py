@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import pandas as pd
 
 from pilot_eval.plan import EvaluationPlan, load_plan
-from pilot_eval.runner.parameters import check_parameters
+from pilot_eval.runner.parameters import check_injected, check_parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +53,13 @@ def open_study(
     Raises
     ------
     ParameterError
-        If a parameter is unknown or unusable.
+        If a parameter is unknown or unusable, or Papermill was given one that the notebook lacks.
 
     Examples
     --------
     >>> study = open_study(scenario="granted", comparators="same_region")     # doctest: +SKIP
     """
+    check_injected(_cells_run())
     plan = load_plan(plan_file or None)
     given = {"drop_councils": list(drop_councils), "comparators": comparators, **others}
     checked = check_parameters(plan, **given, **({} if alpha is None else {"alpha": alpha}))
@@ -69,6 +71,14 @@ def open_study(
     if alpha is not None:
         changes["inference.alpha"] = checked["alpha"]
     return Study(plan=plan.revise(changes), table=_open_table(table_file), source=_name(table_file))
+
+
+def _cells_run() -> list[str]:
+    """List the cells that this kernel has run; none outside a notebook."""
+    if "IPython" not in sys.modules:
+        return []
+    shell = sys.modules["IPython"].get_ipython()
+    return list(shell.user_ns.get("In", [])) if shell else []
 
 
 def _open_table(table_file: str) -> pd.DataFrame:
