@@ -1,4 +1,7 @@
-"""Agreement with other packages where they compute the same thing (cross-check extra only)."""
+"""Agreement with other packages where they compute the same thing (cross-check extra only).
+
+docs/methods-estimators.md, blocks TWFE, GB, GT, IMP, SA, SDID.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""False alarms over 24 monthly looks, months to detection, and false alarms of CUSUM charts."""
+"""False alarms over 24 monthly looks, months to detection, and false alarms of CUSUM charts.
+
+docs/methods-monitoring.md, docs/detection.md.
+"""
 
 from __future__ import annotations
 

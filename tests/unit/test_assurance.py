@@ -1,4 +1,4 @@
-"""Checks of the result, each against a calculation of its own."""
+"""Checks of the result, each against a calculation of its own: docs/methods-assurance.md."""
 
 import numpy as np
 import pytest

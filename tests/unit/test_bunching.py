@@ -1,4 +1,7 @@
-"""Bunching at a limit: known excess on smooth curves, hand-made bands, published bands."""
+"""Bunching at a limit: known excess on smooth curves, hand-made bands, published bands.
+
+docs/methods-unfinished-cases.md, block BUNCH.
+"""
 
 from __future__ import annotations
 

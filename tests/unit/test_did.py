@@ -1,4 +1,7 @@
-"""Collapsed difference-in-differences: by hand, by regression, by brute force."""
+"""Collapsed difference-in-differences: by hand, by regression, by brute force.
+
+docs/methods.md#from-panel-to-one-number, docs/methods.md#worst-case-bounds.
+"""
 
 from itertools import product
 

@@ -1,4 +1,7 @@
-"""Distribution of delay: against hand calculation, the restricted mean and published figures."""
+"""Distribution of delay: against hand calculation, the restricted mean and published figures.
+
+docs/methods-unfinished-cases.md, block DIST.
+"""
 
 from __future__ import annotations
 

@@ -94,6 +94,24 @@ def test_every_module_and_test_that_is_named_exists(page):
     assert missing == []
 
 
+PARTS_OF_METHODS = {  # used by the modules that a block describes
+    *("inference/result.py", "inference/set_statistics.py", "estimation/census_units.py"),
+}
+
+
+@pytest.mark.parametrize("package", ["inference", "estimation", "assurance", "monitoring"])
+def test_every_method_has_its_block_and_is_tested_by_a_test_that_cites_one(package):
+    pages = " ".join(read(path) for path in (ROOT / "docs").glob("methods*.md"))
+    modules = (ROOT / "src" / "pilot_eval" / package).glob("[!_]*.py")
+    unwritten = [path.name for path in modules if path.name not in pages]
+    assert {f"{package}/{name}" for name in unwritten} <= PARTS_OF_METHODS
+    own = re.compile(rf"from pilot_eval\.{package}\b")
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if own.search(read(path))]
+    methods = [path for path in tests if package in path.stem or "replication" in path.stem]
+    assert tests
+    assert [path.name for path in methods if "docs/methods" not in read(path)] == []
+
+
 @pytest.mark.parametrize("folder", ["src", "notebooks", "tests", "benchmarks", "."])
 def test_every_page_that_code_mentions_exists(folder):
     missing = []

@@ -1,4 +1,7 @@
-"""Adaptive test, gaps, wild bootstrap, staggered paths, families and weights."""
+"""Adaptive test, gaps, wild bootstrap, staggered paths, families and weights.
+
+docs/methods-inference.md, the block of each name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The tests for few treated councils: hand-solved examples, exact enumeration, bad input."""
+"""The tests for few treated councils: hand-solved examples, exact enumeration, bad input.
+
+docs/methods.md#robust, docs/methods.md#sharp, docs/methods.md#cr2; docs/methods-inference.md,
+blocks CR3, Randomisation, Minimum detectable effect.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Monitoring: margins, boundaries against published tables, funnel plots, CUSUM charts."""
+"""Monitoring: margins, boundaries against published tables, funnel plots, CUSUM charts.
+
+docs/methods-monitoring.md, the block of each name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Two simulated waves as notebook 06 shows them, against the estimators and the truth put in."""
+"""Two simulated waves as notebook 06 shows them, against the estimators and the truth put in.
+
+docs/methods-estimators.md, blocks ES and SC; docs/methods-inference.md#simultaneous-bands.
+"""
 
 import numpy as np
 import pytest
