@@ -16,6 +16,7 @@ from pilot_eval.reference.records import (
     load_exemptions,
 )
 from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
+from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import (
     DARK_BLUE,
     GREY,
@@ -186,7 +187,8 @@ def plot_council(
     years = [int(year) for year in wide.columns]
     band = others.quantile([0.1, 0.5, 0.9])
     title = _title(plan, council, own, others, outcome)
-    with canvas(height=4.4) as (figure, axes):
+    events = find_events([EVERYWHERE, code], years[0], years[-1] + 0.5)
+    with canvas(height=4.4 + 0.17 * len(events)) as (figure, axes):
         axes.fill_between(years, band.loc[0.1], band.loc[0.9], color=GREY, alpha=0.18, lw=0)
         axes.plot(
             years, band.loc[0.5], color=ORANGE, lw=2.5, marker="s", label="Comparators, median"
@@ -195,7 +197,7 @@ def plot_council(
         axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
         top = axes.get_ylim()[1]
         axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
-        _mark_events(axes, code)
+        told = mark_events(axes, events)
         axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_ylabel(axis_label(plan, outcome))
         axes.legend(frameon=False, loc="best")
@@ -212,7 +214,8 @@ def plot_council(
     return Figure(
         name=f"council_{council}_{outcome}".lower().replace(" ", "_"),
         title=title,
-        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators.",
+        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators. "
+        f"Events: {told or 'none'}.",
         numbers=numbers.round(1),
         png=png,
     )
@@ -230,22 +233,3 @@ def _title(
         f"{label}: in {year_label(int(last))} {council} stood at {format_number(own[last])}, "
         f"above {share:.0f}% of comparators."
     )
-
-
-def _mark_events(axes: object, code: str) -> None:
-    """Mark the dated events of a council."""
-    low, high = axes.get_ylim()
-    dated = [event for event in load_events() if event.council_code == code]
-    for number, event in enumerate(sorted(dated, key=lambda item: item.date)):
-        at = _position(event.date)
-        if TRIAL_STARTS - 2 < at < TRIAL_STARTS + 3:
-            axes.axvline(at, color=GREY, lw=1, ls=":")
-            height = low + (high - low) * (0.04 + 0.07 * number)
-            axes.text(at + 0.03, height, event.event[:44], fontsize=8, color=GREY)
-
-
-def _position(date: str) -> float:
-    """Place a date on an axis where a year's figure stands at the year's middle, 1 October."""
-    parts = [int(part) for part in date.split("-")]
-    month = parts[1] if len(parts) > 1 else 7
-    return parts[0] + (month - 0.5) / 12 + 0.25

@@ -18,6 +18,7 @@ from pilot_eval.measures.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import ENGLAND, council_names, load_breaks
 from pilot_eval.reporting.display import Figure, format_number, save_canvas
+from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,8 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     names = council_names()
     lines = {names[code]: design.figures.loc[code] for code in design.treated}
     title = _say_trend(plan, design)
-    with canvas(height=4.6) as (figure, axes):
+    events = find_events([EVERYWHERE, *design.treated], years[0], years[-1] + 0.5)
+    with canvas(height=4.6 + 0.17 * len(events)) as (figure, axes):
         band = comparators.quantile([0.1, 0.9])
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
         mean = comparators.mean()
@@ -63,13 +65,15 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(axis_label(plan, design.outcome))
+        told = mark_events(axes, events)
         png = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | lines).T.round(1)
     frame.columns = [year_label(year) for year in years]
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
-        alt=f"Line chart by year. {title}. A shaded band holds four fifths of the comparators.",
+        alt=f"Line chart by year. {title}. A shaded band holds four fifths of the comparators. "
+        f"Events: {told or 'none'}.",
         numbers=frame.reset_index(names="Councils"),
         png=png,
     )
