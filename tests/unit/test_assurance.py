@@ -15,7 +15,7 @@ from pilot_eval.assurance.specification_curve import (
 from pilot_eval.assurance.trends import bound_design
 from pilot_eval.evaluation import collapse_design
 from pilot_eval.inference import minimum_detectable_effect
-from pilot_eval.reporting.checks import tabulate_choices
+from pilot_eval.reporting.checks import tabulate_choices, tabulate_trend_bounds
 
 REPEAT = {"scenario": "granted_march", "outcome": "repeat_plan_pct"}
 
@@ -151,16 +151,25 @@ def test_simulated_power_agrees_with_the_formula(plan, panel):
 
 
 def test_bounds_widen_with_the_departure_allowed(plan, panel):
-    bounds, breakdown = bound_design(plan, pe.build_design(plan, panel, **REPEAT))
-    assert bounds["conf_low"].is_monotonic_decreasing
-    assert bounds["conf_high"].is_monotonic_increasing
-    below = bounds["times_pre_trial"] < breakdown
-    assert (bounds.loc[below, "conf_low"] > 0).all()
-    assert (bounds.loc[~below, "conf_low"] <= 0).all()
+    both, values = bound_design(plan, pe.build_design(plan, panel, **REPEAT))
+    for restriction in ("relative_magnitudes", "smoothness"):
+        bounds = both[both["restriction"] == restriction]
+        assert bounds["conf_low"].is_monotonic_decreasing
+        assert bounds["conf_high"].is_monotonic_increasing
+        without_zero = (bounds["conf_low"] > 0) | (bounds["conf_high"] < 0)
+        assert without_zero.tolist() == (bounds["allowed"] < values[restriction]).tolist()
+    # Repeat plans had already parted before: along the straight line through it nothing is left.
+    assert np.isnan(values["smoothness"])
+    assert values["relative_magnitudes"] > 0
+    shown = tabulate_trend_bounds(plan, REPEAT["outcome"], both, values)
+    assert "zero is left out up to" in shown.caption
+    assert len(shown.frame) == len(both)
 
 
 def test_no_bounds_with_one_year_before(plan, panel):
     design = pe.build_design(plan, panel, scenario="granted", outcome="rereferral_12m_pct")
     bounds, breakdown = bound_design(plan, design)
     assert bounds.empty
-    assert np.isnan(breakdown)
+    assert breakdown == {}
+    shown = tabulate_trend_bounds(plan, "rereferral_12m_pct", bounds, breakdown)
+    assert "cannot be computed" in shown.caption

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from pilot_eval.assurance.leave_one_out import leave_one_out_treated
@@ -158,23 +160,33 @@ def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
     return Table(frame=frame, caption="Estimates by comparator rule (sharp test)")
 
 
-def tabulate_trend_bounds(bounds: pd.DataFrame, breakdown: float) -> Table:
-    """Show intervals under trends that part by multiples of their pre-trial parting."""
-    if bounds.empty:
-        caption = "Bounds cannot be computed: there is no coefficient before the start"
-    elif pd.isna(breakdown):
-        caption = "The interval holds zero even under parallel trends"
-    else:
-        caption = (
-            "The conclusion holds while trends part by less than "
-            f"{format_number(breakdown)} times their parting before the start"
-        )
+def tabulate_trend_bounds(
+    plan: EvaluationPlan, outcome: str, bounds: pd.DataFrame, breakdown: Mapping[str, float]
+) -> Table:
+    """Show intervals under trends that part, in the two ways of `bound_design`."""
     names = {
-        "times_pre_trial": "Times the pre-trial parting",
-        "conf_low": "From",
-        "conf_high": "To",
+        "relative_magnitudes": "times the parting before the start",
+        "smoothness": f"{plan.outcomes[outcome].unit} of slope a year, around a straight line",
     }
-    return Table(frame=bounds.rename(columns=names), caption=caption)
+    said = [
+        f"zero is left out up to {format_number(value)} {names[restriction]}"
+        for restriction, value in breakdown.items()
+        if not pd.isna(value)
+    ]
+    caption = "; ".join(said) if said else "no interval leaves zero out, under either restriction"
+    if bounds.empty:
+        caption = "bounds cannot be computed: there is no coefficient before the start"
+    frame = pd.DataFrame(
+        {
+            "Trends may part by": [
+                f"{format_number(row.allowed)} {names[row.restriction]}"
+                for row in bounds.itertuples()
+            ],
+            "From": bounds["conf_low"].to_numpy(float),
+            "To": bounds["conf_high"].to_numpy(float),
+        }
+    )
+    return Table(frame=frame, caption=f"If trends were not parallel: {caption}")
 
 
 def _numbers(frame: pd.DataFrame) -> pd.DataFrame:
