@@ -1,9 +1,11 @@
 """The one composition: complete, traceable, and equal to a calculation from the table itself."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pilot_eval as pe
+from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_twfe
 from pilot_eval.evaluation import collapse_councils, conclude
 from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
@@ -50,6 +52,39 @@ def test_every_estimate_says_how_it_was_made(plan, evidence):
         assert (draws <= set(used)) == (row.method == "robust")
         assert f"comparators {plan.comparators.rule}" in used
         assert row.citation == f"docs/methods.md#{row.method}"  # test_docs: it leads to a heading
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda t, row: pd.concat([t, t.loc[[row]]]), "one figure a council and year"),
+        (lambda t, row: t.assign(value=t["value"].where(t.index != row, np.inf)), "finite"),
+        (
+            lambda t, row: t.assign(denominator=t["denominator"].where(t.index != row, 0.0)),
+            "rest on cases",
+        ),
+    ],
+)
+def test_a_table_with_impossible_figures_is_refused(plan, table, spoil, words):
+    leeds = (table["council_code"] == "E08000035") & (table["indicator"] == "repeat_plan_pct")
+    with pytest.raises(DataError, match=words):
+        pe.evaluate(plan, spoil(table, table.index[leeds][0]))
+
+
+@pytest.mark.parametrize(
+    ("councils", "keys"),
+    [
+        ({"drop_councils": ["Cumbria", "Knowsley", "Westminster"]}, {"none"}),  # one treated
+        ({"comparators.only": ["Leeds"]}, {"robust", "sharp", "cr2"}),  # one comparator
+    ],
+)
+def test_too_few_councils_are_not_estimable_and_the_row_says_why(plan, table, councils, keys):
+    scope = {"scenarios": ("granted_march",), "outcomes": ("repeat_plan_pct",)}
+    found = pe.evaluate(plan.revise(councils), table, **scope).table
+    assert set(found["method"]) == keys
+    assert set(found["status"]) == {"not_estimable"}
+    assert found["estimate"].isna().all()
+    assert found["reason"].str.len().min() > 0
 
 
 def test_repeat_plans_by_hand_from_the_printed_figures(plan, evidence, table):

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from pilot_eval.errors import PlanError
+from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import council_names, load_breaks
 
@@ -52,12 +52,15 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     ------
     PlanError
         If the plan asks for what the table or the reference facts do not hold; all faults listed.
+    DataError
+        If a council has two figures for one year, a figure is infinite, or one rests on no cases.
 
     Examples
     --------
     >>> panel = build_panel(load_published(), load_plan())               # doctest: +SKIP
     """
     check_plan(plan, table)
+    _check_figures(table[table["indicator"].isin(list(plan.outcomes))])
     names = council_names()
     rows = table[
         table["indicator"].isin(list(plan.outcomes)) & table["council_code"].isin(list(names))
@@ -73,6 +76,22 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     return panel.loc[:, list(PANEL_COLUMNS)].sort_values(
         ["outcome", "council_code", "period"], ignore_index=True
     )
+
+
+def _check_figures(rows: pd.DataFrame) -> None:
+    twice = rows.duplicated(["indicator", "year_ending", "council_code"])
+    infinite = rows["value"].isin([float("inf"), float("-inf")])
+    empty = rows["value"].notna() & (rows["denominator"] <= 0)
+    for rule, wrong in (
+        ("hold one figure a council and year", twice),
+        ("be finite or missing", infinite),
+        ("rest on cases: a denominator above 0", empty),
+    ):
+        if wrong.any():
+            first = rows[wrong].iloc[0]
+            where = f"{first['indicator']}, {first['council_code']}, {first['year_ending']}"
+            got = f"{int(wrong.sum())} rows that do not, the first {where}"
+            raise DataError(explain("table", rule, got, "Correct or remove those rows."))
 
 
 def check_plan(plan: EvaluationPlan, table: pd.DataFrame) -> None:
