@@ -9,6 +9,7 @@ import pytest
 from pilot_eval.errors import ParameterError
 from pilot_eval.measures.durations import CLOCKS, build_exemption_table, compute_durations
 from pilot_eval.reference.records import Exemption
+from pilot_eval.sources.census.local_extracts import add_local_extracts
 from pilot_eval.sources.census.tables import build_tables
 
 A, B = "E08000020", "E10000006"
@@ -178,6 +179,24 @@ def test_three_clocks_of_the_conference(start, expected):
     durations = compute_durations(tables, "icpc", data_cut="2011-04-01", start=start)
     _by_hand(durations, *expected)
     assert durations.set_aside["reason"].tolist() == ["conference_need_unknown"]
+
+
+def test_the_last_strategy_discussion_comes_from_a_local_extract(tmp_path):
+    """A discussion after the enquiries started, in no return: Friday 25 March to 1 April, 5."""
+    path = tmp_path / "strategy_discussions.csv"
+    path.write_text(
+        "LEA,LAchildID,StrategyDiscussionDate\n"
+        "390,c1,2011-03-11\n390,c1,2011-03-25\n390,c1,2011-04-04\n390,c3,2011-03-25\n"
+    )
+    referrals = _referrals(*((A, f"c{i}", i, "2011-03-01", None) for i in (1, 3)))
+    enquiries = SECTION47S.iloc[[0, 1, 3]].drop(columns="strategy_date")
+    tables = _tables(referrals=referrals, section47s=enquiries)
+    tables = add_local_extracts(tables, strategy_discussions=path)
+    last = "last_strategy_discussion"
+    durations = compute_durations(tables, "icpc", data_cut="2011-04-01", start=last)
+    _by_hand(durations, (5, 1, 15), (5, 0, 15))
+    starts = compute_durations(tables, "icpc", data_cut="2011-04-01")
+    _by_hand(starts, (14, 1, 15), (9, 1, 15), (4, 0, 15))
 
 
 def test_core_assessment_has_three_starts():

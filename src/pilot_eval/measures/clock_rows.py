@@ -131,7 +131,10 @@ def _conference_start(
 ) -> Days:
     rows = tables.section47s
     if start == "last_strategy_discussion":
-        return latest_before(owner, to_days(rows["strategy_date"]), owner, end)
+        known = latest_before(owner, to_days(rows["strategy_date"]), owner, end)
+        if "last_strategy_date" in rows:  # a local extract lists discussions without enquiry too
+            known = np.fmax(known, to_days(rows["last_strategy_date"]))
+        return known
     if start == "timescale_began":
         # The census holds the target, 15 working days after the timescale began.
         return add_working_days(to_days(rows["icpc_target_date"]), -15)

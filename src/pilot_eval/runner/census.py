@@ -13,11 +13,16 @@ import pandas as pd
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.reference.working_days import DEFAULT_CONVENTION
+from pilot_eval.runner.parameters import check_parameters
+from pilot_eval.runner.records import build_settings, covered_days
 from pilot_eval.runner.staging import publish, stage
 
 if TYPE_CHECKING:
     from pilot_eval.disclosure.register import Entry
+    from pilot_eval.estimation.census_changes import CensusSettings
     from pilot_eval.evidence import Evidence
+    from pilot_eval.measures.local_indicators import LocalIndicator
     from pilot_eval.sources.census.validation import ValidationResult
 
 POPULATION = "children in need in the councils and years of the returns that were read"
@@ -57,6 +62,8 @@ def run_census(
     data_format: str | None = None,
     mapping_file: Path | None = None,
     local_file: Path | None = None,
+    strategy_discussions: Path | None = None,
+    core_groups: Path | None = None,
     scenarios: Sequence[str] = (),
     plan: EvaluationPlan | None = None,
     tell: Callable[[str], None] = print,
@@ -76,6 +83,8 @@ def run_census(
         Field mapping of two-stage returns.
     local_file : path, optional
         Local indicators (docs/local-indicators.md).
+    strategy_discussions, core_groups : path, optional
+        Local extracts of dates that the census lacks (docs/census-format.md).
     scenarios : sequence of str
         Keys of the plan; all by default.
     plan : EvaluationPlan, optional
@@ -92,22 +101,36 @@ def run_census(
         If a return, a parameter or a folder cannot be used; nothing half-written is left.
     """
     from pilot_eval.disclosure.release_check import release
+    from pilot_eval.sources.census.local_extracts import add_local_extracts
     from pilot_eval.sources.census.read import read_census
     from pilot_eval.sources.census.validation import validate_census
 
     plan = load_plan() if plan is None else plan
-    cut = _read_date(data_cut)
+    check_parameters(plan, data_cut=data_cut)
+    for scenario in scenarios:
+        check_parameters(plan, scenario=scenario)
+    local = _read_local(local_file)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
     tell("Reading and validating the returns ...")
     tables = read_census(list(paths), mapping=mapping_file, format=data_format)
-    first_day = date(int(tables.referrals["census_year"].min()) - 1, 4, 1)
+    first_day, cut = covered_days(tables, data_cut)
+    tables = add_local_extracts(
+        tables, strategy_discussions=strategy_discussions, core_groups=core_groups
+    )
     result = validate_census(tables, data_cut=cut)
     with stage(out) as folder:
         tell("Building the panel ...")
-        _write_private(result, _build_panel(result, first_day, cut, local_file), folder)
-        tell("Estimating ...")
-        _evaluate(result, plan, first_day, cut, scenarios).write(folder)
+        _write_private(result, _build_panel(result, first_day, cut, local), folder)
+        try:
+            settings = build_settings(
+                first_day=first_day, data_cut=cut, convention=DEFAULT_CONVENTION
+            )
+        except ParameterError as fault:  # records of one year are checked and counted all the same
+            tell(f"No estimates: {fault}")
+        else:
+            tell("Estimating ...")
+            _evaluate(result, plan, settings, scenarios).write(folder)
         _write_register(folder, plan, result.accepted.strand)
         written = publish(folder, iter([out]))
     verdicts = release(
@@ -119,13 +142,10 @@ def run_census(
     return CensusRun(folder=written, released=released, verdicts=verdicts)
 
 
-def _read_date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ParameterError(
-            explain("data-cut", "be a date such as 2013-03-31", repr(text), "Correct it.")
-        ) from None
+def _read_local(file: Path | None) -> Sequence[LocalIndicator]:
+    from pilot_eval.measures.local_indicators import load_local_indicators
+
+    return load_local_indicators(file) if file else ()
 
 
 def _refuse_existing(*folders: Path) -> None:
@@ -137,31 +157,27 @@ def _refuse_existing(*folders: Path) -> None:
 
 
 def _build_panel(
-    result: ValidationResult, first_day: date, cut: date, local_file: Path | None
+    result: ValidationResult, first_day: date, cut: date, local: Sequence[LocalIndicator]
 ) -> pd.DataFrame:
     from pilot_eval.measures.census_panel import PanelSettings, build_census_panel
-    from pilot_eval.measures.local_indicators import load_local_indicators
 
     return build_census_panel(
         result.accepted,
         PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
         exemptions=_exemptions(),
-        local=load_local_indicators(local_file) if local_file else (),
+        local=local,
     ).panel
 
 
 def _evaluate(
     result: ValidationResult,
     plan: EvaluationPlan,
-    first_day: date,
-    cut: date,
+    settings: CensusSettings,
     scenarios: Sequence[str],
 ) -> Evidence:
     from pilot_eval.design.census import design_census
     from pilot_eval.evaluation.census import collapse_records, evaluate_census
-    from pilot_eval.runner.records import build_settings
 
-    settings = build_settings(first_day=first_day, data_cut=cut, convention="start_is_day_0")
     changes = collapse_records(
         [result.accepted], lambda part: part, settings, exemptions=_exemptions()
     )

@@ -10,10 +10,11 @@ import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.census_changes import CLOCKS
@@ -58,7 +59,13 @@ def _list_of(choices: Names | None = None) -> Rule:
     return Rule(type=list[str], says="be a list of names, written a,b,c", choices=choices)
 
 
-_DATE = Annotated[str, Field(pattern=r"^(|\d{4}-\d{2}-\d{2})$")]
+def _check_day(text: str) -> str:
+    if text:
+        date.fromisoformat(text)  # a ValueError refuses the parameter
+    return text
+
+
+_DATE = Annotated[str, Field(pattern=r"^(|\d{4}-\d{2}-\d{2})$"), AfterValidator(_check_day)]
 _TEXT = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
 
 INJECTED = "# Parameters"
@@ -129,6 +136,10 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
             checked[name] = _check(name, value, plan)
         except ParameterError as fault:
             faults.append(str(fault))
+    if values.get("data_folder") and values.get("data_cut") == "":
+        rule = "be given with a folder of returns"
+        action = "Give the last day that they cover, such as 2013-03-31."
+        faults.append(explain("data_cut", rule, "nothing", action))
     if faults:
         raise ParameterError("\n".join(faults))
     return checked

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pilot_eval.design.treatment import treated_codes
-from pilot_eval.errors import ParameterError, explain
+from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.estimation.survival import Window
 from pilot_eval.plan import EvaluationPlan
@@ -117,8 +117,8 @@ def open_records(
     plan = open_study(plan_file=plan_file, scenario=scenario, alpha=alpha, **checked).plan
     truth = None
     if data_folder:
-        tables = _read(data_folder, data_format, mapping_file, data_cut)
-        first_day, cut = _first_day(tables), date.fromisoformat(data_cut)
+        tables = _read(data_folder, data_format, mapping_file)
+        first_day, cut = covered_days(tables, data_cut)
         exemptions = _register_table()
     else:
         tables, truth = simulate_nation(plan, scenario)
@@ -179,6 +179,50 @@ def simulate_nation(
     return simulate_census(settings, seed=plan.seed)
 
 
+def covered_days(tables: CensusTables, data_cut: str) -> tuple[date, date]:
+    """Find the first day that returns cover, and check the last one against them.
+
+    Parameters
+    ----------
+    tables : CensusTables
+        As read.
+    data_cut : str
+        Last day that the records cover, as 2013-03-31. Cases without an end are unfinished on this
+        day, so it may not lie beyond the last return.
+
+    Returns
+    -------
+    first_day, data_cut : date
+
+    Raises
+    ------
+    ParameterError
+        If the cut is no date or lies outside the years of the returns.
+    DataError
+        If the returns hold no referral.
+    """
+    years = tables.referrals["census_year"].dropna()
+    if years.empty:
+        raise DataError(
+            explain("returns", "hold at least one referral", "none", "Check the export.")
+        )
+    first, last = date(int(years.min()) - 1, 4, 1), date(int(years.max()), 3, 31)
+    try:
+        cut = date.fromisoformat(data_cut)
+    except ValueError:
+        cut = None
+    if cut is None or not first < cut <= last:
+        raise ParameterError(
+            explain(
+                "data_cut",
+                f"be a date after {first} and at most {last}, the years of the returns",
+                repr(data_cut),
+                "Give the last day that the records cover.",
+            )
+        )
+    return first, cut
+
+
 def build_settings(*, first_day: date, data_cut: date, convention: str) -> CensusSettings:
     """Cut the records' years into windows before and after the start of the trial.
 
@@ -225,20 +269,11 @@ def _years(first: date, last: date) -> tuple[Window, ...]:
     return tuple(windows)
 
 
-def _read(folder: str, form: str, mapping_file: str, data_cut: str) -> CensusTables:
+def _read(folder: str, form: str, mapping_file: str) -> CensusTables:
     from pilot_eval.sources.census.read import read_census
 
-    if not data_cut:
-        raise ParameterError(
-            explain("data_cut", "be the last day that the records cover", "nothing", "Give a date.")
-        )
     mapping = Path(mapping_file) if mapping_file else None
     return read_census(folder, mapping=mapping, format=form)
-
-
-def _first_day(tables: CensusTables) -> date:
-    """First day of the earliest return held."""
-    return date(int(tables.referrals["census_year"].min()) - 1, 4, 1)
 
 
 def _register_table() -> pd.DataFrame:
