@@ -6,12 +6,20 @@ import pandas as pd
 
 from pilot_eval.plan import EvaluationPlan, Outcome
 from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.readability import reading_age
 from pilot_eval.reporting.sentences import classify, word_finding
 
 QUESTIONS = {
     "delay": "Did delay grow?",
     "safety": "Were children less safe?",
     "activity": "Did the councils' activity change?",
+}
+WORSE, BETTER = "counted as worse", "counted as better"
+MOVED = {
+    "rise": "rose",
+    "fall": "fell",
+    "suggestive rise": "may have risen",
+    "suggestive fall": "may have fallen",
 }
 VERDICT_WORDS = {
     "undetermined": "not shown",
@@ -68,17 +76,13 @@ def answer_question(plan: EvaluationPlan, table: pd.DataFrame, *, family: str) -
         return (
             f"{QUESTIONS[family]} The figures cannot say: no measure of {family} can be compared."
         )
-    if shown:
-        lead = f"There are signs of it. {_list_findings(plan, shown)}"
-        if suggestive:
-            lead += f" Suggestive only: {_list_findings(plan, suggestive)}"
-    elif suggestive:
-        lead = f"Not shown. Suggestive only: {_list_findings(plan, suggestive)}"
-    else:
+    if not (shown or suggestive):
         lead = (
-            "Not known. No comparison shows a change that chance could not explain; "
-            "that is not evidence that nothing changed."
+            "Not known. No comparison shows a change that chance could not explain. "
+            "That is not evidence that nothing changed."
         )
+    else:
+        lead = " ".join([_lead(plan, shown), *_list_findings(plan, [*shown, *suggestive])])
     return f"{lead} {_reach(table, family, measures)}"
 
 
@@ -108,32 +112,41 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     partial = table[(table["family"] == "delay") & (table["method"] == "robust")]
     limits = [
         "None of the outcomes is a direct measure of harm to a child.",
-        "The pilots were chosen, not drawn by lot, and other things happened to them: Cumbria was "
-        "inspected inadequate in 2012, Westminster merged its services in 2011, Hackney had "
+        "The pilots were chosen, not drawn by lot. Other things happened to them too. Cumbria was "
+        "inspected inadequate in 2012. Westminster merged its services in 2011. Hackney had "
         "already changed its practice.",
-        "A published percentage in time counts finished assessments only: a case that drifts is "
-        "missing until it is finished.",
+        "A published share in time counts finished cases only. A case that drifts is missing until "
+        "it is finished.",
         "There are two years before the start at most, so parallel trends cannot be tested.",
-        "From July 2011 every council knew that the limits would go: comparators may have changed "
+        "From July 2011 every council knew that the limits would go. The others may have changed "
         "too, which hides effects.",
-        "March and September 2011 fall in the same financial year, so annual figures cannot tell "
-        "the two waves apart.",
+        "March and September 2011 fall in the same year of figures, so they cannot tell the two "
+        "waves apart.",
     ]
     withheld = partial[[_is_partial(share) for share in partial["share_of_scenario"]]]
     if len(withheld):
-        fewest = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg("; ".join)
-        shares = ", ".join(
-            f"{_short(plan, outcome)} ({share})" for outcome, share in fewest.items()
+        shares = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg(list)
+        told = " ".join(
+            f"{plan.outcomes[outcome].label}: {', '.join(found[:-1])} and {found[-1]}."
+            for outcome, found in shares.items()
         )
         limits.insert(
             0,
-            "Timeliness was withheld for many treated councils. Councils with figures, "
-            f"by scenario: {shares}.",
+            "Timeliness was withheld for many treated councils. These have figures, of those in "
+            f"each scenario. {told}",
         )
     if len(gone):
         names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))
         limits.append(f"Without any comparison: {names}.")
     return limits
+
+
+def state_reading_age(plan: EvaluationPlan, table: pd.DataFrame) -> str:
+    """Say at what age the answers and their limits can be read."""
+    text = [answer_question(plan, table, family=family) for family in ("delay", "safety")]
+    text += [explain_certainty(plan, table), *list_limits(plan, table)]
+    age = reading_age("\n".join(text))
+    return f"Reading age of the answers and limits above: {age} (Automated Readability Index)."
 
 
 def list_treated(plan: EvaluationPlan) -> list[str]:
@@ -146,11 +159,11 @@ def list_treated(plan: EvaluationPlan) -> list[str]:
         )
         for council, year, months in entries:
             waves.setdefault((year, months), []).append(council)
-        parts = [
-            f"{', '.join(councils)} ({months} of 12 months exposed in {year - 1}-{year % 100:02d})"
+        told = " ".join(
+            f"{', '.join(councils)}: {months} of the 12 months of {year - 1}-{year % 100:02d}."
             for (year, months), councils in waves.items()
-        ]
-        lines.append(f"{scenario.label} (scenario {key}): {'; '.join(parts)}.")
+        )
+        lines.append(f"{scenario.label} (`{key}`). {told}")
     return lines
 
 
@@ -180,24 +193,36 @@ def _verdicts(
     return verdicts
 
 
-def _list_findings(plan: EvaluationPlan, verdicts: list[tuple[str, str, str, bool]]) -> str:
-    parts = []
-    for key in dict.fromkeys(item[0] for item in verdicts):
-        own = [item for item in verdicts if item[0] == key]
-        scenarios = " and ".join(plan.scenarios[item[1]].short for item in own)
-        direction = own[0][2].removeprefix("suggestive ")
-        moved = "rose" if direction == "rise" else "fell"
+def _lead(plan: EvaluationPlan, shown: list[tuple[str, str, str, bool]]) -> str:
+    """Answer yes or no to a question about harm, from what was shown beyond chance."""
+    if not shown:
+        return "Not shown."
+    ways = {_worse(plan.outcomes[key], direction) for key, _, direction, _ in shown}
+    if WORSE in ways:
+        return "There are signs of it." if BETTER not in ways else "There are signs both ways."
+    return "What changed, changed for the better." if BETTER in ways else "There are changes."
+
+
+def _list_findings(plan: EvaluationPlan, verdicts: list[tuple[str, str, str, bool]]) -> list[str]:
+    """Say what moved, a sentence a scenario and outcome, and what could undo it."""
+    sentences = []
+    for key, scenario, verdict, fragile in verdicts:
+        direction = verdict.removeprefix("suggestive ")
         worse = _worse(plan.outcomes[key], direction)
-        fragile = ", fragile" if any(item[3] for item in own) else ""
-        parts.append(f"“{plan.outcomes[key].label}” {moved} ({worse}among {scenarios}{fragile})")
-    return "; ".join(parts) + "."
+        moved = MOVED[verdict] + (f", which is {worse}" if worse else "")
+        label = plan.outcomes[key].label
+        sentences.append(f"Among {plan.scenarios[scenario].short}, “{label}” {moved}.")
+        if verdict != direction:
+            sentences.append("This is suggestive only.")
+        if fragile:
+            sentences.append("Figures that were suppressed could undo this.")
+    return sentences
 
 
 def _worse(outcome: Outcome, direction: str) -> str:
     if outcome.harm == "ambiguous":
         return ""
-    harmful = (outcome.harm == "rises") == (direction == "rise")
-    return "in the direction of harm; " if harmful else "in the direction of improvement; "
+    return WORSE if (outcome.harm == "rises") == (direction == "rise") else BETTER
 
 
 def _reach(table: pd.DataFrame, family: str, measures: int) -> str:
@@ -229,6 +254,6 @@ def _cell(outcome: Outcome, rows: pd.DataFrame) -> str:
     if verdict in VERDICT_WORDS:
         return VERDICT_WORDS[verdict]
     direction = verdict.removeprefix("suggestive ")
-    judged = _worse(outcome, direction).removesuffix("; ")
-    text = verdict + (f", {judged}" if judged else "")
+    worse = _worse(outcome, direction)
+    text = verdict + (f", {worse}" if worse else "")
     return f"{text}, fragile" if rows["fragile"].any() else text
