@@ -94,13 +94,19 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         "--out", type=Path, metavar="DIR", help="folder to write; default reports/<run id>"
     )
     run.add_argument("--jobs", type=_positive, metavar="N", help="processes; default one per core")
-    run.add_argument("--no-notebooks", action="store_true", help="write the evidence alone")
+    run.add_argument("--no-notebooks", action="store_true", help="write evidence and tables alone")
     run.add_argument(
         "--census",
         type=Path,
         metavar="DIR",
         help="returns for the notebooks on children's records; give their last day too: "
         "-p data_cut 2013-03-31",
+    )
+    run.add_argument(
+        "--test-results",
+        type=Path,
+        metavar="FILE",
+        help="JUnit XML of the tests (pytest --junit-xml FILE), for the quality assurance log",
     )
     run.set_defaults(command="run")
 
@@ -204,6 +210,12 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
         help="field mapping of the two-stage returns of 2009-13",
     )
     census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
+    census.add_argument(
+        "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
+    )
+    census.add_argument(
+        "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
+    )
     census.add_argument(
         "--scenario",
         action="append",

@@ -6,11 +6,14 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from report_pages import IN_REPORT, ROOT
 
 from pilot_eval.plan import load_plan
 from pilot_eval.reporting.pdf import find_browser
+from pilot_eval.reporting.qa_checks import FinishedRun
+from pilot_eval.reporting.qa_log import write_qa_log
 from pilot_eval.reporting.site import SiteFacts, build_site
 from pilot_eval.runner.output import find_documents
 
@@ -53,7 +56,10 @@ def report(tmp_path_factory):
         parameters={"scenario": "announced"},
     )
     (folder / "evidence.csv").touch()
-    build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT))
+    site = build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT))
+    evidence = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
+    run = FinishedRun(folder=folder, root=ROOT, plan=plan, manifest={}, evidence=evidence)
+    site.write_quality(write_qa_log(run))
     return folder
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pilot_eval.reporting.site import QUALITY
 from pilot_eval.runner.notebooks import is_on_request
 from pilot_eval.runner.output import find_documents
 
@@ -12,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IN_REPORT = [path for path in NOTEBOOKS if not is_on_request(path)]
 DOCUMENTS = [path.stem for path in find_documents(ROOT)]
-PAGES = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary"), *DOCUMENTS]
+IN_PDF = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary"), *DOCUMENTS]
+PAGES = [*IN_PDF, QUALITY]
 
 
 def make_project(folder):

@@ -6,6 +6,7 @@ import pytest
 
 from pilot_eval.disclosure.differencing import check_releases, find_close_groups
 from pilot_eval.disclosure.dominance import check_dominance
+from pilot_eval.disclosure.indicators import protect_indicators
 from pilot_eval.disclosure.rounding import (
     bound_rounded,
     derive_percent,
@@ -227,3 +228,31 @@ def test_a_second_contributor_who_could_estimate_the_first():
     values = pd.Series([80, 9, 1.5, 1.5, 1.5, 1.5, 1.5])
     verdict = check_dominance(values, pd.Series("A", index=values.index), threshold=5, share=0.95)
     assert "could estimate" in verdict.loc[0, "reason"]
+
+
+# 5 of 40 late or in time tells of 5 children; rates have no "outside" to protect.
+@pytest.mark.parametrize(
+    ("indicator", "numerator", "denominator", "shown"),
+    [
+        ("repeat_plan_pct", 0, 40, True),
+        ("repeat_plan_pct", 1, 40, False),
+        ("repeat_plan_pct", 5, 40, False),
+        ("repeat_plan_pct", 6, 40, True),
+        ("repeat_plan_pct", 34, 40, True),
+        ("repeat_plan_pct", 35, 40, False),
+        ("repeat_plan_pct", 40, 40, True),
+        ("repeat_plan_pct", 0, 5, False),
+        ("repeat_plan_pct", None, 40, False),
+        ("ia_band_0_10_pct", 38, 40, False),
+        ("cpp_rate", 6, 8, True),
+        ("cpp_rate", 5, 30_000, False),
+    ],
+)
+def test_an_own_tables_figures_rest_on_enough_children(indicator, numerator, denominator, shown):
+    row = {"indicator": indicator, "numerator": numerator, "denominator": denominator}
+    table = pd.DataFrame([row | {"value": 12.5, "value_status": "reported"}]).astype(
+        {"numerator": float, "denominator": float}
+    )
+    [found] = protect_indicators(table, threshold=5).to_dict("records")
+    assert found["value_status"] == ("reported" if shown else "suppressed")
+    assert np.isnan(found["value"]) != shown

@@ -10,8 +10,14 @@ import pytest
 from pilot_eval.errors import RunError
 from pilot_eval.plan import load_plan
 from pilot_eval.project import find_root
-from pilot_eval.reporting.qa_checks import CHECKS
-from pilot_eval.reporting.qa_log import read_template, read_test_results, write_qa_log
+from pilot_eval.reporting.qa_checks import CHECKS, FinishedRun
+from pilot_eval.reporting.qa_log import (
+    OPEN,
+    RATINGS,
+    read_template,
+    read_test_results,
+    write_qa_log,
+)
 
 ROOT = find_root()
 PLAN = load_plan()
@@ -49,8 +55,18 @@ def hash_of(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def read_run(folder):
+    return FinishedRun(
+        folder=folder,
+        root=ROOT,
+        plan=PLAN,
+        manifest=json.loads((folder / "manifest.json").read_text(encoding="utf-8")),
+        evidence=pd.read_csv(folder / "evidence.csv"),
+    )
+
+
 def read_log(folder, **options):
-    write_qa_log(folder, root=ROOT, plan=PLAN, **options)
+    write_qa_log(read_run(folder), **options)
     return pd.read_csv(folder / "qa_log.csv", keep_default_na=False).set_index("item")
 
 
@@ -90,10 +106,10 @@ def test_items_for_people_are_left_to_them_with_who_and_when(tmp_path):
     left = log[log["rating"] == "to be assessed"]
     assert {"Roles", "Sign-off", "Code review", "Practice"} <= set(left.index)
     assert (left["assessor"] != "automatic").all()
-    assert (left["date"] == "before publication").all()
+    assert (left["when"] == "before publication").all()
     done = log[log["rating"] != "to be assessed"]
     assert set(done["assessor"]) == {"automatic"}
-    assert set(done["date"]) == {"2026-01-31"}
+    assert set(done["when"]) == {"with this run"}
 
 
 def test_a_test_counts_fully_only_when_its_result_is_known(tmp_path):
@@ -112,7 +128,7 @@ def test_a_test_counts_fully_only_when_its_result_is_known(tmp_path):
         ("Analysis plan", {"evidence": {"plan_hash": "another"}}),
         ("Version control", {"manifest": {"code": {"commit": "0 with uncommitted changes"}}}),
         ("Run complete", {"manifest": {"notebooks": [{"name": "02_delay", "error": "x"}]}}),
-        ("Same again", {"manifest": {"outputs": {"evidence.csv": "0"}}}),
+        ("Outputs as recorded", {"manifest": {"outputs": {"evidence.csv": "0"}}}),
         ("Data as recorded", {"manifest": {"data": {"evaluation.toml": "0"}}}),
         ("Data as recorded", {"manifest": {"data": {"gone.csv": "0"}}}),
         (ITEM, {"evidence": {"estimate": None, "reason": None}}),
@@ -138,7 +154,7 @@ def test_the_release_check_of_the_run_is_evidence(tmp_path):
 
 def test_assumptions_are_rated_and_linked_to_the_plan_of_this_run(tmp_path):
     run = write_run(tmp_path / "run")
-    write_qa_log(run, root=ROOT, plan=PLAN)
+    write_qa_log(read_run(run))
     table = pd.read_csv(run / "qa_log_assumptions.csv", dtype=str, keep_default_na=False)
     assert list(table["no"]) == [str(n) for n in range(1, len(table) + 1)]
     assert len(table) >= 20
@@ -149,19 +165,23 @@ def test_assumptions_are_rated_and_linked_to_the_plan_of_this_run(tmp_path):
     assert set(rule) == {PLAN.comparators.rule}
 
 
-def test_the_log_is_the_same_twice_and_its_page_can_be_read(tmp_path):
-    first = write_qa_log(write_run(tmp_path / "run"), root=ROOT, plan=PLAN)
-    before = [path.read_bytes() for path in first]
+def test_the_log_is_the_same_twice_and_its_page_says_what_it_holds(tmp_path):
+    page = write_qa_log(read_run(write_run(tmp_path / "run")))
+    files = sorted((tmp_path / "run").glob("qa_log*.csv"))
+    before = [path.read_bytes() for path in files]
     shutil.rmtree(tmp_path / "run")
-    again = write_qa_log(write_run(tmp_path / "run"), root=ROOT, plan=PLAN)
-    assert [path.read_bytes() for path in again] == before
-    page = (tmp_path / "run" / "qa_log.html").read_text(encoding="utf-8")
-    assert 'lang="en-GB"' in page
-    assert page.count("<caption>") == page.count("<table>") == 3
-    assert '<th scope="col">Rating</th>' in page
-    assert "src=" not in page
+    later = {"finished": "2031-01-31T12:00:00+00:00"}
+    assert write_qa_log(read_run(write_run(tmp_path / "run", manifest=later))) == page
+    assert [path.read_bytes() for path in files] == before
+    log = pd.read_csv(tmp_path / "run" / "qa_log.csv")
+    words = ", ".join(f"{n} {w}" for w in RATINGS if (n := (log["rating"] == w).sum()))
+    assert f"Of {len(log)} items: {words}." in page
+    assert page.count(OPEN) >= (log["rating"] == OPEN).sum() > 0
+    assert page.count("<caption>") == page.count("<table>") == len(read_template()["areas"]) + 2
+    assert '<a href="manifest.json">manifest.json</a>' in page
 
 
-def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match="`run folder`"):
-        write_qa_log(tmp_path, root=ROOT, plan=PLAN)
+def test_results_that_are_no_xml_are_refused(tmp_path):
+    (tmp_path / "results.xml").write_text("3 passed")
+    with pytest.raises(RunError, match="--test-results"):
+        read_test_results(tmp_path / "results.xml")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import openpyxl
+import pandas as pd
 import pytest
 from project_folder import ROOT, add_notebook, make_project
 
+from pilot_eval.disclosure.register import list_outputs, read_register
 from pilot_eval.disclosure.release_check import check_release
 from pilot_eval.errors import DataError, ParameterError, PilotEvalError, RunError
 from pilot_eval.runner import notebooks
+from pilot_eval.runner.manifest import hash_file
 from pilot_eval.runner.notebooks import Task
 from pilot_eval.runner.reproduce import reproduce
 from pilot_eval.runner.request import RunRequest
@@ -33,6 +38,12 @@ plt.close(canvas)
 data = base64.b64encode(buffer.getvalue()).decode()
 HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
      '<details><summary>Numbers</summary><table><tr><td>3</td><td>4</td></tr></table></details>')"""
+
+
+OUTPUTS = (
+    *("tables.xlsx", "ees/timescale_pilots.csv", "ees/timescale_pilots.meta.csv"),
+    *("evidence.csv", "qa_log.csv", "qa_log_assumptions.csv", "qa_log_rap.csv", "manifest.json"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +119,33 @@ def test_the_manifest_records_every_resolved_parameter(finished):
     assert set(manifest["outputs"]) >= {"evidence.csv", "index.html", "02_delay.html"}
 
 
+def test_every_output_is_described_recorded_and_linked(finished):
+    _, result, bare, _ = finished
+    described = read_register(bare.folder)
+    manifest = json.loads((bare.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert set(OUTPUTS) <= set(described) & {*manifest["outputs"], "manifest.json"}
+    assert set(manifest["outputs"]) == set(list_outputs(bare.folder)) - {"manifest.json"} | {
+        "outputs.csv"
+    }
+    assert all(manifest["outputs"][name] == hash_file(bare.folder / name) for name in OUTPUTS[:-1])
+    index = (result.folder / "index.html").read_text(encoding="utf-8")
+    assert [name for name in OUTPUTS if f'<a href="{name}">' not in index] == []
+    assert '<a href="qa_log.html">Quality assurance</a>' in index
+    quality = (result.folder / "qa_log.html").read_text(encoding="utf-8")
+    assert 'aria-current="page">Quality assurance</a>' in quality
+    assert "failed: 03_broken" in quality
+
+
+def test_the_workbook_shows_the_evidence_and_the_figures(finished):
+    _, _, bare, _ = finished
+    evidence = pd.read_csv(bare.folder / "evidence.csv")
+    book = openpyxl.load_workbook(bare.folder / "tables.xlsx")
+    titles = [str(sheet["A1"].value) for sheet in book]
+    assert sum("against comparators" in title for title in titles) == evidence["family"].nunique()
+    tidy = pd.read_csv(bare.folder / "ees" / "timescale_pilots.csv", dtype=str)
+    assert tidy.groupby("time_period").size().tolist() == [153] * 5
+
+
 def test_a_run_can_be_made_again_from_its_manifest(finished, monkeypatch):
     project, result, _, _ = finished
     monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
@@ -116,7 +154,9 @@ def test_a_run_can_be_made_again_from_its_manifest(finished, monkeypatch):
     text = evidence.read_text(encoding="utf-8")
     try:
         evidence.write_text(text.replace(",138,", ",139,", 1), encoding="utf-8")
-        assert "n_comparators was 139, is now 138" in reproduce(result.folder, project)[0]
+        [line] = reproduce(result.folder, project)
+        assert line.startswith("evidence.csv: ")
+        assert "n_comparators was 139, is now 138" in line
         (project / "data" / "published" / "extra.csv").touch()
         with pytest.raises(RunError, match="other contents of data/published/extra"):
             reproduce(result.folder, project)
@@ -125,11 +165,50 @@ def test_a_run_can_be_made_again_from_its_manifest(finished, monkeypatch):
         (project / "data" / "published" / "extra.csv").unlink(missing_ok=True)
 
 
+def test_a_changed_cell_of_the_tables_is_found(finished, monkeypatch, tmp_path):
+    project, _, bare, _ = finished
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
+    run = shutil.copytree(bare.folder, tmp_path / "run")
+    book = openpyxl.load_workbook(run / "tables.xlsx")
+    book.save(run / "tables.xlsx")
+    assert reproduce(run, project) == ["tables.xlsx: the bytes differ, but no value does"]
+    before = book["Table_4"]["C12"].value
+    book["Table_4"]["C12"] = 99.9
+    book.save(run / "tables.xlsx")
+    changed = f"Table_4, row 12, column 3: was 99.9, is now {before}"
+    assert reproduce(run, project) == [f"tables.xlsx: {changed}"]
+    (run / "ees" / "timescale_pilots.csv").unlink()
+    assert reproduce(run, project)[0] == "timescale_pilots.csv: the run did not write it"
+
+
 def test_what_a_clean_run_writes_may_be_released(finished):
     _, _, bare, _ = finished
     checked = check_release(bare.folder, threshold=5, rounding=10)
     assert set(checked["file"]) >= {"evidence.csv", "manifest.json"}
     assert checked.loc[checked["verdict"].ne("pass")].to_dict("records") == []
+
+
+def test_two_runs_differ_in_nothing_but_their_manifest(tmp_path, monkeypatch):
+    project = make_project(tmp_path / "project")
+    add_notebook(project, "02_delay", "print(scenario)", FIGURE, title="Did delay grow?")
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
+    runs = [
+        run_evaluation(RunRequest(root=project, out=tmp_path / name), tell=lambda _: None).folder
+        for name in ("first", "second")
+    ]
+    first, second = (
+        {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*.*")}
+        for run in runs
+    )
+    assert set(first) >= {*OUTPUTS, "index.html", "02_delay.html", "qa_log.html"}
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == ["manifest.json"]
+    manifests = [json.loads(run["manifest.json"]) for run in (first, second)]
+    [[notebook], [other]] = [manifest.pop("notebooks") for manifest in manifests]
+    assert notebook.keys() == other.keys() >= {"seconds"}
+    for kept in ("started", "finished", "code", "versions"):
+        assert all(manifest.pop(kept) for manifest in manifests)
+    assert manifests[0] == manifests[1]
 
 
 def test_results_hold_no_path_of_this_machine(finished):

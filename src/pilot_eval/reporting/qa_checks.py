@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
 
 # (holds, what was seen): None where the run has nothing to check.
@@ -28,9 +26,10 @@ class FinishedRun:
     Attributes
     ----------
     folder, root : pathlib.Path
+        The run's folder; the project's, with its tests and documents.
     plan : EvaluationPlan
     manifest : mapping
-        Parsed ``manifest.json``.
+        What ``manifest.json`` holds.
     evidence : pandas.DataFrame
     """
 
@@ -39,45 +38,6 @@ class FinishedRun:
     plan: EvaluationPlan
     manifest: Mapping[str, Any]
     evidence: pd.DataFrame
-
-
-def read_run(folder: str | Path, *, root: str | Path, plan: EvaluationPlan) -> FinishedRun:
-    """Read what the checks need of a run.
-
-    Parameters
-    ----------
-    folder : path
-        A run's folder.
-    root : path
-        The project's folder.
-    plan : EvaluationPlan
-        The plan of the run.
-
-    Returns
-    -------
-    FinishedRun
-
-    Raises
-    ------
-    RunError
-        If the folder holds no complete run.
-    """
-    folder = Path(folder)
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        evidence = pd.read_csv(folder / "evidence.csv")
-    except (OSError, ValueError) as fault:
-        raise RunError(
-            explain(
-                "run folder",
-                "hold manifest.json and evidence.csv of a finished run",
-                folder.name,
-                "Name the folder that `pilot-eval run` wrote.",
-            )
-        ) from fault
-    return FinishedRun(
-        folder=folder, root=Path(root), plan=plan, manifest=manifest, evidence=evidence
-    )
 
 
 def check_plan_hash(run: FinishedRun) -> Answer:

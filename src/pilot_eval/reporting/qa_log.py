@@ -12,60 +12,49 @@ from typing import Any
 
 import pandas as pd
 
+from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, Answer, FinishedRun, read_run
+from pilot_eval.reporting.display import Table
+from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, Answer, FinishedRun
 
 MET, PARTLY, NOT_MET, OPEN = "met", "partly met", "not met", "to be assessed"
+RATINGS = (MET, PARTLY, NOT_MET, OPEN)
 AUTOMATIC = "automatic"
-BEFORE_USE = "before publication"
-LOG_COLUMNS = ("area", "item", "question", "rating", "evidence", "assessor", "date")
+# No date: two runs of the same plan and data write the same log. The time is in manifest.json.
+WITH_RUN, BEFORE_USE = "with this run", "before publication"
+TESTS_KNOWN = "Tests are rated by the results that this run was given."
+TESTS_UNKNOWN = (
+    "This run was given no test results, so tests count only as being there: their items are at "
+    "most “partly met”. Give them with --test-results."
+)
+QA_TITLE = "Quality assurance"
+QA_FILES = tuple(f"{QA_STEM}{end}" for end in (".csv", "_assumptions.csv", "_rap.csv", ".html"))
+LOG_COLUMNS = ("area", "item", "question", "rating", "evidence", "assessor", "when")
 ASSUMPTION_COLUMNS = ("no", "group", "assumption", "quality", "impact", "plan_key", "plan_value")
 ASSUMPTIONS = "docs/assumptions.md"
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
-def write_qa_log(
-    run_folder: str | Path,
-    *,
-    root: str | Path,
-    plan: EvaluationPlan,
-    test_results: str | Path | None = None,
-) -> list[Path]:
-    """Write the log, the assumptions and the RAP checklist of a run.
+def write_qa_log(run: FinishedRun, test_results: str | Path | None = None) -> str:
+    """Write the log, the assumptions and the RAP checklist of a run into its folder (`QA_FILES`).
 
     Parameters
     ----------
-    run_folder : path
-        A finished run.
-    root : path
-        The project's folder, with its tests and documents.
-    plan : EvaluationPlan
-        The plan of the run.
+    run : FinishedRun
     test_results : path, optional
         JUnit XML of a test session (``pytest --junit-xml``). Without it, tests count as evidence
         because they exist, and the log says that their result is not known.
 
     Returns
     -------
-    list of pathlib.Path
-        ``qa_log.csv``, ``qa_log_assumptions.csv``, ``qa_log_rap.csv`` and ``qa_log.html`` in the
-        run's folder.
-
-    Raises
-    ------
-    RunError
-        If the folder holds no finished run.
+    str
+        The same as HTML, for a page of the report.
     """
-    run = read_run(run_folder, root=root, plan=plan)
     tables = build_qa_log(run, read_test_results(test_results))
-    written = []
     for suffix, table in tables.items():
         path = run.folder / f"{QA_STEM}{suffix}.csv"
         table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
-        written.append(path)
-    page = run.folder / f"{QA_STEM}.html"
-    page.write_text(_render(run, tables), encoding="utf-8", newline="\n")
-    return [*written, page]
+    return _render(run, tables, tests_known=test_results is not None)
 
 
 def build_qa_log(
@@ -95,7 +84,7 @@ def build_qa_log(
     return {
         "": pd.DataFrame(log)[list(LOG_COLUMNS)],
         "_assumptions": read_assumptions(run.root, run.plan),
-        "_rap": pd.DataFrame(rap)[["level", "item", "rating", "evidence", "assessor", "date"]],
+        "_rap": pd.DataFrame(rap)[["level", "item", "rating", "evidence", "assessor", "when"]],
     }
 
 
@@ -123,13 +112,24 @@ def read_test_results(path: str | Path | None) -> dict[str, bool]:
     dict of str to bool
         ``tests/unit/test_x.py::test_name`` -> True if every case of it passed; skipped cases are
         left out.
+
+    Raises
+    ------
+    RunError
+        If the file is not XML.
     """
     if path is None:
         return {}
     from lxml import etree
 
+    try:
+        cases = etree.parse(str(path)).iter("testcase")
+    except etree.XMLSyntaxError as fault:
+        action = "Write it with: python -m pytest --junit-xml results.xml"
+        message = explain("--test-results", "be JUnit XML", Path(path).name, action)
+        raise RunError(message) from fault
     results: dict[str, bool] = {}
-    for case in etree.parse(str(path)).iter("testcase"):
+    for case in cases:
         if case.find("skipped") is not None:
             continue
         name = case.get("classname").replace(".", "/") + ".py::" + case.get("name").split("[")[0]
@@ -155,13 +155,17 @@ def read_assumptions(root: str | Path, plan: EvaluationPlan) -> pd.DataFrame:
     rows, group = [], ""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         group = line.removeprefix("## ") if line.startswith("## ") else group
-        cells = [_LINK.sub(r"\1", cell).strip() for cell in line.strip("| ").split(" | ")]
+        cells = [
+            _LINK.sub(r"\1", cell).replace("`", "").strip()
+            for cell in line.strip("| ").split(" | ")
+        ]
         if len(cells) == 6 and cells[0].isdigit():
             number, text, quality, impact, key, probed = cells
-            row = (number, group, text, quality, impact, key.strip("`"), "", probed)
+            row = (number, group, text, quality, impact, key, "", probed)
             rows.append(row)
     frame = pd.DataFrame(rows, columns=[*ASSUMPTION_COLUMNS, "probed_by"], dtype=str)
-    return frame.assign(plan_value=[_find_value(plan, key) for key in frame["plan_key"]])
+    values = [_find_value(plan, key) for key in frame["plan_key"]]
+    return frame.assign(plan_value=pd.Series(values, dtype=str))
 
 
 def _find_value(plan: EvaluationPlan, key: str) -> str:
@@ -171,14 +175,14 @@ def _find_value(plan: EvaluationPlan, key: str) -> str:
         if not isinstance(node, dict) or part not in node:
             return ""
         node = node[part]
+    if isinstance(node, list):
+        return ", ".join(map(str, node))
     return "" if isinstance(node, dict) else str(node)
 
 
 def _rater(
     run: FinishedRun, answers: Mapping[str, Answer], results: Mapping[str, bool]
 ) -> Callable[[Mapping[str, Any]], dict[str, str]]:
-    date = str(run.manifest.get("finished", ""))[:10]
-
     def rate(item: Mapping[str, Any]) -> dict[str, str]:
         kinds = [entry.partition(":")[::2] for entry in item["evidence"]]
         people = [name for kind, name in kinds if kind == "person"]
@@ -186,7 +190,7 @@ def _rater(
         words = "; ".join(text for _, text in found)
         if people:
             return _row(item, OPEN, words, ", ".join(people), BEFORE_USE)
-        return _row(item, _weigh([holds for holds, _ in found]), words, AUTOMATIC, date)
+        return _row(item, _weigh([holds for holds, _ in found]), words, AUTOMATIC, WITH_RUN)
 
     return rate
 
@@ -197,7 +201,7 @@ def _row(item: Mapping[str, Any], rating: str, words: str, who: str, when: str) 
         "rating": rating,
         "evidence": words,
         "assessor": who,
-        "date": when,
+        "when": when,
     }
 
 
@@ -236,51 +240,55 @@ def _look_at_test(root: Path, name: str, results: Mapping[str, bool]) -> Answer:
     return (None, f"{name} (result not known)") if there else (False, f"{name} (missing)")
 
 
-def _render(run: FinishedRun, tables: Mapping[str, pd.DataFrame]) -> str:
-    counts = tables[""]["rating"].value_counts()
-    summary = ", ".join(
-        f"{counts[word]} {word}" for word in (MET, PARTLY, NOT_MET, OPEN) if word in counts
+def _render(run: FinishedRun, tables: Mapping[str, pd.DataFrame], *, tests_known: bool) -> str:
+    log = tables[""]
+    counts = log["rating"].value_counts()
+    summary = ", ".join(f"{counts[word]} {word}" for word in RATINGS if word in counts)
+    asked = log.assign(item=log["item"] + ". " + log["question"])
+    rap = tables["_rap"].assign(item=tables["_rap"]["item"] + " (" + tables["_rap"]["level"] + ")")
+    listed = tables["_assumptions"]
+    assumptions = pd.DataFrame(
+        {
+            "assumption": listed["no"] + ". " + listed["assumption"],
+            "quality": listed["quality"],
+            "impact": listed["impact"],
+            "in_the_plan": (listed["plan_key"] + ": " + listed["plan_value"]).str.removesuffix(
+                ": "
+            ),
+            "probed_by": listed["probed_by"],
+        }
     )
-    captions = {
-        "": "Quality assurance log",
-        "_assumptions": "Assumptions and caveats",
-        "_rap": "Reproducible analytical pipeline: checklist",
-    }
-    body = "".join(_render_table(tables[suffix], text) for suffix, text in captions.items())
-    title = f"Quality assurance of {run.plan.title}"
-    return (
-        '<!doctype html>\n<html lang="en-GB"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>"
-        f"<h1>{escape(title)}</h1><p>Plan {run.plan.hash}. Of {len(tables[''])} items: {summary}. "
-        f"Items marked “{OPEN}” wait for the person named, {BEFORE_USE}.</p>{body}"
-        "</main></body></html>\n"
-    )
+    parts = [
+        *((area, _narrow(rows)) for area, rows in asked.groupby("area", sort=False)),
+        ("Checklist of a reproducible analytical pipeline", _narrow(rap)),
+        ("Assumptions and caveats", assumptions),
+    ]
+    body = "".join(_render_table(table, title) for title, table in parts)
+    paragraphs = [
+        f"Of {len(log)} items: {summary}. Ratings are worked out from this run; none is typed in.",
+        f"“{OPEN.capitalize()}” waits for the person named, {BEFORE_USE}.",
+        TESTS_KNOWN if tests_known else TESTS_UNKNOWN,
+    ]
+    intro = "".join(f"<p>{escape(text)}</p>\n" for text in paragraphs)
+    page = f"<h1>{QA_TITLE}</h1>\n{intro}{body}"
+    for name in _files_of_run():
+        page = page.replace(f"{name}; ", f'<a href="{name}">{name}</a>; ')
+        page = page.replace(f"{name}<", f'<a href="{name}">{name}</a><')
+    return page
 
 
-def _render_table(table: pd.DataFrame, caption: str) -> str:
-    heads = "".join(
-        f'<th scope="col">{escape(name.replace("_", " ").capitalize())}</th>'
-        for name in table.columns
-    )
-    rows = "".join(
-        f'<tr><th scope="row">{escape(str(row[0]))}</th>'
-        + "".join(f"<td>{escape(str(cell))}</td>" for cell in row[1:])
-        + "</tr>\n"
-        for row in table.itertuples(index=False, name=None)
-    )
-    return (
-        f"<h2>{escape(caption)}</h2>\n"
-        f'<div role="region" tabindex="0" aria-label="{escape(caption)}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+def _narrow(rows: pd.DataFrame) -> pd.DataFrame:
+    who = rows["assessor"] + ", " + rows["when"]
+    return rows[["item", "rating", "evidence"]].assign(who_and_when=who)
 
 
-_STYLE = (
-    "body{font:1rem/1.5 Arial,sans-serif;color:#0b0c0c;background:#fff;margin:1rem}"
-    "main{max-width:80rem;margin:auto}table{border-collapse:collapse;width:100%}"
-    "caption{text-align:left;font-weight:bold}div{overflow-x:auto}"
-    "th,td{border-bottom:1px solid #b1b4b6;padding:.4rem;text-align:left;vertical-align:top}"
-    "td{overflow-wrap:anywhere;min-width:6rem}th[scope=row]{font-weight:normal}"
-)
+def _render_table(table: pd.DataFrame, title: str) -> str:
+    heads = [name.replace("_", " ").capitalize() for name in table.columns]
+    shown = Table(frame=table.set_axis(heads, axis=1), caption=f"{title}: {len(table)} items")
+    return f'<h2>{escape(title)}</h2>\n<div class="words">{shown._repr_html_()}</div>\n'
+
+
+def _files_of_run() -> set[str]:
+    template = read_template()
+    named = {e for item in [*template["items"], *template["rap"]] for e in item["evidence"]}
+    return {entry.removeprefix("run:") for entry in named if entry.startswith("run:")}

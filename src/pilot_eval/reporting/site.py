@@ -25,13 +25,23 @@ if TYPE_CHECKING:
 
 FIGURES = "figures"
 SUMMARY = "99_summary"
+QUALITY, QUALITY_TITLE = "qa_log", "Quality assurance"
 FILES = {
+    "tables.xlsx": "the results, and the figures of every council, as a spreadsheet",
     "evidence.csv": "every estimate, one row for each scenario, outcome and method",
     "effects.csv": "the effect in each pilot council",
     "dropped.csv": "councils left out of a comparison, and why",
+    "ees/timescale_pilots.csv": "the councils' figures as tidy data, a row a council and year",
+    "ees/timescale_pilots.meta.csv": "what each column of the tidy data is",
+    "qa_log.csv": "the quality assurance log, as a table",
+    "qa_log_assumptions.csv": "assumptions and caveats, with what tests each",
+    "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
     "report.pdf": "this report as one document, to print",
 }
-MANIFEST = "settings, data, versions: what is needed to make this run again"
+ALWAYS = {
+    "outputs.csv": "what each file is, of whom, and how small numbers were protected",
+    "manifest.json": "settings, data, versions: what is needed to make this run again",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,41 @@ class Page:
     body: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A report's pages, as its menu lists them, and where they are written."""
+
+    pages: Sequence[Page]
+    facts: SiteFacts
+    folder: Path
+
+    def write(self, page: Page) -> None:
+        """Write one page."""
+        text = (
+            _environment()
+            .get_template("page.html.j2")
+            .render(
+                page=page,
+                pages=self.pages,
+                files=_list_files(self.folder),
+                facts=self.facts,
+                style=_style(),
+            )
+        )
+        (self.folder / f"{page.name}.html").write_text(text, encoding="utf-8", newline="\n")
+
+    def write_quality(self, body: str) -> None:
+        """Write the page on quality assurance."""
+        self.write(replace(self.pages[-1], body=make_accessible(body)))
+
+
+def _list_files(folder: Path) -> dict[str, str]:
+    files = {name: what for name, what in FILES.items() if (folder / name).exists()}
+    if (folder / FIGURES).exists():
+        files[f"{FIGURES}/"] = "every chart, with the numbers plotted in it"
+    return {**files, **ALWAYS}
+
+
 def build_site(
     notebooks: Sequence[Path],
     facts: SiteFacts,
@@ -74,7 +119,7 @@ def build_site(
     *,
     labels: Mapping[str, str] | None = None,
     documents: Sequence[Path] = (),
-) -> None:
+) -> Site:
     """Write the report: its pages, and where a browser is found a PDF of all of them.
 
     Parameters
@@ -88,6 +133,11 @@ def build_site(
         Notebook -> its name in the menu, where that is not made of its file name.
     documents : sequence of pathlib.Path
         Markdown that a reader needs (methods, assumptions, glossary): pages after the notebooks.
+
+    Returns
+    -------
+    Site
+        Every page but the one on quality assurance, which can be known only when these are there.
     """
     named = labels or {}
     read = [_read_page(path, named.get(path.stem, "")) for path in notebooks]
@@ -98,18 +148,13 @@ def build_site(
     for page in pages:
         name = SUMMARY if page.name == "index" else page.name
         save_figures(page.body, name, folder / FIGURES)
-    common = {"facts": facts, "style": _style()}
-    jinja = _environment()
-    paper = jinja.get_template("print.html.j2").render(pages=_prefix_ids(pages), **common)
-    print_pdf(paper, folder)
-    files = {name: what for name, what in FILES.items() if (folder / name).exists()}
-    if (folder / FIGURES).exists():
-        files[f"{FIGURES}/"] = "every chart, with the numbers plotted in it"
-    files["manifest.json"] = MANIFEST
-    template = jinja.get_template("page.html.j2")
+    paper = _environment().get_template("print.html.j2")
+    print_pdf(paper.render(pages=_prefix_ids(pages), facts=facts, style=_style()), folder)
+    quality = Page(name=QUALITY, title=QUALITY_TITLE, label=QUALITY_TITLE, body="")
+    site = Site(pages=[*pages, quality], facts=facts, folder=folder)
     for page in pages:
-        text = template.render(page=page, pages=pages, files=files, **common)
-        (folder / f"{page.name}.html").write_text(text, encoding="utf-8", newline="\n")
+        site.write(page)
+    return site
 
 
 def _read_page(path: Path, label: str) -> Page:

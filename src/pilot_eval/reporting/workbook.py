@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 CREATED = datetime(2011, 2, 1)
 A4 = 9  # Excel's number of the paper
 COVER_WIDTH = 110  # characters; longer lines would wrap into each other
-# Characters: outcome, scenario, data, method, unit, nine numbers, fragile, remarks.
-RESULT_WIDTHS = (34, 20, 10, 22, 14, *[12] * 9, 9, 44)
-HEADING_LINES = 5
+# Characters: outcome, scenario, data, method, unit, eight numbers, comparators, fragile, remarks.
+RESULT_WIDTHS = (36, 20, 10, 28, 14, *[12] * 8, 14, 10, 46)
+HEADING_LINES = 6
 LINE_HEIGHT = 16  # points
 RESULTS = "results_"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
@@ -49,6 +49,11 @@ NOTES = {
     "mde": (
         "The smallest effect that a two-sided test would find in 80% of trials. An effect "
         "smaller than this may well have been missed."
+    ),
+    "bounds": (
+        "The estimate with every suppressed count put back, at the end that makes it lowest and "
+        "highest. Councils then join that the estimate had to leave out, so that both ends can "
+        "lie on one side of it."
     ),
     "fragile": (
         "Fragile: the conclusion changes if the suppressed counts lie at the ends of what "
@@ -71,6 +76,7 @@ def write_workbook(
     evidence: pd.DataFrame,
     indicators: pd.DataFrame,
     names: Mapping[str, str],
+    source: str = SOURCE,
     contact: str = "The pilot_eval developers",
 ) -> Path:
     """Write the results and the figures behind them as an accessible workbook.
@@ -87,6 +93,8 @@ def write_workbook(
         suppressed there is suppressed here.
     names : mapping of str to str
         council_code -> council name.
+    source : str
+        Where the figures come from.
     contact : str
         Whom to ask.
 
@@ -102,11 +110,11 @@ def write_workbook(
     with _quiet_gptables():
         import gptables
 
-        sheets = build_sheets(plan, evidence, indicators, dict(names))
+        sheets = build_sheets(plan, evidence, indicators, dict(names), source)
         book = gptables.produce_workbook(
             filename=str(path),
             sheets=sheets,
-            cover=_build_cover(plan, evidence, contact),
+            cover=_build_cover(plan, evidence, source, contact),
             contentsheet_options={
                 "instructions": "This sheet holds one table: what is on which sheet."
             },
@@ -150,13 +158,17 @@ def _quiet_gptables() -> Iterator[None]:
 
 
 def build_sheets(
-    plan: EvaluationPlan, evidence: pd.DataFrame, indicators: pd.DataFrame, names: dict[str, str]
+    plan: EvaluationPlan,
+    evidence: pd.DataFrame,
+    indicators: pd.DataFrame,
+    names: dict[str, str],
+    source: str = SOURCE,
 ) -> dict[str, GPTable]:
     """Build one marked-up table a sheet: results by family, then every outcome by council.
 
     Parameters
     ----------
-    plan, evidence, indicators, names
+    plan, evidence, indicators, names, source
         As for `write_workbook`.
 
     Returns
@@ -165,32 +177,36 @@ def build_sheets(
         Sheet name -> table.
     """
     tables = [
-        _build_results(plan, evidence, family, RESULTS + family)
+        _build_results(plan, evidence, family, source)
         for family in FAMILIES
         if (evidence["family"] == family).any()
     ]
     available = set(indicators["indicator"])
     tables += [
-        _build_indicator(plan, indicators, names, key) for key in plan.outcomes if key in available
+        _build_indicator(plan, indicators, names, key, source)
+        for key in plan.outcomes
+        if key in available
     ]
     return {f"Table_{number}": table for number, table in enumerate(tables, start=1)}
 
 
-def _build_results(plan: EvaluationPlan, evidence: pd.DataFrame, family: str, name: str) -> GPTable:
+def _build_results(
+    plan: EvaluationPlan, evidence: pd.DataFrame, family: str, source: str
+) -> GPTable:
     from gptables import GPTable
 
     level = 1 - plan.inference.alpha
     table = tabulate_results(plan, evidence, family=family)
     return GPTable(
         table=table,
-        table_name=name,
+        table_name=RESULTS + family,
         title=f"{FAMILIES[family]}, England",
         subtitles=[f"Analysis plan {plan.hash}"],
         scope=(
             f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "
             "intervals; years ending 31 March"
         ),
-        source=f"Source: {SOURCE}",
+        source=f"Source: {source}",
         legend=LEGEND,
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no "
@@ -200,6 +216,7 @@ def _build_results(plan: EvaluationPlan, evidence: pd.DataFrame, family: str, na
             "Estimate": "$$att$$",
             "Method": "$$methods$$",
             "Minimum detectable effect": "$$mde$$",
+            "Lowest estimate that suppression allows": "$$bounds$$",
             "Fragile": "$$fragile$$",
         },
         index_columns={2: 0},
@@ -208,12 +225,13 @@ def _build_results(plan: EvaluationPlan, evidence: pd.DataFrame, family: str, na
             _format_numbers(table, ["P-value"], "0.000"),
             _format_numbers(table, ["Treated councils", "Comparator councils"], "0"),
             _wrap(table),
+            _centre(table, "Fragile"),
         ],
     )
 
 
 def _build_indicator(
-    plan: EvaluationPlan, indicators: pd.DataFrame, names: dict[str, str], key: str
+    plan: EvaluationPlan, indicators: pd.DataFrame, names: dict[str, str], key: str, source: str
 ) -> GPTable:
     from gptables import GPTable
 
@@ -225,7 +243,7 @@ def _build_indicator(
         table_name=key,
         title=f"{outcome.label}, {unit}, by council, England",
         scope="Scope: England and its councils; years ending 31 March",
-        source=f"Source: {SOURCE}",
+        source=f"Source: {source}",
         legend=LEGEND,
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no figure."
@@ -243,6 +261,13 @@ def _wrap(table: pd.DataFrame) -> dict[str, dict[str, object]]:
     return {"column": {"columns": columns, "format": wrapped, "include_names": True}}
 
 
+def _centre(table: pd.DataFrame, column: str) -> dict[str, dict[str, object]]:
+    """Keep words clear of the numbers to their left."""
+    placed = {"align": "center", "valign": "top", "text_wrap": True}
+    columns = [table.columns.get_loc(column)]
+    return {"column": {"columns": columns, "format": placed, "include_names": True}}
+
+
 def _format_numbers(
     table: pd.DataFrame, columns: list[str], num_format: str
 ) -> dict[str, dict[str, object]]:
@@ -256,7 +281,7 @@ def _format_numbers(
     }
 
 
-def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, contact: str) -> Cover:
+def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, contact: str) -> Cover:
     from gptables import Cover
 
     data_hashes = ", ".join(sorted(set(evidence["data_hash"].dropna().astype(str))))
@@ -270,7 +295,7 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, contact: str) -> 
         ],
         about=[
             f"Data: {strands}.",
-            f"Source: {SOURCE}.",
+            f"Source: {source}.",
             f"Analysis plan {plan.hash}; data {data_hashes}.",
             f"Counts of children from 1 to {plan.disclosure.threshold} are suppressed.",
             f"National and regional counts are rounded to {plan.disclosure.rounding}.",

@@ -35,6 +35,7 @@ def run(options: Namespace) -> int:
             jobs=options.jobs,
             notebooks=not options.no_notebooks,
             census=options.census,
+            test_results=options.test_results,
         ),
         tell=_say,
     )
@@ -109,14 +110,18 @@ def council_report(options: Namespace) -> int:
 
 
 def reproduce(options: Namespace) -> int:
-    """Make a run again and compare its evidence."""
+    """Make a run's results again and compare them."""
     from pilot_eval.project import find_root
     from pilot_eval.runner import reproduce as again
 
     differences = again.reproduce(options.folder, find_root(), options.table)
     for line in differences:
         _say(line)
-    _say(f"{len(differences)} differences." if differences else "The evidence is the same.")
+    _say(
+        f"{len(differences)} differences."
+        if differences
+        else "Evidence, workbook and tidy data are the same."
+    )
     return FAILED if differences else OK
 
 
@@ -165,6 +170,8 @@ def census(options: Namespace) -> int:
         data_format=options.format,
         mapping_file=options.mapping,
         local_file=options.local,
+        strategy_discussions=options.strategy_discussions,
+        core_groups=options.core_groups,
         scenarios=options.scenario,
         plan=load_plan(options.plan),
         tell=_say,

@@ -1,9 +1,9 @@
-"""What a run writes beside its evidence: pages, register of outputs, manifest."""
+"""What a run writes beside its results: pages, register of outputs, manifest, assurance."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +13,17 @@ from pilot_eval.runner.manifest import (
     describe_code,
     describe_versions,
     hash_data,
+    hash_file,
     hash_outputs,
     summarise_hashes,
 )
 from pilot_eval.runner.notebooks import Executed
 from pilot_eval.runner.request import NOTEBOOKS, Prepared, RunRequest
+from pilot_eval.runner.results import EVIDENCE
 
 if TYPE_CHECKING:
     from pilot_eval.disclosure.register import Entry
+    from pilot_eval.reporting.site import Site
 
 MANIFEST = "manifest.json"
 PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
@@ -34,12 +37,52 @@ OWN = "councils of the analyst's own table {name}"
 Tell = Callable[[str], None]
 
 
-def write_register_of_outputs(request: RunRequest, prepared: Prepared, folder: Path) -> None:
+def _of_records(entry: Entry, records: Sequence[str], strand: str) -> Entry:
+    """Say of the pages on children's records, and their figures, whose records they are."""
+    name = Path(entry.file).stem.rpartition("-")[0] or Path(entry.file).stem
+    if name not in records:
+        return entry
+    return replace(entry, strand=strand, population=POPULATIONS[strand])
+
+
+def write_record(
+    request: RunRequest,
+    prepared: Prepared,
+    executed: Sequence[Executed],
+    folder: Path,
+    started: datetime,
+    site: Site | None,
+) -> None:
+    """Write what lets another analyst sign the run off: register, manifest, quality assurance.
+
+    The log rates the finished run, so it is written last, and the manifest once more with it.
+    """
+    import pandas as pd
+
+    from pilot_eval.reporting.qa_checks import FinishedRun
+    from pilot_eval.reporting.qa_log import write_qa_log
+
+    (folder / MANIFEST).touch()  # written below, described in the register
+    _write_register(request, prepared, folder)
+    manifest = _describe_run(request, prepared, executed, started)
+    run = FinishedRun(
+        folder=folder,
+        root=request.root,
+        plan=prepared.plan,
+        manifest=_write_manifest(manifest, folder),
+        evidence=pd.read_csv(folder / EVIDENCE),
+    )
+    body = write_qa_log(run, request.test_results)
+    if site:
+        site.write_quality(body)
+    _write_manifest(manifest, folder)
+
+
+def _write_register(request: RunRequest, prepared: Prepared, folder: Path) -> None:
     """Write ``outputs.csv``, by which the release check judges every file."""
     from pilot_eval.disclosure.register import describe_outputs, write_register
 
     own = request.table_file
-    (folder / MANIFEST).touch()  # written last, described here
     disclosure = prepared.plan.disclosure
     entries = describe_outputs(
         folder,
@@ -53,24 +96,20 @@ def write_register_of_outputs(request: RunRequest, prepared: Prepared, folder: P
     write_register(folder, [_of_records(entry, records, strand) for entry in entries])
 
 
-def _of_records(entry: Entry, records: Sequence[str], strand: str) -> Entry:
-    """Say of the pages on children's records, and their figures, whose records they are."""
-    name = Path(entry.file).stem.rpartition("-")[0] or Path(entry.file).stem
-    if name not in records:
-        return entry
-    return replace(entry, strand=strand, population=POPULATIONS[strand])
-
-
-def write_pages(
+def write_site(
     request: RunRequest,
     prepared: Prepared,
     executed: Sequence[Executed],
     folder: Path,
     tell: Tell,
-) -> None:
-    """Write the report's pages from what was executed without a fault."""
+) -> Site | None:
+    """Write the report's pages from what was executed without a fault; none without notebooks."""
+    from pilot_eval.reporting.qa_log import QA_FILES
+
+    for name in QA_FILES if executed else QA_FILES[:-1]:
+        (folder / name).touch()  # written when all else is there
     if not executed:
-        return
+        return None
     from pilot_eval.reporting.site import SiteFacts, build_site
     from pilot_eval.runner.refresh import tidy_file
 
@@ -89,7 +128,7 @@ def write_pages(
     )
     tell("Writing the report ...")
     labels = {name: page.label for name, page in prepared.pages.items() if page.label}
-    build_site(
+    return build_site(
         [result.path for result in executed if result.ok],
         facts,
         folder,
@@ -112,35 +151,39 @@ def _shared_parameters(prepared: Prepared) -> dict[str, str]:
     return {name: found.pop() for name, found in sorted(values.items()) if len(found) == 1}
 
 
-def write_manifest(
-    request: RunRequest,
-    prepared: Prepared,
-    executed: Sequence[Executed],
-    folder: Path,
-    started: datetime,
-) -> None:
-    """Write ``manifest.json``: what another analyst needs to make the run again."""
-    from pilot_eval.reporting.pdf import NO_BROWSER, PDF_NAME
-
-    pdf = PDF_NAME if (folder / PDF_NAME).exists() else NO_BROWSER
-    manifest = {
+def _describe_run(
+    request: RunRequest, prepared: Prepared, executed: Sequence[Executed], started: datetime
+) -> dict[str, Any]:
+    return {
         "plan": prepared.plan.model_dump(mode="json"),
         "plan_hash": prepared.plan.hash,
         "seed": prepared.plan.seed,
         "parameters": {name: page.parameters for name, page in prepared.pages.items()},
         "census": request.census.name if request.census else None,
         "table": request.table_file.name if request.table_file else None,
+        "test_results": hash_file(request.test_results) if request.test_results else None,
         "data": hash_data(request.root, request.table_file),
         "code": describe_code(request.root),
         "versions": describe_versions(),
         "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "notebooks": [_describe(result) for result in executed],
-        "pdf": pdf if executed else "no notebooks were run",
+    }
+
+
+def _write_manifest(described: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Write ``manifest.json``: what another analyst needs to make the run again."""
+    from pilot_eval.reporting.pdf import NO_BROWSER, PDF_NAME
+
+    pdf = PDF_NAME if (folder / PDF_NAME).exists() else NO_BROWSER
+    manifest = {
+        **described,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pdf": pdf if described["notebooks"] else "no notebooks were run",
         "outputs": {k: v for k, v in hash_outputs(folder).items() if k != MANIFEST},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
+    return manifest
 
 
 def _describe(result: Executed) -> dict[str, Any]:

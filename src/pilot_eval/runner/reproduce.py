@@ -1,7 +1,8 @@
-"""Make a run's evidence again from its manifest and compare it byte for byte."""
+"""Make a run's results again from its manifest and compare them byte for byte."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +13,13 @@ import pandas as pd
 
 from pilot_eval.errors import RunError, explain
 from pilot_eval.runner.manifest import describe_code, hash_data
+from pilot_eval.runner.results import EVIDENCE
 
 MANIFEST = "manifest.json"
-EVIDENCE = "evidence.csv"
 
 
 def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[str]:
-    """Run the evidence of an earlier run again.
+    """Compute the evidence, the workbook and the tidy data of an earlier run again.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
     Returns
     -------
     list of str
-        What differs, row by row; empty where the evidence is the same to the byte.
+        What differs, row by row and cell by cell; empty where all is the same to the byte.
 
     Raises
     ------
@@ -40,22 +41,60 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
         If `folder` is no run, or the data are not those of the run.
     """
     from pilot_eval.plan import EvaluationPlan
-    from pilot_eval.reporting.comparison import compare_evidence
-    from pilot_eval.runner.run import write_evidence
+    from pilot_eval.runner.results import write_results
 
     manifest = _read_manifest(folder)
     _check_data(manifest, root, table_file)
     plan = EvaluationPlan.model_validate(manifest["plan"])
     with TemporaryDirectory(prefix="pilot_eval-") as scratch:
-        again = Path(scratch) / EVIDENCE
-        write_evidence(plan, table_file, Path(scratch))
-        if again.read_bytes() == (folder / EVIDENCE).read_bytes():
-            return []
-        found = compare_evidence(pd.read_csv(folder / EVIDENCE), pd.read_csv(again))
-    if manifest["code"]["source_hash"] != describe_code(root)["source_hash"]:
+        again = Path(scratch)
+        write_results(plan, table_file, again)
+        names = sorted(p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file())
+        found = [line for name in names for line in _compare(folder / name, again / name)]
+    if found and manifest["code"]["source_hash"] != describe_code(root)["source_hash"]:
         was = manifest["code"]["commit"]
         found.append(f"the code is another one: the run was made by commit {was}")
-    return found or ["the bytes differ, but no value by more than 1e-9"]
+    return found
+
+
+def _compare(old: Path, new: Path) -> list[str]:
+    if not old.is_file():
+        return [f"{old.name}: the run did not write it"]
+    if old.read_bytes() == new.read_bytes():
+        return []
+    if old.name == EVIDENCE:
+        from pilot_eval.reporting.comparison import compare_evidence
+
+        found = compare_evidence(pd.read_csv(old), pd.read_csv(new))
+    else:
+        found = _compare_cells(_read_cells(old), _read_cells(new))
+    return [f"{old.name}: {line}" for line in found or ["the bytes differ, but no value does"]]
+
+
+def _read_cells(path: Path) -> dict[str, object]:
+    """Read every cell of a CSV file or workbook: place -> value."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as handle:
+            sheets = {"row": list(csv.reader(handle))}
+    else:
+        import openpyxl
+
+        book = openpyxl.load_workbook(path)
+        sheets = {f"{sheet.title}, row": list(sheet.values) for sheet in book}
+    return {
+        f"{name} {row}, column {column}": value
+        for name, rows in sheets.items()
+        for row, values in enumerate(rows, start=1)
+        for column, value in enumerate(values, start=1)
+    }
+
+
+def _compare_cells(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return [
+        f"{place}: was {old.get(place)}, is now {new.get(place)}"
+        for place in {**old, **new}
+        if old.get(place) != new.get(place)
+    ]
 
 
 def _read_manifest(folder: Path) -> Mapping[str, Any]:

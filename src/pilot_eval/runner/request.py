@@ -52,6 +52,8 @@ class RunRequest:
         Instead of the usual notebooks: the council report, once for each.
     census : pathlib.Path, optional
         Folder of returns for the notebooks on children's records; default: invented children.
+    test_results : pathlib.Path, optional
+        JUnit XML of a test session, for the quality assurance log.
     """
 
     root: Path
@@ -64,6 +66,7 @@ class RunRequest:
     notebooks: bool = True
     councils: Sequence[str] = ()
     census: Path | None = None
+    test_results: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +116,10 @@ def prepare(request: RunRequest) -> Prepared:
         For whatever is wrong, before anything runs.
     """
     from pilot_eval.plan import load_plan
+    from pilot_eval.reporting.qa_log import read_test_results
 
     _check_readable(request)
+    read_test_results(request.test_results)
     plan = load_plan(request.plan_file or request.root / "evaluation.toml")
     given = parse_parameters(request.parameters, plan)
     if not request.notebooks:
@@ -177,18 +182,25 @@ def _plan_values(plan: EvaluationPlan, request: RunRequest) -> dict[str, Any]:
 
 
 def _check_readable(request: RunRequest) -> None:
-    fault = ""
-    if request.census is not None and not request.census.exists():
-        fault = f"{request.census} (no such folder)"
-    if request.table_file is not None:
-        try:
-            with request.table_file.open("rb"):
-                pass
-        except OSError as error:
-            fault = f"{request.table_file} ({error.strerror})"
-    if fault:
-        name = "--census" if request.table_file is None else "--table"
-        raise RunError(explain(name, "be readable", fault, "Check the path; nothing was run."))
+    given = {
+        "--table": request.table_file,
+        "--test-results": request.test_results,
+        "--census": request.census,
+    }
+    for name, path in given.items():
+        if path is None or (name == "--census" and path.is_dir()):
+            continue
+        if fault := _find_fault(path):
+            action = "Check the path; nothing was run."
+            raise RunError(explain(name, "be readable", f"{path} ({fault})", action))
+
+
+def _find_fault(path: Path) -> str:
+    try:
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        return error.strerror
 
 
 def _paths_given(request: RunRequest) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pilot_eval.runner.notebooks import (
     Executed,
@@ -16,12 +15,10 @@ from pilot_eval.runner.notebooks import (
     use_one_thread_each,
     worker_pool,
 )
-from pilot_eval.runner.output import write_manifest, write_pages, write_register_of_outputs
+from pilot_eval.runner.output import write_record, write_site
 from pilot_eval.runner.request import NOTEBOOKS, Prepared, RunRequest, prepare
+from pilot_eval.runner.results import write_results
 from pilot_eval.runner.staging import publish, stage
-
-if TYPE_CHECKING:
-    from pilot_eval.plan import EvaluationPlan
 
 INCOMPLETE = "-incomplete"
 MOST_NAMES = 1000
@@ -62,9 +59,8 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     with stage(request.out or request.root / "reports" / run_id) as folder:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
-        write_pages(request, prepared, executed, folder, tell)
-        write_register_of_outputs(request, prepared, folder)
-        write_manifest(request, prepared, executed, folder, started)
+        site = write_site(request, prepared, executed, folder, tell)
+        write_record(request, prepared, executed, folder, started, site)
         published = publish(folder, _names(request, run_id, complete=not failed))
     return RunResult(folder=published, failed=failed)
 
@@ -80,8 +76,8 @@ def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path
 
 def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) -> list[Executed]:
     if not request.notebooks:
-        write_evidence(prepared.plan, request.table_file, folder)
-        tell("Evidence written.")
+        write_results(prepared.plan, request.table_file, folder)
+        tell("Evidence and tables written.")
         return []
     (folder / NOTEBOOKS).mkdir()
     tasks = [
@@ -97,25 +93,8 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     tell(f"Running {len(tasks)} notebooks, {jobs} at a time:")
     progress = _Progress(len(tasks), tell)
     with worker_pool(jobs) as pool:
-        evidence = pool.submit(write_evidence, prepared.plan, request.table_file, folder)
-        return execute_all(pool, tasks, progress.show, also=[evidence])
-
-
-def write_evidence(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
-    """Compute the evidence and write ``evidence.csv``.
-
-    Parameters
-    ----------
-    plan : EvaluationPlan
-    table_file : pathlib.Path, optional
-        An analyst's own council table instead of the published figures.
-    folder : pathlib.Path
-        Where to write.
-    """
-    from pilot_eval.evaluation import evaluate
-    from pilot_eval.sources.council_table import read_council_table
-
-    evaluate(plan, read_council_table(table_file) if table_file else None).write(folder)
+        results = pool.submit(write_results, prepared.plan, request.table_file, folder)
+        return execute_all(pool, tasks, progress.show, also=[results])
 
 
 class _Progress:
