@@ -62,7 +62,7 @@ COUNCIL_COLUMNS = [
 FIRST_MEDIANS = (0.25, 0.6, 1.0)
 
 
-def main(source: Path) -> None:
+def main(source: Path, target: Path = TARGET) -> None:
     """Derive and write all constants."""
     table = pd.read_csv(ROOT / "data" / "published" / "council_indicators.csv")
     councils = pd.read_csv(ROOT / "data" / "reference" / "councils.csv", dtype={"dfe_number": int})
@@ -72,8 +72,8 @@ def main(source: Path) -> None:
     for clock in CLOCKS:
         known = noise["core"] if clock == "single" else None
         models[clock], shifts[clock], noise[clock] = fit_clock(clock, england, local, known)
-    write_councils(council_constants(councils, england, local, shifts))
-    write_constants(england, models, noise, month_shares(source))
+    write_councils(council_constants(councils, england, local, shifts), target)
+    write_constants(england, models, noise, month_shares(source), target)
 
 
 def figure(rows: pd.DataFrame, indicator: str, year: int, column: str) -> float:
@@ -332,7 +332,7 @@ def month_shares(source: Path) -> dict[int, float]:
     return {m: round(float(totals[n] / totals.sum()), 5) for m, n in enumerate(MONTH_NAMES, 1)}
 
 
-def write_councils(out: pd.DataFrame) -> None:
+def write_councils(out: pd.DataFrame, target: Path) -> None:
     """Write the constants by council."""
     head = (
         "# Constants of the simulator by council, made by tools/derive_calibration.py from DfE's\n"
@@ -340,7 +340,7 @@ def write_councils(out: pd.DataFrame) -> None:
         "# (Crown copyright, Open Government Licence v3.0). referrals: mean year 2010-2013; basis\n"
         "# population: no figure is published, England's rate is used. See docs/simulator.md.\n"
     )
-    path = TARGET / "calibration_councils.csv"
+    path = target / "calibration_councils.csv"
     path.write_text(head + out.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
 
 
@@ -349,6 +349,7 @@ def write_constants(
     models: dict[str, DurationModel],
     noise: dict[str, float],
     months: dict[int, float],
+    target: Path,
 ) -> None:
     """Write the national constants."""
     level = {y: figure(england, "referral_rate", y, "numerator") for y in (*STAGE_YEARS, 2014)}
@@ -387,7 +388,7 @@ def write_constants(
         lines += [f"{name} = {getattr(model, name)}" for name in DurationModel.__slots__]
     fixed = (ROOT / "tools" / "calibration_fixed.toml").read_text(encoding="utf-8")
     text = "\n".join(lines) + "\n\n" + fixed
-    (TARGET / "calibration.toml").write_text(text, encoding="utf-8")
+    (target / "calibration.toml").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

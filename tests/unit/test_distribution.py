@@ -130,3 +130,10 @@ def test_a_missing_band_leaves_later_cumulative_shares_missing():
     assert rows["status"].tolist() == ["reported", "suppressed", "reported"]
     with pytest.raises(ParameterError, match="clock"):
         describe_published_bands(table, "core_group")
+
+
+@pytest.mark.parametrize("treated", [[False, False], [True, True]])
+def test_without_a_treated_council_or_a_comparator_nothing_is_said(treated):
+    cases = _cases([1, 2, 3, 4], [0, 1, 2, 3], ("A", "B"))
+    effect = estimate_distribution(change_in_distribution(cases, 5), treated)
+    assert np.isnan([*effect.effect, effect.mean_effect, *effect.quantiles["median"]]).all()

@@ -17,6 +17,7 @@ import pytest
 from pilot_eval.errors import ParameterError
 from pilot_eval.reference.working_days import count_working_days
 from pilot_eval.sources.census.tables import SCHEMA, frames_of
+from pilot_eval.sources.census.validation import validate_census
 from pilot_eval.sources.simulate import simulate_census
 from pilot_eval.sources.simulate_durations import (
     DurationModel,
@@ -146,6 +147,8 @@ def test_clean_records_are_consistent_and_end_at_the_cut(clean) -> None:
     assert not (ordered["closure_date"] >= groups["referral_date"].shift(-1)).any()
     held = tables.conferences["icpc_date"].dt.date.to_numpy("datetime64[D]")
     assert np.is_busday(held).all()
+    issues = validate_census(tables).issues
+    assert not (issues["severity"] == "fatal").any()
 
 
 def test_two_stage_until_2013_and_single_assessments_after(clean) -> None:

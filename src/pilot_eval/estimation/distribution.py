@@ -86,6 +86,7 @@ def estimate_distribution(changes: CouncilChanges, treated: ArrayLike) -> Distri
     Returns
     -------
     DistributionEffect
+        NaN throughout without any treated council or without any comparator.
 
     References
     ----------
@@ -93,6 +94,8 @@ def estimate_distribution(changes: CouncilChanges, treated: ArrayLike) -> Distri
     Chernozhukov, Fernandez-Val and Galichon (2010), Econometrica 78(3), for rearrangement.
     """
     treated = np.asarray(treated, dtype=bool)
+    if treated.all() or not treated.any():
+        return _no_effect(changes.change.shape[1])
     effect = changes.change[treated].mean(axis=0) - changes.change[~treated].mean(axis=0)
     after = changes.level[treated][:, changes.n_pre :].mean(axis=(0, 1))
     counterfactual = np.sort(np.clip(after - effect, 0, 1))
@@ -110,6 +113,18 @@ def estimate_distribution(changes: CouncilChanges, treated: ArrayLike) -> Distri
         quantiles=quantiles,
         # mean of min(T, h) = sum of 1 - F(k) over k = 0, ..., h - 1
         mean_effect=float(-effect[:-1].sum()),
+    )
+
+
+def _no_effect(n_days: int) -> DistributionEffect:
+    unknown = np.full(n_days, np.nan)
+    return DistributionEffect(
+        days=np.arange(n_days, dtype=float),
+        effect=unknown,
+        treated_after=unknown,
+        counterfactual=unknown,
+        quantiles=dict.fromkeys(QUANTILES, (np.nan, np.nan, np.nan)),
+        mean_effect=np.nan,
     )
 
 

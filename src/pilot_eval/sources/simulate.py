@@ -22,7 +22,7 @@ from pilot_eval.sources.simulate_calibration import (
 from pilot_eval.sources.simulate_clocks import SimulatedCouncil, Timing, draw_council
 from pilot_eval.sources.simulate_faults import plant_faults
 from pilot_eval.sources.simulate_pathway import (
-    close_planned,
+    close_episodes,
     simulate_children,
     simulate_conferences,
     simulate_plans,
@@ -142,7 +142,7 @@ def _simulate_council(
     conferences, conference_timing = simulate_conferences(referrals, **world)
     plans = simulate_plans(referrals, conferences, **world)
     reviews = simulate_reviews(plans, calibration, rng)
-    referrals["closure"] = close_planned(referrals, plans, calibration, rng)
+    referrals["closure"] = close_episodes(referrals, conferences, plans, calibration, rng)
     firsts = np.unique(referrals["child"], return_index=True)[1]
     children = simulate_children(referrals["date"][firsts], calibration, rng)
     timings = timings | {"conference": conference_timing}

@@ -139,13 +139,19 @@ def simulate_reviews(plans: Columns, calibration: Calibration, rng: np.random.Ge
     return {"plan": plan[held], "review_date": dates[held]}
 
 
-def close_planned(
-    referrals: Columns, plans: Columns, calibration: Calibration, rng: np.random.Generator
+def close_episodes(
+    referrals: Columns,
+    conferences: Columns,
+    plans: Columns,
+    calibration: Calibration,
+    rng: np.random.Generator,
 ) -> DateArray:
-    """Close the episodes with a plan some time after its end; leave the others as they are."""
+    """Close no episode before its conference, and those with a plan some time after its end."""
     mean = calibration.constants["service"]["after_plan_mean_days"]
     extra = rng.exponential(mean, len(plans["row"])).astype(np.int64)
     closure = referrals["closure"].copy()
+    rows = conferences["row"]
+    closure[rows] = np.maximum(closure[rows], conferences["icpc_date"])
     closure[plans["row"]] = plans["plan_end_date"] + extra.astype("timedelta64[D]")
     return closure
 

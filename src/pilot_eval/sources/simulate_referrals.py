@@ -259,10 +259,10 @@ def _return_flags(
 ) -> Columns:
     """Who comes back within 12 months, with and without the exemption, and who a year later.
 
-    Children on a plan stay known and are not referred again; the others' chance is raised so that
-    the share of all referrals is the council's.
+    Children who reach a conference stay known and are not referred again; the others' chance is
+    raised so that the share of all referrals is the council's.
     """
-    able = kind != PLAN
+    able = kind < CONFERENCE
     base = council.constants.rereferral / max(able.mean() if len(able) else 1.0, 0.5)
     changed = base + council.factor * settings.effects.rereferral
     second = calibration.constants["returns"]["second_year"]
