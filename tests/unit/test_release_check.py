@@ -17,7 +17,7 @@ from pilot_eval.disclosure.register import (
     read_register,
     write_register,
 )
-from pilot_eval.disclosure.release_check import check_release, describe_release, release
+from pilot_eval.disclosure.release_check import SHEET, check_release, describe_release, release
 from pilot_eval.errors import DisclosureError
 
 UPN = "H801200001001"
@@ -312,6 +312,51 @@ def test_files_nobody_described_or_can_read_go_to_a_person(folder):
     assert "gives no population" in verdict_of(folder, "plans.md")[1]
 
 
+def write_records(kind):
+    """Invent sixty rows of one child each, without ids, names or fields of a return."""
+    days = pd.date_range("2011-04-01", periods=60)
+    rows = pd.DataFrame({"area": ["Cumbria", "Hackney"] * 30})
+    if kind == "two dates":
+        return rows.assign(first=days.astype(str), last=days.shift(9).strftime("%d/%m/%Y"))
+    if kind == "one date":
+        return rows.assign(first=days.astype(str), days=range(60))
+    if kind == "no date":
+        return rows.assign(days=[n % 40 for n in range(60)])
+    if kind == "only numbers":
+        return pd.DataFrame({"value_a": range(60), "days": [n % 40 for n in range(60)]})
+    months = pd.date_range("2010-01-01", periods=60, freq="MS").astype(str)
+    if kind == "months":
+        return pd.DataFrame({"month": months, "estimate": range(60)})
+    return pd.DataFrame({"first": days.astype(str), "children": [120] * 60})
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [
+        ("two dates", "fail"),
+        ("one date", "review"),
+        ("no date", "review"),
+        ("only numbers", "review"),
+        ("months", "pass"),
+        ("counts a day", "pass"),
+    ],
+)
+def test_records_without_ids_are_found_and_periods_are_not(folder, kind, verdict):
+    write_records(kind).to_csv(folder / "figures" / "plans.csv", index=False)
+    found, reason = verdict_of(folder, "figures/plans.csv")
+    assert found == verdict, reason
+    register(folder, strand="published")
+    assert verdict_of(folder, "figures/plans.csv") == ("pass", "")
+
+
+def test_a_working_file_stays_whatever_it_holds(folder, tmp_path):
+    register(folder, stays="row-level working file")
+    verdict, reason = verdict_of(folder, "plans.md")
+    assert (verdict, reason) == ("fail", "row-level working file: stays in the room")
+    assert not release(folder, tmp_path / "out", **RULES)["moved"].any()
+    assert not (tmp_path / "out").exists()
+
+
 def test_release_moves_only_what_passed(folder, tmp_path):
     (folder / "plans.md").write_text(f"UPN {UPN}")
     moved = release(folder, tmp_path / "out", **RULES).set_index("file")["moved"]
@@ -323,6 +368,9 @@ def test_release_moves_only_what_passed(folder, tmp_path):
     # Both folders still say what their files are.
     assert "plans.md" in read_register(folder)
     assert "plans.md" not in read_register(tmp_path / "out")
+    sheet = pd.read_csv(tmp_path / "out" / SHEET).set_index("file")
+    assert set(sheet.index) == set(read_register(tmp_path / "out")) - {SHEET}
+    assert sheet.loc["figures/plans.csv", ["smallest_count", "threshold"]].tolist() == ["120", 5]
     assert set(check_release(tmp_path / "out", **RULES)["verdict"]) == {"pass"}
     write_clean(tmp_path / "again")
     with pytest.raises(DisclosureError, match="`folder_to`"):

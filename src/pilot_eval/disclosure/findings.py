@@ -15,11 +15,14 @@ from pilot_eval.disclosure.kinds import PERSON_FIELDS, Kind, find_kind
 PUBLISHED = "published"
 WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
-DAY = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}/\d{1,2}/\d{4}")
+DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
 AGGREGATE_CODE = re.compile(r"[EKW](?:92|12|13)\d{6}")
 AGGREGATE_NAME = re.compile(r"\b(England|Total|All|National|Regional|Region|pilots|comparators)\b")
-# Tables of facts about councils hold a few dates; this many rows of two dates are records.
-DATED_ROWS = 50
+# Tables of facts about councils hold a few dates; this many rows are records.
+MANY_ROWS = 50
+# Periods begin or end on the same few days of a month; events of children on most.
+FEW_DAYS = 4
+COUNTED = ("children", "councils")
 # Rounded to one decimal, a percentage is within this of the exact one.
 PERCENT_SLACK = 0.05
 
@@ -65,6 +68,8 @@ def check_table(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Findi
     table = table.loc[:, ~table.columns.duplicated()]
     kinds = {name: find_kind(name, rules.kinds) for name in table.columns}
     yield from _check_records(table, where, kinds)
+    if len(table) >= MANY_ROWS and _must_meet_rules(table, rules).any():
+        yield from _check_anonymous(table, where, kinds, rules)
     counted = table[_must_meet_rules(table, rules)]
     if len(counted):
         yield from _check_counts(counted, where, kinds, rules)
@@ -103,9 +108,34 @@ def _check_records(table: pd.DataFrame, where: str, kinds: Mapping[str, Kind]) -
     person = [n for n in kinds if re.sub(r"[^a-z]", "", n.lower()) in PERSON_FIELDS and filled[n]]
     if len(person) > 1 and "children" not in kinds.values():
         yield "fail", f"{where}: columns {', '.join(person)} describe persons one by one"
-    dated = [n for n in kinds if table[n].astype(str).str.fullmatch(DAY).mean() > 1 / 2]
-    if len(dated) > 1 and len(table) >= DATED_ROWS:
-        yield "review", f"{where}: columns {', '.join(dated)} read like records with dates"
+
+
+def _check_anonymous(
+    table: pd.DataFrame, where: str, kinds: Mapping[str, Kind], rules: Rules
+) -> Iterator[Finding]:
+    """Tell a table of one row a child, without ids or telling names, from an aggregate one.
+
+    Rows of an aggregate table are told apart by their labels and periods, and count something.
+    """
+    if any(kind in COUNTED for kind in kinds.values()):
+        return
+    stated = set(rules.kinds)
+    dated = [n for n in kinds if n not in stated and _holds_events(table[n])]
+    labels = [n for n in kinds if not table[n].astype(str).str.fullmatch(NUMBER).all()]
+    periods = [n for n, kind in kinds.items() if kind in ("periods", "label") or n in stated]
+    keys = list(dict.fromkeys([*labels, *periods]))
+    if len(dated) > 1:
+        yield "fail", f"{where}: columns {', '.join(dated)} are dates of events, one row a record"
+    elif dated:
+        yield "review", f"{where}: column {dated[0]} reads like dates of events of children"
+    elif not keys or table.duplicated(keys, keep=False).mean() > 1 / 2:
+        yield "review", f"{where}: rows have no labels that tell them apart, like records"
+
+
+def _holds_events(column: pd.Series) -> bool:
+    parts = column.astype(str).str.extract(DAY)
+    days = parts[0].fillna(parts[1]).dropna().astype(int)
+    return len(days) > len(column) / 2 and days.nunique() > FEW_DAYS
 
 
 def _check_counts(

@@ -34,7 +34,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("qa_log*", "the quality assurance log"),
     ("*.xlsx", "workbook of tables"),
     ("ees/*", "tidy data or their metadata"),
-    ("*.html", "a notebook's page of the report"),
+    ("[0-9]*.html", "a notebook's page of the report"),
+    ("*.html", "a document of the report"),
 )
 
 
@@ -56,6 +57,9 @@ class Entry:
         File with the numbers behind a picture or a page that cannot be read.
     kinds : str
         ``column=kind`` pairs, separated by semicolons, where names do not tell.
+    stays : str
+        Why a working file is never released, whatever it holds: ``row-level working file``. Empty
+        for outputs.
     """
 
     file: str
@@ -66,6 +70,7 @@ class Entry:
     rounding: str = ""
     underlying: str = ""
     kinds: str = ""
+    stays: str = ""
 
     @property
     def gaps(self) -> list[str]:

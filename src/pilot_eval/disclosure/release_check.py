@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -46,6 +46,8 @@ READERS: Mapping[str, Callable[[Path], Content]] = {
     ".toml": read_text,
     ".log": read_text,
 }
+#: The output-check sheet in a folder of what was released.
+SHEET, SHEET_IS = "release_check.csv", "output-check sheet: what each file is and how it was judged"
 #: Files whose figures are seen, not read: they follow the file with the numbers.
 SEEN = (".png", ".jpg", ".jpeg", ".pdf")
 ORDER = ("pass", "review", "fail")
@@ -157,12 +159,13 @@ def release(
     rounding: int = 1,
     identifiers: Collection[str] = (),
 ) -> pd.DataFrame:
-    """Move what passes the release check; leave everything else where it is.
+    """Move what passes the release check, with its output-check sheet; leave the rest in place.
 
     Parameters
     ----------
     folder_from, folder_to : path
-        `folder_to` is made if need be; a file that it already holds is never overwritten.
+        `folder_to` is made if need be; a file that it already holds is never overwritten. What was
+        moved is described there in `SHEET`.
     threshold, rounding, identifiers
         As for `check_release`.
 
@@ -177,11 +180,12 @@ def release(
         If a file to be moved is already there, before anything is moved.
     """
     source, target = Path(folder_from), Path(folder_to)
-    verdicts = check_release(
+    sheet = describe_release(
         source, threshold=threshold, rounding=rounding, identifiers=identifiers
     )
-    passed = verdicts.loc[verdicts["verdict"] == "pass", "file"]
-    taken = [file for file in passed if (target / file).exists()]
+    moved = sheet["verdict"].eq("pass") & ~sheet["file"].isin((REGISTER, SHEET))
+    passed = sheet.loc[moved, "file"].to_list()
+    taken = [file for file in [*passed, SHEET] if (target / file).exists()]
     if taken or target.resolve().is_relative_to(source.resolve()):
         raise DisclosureError(
             explain(
@@ -191,18 +195,20 @@ def release(
                 "Name a new folder.",
             )
         )
-    _move(source, target, [file for file in passed if file != REGISTER])
-    return verdicts.assign(moved=verdicts["verdict"] == "pass")
+    if passed:
+        _move(source, target, sheet[moved])
+    return sheet[["file", "verdict", "reason"]].assign(moved=moved)
 
 
-def _move(source: Path, target: Path, names: list[str]) -> None:
-    """Move files; each folder keeps a register, the new one of what was moved."""
+def _move(source: Path, target: Path, sheet: pd.DataFrame) -> None:
+    """Move files; each folder keeps a register, the new one of what was moved and of its sheet."""
     entries = read_register(source)
-    for name in names:
+    for name in sheet["file"]:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(source / name, target / name)
-    if names:
-        write_register(target, [entries[name] for name in names])
+    moved = [entries[name] for name in sheet["file"]]
+    sheet.to_csv(target / SHEET, index=False, lineterminator="\n")
+    write_register(target, [*moved, replace(moved[0], file=SHEET, what=SHEET_IS, underlying="")])
 
 
 def _check_all(
@@ -269,6 +275,8 @@ def _read(path: Path) -> tuple[Content, list[Finding]]:
 
 
 def _check_label(entry: Entry) -> Iterator[Finding]:
+    if entry.stays:
+        yield "fail", f"{entry.stays}: stays in the room"
     if len(entry.gaps) == len(NEEDED):
         yield "review", f"not labelled: no entry in {REGISTER}"
     elif entry.gaps:

@@ -35,6 +35,8 @@ HEADING_LINES = 6
 LINE_HEIGHT = 16  # points
 RESULTS = "results_"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
+PUBLISHED_AS_IS = "Figures published by the Department are shown with its suppression."
+WITHHELD = "Figures that rest on 1 to {} children are withheld."
 LEGEND = [f"{bracket(symbol)}: {meaning}" for symbol, meaning in MEANINGS.items()]
 
 NOTES = {
@@ -297,10 +299,8 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
             f"Data: {strands}.",
             f"Source: {source}.",
             f"Analysis plan {plan.hash}; data {data_hashes}.",
-            f"Counts of children from 1 to {plan.disclosure.threshold} are suppressed.",
-            f"National and regional counts are rounded to {plan.disclosure.rounding}.",
-            "Figures published by the Department are shown as published, with its suppression.",
-            "Percentages and rates are rounded half up to one decimal.",
+            "No counts of children are shown; percentages and rates are rounded half up.",
+            PUBLISHED_AS_IS if source == SOURCE else WITHHELD.format(plan.disclosure.threshold),
             *LEGEND,
         ],
         contact=[contact],

@@ -16,6 +16,7 @@ from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
 from pilot_eval.runner.parameters import check_parameters
 from pilot_eval.runner.records import build_settings, covered_days
+from pilot_eval.runner.results import WORKBOOK
 from pilot_eval.runner.staging import publish, stage
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from pilot_eval.sources.census.validation import ValidationResult
 
 POPULATION = "children in need in the councils and years of the returns that were read"
+# Working files: what each is, and why it stays in the room.
+ROWS, COUNTS = "row-level working file", "working file of unprotected counts"
 PRIVATE = {
-    "issues.csv": "located issues of the returns: table, field, row and rule",
-    "summary.csv": "records by council and table",
-    "set_aside.csv": "records set aside, by council and rule",
-    "panel.csv": "council by month counts and delays",
+    "issues.csv": ("located issues of the returns: table, field, row and rule", ROWS),
+    "summary.csv": ("records by council and table", COUNTS),
+    "set_aside.csv": ("records set aside, by council and rule", COUNTS),
+    "panel.csv": ("council by month counts and delays", COUNTS),
 }
 RELEASE_SUFFIX = "-release"
 
@@ -130,7 +133,7 @@ def run_census(
             tell(f"No estimates: {fault}")
         else:
             tell("Estimating ...")
-            _evaluate(result, plan, settings, scenarios).write(folder)
+            _write_results(_evaluate(result, plan, settings, scenarios), plan, folder)
         _write_register(folder, plan, result.accepted.strand)
         written = publish(folder, iter([out]))
     verdicts = release(
@@ -185,6 +188,21 @@ def _evaluate(
     return evaluate_census(changes, plan, designs)
 
 
+def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path) -> None:
+    """Write the evidence and its workbook; figures by council stay in the panel, in the room."""
+    from pilot_eval.reporting.workbook import write_workbook
+
+    evidence.write(folder)
+    write_workbook(
+        folder / WORKBOOK,
+        plan=plan,
+        evidence=evidence.table,
+        indicators=pd.DataFrame(columns=["indicator"]),
+        names={},
+        source=POPULATION,
+    )
+
+
 def _exemptions() -> pd.DataFrame:
     from pilot_eval.measures.durations import build_exemption_table
     from pilot_eval.reference.records import load_exemptions
@@ -214,19 +232,20 @@ def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
             population=POPULATION,
             threshold=plan.disclosure.threshold,
             rounding=plan.disclosure.rounding,
-            extra=[_private_entry(name, what, strand) for name, what in PRIVATE.items()],
+            extra=[_private_entry(name, *words, strand) for name, words in PRIVATE.items()],
         ),
     )
 
 
-def _private_entry(name: str, what: str, strand: str) -> Entry:
+def _private_entry(name: str, what: str, why: str, strand: str) -> Entry:
     from pilot_eval.disclosure.register import Entry
 
     return Entry(
         file=name,
-        what=f"working file, not for release: {what}",
+        what=what,
         population=POPULATION,
         strand=strand,
         threshold="none: stays in the room",
         rounding="none: stays in the room",
+        stays=why,
     )

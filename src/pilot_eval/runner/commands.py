@@ -151,11 +151,18 @@ def _release(folder: Path, target: Path) -> int:
 
 
 def _tell_verdicts(checked: DataFrame) -> int:
-    for row in checked.itertuples():
-        _say(f"{row.verdict:7}{row.file}{': ' if row.reason else ''}{row.reason}")
-    passed = checked["verdict"].eq("pass")
-    _say(f"{passed.sum()} of {len(checked)} files pass.")
-    return OK if passed.all() else FAILED
+    """Print verdicts, the worst first; anything but a pass is a failure."""
+    from pilot_eval.disclosure.release_check import ORDER
+
+    width = checked["file"].str.len().max()
+    _say(f"{'verdict':9}{'file':{width}}  reason")
+    for verdict in reversed(ORDER):
+        for row in checked[checked["verdict"] == verdict].itertuples():
+            _say(f"{verdict:9}{row.file:{width}}  {row.reason}".rstrip())
+    counts = checked["verdict"].value_counts()
+    words = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ORDER)
+    _say(f"{len(checked)} files: {words}.")
+    return OK if counts.get("pass", 0) == len(checked) else FAILED
 
 
 def census(options: Namespace) -> int:
