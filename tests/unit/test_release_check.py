@@ -9,6 +9,9 @@ import zlib
 import openpyxl
 import pandas as pd
 import pytest
+from openpyxl.packaging.custom import StringProperty
+from openpyxl.worksheet.datavalidation import DataValidation
+from openpyxl.worksheet.hyperlink import Hyperlink
 
 from pilot_eval.disclosure.register import (
     REGISTER,
@@ -259,6 +262,127 @@ def test_hidden_sheets_comments_and_authors_of_workbooks_are_read(folder):
         book.save(folder / "plans.xlsx")
         expected = "review" if plant == "author" else "fail"
         assert verdict_of(folder, "plans.xlsx")[0] == expected
+
+
+def plant_in_workbook(path, place, text):
+    write_xlsx(path, CLEAN)
+    book = openpyxl.load_workbook(path)
+    sheet = book.active
+    if place in ("hidden sheet", "very hidden sheet"):
+        other = book.create_sheet("more")
+        other.append([text])
+        other.sheet_state = "hidden" if place == "hidden sheet" else "veryHidden"
+    elif place == "hidden row":
+        sheet.append([text])
+        sheet.row_dimensions[sheet.max_row].hidden = True
+    elif place == "comment":
+        sheet["A2"].comment = openpyxl.comments.Comment(text, "someone")
+    elif place == "sheet name":
+        sheet.title = text[:31]
+    elif place == "header":
+        sheet.oddHeader.center.text = text
+    elif place == "validation":
+        sheet.add_data_validation(DataValidation(type="list", prompt=text, sqref="A1"))
+    elif place == "link":
+        sheet["A2"].hyperlink = Hyperlink(ref="A2", tooltip=text, location="Sheet!A1")
+    elif place == "custom property":
+        book.custom_doc_props.append(StringProperty(name="note", value=text))
+    else:
+        setattr(book.properties, place, text)
+    book.save(path)
+
+
+def plant_in_notebook(path, place, text):
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><title>{text}</title></svg>'
+    outputs = {
+        "stream": {"output_type": "stream", "name": "stdout", "text": [text]},
+        "error": {"output_type": "error", "ename": "E", "evalue": text, "traceback": [text]},
+        "error value": {"output_type": "error", "ename": "E", "evalue": text, "traceback": []},
+        "output metadata": show(plain="x") | {"metadata": {"note": text}},
+        "svg": {**show(), "data": {"image/svg+xml": svg}},
+        "json": {**show(), "data": {"application/json": {"note": text}}},
+        "latex": {**show(), "data": {"text/latex": text}},
+    }
+    book = json.loads(build_notebook([outputs[place]] if place in outputs else []))
+    if place == "cell metadata":
+        book["cells"][0]["metadata"] = {"note": text}
+    if place == "tag":
+        book["cells"][1]["metadata"] = {"tags": [text]}
+    if place == "attachment":
+        payload = base64.b64encode(build_png([(b"tEXt", b"Comment\0" + text.encode())])).decode()
+        book["cells"][0]["attachments"] = {"a.png": {"image/png": payload}}
+    if place == "source":
+        book["cells"][1]["source"] = f"# {text}"
+    path.write_text(json.dumps(book))
+
+
+def plant_in_picture(path, place, text):
+    kinds = {
+        "tEXt": (b"tEXt", b"Comment\0" + text.encode()),
+        "iTXt": (b"iTXt", b"Comment\0\0\0\0\0" + text.encode()),
+        "eXIf": (b"eXIf", b"MM\0*" + text.encode()),
+    }
+    end = text.encode() if place == "after the end" else b""
+    path.write_bytes(build_png([kinds[place]] if place in kinds else []) + end)
+
+
+def plant_in_drawing(path, place, text):
+    spot = {
+        "title": f"<title>{text}</title>",
+        "text": f"<title>Plans</title><text>{text}</text>",
+        "attribute": f'<title>Plans</title><g aria-label="{text}"/>',
+        "comment": f"<title>Plans</title><!-- {text} -->",
+    }
+    path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">{spot[place]}</svg>')
+
+
+def plant_in_pdf(path, place, text):
+    xmp = f'<?xpacket begin=""?><dc:title>{text}</dc:title><?xpacket end="w"?>'
+    body = xmp if place == "metadata" else f"<</{place} ({text})>>"
+    path.write_bytes(f"%PDF-1.4\n1 0 obj {body} endobj".encode())
+
+
+def plant_in_page(path, place, text):
+    spot = {
+        "alt text": f'<img alt="{text}" src="data:,">',
+        "hidden": f"<p hidden>{text}</p>",
+        "script": f"<script>let note = '{text}';</script>",
+        "data attribute": f'<p data-note="{text}">x</p>',
+    }
+    path.write_text(build_html(CLEAN, spot[place]))
+
+
+PLACES = {
+    "plans.xlsx": (
+        plant_in_workbook,
+        (
+            *("hidden sheet", "very hidden sheet", "hidden row", "comment", "sheet name", "header"),
+            *("validation", "link", "custom property", "title", "subject", "keywords", "category"),
+        ),
+    ),
+    "plans.ipynb": (
+        plant_in_notebook,
+        (
+            *("stream", "error", "error value", "output metadata", "svg", "json", "latex"),
+            *("cell metadata", "tag", "attachment", "source"),
+        ),
+    ),
+    "figures/plans.png": (plant_in_picture, ("tEXt", "iTXt", "eXIf", "after the end")),
+    "plans.svg": (plant_in_drawing, ("title", "text", "attribute", "comment")),
+    "plans.pdf": (plant_in_pdf, ("Title", "Subject", "Keywords", "metadata")),
+    "plans.html": (plant_in_page, ("alt text", "hidden", "script", "data attribute")),
+}
+
+
+@pytest.mark.parametrize("text", [f"see {UPN}", f"of whom {SMALL} children"])
+@pytest.mark.parametrize(
+    ("file", "place"), [(file, place) for file, (_, places) in PLACES.items() for place in places]
+)
+def test_an_identifier_and_a_small_count_are_found_in_every_corner(folder, file, place, text):
+    PLACES[file][0](folder / file, place, text)
+    verdict, reason = verdict_of(folder, file)
+    assert verdict == "fail"
+    assert UPN not in reason
 
 
 def test_the_user_and_the_runs_own_ids_are_found(folder, monkeypatch):

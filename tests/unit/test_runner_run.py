@@ -203,6 +203,9 @@ def test_two_runs_differ_in_nothing_but_their_manifest(tmp_path, monkeypatch):
     assert set(first) >= {*OUTPUTS, "index.html", "02_delay.html", "qa_log.html"}
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == ["manifest.json"]
+    judged = check_release(runs[0], threshold=5, rounding=10)
+    assert set(judged["file"]) == set(first)
+    assert judged[judged["verdict"].ne("pass")].to_dict("records") == []
     manifests = [json.loads(run["manifest.json"]) for run in (first, second)]
     [[notebook], [other]] = [manifest.pop("notebooks") for manifest in manifests]
     assert notebook.keys() == other.keys() >= {"seconds"}

@@ -36,7 +36,7 @@ LINE_HEIGHT = 16  # points
 RESULTS = "results_"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
 PUBLISHED_AS_IS = "Figures published by the Department are shown with its suppression."
-WITHHELD = "Figures that rest on 1 to {} children are withheld."
+WITHHELD = "Figures that rest on few children (from 1 to {}) are withheld."
 LEGEND = [f"{bracket(symbol)}: {meaning}" for symbol, meaning in MEANINGS.items()]
 
 NOTES = {
@@ -120,7 +120,7 @@ def write_workbook(
             contentsheet_options={
                 "instructions": "This sheet holds one table: what is on which sheet."
             },
-            notes_table=pd.DataFrame({"Note": list(NOTES), "Note text": list(NOTES.values())}),
+            notes_table=_list_notes(sheets),
         )
     book.set_properties(
         {"title": plan.title, "subject": "Results and their figures", "created": CREATED}
@@ -132,6 +132,13 @@ def write_workbook(
         sheet.fit_to_pages(1, 0)
     book.close()
     return path
+
+
+def _list_notes(sheets: Mapping[str, GPTable]) -> pd.DataFrame:
+    """List the notes that a sheet refers to."""
+    used = " ".join(mark for table in sheets.values() for mark in table.table_notes.values())
+    notes = {key: text for key, text in NOTES.items() if f"$${key}$$" in used}
+    return pd.DataFrame({"Note": list(notes), "Note text": list(notes.values())})
 
 
 def _narrow_results(book: GPWorkbook, sheets: Mapping[str, GPTable]) -> None:
@@ -298,7 +305,7 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
         about=[
             f"Data: {strands}.",
             f"Source: {source}.",
-            f"Analysis plan {plan.hash}; data {data_hashes}.",
+            f"Analysis plan {plan.hash}{data_hashes and '; data '}{data_hashes}.",
             "No counts of children are shown; percentages and rates are rounded half up.",
             PUBLISHED_AS_IS if source == SOURCE else WITHHELD.format(plan.disclosure.threshold),
             *LEGEND,

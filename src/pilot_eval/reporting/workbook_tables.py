@@ -169,7 +169,15 @@ def name_year(year_ending: int) -> str:
 
 
 def _label_outcome(plan: EvaluationPlan, key: str) -> str:
-    return plan.outcomes[key].label if key in plan.outcomes else key
+    """Name an outcome of the plan, or a measure of delay from children's records."""
+    from pilot_eval.reporting.census import CLOCK_WORDS, word_outcome
+
+    if key in plan.outcomes:
+        return plan.outcomes[key].label
+    known = ((words, prefix) for words, prefix, _ in CLOCK_WORDS.values())
+    clock = next((words for words, prefix in known if key.startswith(f"{prefix}_")), None)
+    words = word_outcome(key)
+    return f"{clock.capitalize()}: {words[0].lower()}{words[1:]}" if clock else key
 
 
 def _label_scenario(plan: EvaluationPlan, key: str) -> str:

@@ -133,7 +133,8 @@ def run_census(
             tell(f"No estimates: {fault}")
         else:
             tell("Estimating ...")
-            _write_results(_evaluate(result, plan, settings, scenarios), plan, folder)
+            evidence = _evaluate(result, plan, settings, scenarios)
+            _write_results(evidence, plan, folder, result.accepted.strand)
         _write_register(folder, plan, result.accepted.strand)
         written = publish(folder, iter([out]))
     verdicts = release(
@@ -188,7 +189,7 @@ def _evaluate(
     return evaluate_census(changes, plan, designs)
 
 
-def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path) -> None:
+def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
     """Write the evidence and its workbook; figures by council stay in the panel, in the room."""
     from pilot_eval.reporting.workbook import write_workbook
 
@@ -199,7 +200,7 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path) -> No
         evidence=evidence.table,
         indicators=pd.DataFrame(columns=["indicator"]),
         names={},
-        source=POPULATION,
+        source=f"{strand} records of {POPULATION}",
     )
 
 

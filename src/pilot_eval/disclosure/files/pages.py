@@ -135,7 +135,8 @@ def _read(output: dict) -> Iterator[Content]:
         text = _join(output["text"])
         yield Content(texts=[("stream", text)], tables=list(find_printed_tables(text)))
     if output.get("output_type") == "error":
-        yield Content(texts=[("error", _join(output.get("traceback", [])))])
+        words = [output.get("ename", ""), output.get("evalue", ""), *output.get("traceback", [])]
+        yield Content(texts=[("error", "\n".join(map(str, words)))])
     yield Content(texts=[("output metadata", json.dumps(output.get("metadata", {})))])
     for kind, content in output.get("data", {}).items():
         yield from _read_form(kind, content, "text/html" in output["data"])

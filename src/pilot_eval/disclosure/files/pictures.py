@@ -80,6 +80,8 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
         if kind in PLAIN:
             yield _png_text(kind, body)
         at += 12 + length
+        if kind == b"IEND":
+            break
     if data[at:]:
         yield "after the picture", _readable(data[at:])
 

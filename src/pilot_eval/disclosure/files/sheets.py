@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+from lxml import etree
 
 from pilot_eval.disclosure.files.content import Content, make_table, merge
 
@@ -96,8 +98,21 @@ def read_xlsx(path: Path) -> Content:
         for name in ("creator", "lastModifiedBy", "title", "subject", "description", "keywords")
     ]
     texts += [(f"name {name}", str(item.value)) for name, item in book.defined_names.items()]
+    texts += _read_parts(path)
     parts = [Content(texts=texts), *(_read_sheet(sheet) for sheet in book.worksheets)]
     return merge(parts, titled=bool(properties.title))
+
+
+def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
+    """Read the words that the file keeps outside cells: names, headers, prompts, properties."""
+    with zipfile.ZipFile(path) as book:
+        for name in book.namelist():
+            if name.endswith((".xml", ".rels")):
+                root = etree.fromstring(book.read(name))
+                cells = {id(node) for node in root.iter("{*}v")}
+                words = [n.text for n in root.iter() if n.text and id(n) not in cells]
+                words += [word for node in root.iter() for word in node.attrib.values()]
+                yield f"part {name}", "\n".join(dict.fromkeys(words))
 
 
 def _read_sheet(sheet: object) -> Content:
