@@ -109,10 +109,14 @@ def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
         for name in book.namelist():
             if name.endswith((".xml", ".rels")):
                 root = etree.fromstring(book.read(name))
-                cells = {id(node) for node in root.iter("{*}v")}
-                words = [n.text for n in root.iter() if n.text and id(n) not in cells]
+                words = [n.text for n in root.iter() if n.text and not _is_value(n)]
                 words += [word for node in root.iter() for word in node.attrib.values()]
                 yield f"part {name}", "\n".join(dict.fromkeys(words))
+
+
+def _is_value(node: etree._Element) -> bool:
+    """Tell a cell's value, which its table judges, from words."""
+    return isinstance(node.tag, str) and etree.QName(node).localname == "v"
 
 
 def _read_sheet(sheet: object) -> Content:
