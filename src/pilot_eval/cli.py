@@ -209,6 +209,10 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="field mapping of the two-stage returns of 2009-13",
     )
+    census.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
+    )
+    census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
     census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
     census.add_argument(
         "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"

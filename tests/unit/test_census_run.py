@@ -17,7 +17,9 @@ from project_folder import ROOT
 
 from pilot_eval.cli import main
 from pilot_eval.plan import load_plan
+from pilot_eval.reference.records import council_names
 from pilot_eval.runner.records import build_settings, open_records
+from pilot_eval.sources.census.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.sources.census.writers import write_census
 from pilot_eval.sources.simulate import simulate_census
 from pilot_eval.sources.simulate_settings import SimulationSettings
@@ -294,3 +296,39 @@ def test_a_notebook_that_meets_a_broken_return_keeps_no_value(returns, tmp_path,
     assert "909_2012.xml, line" in heard.err
     assert (tmp_path / "out-incomplete" / "notebooks" / f"{NOTEBOOKS[0]}.failed.ipynb").exists()
     assert leaks(heard.out + heard.err, tmp_path / "out-incomplete") == []
+
+
+def test_a_council_with_a_return_missing_is_named_and_left_out(returns, tmp_path, capsys):
+    folder = tmp_path / "returns"
+    shutil.copytree(returns, folder)
+    [lost] = [path for path in folder.glob("*.xml") if is_of(path, "Cumbria", 2012)]
+    lost.unlink()
+    assert census(folder, tmp_path / "out", "--scenario", "granted_march") == 0
+    told = "Left out of every comparison: Cumbria, no return for the year ending March 2012."
+    assert told in capsys.readouterr().out
+    dropped = read_table(tmp_path / "out", "dropped.csv")
+    reasons = dropped.query("council_name == 'Cumbria'")["reason"].unique().tolist()
+    assert reasons == ["no return for the year ending March 2012"]
+    panel = read_table(tmp_path / "out", "panel.csv").query("council_code == 'E10000006'")
+    year = panel["period"].between("2011-04", "2012-03") & panel["indicator"].eq("referral_rate")
+    assert year.sum() == 12
+    assert set(panel[year]["value_status"]) == {"not_available"}
+
+
+def is_of(path, council: str, year: int) -> bool:
+    [part] = list_parts(path)
+    header = part.headers[0]
+    return (council_names()[header.council_code], header.year) == (council, year)
+
+
+def test_parts_hold_whole_councils_and_miss_nothing(returns):
+    parts = list_parts(returns)
+    assert [part.councils for part in parts] == [(code,) for code in sorted(FREED + OTHERS)]
+    assert {header.year for part in parts for header in part.headers} == {2010, 2011, 2012, 2013}
+    coverage = build_coverage(parts)
+    assert len(coverage) == 4 * len(parts)
+    assert find_missing_returns(coverage) == {}
+    last = pd.to_datetime(coverage["last_day"]).dt.year
+    gone = coverage["council_code"].eq("E08000005") & last.isin([2010, 2013])
+    said = "no return for the year ending March 2010, 2013"
+    assert find_missing_returns(coverage[~gone]) == {"E08000005": said}

@@ -20,9 +20,10 @@ from pilot_eval.estimation.council_changes import (
 )
 from pilot_eval.estimation.survival import Window
 from pilot_eval.evaluation.census import (
-    collapse_records,
+    collapse_part,
     evaluate_census,
     evaluate_distributions,
+    join_changes,
 )
 from pilot_eval.evidence import EVIDENCE_COLUMNS
 from pilot_eval.inference.simultaneous import simultaneous_band
@@ -66,16 +67,12 @@ def simulated(design):
 
 @pytest.fixture(scope="module")
 def changes(simulated):
-    return collapse_records([simulated[0]], _itself, SETTINGS)
+    return join_changes([collapse_part(simulated[0], SETTINGS)])
 
 
 @pytest.fixture(scope="module")
 def evidence(changes, plan, design):
     return evaluate_census(changes, plan, [design], data_hash="abc")
-
-
-def _itself(part):
-    return part
 
 
 def test_every_outcome_has_its_methods_and_columns(evidence):
@@ -124,23 +121,38 @@ def test_parts_make_no_difference(simulated, changes, plan, design, evidence):
     tables = simulated[0]
     codes = sorted(design.treated + design.comparators)
 
-    def load(members):
+    def collapse(members):
         frames = {name: getattr(tables, name) for name in SCHEMA}
         frames = {n: f[f["council_code"].isin(members)] for n, f in frames.items()}
-        return build_tables(frames, strand="simulated", source="a part")
+        part = build_tables(frames, strand="simulated", source="a part")
+        return collapse_part(part, SETTINGS)
 
-    parts = collapse_records([codes[:9], codes[9:]], load, SETTINGS)
-    again = evaluate_census(parts, plan, [design], data_hash="abc")
+    first, second = collapse(codes[:9]), collapse(codes[9:])
+    again = evaluate_census(join_changes([first, second]), plan, [design], data_hash="abc")
     pd.testing.assert_frame_equal(again.table, evidence.table)
     with pytest.raises(DesignError, match="whole councils"):
-        collapse_records([codes[:9], codes[8:]], load, SETTINGS)
+        join_changes([first, collapse(codes[8:])])
     with pytest.raises(DesignError, match="one strand"):
-        collapse_records([], load, SETTINGS)
+        join_changes([])
+
+
+def test_a_council_without_a_return_is_left_out_by_name(simulated, changes, plan, design):
+    code = design.treated[0]
+    missing = {code: "no return for the year ending March 2011"}
+    left = join_changes([collapse_part(simulated[0], SETTINGS)], missing)
+    table = evaluate_census(left, plan, [design])
+    told = table.dropped.query("council_code == @code")["reason"].unique().tolist()
+    assert told == ["no return for the year ending March 2011"]
+    whole = evaluate_census(changes, plan, [design]).table
+    key = ["outcome", "method"]
+    both = whole.merge(table.table, on=key, suffixes=("", "_left")).query("method == 'sharp'")
+    assert (both["n_treated_left"] == both["n_treated"] - 1).all()
+    assert code not in left.distributions["core_assessment"].councils
 
 
 def test_what_the_records_cannot_bear_is_not_estimated(simulated, plan, design):
     settings = replace(SETTINGS, first_day=date(2010, 4, 1), clocks=("initial_assessment",))
-    changes = collapse_records([simulated[0]], _itself, settings)
+    changes = join_changes([collapse_part(simulated[0], settings)])
     absent = replace(design, treated=("E10000006",), comparators=("E06000053",))
     table = evaluate_census(changes, plan, [design, absent]).table
     early = table[(table["outcome"] == "rereferral_12m_pct") & (table["scenario"] == "granted")]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -169,4 +169,37 @@ def concat_changes(parts: Sequence[CouncilChanges]) -> CouncilChanges:
         size=np.concatenate([part.size for part in parts]),
         spread=np.concatenate([part.spread for part in parts]),
         dropped={code: why for part in parts for code, why in part.dropped.items()},
+    )
+
+
+def leave_out(changes: CouncilChanges, reasons: Mapping[str, str]) -> CouncilChanges:
+    """Drop councils whose records cannot be compared, with the reason.
+
+    Parameters
+    ----------
+    changes : CouncilChanges
+    reasons : mapping of str to str
+        Council -> why.
+
+    Returns
+    -------
+    CouncilChanges
+
+    Examples
+    --------
+    >>> changes = collapse_levels(np.zeros((2, 2)), np.ones((2, 2)), ["a", "b"], 1, "")
+    >>> leave_out(changes, {"a": "no return"}).councils
+    ('b',)
+    """
+    keep = np.array([code not in reasons for code in changes.councils], dtype=bool)
+    known = (*changes.councils, *changes.dropped)
+    gone = {code: reasons[code] for code in known if code in reasons}
+    return replace(
+        changes,
+        councils=tuple(code for code in changes.councils if code not in reasons),
+        change=changes.change[keep],
+        level=changes.level[keep],
+        size=changes.size[keep],
+        spread=changes.spread[keep],
+        dropped=changes.dropped | gone,
     )

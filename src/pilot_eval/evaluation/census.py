@@ -6,12 +6,9 @@ strand is `census` or `simulated`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isnan
-from typing import TypeVar
 
 import pandas as pd
 
@@ -24,7 +21,7 @@ from pilot_eval.estimation.census_changes import (
     compute_changes,
 )
 from pilot_eval.estimation.census_units import combine_curves, select_units
-from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes
+from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes, leave_out
 from pilot_eval.estimation.distribution import estimate_distribution
 from pilot_eval.evaluation.published import DROPPED_COLUMNS, EFFECT_COLUMNS
 from pilot_eval.evaluation.units import (
@@ -44,7 +41,6 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.records import council_names
 from pilot_eval.sources.census.tables import CensusTables
 
-Part = TypeVar("Part")
 BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
 #: Clock -> published indicator whose measurement breaks it shares.
@@ -77,27 +73,42 @@ class CensusChanges:
     distributions: Mapping[str, CouncilChanges]
 
 
-def collapse_records(
-    parts: Iterable[Part],
-    load: Callable[[Part], CensusTables],
-    settings: CensusSettings,
-    *,
-    exemptions: pd.DataFrame | None = None,
-    executor: Executor | None = None,
+def collapse_part(
+    tables: CensusTables, settings: CensusSettings, exemptions: pd.DataFrame | None = None
 ) -> CensusChanges:
-    """Collapse children's records to one change a council and outcome, part by part.
+    """Collapse the records of some whole councils.
 
     Parameters
     ----------
-    parts : iterable
-        One or several whole councils each: whatever `load` understands.
-    load : callable
-        Reads one part; with an executor it must be importable in the worker.
+    tables : CensusTables
     settings : CensusSettings
     exemptions : DataFrame, optional
         As in `compute_durations`.
-    executor : concurrent.futures.Executor, optional
-        Runs the parts; results do not depend on it.
+
+    Returns
+    -------
+    CensusChanges
+    """
+    outcomes, distributions = compute_changes(tables, settings, exemptions)
+    return CensusChanges(
+        strand=tables.strand,
+        source=tables.source,
+        settings=settings,
+        outcomes=outcomes,
+        distributions=distributions,
+    )
+
+
+def join_changes(
+    parts: Sequence[CensusChanges], missing: Mapping[str, str] | None = None
+) -> CensusChanges:
+    """Put the changes of several parts of the councils together.
+
+    Parameters
+    ----------
+    parts : sequence of CensusChanges
+    missing : mapping of str to str, optional
+        Council -> why its records cannot be compared, such as a return that was not given.
 
     Returns
     -------
@@ -107,29 +118,23 @@ def collapse_records(
     ------
     DesignError
         If there is no part, strands are mixed or a council is in two parts.
-
-    Examples
-    --------
-    >>> collapse_records([tables], lambda part: part, settings)             # doctest: +SKIP
     """
-    task = partial(_collapse_part, load=load, settings=settings, exemptions=exemptions)
-    results = list(map(task, parts) if executor is None else executor.map(task, parts))
-    strands = {result.strand for result in results}
+    strands = {part.strand for part in parts}
     if len(strands) != 1:
         got = f"{len(strands)} strands"
         action = "Keep real and simulated records apart, and name at least one part."
         raise DesignError(explain("parts", "be of one strand", got, action))
-    outcomes = {
-        key: _join([result.outcomes[key] for result in results]) for key in results[0].outcomes
-    }
+    first, why = parts[0], missing or {}
     return CensusChanges(
-        strand=strands.pop(),
-        source=results[0].source,
-        settings=settings,
-        outcomes=outcomes,
+        strand=first.strand,
+        source=first.source,
+        settings=first.settings,
+        outcomes={
+            key: _join([part.outcomes[key] for part in parts], why) for key in first.outcomes
+        },
         distributions={
-            clock: concat_changes([result.distributions[clock] for result in results])
-            for clock in results[0].distributions
+            clock: leave_out(concat_changes([part.distributions[clock] for part in parts]), why)
+            for clock in first.distributions
         },
     )
 
@@ -146,7 +151,7 @@ def evaluate_census(
     Parameters
     ----------
     changes : CensusChanges
-        As from `collapse_records`.
+        As from `join_changes`.
     plan : EvaluationPlan
         Inference settings and seed.
     designs : sequence of CensusDesign
@@ -267,29 +272,11 @@ def evaluate_distributions(
     return pd.concat(frames, ignore_index=True)
 
 
-def _collapse_part(part, *, load, settings, exemptions) -> CensusChanges:
-    tables = load(part)
-    outcomes, distributions = compute_changes(tables, settings, exemptions)
-    return CensusChanges(
-        strand=tables.strand,
-        source=tables.source,
-        settings=settings,
-        outcomes=outcomes,
-        distributions=distributions,
-    )
-
-
-def _join(parts: Sequence[OutcomeChanges]) -> OutcomeChanges:
-    first = parts[0]
-    if first.changes is None:
-        return first
-    return OutcomeChanges(
-        family=first.family,
-        unit=first.unit,
-        harm=first.harm,
-        clock=first.clock,
-        note=first.note,
-        changes=concat_changes([part.changes for part in parts]),
+def _join(parts: Sequence[OutcomeChanges], missing: Mapping[str, str]) -> OutcomeChanges:
+    if parts[0].changes is None:
+        return parts[0]
+    return replace(
+        parts[0], changes=leave_out(concat_changes([part.changes for part in parts]), missing)
     )
 
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pilot_eval.design.census import design_census
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evaluation.census import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.measures.census_panel import PanelSettings
 from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.reference.records import council_names
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
+from pilot_eval.runner.census_parts import PartResult, PartWork, join_issues, work_on_part
+from pilot_eval.runner.executors import open_executor
 from pilot_eval.runner.parameters import check_parameters
 from pilot_eval.runner.records import build_settings, covered_days
 from pilot_eval.runner.results import WORKBOOK
 from pilot_eval.runner.staging import publish, stage
+from pilot_eval.sources.census.parts import build_coverage, find_missing_returns, list_parts
 
 if TYPE_CHECKING:
     from pilot_eval.disclosure.register import Entry
     from pilot_eval.estimation.census_changes import CensusSettings
     from pilot_eval.evidence import Evidence
     from pilot_eval.measures.local_indicators import LocalIndicator
-    from pilot_eval.sources.census.validation import ValidationResult
 
 POPULATION = "children in need in the councils and years of the returns that were read"
 # Working files: what each is, and why it stays in the room.
@@ -69,9 +76,13 @@ def run_census(
     core_groups: Path | None = None,
     scenarios: Sequence[str] = (),
     plan: EvaluationPlan | None = None,
+    scheduler: str = "",
+    jobs: int | None = None,
     tell: Callable[[str], None] = print,
 ) -> CensusRun:
     """Read returns, validate, build the panel, evaluate, and release what may be released.
+
+    Councils are worked on apart, so that memory is bounded by the largest one.
 
     Parameters
     ----------
@@ -91,6 +102,10 @@ def run_census(
     scenarios : sequence of str
         Keys of the plan; all by default.
     plan : EvaluationPlan, optional
+    scheduler : str
+        Address of a dask scheduler; empty: processes on this machine.
+    jobs : int, optional
+        Processes; one a core by default.
     tell : callable
         Where progress goes.
 
@@ -104,9 +119,6 @@ def run_census(
         If a return, a parameter or a folder cannot be used; nothing half-written is left.
     """
     from pilot_eval.disclosure.release_check import release
-    from pilot_eval.sources.census.local_extracts import add_local_extracts
-    from pilot_eval.sources.census.read import read_census
-    from pilot_eval.sources.census.validation import validate_census
 
     plan = load_plan() if plan is None else plan
     check_parameters(plan, data_cut=data_cut)
@@ -115,27 +127,39 @@ def run_census(
     local = _read_local(local_file)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
-    tell("Reading and validating the returns ...")
-    tables = read_census(list(paths), mapping=mapping_file, format=data_format)
-    first_day, cut = covered_days(tables, data_cut)
-    tables = add_local_extracts(
-        tables, strategy_discussions=strategy_discussions, core_groups=core_groups
+    parts = list_parts(paths, format=data_format)
+    coverage = build_coverage(parts)
+    first_day, cut = covered_days(coverage, data_cut)
+    settings, trouble = _try_settings(first_day, cut)
+    work = PartWork(
+        data_cut=cut,
+        panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
+        changes=settings,
+        coverage=coverage,
+        exemptions=_exemptions(),
+        data_format=data_format,
+        mapping_file=mapping_file,
+        strategy_discussions=strategy_discussions,
+        core_groups=core_groups,
+        local=local,
     )
-    result = validate_census(tables, data_cut=cut)
     with stage(out) as folder:
-        tell("Building the panel ...")
-        _write_private(result, _build_panel(result, first_day, cut, local), folder)
-        try:
-            settings = build_settings(
-                first_day=first_day, data_cut=cut, convention=DEFAULT_CONVENTION
-            )
-        except ParameterError as fault:  # records of one year are checked and counted all the same
-            tell(f"No estimates: {fault}")
+        tell(f"Reading, validating and counting {len(coverage)} returns, council by council ...")
+        with open_executor(scheduler, jobs) as executor:
+            done = list(executor.map(partial(work_on_part, work=work), parts))
+        _write_private(done, folder)
+        missing = find_missing_returns(coverage)
+        for code, why in missing.items():
+            tell(f"Left out of every comparison: {council_names()[code]}, {why}.")
+        if settings is None:  # records of one year are checked and counted all the same
+            tell(f"No estimates: {trouble}")
         else:
             tell("Estimating ...")
-            evidence = _evaluate(result, plan, settings, scenarios)
-            _write_results(evidence, plan, folder, result.accepted.strand)
-        _write_register(folder, plan, result.accepted.strand)
+            changes = join_changes([part.changes for part in done], missing)
+            designs = [design_census(plan, key) for key in scenarios or plan.scenarios]
+            evidence = evaluate_census(changes, plan, designs)
+            _write_results(evidence, plan, folder, done[0].strand)
+        _write_register(folder, plan, done[0].strand)
         written = publish(folder, iter([out]))
     verdicts = release(
         written,
@@ -146,10 +170,18 @@ def run_census(
     return CensusRun(folder=written, released=released, verdicts=verdicts)
 
 
-def _read_local(file: Path | None) -> Sequence[LocalIndicator]:
+def _try_settings(first_day: date, cut: date) -> tuple[CensusSettings | None, str]:
+    """Cut the years into windows; without any, say why."""
+    try:
+        return build_settings(first_day=first_day, data_cut=cut, convention=DEFAULT_CONVENTION), ""
+    except ParameterError as fault:
+        return None, str(fault)
+
+
+def _read_local(file: Path | None) -> tuple[LocalIndicator, ...]:
     from pilot_eval.measures.local_indicators import load_local_indicators
 
-    return load_local_indicators(file) if file else ()
+    return tuple(load_local_indicators(file)) if file else ()
 
 
 def _refuse_existing(*folders: Path) -> None:
@@ -158,35 +190,6 @@ def _refuse_existing(*folders: Path) -> None:
             raise ParameterError(
                 explain("out", "be a new folder", f"{folder}, which exists", "Name another.")
             )
-
-
-def _build_panel(
-    result: ValidationResult, first_day: date, cut: date, local: Sequence[LocalIndicator]
-) -> pd.DataFrame:
-    from pilot_eval.measures.census_panel import PanelSettings, build_census_panel
-
-    return build_census_panel(
-        result.accepted,
-        PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
-        exemptions=_exemptions(),
-        local=local,
-    ).panel
-
-
-def _evaluate(
-    result: ValidationResult,
-    plan: EvaluationPlan,
-    settings: CensusSettings,
-    scenarios: Sequence[str],
-) -> Evidence:
-    from pilot_eval.design.census import design_census
-    from pilot_eval.evaluation.census import collapse_records, evaluate_census
-
-    changes = collapse_records(
-        [result.accepted], lambda part: part, settings, exemptions=_exemptions()
-    )
-    designs = [design_census(plan, key) for key in scenarios or plan.scenarios]
-    return evaluate_census(changes, plan, designs)
 
 
 def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
@@ -211,12 +214,12 @@ def _exemptions() -> pd.DataFrame:
     return build_exemption_table(load_exemptions())
 
 
-def _write_private(result: ValidationResult, panel: pd.DataFrame, folder: Path) -> None:
+def _write_private(parts: Sequence[PartResult], folder: Path) -> None:
     frames = {
-        "issues.csv": result.issues,
-        "summary.csv": result.summary,
-        "set_aside.csv": result.set_aside,
-        "panel.csv": panel,
+        "issues.csv": join_issues(parts),
+        "summary.csv": pd.concat([part.summary for part in parts]),
+        "set_aside.csv": pd.concat([part.set_aside for part in parts]),
+        "panel.csv": pd.concat([part.panel for part in parts]),
     }
     for name, frame in frames.items():
         (folder / name).write_bytes(to_csv_bytes(frame))

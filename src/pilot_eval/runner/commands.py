@@ -169,7 +169,9 @@ def census(options: Namespace) -> int:
     """Evaluate children's records."""
     from pilot_eval.plan import load_plan
     from pilot_eval.runner.census import run_census
+    from pilot_eval.runner.notebooks import use_one_thread_each
 
+    use_one_thread_each()
     result = run_census(
         options.paths,
         data_cut=options.data_cut,
@@ -181,6 +183,8 @@ def census(options: Namespace) -> int:
         core_groups=options.core_groups,
         scenarios=options.scenario,
         plan=load_plan(options.plan),
+        scheduler=options.scheduler,
+        jobs=options.jobs,
         tell=_say,
     )
     _tell_verdicts(result.verdicts)

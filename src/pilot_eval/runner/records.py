@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pilot_eval.design.treatment import treated_codes
-from pilot_eval.errors import DataError, ParameterError, explain
+from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.estimation.survival import Window
+from pilot_eval.evaluation.census import CensusChanges, collapse_part, join_changes
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import load_exemptions
+from pilot_eval.reference.records import council_names, load_exemptions
 from pilot_eval.runner.study import open_study
+from pilot_eval.sources.census.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.sources.census.validation import ValidationResult, validate_census
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class RecordStudy:
         Windows before and after the start, first day and data cut.
     exemptions : DataFrame
         Periods without a limit: council_code, requirement, start_date, end_date.
+    missing : mapping of str to str
+        Council -> which return was not given; they are left out of every comparison.
     truth : SimulationTruth or None
         Where the records are simulated here.
     """
@@ -51,7 +55,22 @@ class RecordStudy:
     validation: ValidationResult
     settings: CensusSettings
     exemptions: pd.DataFrame
+    missing: Mapping[str, str]
     truth: SimulationTruth | None
+
+    def collapse(self) -> CensusChanges:
+        """Collapse the records to one change a council and outcome."""
+        part = collapse_part(self.validation.accepted, self.settings, self.exemptions)
+        return join_changes([part], self.missing)
+
+    @property
+    def gaps(self) -> str:
+        """Say which councils lack a return."""
+        if not self.missing:
+            return "Every council has a return for every year."
+        names = council_names()
+        told = "; ".join(f"{names[code]}, {why}" for code, why in self.missing.items())
+        return f"Left out of every comparison: {told}."
 
     @property
     def label(self) -> str:
@@ -115,10 +134,12 @@ def open_records(
         **others,
     }
     plan = open_study(plan_file=plan_file, scenario=scenario, alpha=alpha, **checked).plan
-    truth = None
+    truth, missing = None, {}
     if data_folder:
+        coverage = build_coverage(list_parts(data_folder, format=data_format))
+        first_day, cut = covered_days(coverage, data_cut)
+        missing = find_missing_returns(coverage)
         tables = _read(data_folder, data_format, mapping_file)
-        first_day, cut = covered_days(tables, data_cut)
         exemptions = _register_table()
     else:
         tables, truth = simulate_nation(plan, scenario)
@@ -130,6 +151,7 @@ def open_records(
         validation=validate_census(tables, data_cut=cut),
         settings=settings,
         exemptions=exemptions,
+        missing=missing,
         truth=truth,
     )
 
@@ -179,13 +201,13 @@ def simulate_nation(
     return simulate_census(settings, seed=plan.seed)
 
 
-def covered_days(tables: CensusTables, data_cut: str) -> tuple[date, date]:
+def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
     """Find the first day that returns cover, and check the last one against them.
 
     Parameters
     ----------
-    tables : CensusTables
-        As read.
+    coverage : DataFrame
+        As from `build_coverage`.
     data_cut : str
         Last day that the records cover, as 2013-03-31. Cases without an end are unfinished on this
         day, so it may not lie beyond the last return.
@@ -198,15 +220,8 @@ def covered_days(tables: CensusTables, data_cut: str) -> tuple[date, date]:
     ------
     ParameterError
         If the cut is no date or lies outside the years of the returns.
-    DataError
-        If the returns hold no referral.
     """
-    years = tables.referrals["census_year"].dropna()
-    if years.empty:
-        raise DataError(
-            explain("returns", "hold at least one referral", "none", "Check the export.")
-        )
-    first, last = date(int(years.min()) - 1, 4, 1), date(int(years.max()), 3, 31)
+    first, last = coverage["first_day"].min(), coverage["last_day"].max()
     try:
         cut = date.fromisoformat(data_cut)
     except ValueError:

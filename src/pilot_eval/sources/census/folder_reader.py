@@ -95,6 +95,30 @@ def read_folder(
         yield RawReturn(header=header, layout=layout, modules=modules, faults=[])
 
 
+def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) -> list[ReturnHeader]:
+    """Read the headers of a folder's returns.
+
+    Parameters
+    ----------
+    folder : Path
+    form : {"csv", "parquet"}
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Returns
+    -------
+    list of ReturnHeader
+        One for each row of `Header`.
+
+    Raises
+    ------
+    DataError
+        If `Header` cannot be trusted.
+    """
+    suffix, read = READERS[form]
+    return [header for _, header in _headers(folder / f"{HEADER}{suffix}", read, root)]
+
+
 def _headers(
     path: Path, read: Callable[[Path, set[str]], pa.Table], root: Path | None
 ) -> list[tuple[tuple[str, str], ReturnHeader]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # No field of the return is longer than some tens of characters; more is a broken file.
 MAX_TEXT = 1_000
+MODULE_SUFFIXES = (".csv", ".parquet")
 _NEEDS_MAPPING = "Give a field mapping (see docs/census-format.md and example_mapping.toml)."
 
 
@@ -65,7 +66,8 @@ def refusal(path: Path, line: int | None, rule: str, got: str, action: str) -> D
     Parameters
     ----------
     path : Path
-        Only its name is shown.
+        Only its name is shown; of a folder's module the folder's name too, for every return's
+        modules are named alike.
     line : int or None
         Line of the file, from 1.
     rule, got, action : str
@@ -76,7 +78,8 @@ def refusal(path: Path, line: int | None, rule: str, got: str, action: str) -> D
     DataError
         To be raised outside any ``except`` block, so that it carries no inner error.
     """
-    place = path.name if line is None else f"{path.name}, line {line}"
+    name = f"{path.parent.name}/{path.name}" if path.suffix in MODULE_SUFFIXES else path.name
+    place = name if line is None else f"{name}, line {line}"
     return DataError(explain(place, rule, got, action))
 
 

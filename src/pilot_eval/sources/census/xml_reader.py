@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from lxml import etree
 
+from pilot_eval.errors import DataError
 from pilot_eval.sources.census.mapping import FieldMapping
 from pilot_eval.sources.census.names import (
     CHILD,
@@ -85,9 +86,47 @@ def read_xml(
                 collector = _begin(path, element, collector, mapping, root)
             source.record_done()
     if collector is None:
-        action = "Give children-in-need returns only."
-        raise refusal(path, 1, "have a Header", "none", action)
+        raise _no_header(path)
     return collector.finish()
+
+
+def read_xml_header(path: Path, *, root: Path | None = None) -> ReturnHeader:
+    """Read the header of one XML return and nothing after it.
+
+    Parameters
+    ----------
+    path : Path
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Returns
+    -------
+    ReturnHeader
+
+    Raises
+    ------
+    DataError
+        If the file does not begin with a header that can be trusted.
+    """
+    with path.open("rb") as stream:
+        for element in _elements(path, _GuardedFile(stream, path)):
+            _check_first(path, element)
+            return _header(path, element, root)
+    raise _no_header(path)
+
+
+def _no_header(path: Path) -> DataError:
+    return refusal(path, 1, "have a Header", "none", "Give children-in-need returns only.")
+
+
+def _check_first(path: Path, element: etree._Element) -> None:
+    if etree.QName(element).localname != HEADER:
+        raise _misplaced(path, element)
+
+
+def _misplaced(path: Path, element: etree._Element) -> DataError:
+    rule = "have one Header, before its children, and one namespace"
+    return refusal(path, element.sourceline, rule, "something else", "Export it again.")
 
 
 def _begin(
@@ -99,9 +138,9 @@ def _begin(
 ) -> _Collector:
     """Start on the header; refuse children before it, and a second one."""
     name = etree.QName(element)
-    if collector is not None or name.localname != HEADER:
-        rule = "have one Header, before its children, and one namespace"
-        raise refusal(path, element.sourceline, rule, "something else", "Export it again.")
+    if collector is not None:
+        raise _misplaced(path, element)
+    _check_first(path, element)
     header = _header(path, element, root)
     child_tag = f"{{{name.namespace}}}{CHILD}" if name.namespace else CHILD
     return _Collector(path, header, layout_of(path, header, mapping), child_tag)

@@ -1,0 +1,120 @@
+"""Where parts are computed makes no difference: processes here, or a cluster that loses one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from pilot_eval.cli import main
+from pilot_eval.errors import RunError
+from pilot_eval.runner.executors import open_executor
+from pilot_eval.sources.census.writers import write_census
+from pilot_eval.sources.simulate import simulate_census
+from pilot_eval.sources.simulate_settings import SimulationSettings
+
+COUNCILS = ("E10000006", "E08000011", "E09000033", "E09000012", "E08000020", "E10000017")
+COUNCILS += ("E08000019", "E08000003")
+PATIENCE = 60
+SCHEDULER = "from distributed.cli.dask_scheduler import main; main()"
+WORKER = "from distributed.cli.dask_worker import main; main()"
+LOCAL = ("--host", "127.0.0.1", "--no-dashboard")
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen:
+    """Start a process that can import what stands in this file."""
+    own = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([sys.executable, "-c", code, *arguments], env=own, **quiet)
+
+
+def wait_for(found, what: str):
+    """Wait until a function gives something."""
+    until = monotonic() + PATIENCE
+    while monotonic() < until:
+        if answer := found():
+            return answer
+        sleep(0.1)
+    raise AssertionError(f"no {what} in {PATIENCE} s")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers, each a process of its own."""
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    folder = tmp_path_factory.mktemp("cluster")
+    file = folder / "scheduler.json"
+    place = ("--scheduler-file", str(file))
+    processes = [start(SCHEDULER, *LOCAL, "--port", "0", *place)]
+    wait_for(file.exists, "scheduler")
+    worker = ("--nthreads", "1", "--nworkers", "1", "--no-nanny", "--local-directory", str(folder))
+    processes += [start(WORKER, *LOCAL, *place, *worker) for _ in range(2)]
+    from distributed import Client
+
+    with Client(scheduler_file=str(file), set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=PATIENCE)
+        address = client.scheduler.address
+    yield address, processes[1:]
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def mark_and_square(number: int, *, folder: Path) -> int:
+    """Square a number slowly, and leave word of who does it."""
+    (folder / f"{number}-{os.getpid()}").touch()
+    sleep(0.5)
+    return number * number
+
+
+def test_a_worker_killed_on_the_way_changes_no_result(cluster, tmp_path):
+    address, workers = cluster
+    with open_executor(address) as executor:
+        results = executor.map(partial(mark_and_square, folder=tmp_path), range(12))
+        victim = workers[0]
+        wait_for(lambda: list(tmp_path.glob(f"*-{victim.pid}")), "task on the worker to be killed")
+        victim.send_signal(signal.SIGKILL)
+        assert list(results) == [number * number for number in range(12)]
+    ran = [path.name.split("-") for path in tmp_path.iterdir()]
+    again = {number for number, pid in ran if pid == str(victim.pid)}
+    assert again & {number for number, pid in ran if pid != str(victim.pid)}  # done once more
+
+
+def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, tmp_path):
+    settings = SimulationSettings(councils=COUNCILS, first_year=2010, last_year=2013, scale=0.03)
+    write_census(
+        simulate_census(settings, seed=3)[0],
+        tmp_path / "returns",
+        format="parquet",
+        years=range(2010, 2014),
+    )
+    shown = []
+    for name, more in (("here", ()), ("there", ("--scheduler", cluster[0]))):
+        out = tmp_path / name
+        given = ["census", str(tmp_path / "returns"), "--data-cut", "2013-03-31"]
+        assert main([*given, "--out", str(out), "--scenario", "granted_march", *more]) == 0
+        folders = (out, tmp_path / f"{name}-release")
+        shown.append(
+            {p.name: p.read_bytes() for f in folders for p in f.glob("*.csv") if p.is_file()}
+        )
+    here, there = shown
+    assert set(here) == set(there) >= {"panel.csv", "evidence.csv", "issues.csv", "summary.csv"}
+    assert [name for name in here if here[name] != there[name]] == []
+
+
+def test_a_scheduler_that_is_not_there_is_said_to_be(monkeypatch):
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    monkeypatch.setattr("pilot_eval.runner.executors.CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(RunError, match=r"no answer from tcp://127\.0\.0\.1:9"),
+        open_executor("tcp://127.0.0.1:9"),
+    ):
+        pass
+    with pytest.raises(RunError, match="Write tcp://host:port"), open_executor("localhost"):
+        pass
