@@ -37,7 +37,9 @@ def tabulate_counts(plan: EvaluationPlan, result: ValidationResult) -> Table:
     ].sum()
     frame = totals.map(lambda count: _safe(plan, count)).reset_index(names="Table")
     frame.columns = [name.replace("_", " ").capitalize() for name in frame.columns]
-    return Table(frame=frame, caption=f"Records by table; {_note(plan)}")
+    return Table(
+        frame=frame, caption=_of(result.accepted.strand, f"Records by table; {_note(plan)}")
+    )
 
 
 def tabulate_issues(plan: EvaluationPlan, result: ValidationResult) -> Table:
@@ -53,7 +55,9 @@ def tabulate_issues(plan: EvaluationPlan, result: ValidationResult) -> Table:
             "Councils": found["councils"].astype(int),
         }
     )
-    return Table(frame=frame, caption=f"What validation found; {_note(plan)}")
+    return Table(
+        frame=frame, caption=_of(result.accepted.strand, f"What validation found; {_note(plan)}")
+    )
 
 
 def tabulate_windows(settings: object) -> Table:
@@ -88,7 +92,8 @@ def tabulate_delay(evidence: Evidence, *, clock: str) -> Table:
         ]
     )
     words = CLOCK_WORDS[clock][0]
-    return Table(frame=frame, caption=f"Effect on {words}; above zero is more delay")
+    caption = _of(evidence.table["strand"].iloc[0], f"Effect on {words}; above zero is more delay")
+    return Table(frame=frame, caption=caption)
 
 
 def tabulate_children(evidence: Evidence, plan: EvaluationPlan) -> Table:
@@ -105,7 +110,8 @@ def tabulate_children(evidence: Evidence, plan: EvaluationPlan) -> Table:
             "Note": [text if isinstance(text, str) else "" for text in rows["reason"]],
         }
     )
-    return Table(frame=frame, caption="Effect on children's outcomes (robust test)")
+    caption = _of(evidence.table["strand"].iloc[0], "Effect on children's outcomes (robust test)")
+    return Table(frame=frame, caption=caption)
 
 
 def tabulate_truth(evidence: Evidence, truth: pd.DataFrame, *, clock: str) -> Table:
@@ -200,7 +206,9 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
     )
 
 
-def tabulate_journey(plan: EvaluationPlan, summary: pd.DataFrame, *, steps: Sequence[str]) -> Table:
+def tabulate_journey(
+    plan: EvaluationPlan, summary: pd.DataFrame, *, steps: Sequence[str], strand: str
+) -> Table:
     """Show the time between steps of the child's journey over all councils.
 
     Parameters
@@ -210,6 +218,8 @@ def tabulate_journey(plan: EvaluationPlan, summary: pd.DataFrame, *, steps: Sequ
         As from `summarise_journey`.
     steps : sequence of str
         Steps to start from.
+    strand : {"census", "simulated"}
+        What the records are.
 
     Returns
     -------
@@ -227,7 +237,7 @@ def tabulate_journey(plan: EvaluationPlan, summary: pd.DataFrame, *, steps: Sequ
             "Median council, working days": found["median"],
         }
     )
-    return Table(frame=frame, caption=f"The child's journey; {_note(plan)}")
+    return Table(frame=frame, caption=_of(strand, f"The child's journey; {_note(plan)}"))
 
 
 def word_outcome(key: str) -> str:
@@ -238,6 +248,11 @@ def word_outcome(key: str) -> str:
             text = words.format(days="".join(c for c in days if c.isdigit()))
             return text[0].upper() + text[1:]
     return key.replace("_", " ")
+
+
+def _of(strand: str, caption: str) -> str:
+    """Say first if children are invented."""
+    return f"Simulated: {caption[0].lower()}{caption[1:]}" if strand == "simulated" else caption
 
 
 def _safe(plan: EvaluationPlan, count: float) -> str:
