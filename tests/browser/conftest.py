@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -65,8 +64,6 @@ def report(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def axe():
-    if find_spec("axe_playwright_python") is None:
-        pytest.skip("axe-playwright-python is not installed")
     import axe_playwright_python
 
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
