@@ -8,7 +8,7 @@ from table_attacker import attack, find_pinned
 
 from pilot_eval.disclosure.suppression import protect_table
 
-TABLES_OF_A_KIND = 60  # 300 in all; benchmarks/bench_disclosure.py runs 10,000
+TABLES_OF_A_KIND = 40  # 200 in all; benchmarks/bench_disclosure.py runs 10,000
 
 
 def protect_rows(values, threshold=5, **options):

@@ -60,7 +60,7 @@ def run(*arguments: object) -> int:
 
 
 def census(folder, out, *more: object, cut: str = CUT) -> int:
-    return run("census", folder, "--data-cut", cut, "--out", out, *more)
+    return run("census", folder, "--data-cut", cut, "--out", out, "--jobs", 1, *more)
 
 
 def leaks(said: str, *folders) -> list[str]:
@@ -79,10 +79,11 @@ def leaks(said: str, *folders) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(returns, tmp_path_factory):
-    """One good run with both local extracts."""
+    """One good run with both local extracts, in two processes."""
     out = tmp_path_factory.mktemp("census") / "out"
     extracts = ("--strategy-discussions", returns / "strategy_discussions.csv")
-    code = census(returns, out, *extracts, "--core-groups", returns / "core_groups.csv")
+    more = (*extracts, "--core-groups", returns / "core_groups.csv", "--jobs", 2)
+    code = census(returns, out, *more)
     return code, out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from pilot_eval.sources.census.tables import SCHEMA
@@ -116,6 +117,11 @@ def find_kind(name: str, typed: Mapping[str, str] | None = None) -> Kind:
     """
     if typed and name in typed:
         return typed[name]
+    return _kind_of(name)
+
+
+@lru_cache(maxsize=10_000)
+def _kind_of(name: str) -> Kind:
     if _squeeze(name) in RECORD_FIELDS:
         return "record"
     words = " ".join(name.lower().replace("_", " ").split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from pilot_eval.errors import RunError, explain
@@ -36,7 +36,8 @@ def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Exec
         If the scheduler cannot be reached, or the extra `cluster` is not installed.
     """
     if not scheduler:
-        with worker_pool(jobs or count_cores()) as pool:
+        one = jobs == 1  # in this process: nothing to start
+        with ThreadPoolExecutor(1) if one else worker_pool(jobs or count_cores()) as pool:
             yield pool
         return
     if not scheduler.startswith(SCHEMES):
