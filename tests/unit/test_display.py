@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
+from project_folder import committed_evidence
 
 import pilot_eval as pe
 from pilot_eval.errors import ParameterError
@@ -101,10 +102,10 @@ def test_titles_state_what_the_numbers_say(plan, panel):
 
 
 def test_the_overview_turns_harm_to_the_right_and_counts_it(plan):
-    evidence = pe.evaluate(plan)
-    rows = evidence.table.query("scenario == 'granted_march' and method == 'robust'")
+    table = committed_evidence()
+    rows = table.query("scenario == 'granted_march' and method == 'robust'")
     reviews = rows.set_index("outcome").loc["plan_reviewed_on_time_pct"]  # harm if it falls
-    figure = plot_overview(plan, evidence.table, scenario="granted_march")
+    figure = plot_overview(plan, table, scenario="granted_march")
     shown = figure.numbers.set_index("Outcome").loc[
         plan.outcomes["plan_reviewed_on_time_pct"].label
     ]
@@ -112,7 +113,7 @@ def test_the_overview_turns_harm_to_the_right_and_counts_it(plan):
     assert shown["Interval to"] == round(-reviews["conf_low"], 1)
     harm = (figure.numbers["Interval from"] > 0).sum()
     assert f"of {len(figure.numbers)} outcomes compared, {harm} shows harm" in figure.title
-    nothing = evidence.table[evidence.table["status"] != "estimated"]
+    nothing = table[table["status"] != "estimated"]
     assert plot_overview(plan, nothing, scenario="granted_march") is None
 
 
