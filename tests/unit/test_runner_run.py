@@ -318,6 +318,8 @@ def test_ctrl_c_in_mid_run_leaves_neither_results_nor_kernels(tmp_path):
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # What starts in the background of a shell inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(lambda: marker.exists() and marker.read_text())
     os.killpg(process.pid, signal.SIGINT)
