@@ -217,7 +217,7 @@ def _few(data: Changes) -> str:
     if data.n_comparators >= ENOUGH_COMPARATORS:
         return ""
     return (
-        f"only {data.n_comparators} comparators: the fitted variance costs power (95% of an "
+        f"only {data.n_comparators} comparators: the fitted variance costs power (96% of an "
         "oracle's with 35; docs/validity.md)"
     )
 

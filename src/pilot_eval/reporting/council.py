@@ -71,7 +71,7 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
 
 def describe_council(council: str) -> list[str]:
     """List what happened to a council: exemptions and events, as sentences."""
-    code = {name: code for code, name in council_names().items()}[council]
+    [code] = codes_of(council)
     lines = [
         f"{row.requirement.replace('_', ' ')}: freed {row.freed}"
         + (f", announced {row.announced}" if row.announced else "")
@@ -162,6 +162,11 @@ def council_design(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> D
     return build_design(plan, panel, scenario=SCENARIO, outcome=outcome)
 
 
+def codes_of(council: str) -> tuple[str, ...]:
+    """Find the code of a council that `plan_for_council` knows."""
+    return tuple(code for code, name in council_names().items() if name == council)
+
+
 def plot_council(
     plan: EvaluationPlan, panel: pd.DataFrame, council: str, *, outcome: str
 ) -> Figure:
@@ -179,7 +184,7 @@ def plot_council(
     -------
     Figure
     """
-    code = {name: code for code, name in council_names().items()}[council]
+    [code] = codes_of(council)
     design = council_design(plan, panel, outcome)
     rows = panel[panel["outcome"] == outcome]
     wide = rows.pivot(index="council_code", columns="period", values="value")
