@@ -289,7 +289,7 @@ def try_lock(handle):
 
 def evaluate(_options, rest, environment):
     """Run `pilot-eval run`; it ends with the path of the report."""
-    return call([str(venv_python()), "-m", "pilot_eval.cli", "run", *rest], environment)
+    return call([str(venv_python()), "-m", "pilot_eval.app.cli", "run", *rest], environment)
 
 
 def lab(_options, rest, environment):

@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 from criteria import judge, print_criteria, read_options
 
-from pilot_eval.measures.census_panel import (
+from pilot_eval.records.census_panel import (
     PanelSettings,
     build_census_panel,
     build_census_panel_in_parts,
 )
-from pilot_eval.sources.census.tables import SCHEMA, build_tables, frames_of
+from pilot_eval.records.schema import SCHEMA, build_tables, frames_of
 
 N_COUNCILS = 152
 REFERRALS_A_YEAR = 600_000

@@ -24,10 +24,10 @@ import pandas as pd
 from criteria import judge, print_criteria, read_options
 from lxml import etree
 
-from pilot_eval.sources.census.read import read_census
-from pilot_eval.sources.census.tables import CensusTables, build_tables
-from pilot_eval.sources.census.validation import validate_census
-from pilot_eval.sources.census.writers import write_census
+from pilot_eval.records.read import read_census
+from pilot_eval.records.schema import CensusTables, build_tables
+from pilot_eval.records.validation import validate_census
+from pilot_eval.records.writers import write_census
 
 COUNCIL = "E09000012"
 YEAR_START = np.datetime64("2013-04-01", "s")
@@ -46,7 +46,7 @@ print(len(tables["CINdetails"]), time.perf_counter() - start, version("csc-valid
 # VmHWM begins anew with a process; ru_maxrss would begin with the size of this one. Linux only.
 READ_AND_WEIGH = """
 import sys
-from pilot_eval.sources.census.read import read_census
+from pilot_eval.records.read import read_census
 read_census(sys.argv[1])
 status = open("/proc/self/status").read()
 print(int(status.split("VmHWM:")[1].split()[0]) / 1024)

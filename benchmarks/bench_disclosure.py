@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "refer
 from random_tables import KINDS, describe_for_attacker, draw_table
 from table_attacker import find_pinned
 
-from pilot_eval.disclosure.suppression import protect_table
+from pilot_eval.disclosure.protect.suppression import protect_table
 
 GREEDY_KINDS = ("flat", "regions")
 GREEDY_EVERY = 4

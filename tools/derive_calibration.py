@@ -3,7 +3,7 @@
 Reads ``data/published/council_indicators.csv`` (figures of DfE's tables for the years ending March
 2010 to 2014) and DfE's referrals by month of 2013 to 2022 (``later/``, below the folder of source
 files: argument, or the environment variable PILOT_EVAL_SOURCE_DATA, or ``../shared/data``).
-Writes ``src/pilot_eval/sources/calibration.toml`` and ``calibration_councils.csv``, which are
+Writes ``src/pilot_eval/lab/calibration.toml`` and ``calibration_councils.csv``, which are
 committed: nothing outside the project is read when a simulation runs.
 
     python tools/derive_calibration.py [SOURCE_FOLDER]
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq, minimize
 
-from pilot_eval.sources.simulate_durations import DurationModel, expected_shares
+from pilot_eval.lab.simulate_durations import DurationModel, expected_shares
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "src" / "pilot_eval" / "sources"

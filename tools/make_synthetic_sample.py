@@ -11,14 +11,14 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from pilot_eval.sources.census.writers import write_census
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_settings import (
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import (
     Effects,
     Exemption,
     FaultRates,
     SimulationSettings,
 )
+from pilot_eval.records.writers import write_census
 
 ROOT = Path(__file__).resolve().parents[1]
 SEED = 20110301

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pilot_eval.monitoring.detection import months_to_detection
+from pilot_eval.lab.detection import months_to_detection
+from pilot_eval.lab.simulate_monthly import TWO_WAVES, MonthlySettings, simulate_monthly_counts
 from pilot_eval.monitoring.trial import MonitoringPlan, estimate_persistence
-from pilot_eval.sources.simulate_monthly import TWO_WAVES, MonthlySettings, simulate_monthly_counts
 
 ALPHA = 0.05
 FIRST_WAVE = [code for code, month in TWO_WAVES.items() if month == "2011-03"]

@@ -9,8 +9,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "load_plan": "pilot_eval.plan",
-    "load_published": "pilot_eval.sources.published",
-    "build_panel": "pilot_eval.measures.panel",
+    "load_published": "pilot_eval.published.council_indicators",
+    "build_panel": "pilot_eval.published.panel",
     "build_design": "pilot_eval.design.build",
     "evaluate": "pilot_eval.evaluation",
 }

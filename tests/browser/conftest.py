@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from report_pages import IN_REPORT, ROOT
 
+from pilot_eval.app.output import find_documents
 from pilot_eval.plan import load_plan
 from pilot_eval.reporting.pdf import find_browser
 from pilot_eval.reporting.qa_checks import FinishedRun
 from pilot_eval.reporting.qa_log import write_qa_log
 from pilot_eval.reporting.site import SiteFacts, build_site
-from pilot_eval.runner.output import find_documents
 
 FLAGS = [
     "--headless",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from pilot_eval.app.notebooks import is_on_request
+from pilot_eval.app.output import find_documents
 from pilot_eval.reporting.site import QUALITY
-from pilot_eval.runner.notebooks import is_on_request
-from pilot_eval.runner.output import find_documents
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -14,7 +14,7 @@ import pytest
 from committed import NOTEBOOKS, PICTURE, ROOT, code_cells, describe_change, output_texts
 from nbval.plugin import IPyNbFile, get_sanitize_patterns
 
-from pilot_eval.runner.notebooks import KERNEL_ARGUMENTS
+from pilot_eval.app.notebooks import KERNEL_ARGUMENTS
 
 CELL_SECONDS = 120
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from committed import IGNORED, NOTEBOOKS, ROOT, code_cells, output_texts
 
+from pilot_eval.app.refresh import tidy, to_text
 from pilot_eval.evidence import hash_table
 from pilot_eval.plan import load_plan
-from pilot_eval.runner.refresh import tidy, to_text
-from pilot_eval.sources.published import load_published
+from pilot_eval.published.council_indicators import load_published
 
 MOST_BYTES = 500_000
 MOST_LINES = 15

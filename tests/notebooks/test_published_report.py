@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from committed import ROOT
 
-from pilot_eval.reporting.comparison import compare_evidence
-from pilot_eval.runner.refresh import write_published
+from pilot_eval.app.refresh import write_published
+from pilot_eval.reporting.table_comparison import compare_evidence
 
 PUBLISHED = ROOT / "reports" / "published"
 TABLES = {

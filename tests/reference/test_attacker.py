@@ -6,7 +6,7 @@ import pytest
 from random_tables import KINDS, describe_for_attacker, draw_shares, draw_table
 from table_attacker import attack, find_pinned
 
-from pilot_eval.disclosure.suppression import protect_table
+from pilot_eval.disclosure.protect.suppression import protect_table
 
 TABLES_OF_A_KIND = 40  # 200 in all; benchmarks/bench_disclosure.py runs 10,000
 

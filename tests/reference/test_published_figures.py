@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pilot_eval.project import find_root
-from pilot_eval.sources.published import load_published, use_band_sums
+from pilot_eval.published.council_indicators import load_published, use_band_sums
 
 ROOT = find_root(Path(__file__).parent)
 ENGLAND = "E92000001"

@@ -17,9 +17,13 @@ from pathlib import Path
 import pytest
 
 from pilot_eval.project import find_root
-from pilot_eval.reference.records import load_exemptions
-from pilot_eval.sources.datapackage import find_changed_tables, refresh_hashes
-from pilot_eval.sources.published import SOURCE_VARIABLE, first_pilot_years, import_published
+from pilot_eval.published.council_indicators import (
+    SOURCE_VARIABLE,
+    first_pilot_years,
+    import_published,
+)
+from pilot_eval.published.datapackage import find_changed_tables, refresh_hashes
+from pilot_eval.reference.facts import load_exemptions
 
 ROOT = find_root(Path(__file__).parent)
 DATA = ROOT / "data"
@@ -85,7 +89,7 @@ def test_committed_tables_have_their_recorded_hashes():
     assert not messages, (
         "data differ from datapackage.json (old -> new):\n" + "\n".join(messages) + "\n"
         "If the change is meant, refresh the hashes with `pilot-eval import-published DIR`, or "
-        "pilot_eval.sources.datapackage.refresh_hashes('data') after an edit by hand."
+        "pilot_eval.published.datapackage.refresh_hashes('data') after an edit by hand."
     )
 
 

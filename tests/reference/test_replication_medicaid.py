@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from replication_data import read_replication
 
-from pilot_eval.assurance.sensitivity import (
-    TrendEvidence,
+from pilot_eval.checks.sensitivity import (
     bound_trends,
     breakdown_value,
     relative_magnitude_tests,
 )
+from pilot_eval.checks.trend_evidence import TrendEvidence
 from pilot_eval.estimation.event_study import change_covariance, estimate_event_study
 
 # HonestDiD's README. Smoothness: its critical values come from 10^6 simulated normals (Monte

@@ -12,14 +12,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
-from pilot_eval.monitoring.detection import months_to_detection
-from pilot_eval.monitoring.sequential import anytime_valid
-from pilot_eval.sources.simulate_monthly import (
+from pilot_eval.lab.detection import months_to_detection
+from pilot_eval.lab.simulate_monthly import (
     TWO_WAVES,
     MonthlySettings,
     simulate_monthly_counts,
 )
+from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
+from pilot_eval.monitoring.sequential import anytime_valid
 
 ROOT = Path(__file__).parents[2]
 TOOL = SimpleNamespace(**runpy.run_path(str(ROOT / "tools" / "measure_detection.py")))

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilot_eval.reference.working_days import count_working_days
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_settings import (
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import (
     Effects,
     Exemption,
     Recording,
     SimulationSettings,
 )
+from pilot_eval.reference.working_days import count_working_days
 
 # England, DfE's children-in-need tables: SFR27/2012 (year ending March 2012) if not said otherwise.
 IA_BANDS = {0: 54_900, 5: 102_500, 10: 192_100, 15: 38_400, 20: 18_400, 999: 45_000}

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilot_eval.assurance.validity import PERMUTATIONS, compute_verdicts, run_validity
-from pilot_eval.assurance.validity_cells import Cell, full_grid, reduced_grid
-from pilot_eval.assurance.validity_draws import simulate_draws
-from pilot_eval.assurance.validity_report import describe_validity, read_validity, write_validity
 from pilot_eval.inference import adaptive_test, cr2_test, robust_test, size_adjusted_test
+from pilot_eval.lab.validity import PERMUTATIONS, compute_verdicts, run_validity
+from pilot_eval.lab.validity_cells import Cell, full_grid, reduced_grid
+from pilot_eval.lab.validity_draws import simulate_draws
+from pilot_eval.lab.validity_report import describe_validity, read_validity, write_validity
 
 DOCS = Path(__file__).parents[2] / "docs"
 ONE_TREATED = "adaptive with one treated council: seven degrees of freedom cannot give 90%"

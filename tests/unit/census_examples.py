@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pilot_eval.sources.census.tables import CensusTables, build_tables
+from pilot_eval.records.schema import CensusTables, build_tables
 
 HACKNEY, GATESHEAD = "E09000012", "E08000020"
 

@@ -1,18 +1,18 @@
-"""Checks of the result, each against a calculation of its own: docs/methods-assurance.md."""
+"""Checks of the result, each against a calculation of its own: docs/methods-checks.md."""
 
 import numpy as np
 import pytest
 
 import pilot_eval as pe
-from pilot_eval.assurance.leave_one_out import leave_one_out_comparators, leave_one_out_treated
-from pilot_eval.assurance.placebo import placebo_council, placebo_in_space, placebo_in_time
-from pilot_eval.assurance.power import simulate_power
-from pilot_eval.assurance.specification_curve import (
+from pilot_eval.checks.leave_one_out import leave_one_out_comparators, leave_one_out_treated
+from pilot_eval.checks.placebo import placebo_council, placebo_in_space, placebo_in_time
+from pilot_eval.checks.simulated_power import simulate_power
+from pilot_eval.checks.specification_curve import (
     CHOICES,
     specification_curve,
     summarise_curve,
 )
-from pilot_eval.assurance.trends import bound_design
+from pilot_eval.checks.trends import bound_design
 from pilot_eval.evaluation import collapse_design
 from pilot_eval.inference import minimum_detectable_effect
 from pilot_eval.reporting.checks import tabulate_choices, tabulate_trend_bounds

@@ -17,7 +17,10 @@ import pytest
 from pilot_eval import estimation, inference, monitoring
 from pilot_eval.errors import PilotEvalError
 from pilot_eval.estimation import did, two_way
-from pilot_eval.estimation.comparison import compare_staggered_estimators, weight_on_already_treated
+from pilot_eval.estimation.estimator_comparison import (
+    compare_staggered_estimators,
+    weight_on_already_treated,
+)
 from pilot_eval.estimation.event_study import change_covariance, estimate_event_study
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.group_time import estimate_group_time

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 
 from pilot_eval.errors import ParameterError
-from pilot_eval.measures.census_panel import (
+from pilot_eval.records.census_panel import (
     PANEL_COLUMNS,
     PanelSettings,
     build_census_panel,
     build_census_panel_in_parts,
 )
-from pilot_eval.measures.survival_curves import estimate_survival, restricted_mean
+from pilot_eval.records.schema import build_tables
+from pilot_eval.records.survival_curves import estimate_survival, restricted_mean
 from pilot_eval.reference.working_days import count_working_days
-from pilot_eval.sources.census.tables import build_tables
 
 COUNCILS = ("E06000001", "E08000020", "E09000012")
 MONTHLY = PanelSettings(frequency="month", first_day=date(2010, 4, 1), data_cut=date(2012, 3, 31))

@@ -9,12 +9,12 @@ import pytest
 from census_examples import GATESHEAD, HACKNEY, frame, make_tables, two_councils
 
 from pilot_eval.errors import DataError, ParameterError
-from pilot_eval.sources.census.local_extracts import add_local_extracts
-from pilot_eval.sources.census.mapping import EXAMPLE_MAPPING, read_mapping
-from pilot_eval.sources.census.read import read_census
-from pilot_eval.sources.census.tables import SCHEMA, CensusTables, frames_of
-from pilot_eval.sources.census.validation import validate_census
-from pilot_eval.sources.census.writers import write_census
+from pilot_eval.records.local_extracts import add_local_extracts
+from pilot_eval.records.mapping import EXAMPLE_MAPPING, read_mapping
+from pilot_eval.records.read import read_census
+from pilot_eval.records.schema import SCHEMA, CensusTables, frames_of
+from pilot_eval.records.validation import validate_census
+from pilot_eval.records.writers import write_census
 
 # A return as an analyst might write it by hand, from the description of the collection.
 BY_HAND = """<?xml version="1.0" encoding="utf-8"?>

@@ -22,13 +22,13 @@ import pytest
 from census_examples import frame, make_tables, two_councils
 
 from pilot_eval.errors import DataError, PilotEvalError
-from pilot_eval.sources.census.local_extracts import add_local_extracts
-from pilot_eval.sources.census.names import HEADER_PARTS, STANDARD
-from pilot_eval.sources.census.read import read_census
-from pilot_eval.sources.census.returns import MAX_TEXT
-from pilot_eval.sources.census.tables import frames_of
-from pilot_eval.sources.census.validation import validate_census
-from pilot_eval.sources.census.writers import write_census
+from pilot_eval.records.local_extracts import add_local_extracts
+from pilot_eval.records.names import HEADER_PARTS, STANDARD
+from pilot_eval.records.read import read_census
+from pilot_eval.records.returns import MAX_TEXT
+from pilot_eval.records.schema import frames_of
+from pilot_eval.records.validation import validate_census
+from pilot_eval.records.writers import write_census
 
 GOOD = """<?xml version="1.0" encoding="utf-8"?>
 <Message>

@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.cli import main
+from pilot_eval.app.cli import main
+from pilot_eval.app.open_records import build_settings, open_records
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import SimulationSettings
 from pilot_eval.plan import load_plan
-from pilot_eval.reference.records import council_names
-from pilot_eval.runner.records import build_settings, open_records
-from pilot_eval.sources.census.parts import build_coverage, find_missing_returns, list_parts
-from pilot_eval.sources.census.writers import write_census
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_settings import SimulationSettings
+from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.writers import write_census
+from pilot_eval.reference.facts import council_names
 
 MARK = "Zmarkerz"
 BIRTH, EVENT = "1997-07-17", "2011-07-16"  # planted: a Thursday, a Saturday
@@ -232,7 +232,7 @@ def test_simulated_and_real_returns_are_not_mixed(returns, tmp_path, capsys):
     text = path.read_text(encoding="utf-8").replace("SIMULATED CHILDREN", "Other software")
     path.write_text(text, encoding="utf-8")
     mapping = tmp_path / "mapping.toml"
-    example = ROOT / "src/pilot_eval/sources/census/example_mapping.toml"
+    example = ROOT / "src/pilot_eval/records/example_mapping.toml"
     mapping.write_text(example.read_text().replace("invented = true", "invented = false"))
     assert census(folder, tmp_path / "out", "--mapping", mapping) == 2
     assert "simulated" in capsys.readouterr().err

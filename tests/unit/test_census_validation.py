@@ -8,9 +8,9 @@ import pytest
 from census_examples import GATESHEAD, HACKNEY, frame, make_tables
 
 from pilot_eval.errors import DataError
-from pilot_eval.sources.census.rules import list_rules
-from pilot_eval.sources.census.tables import SCHEMA, concat_tables, frames_of
-from pilot_eval.sources.census.validation import OUTCOMES, validate_census
+from pilot_eval.records.rules import list_rules
+from pilot_eval.records.schema import SCHEMA, concat_tables, frames_of
+from pilot_eval.records.validation import OUTCOMES, validate_census
 
 # One child with one of everything, all of it in order. 2011-05-06 is a Friday, 05-02 a bank holiday.
 GOOD = {

@@ -9,13 +9,13 @@ import time
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.cli import main
+from pilot_eval.app.cli import main
 
 IMPORT_SECONDS = 0.5
 HEAVY = ("scipy", "statsmodels", "linearmodels", "matplotlib", "papermill", "nbconvert", "lxml")
 
 
-@pytest.mark.parametrize("module", ["pilot_eval", "pilot_eval.cli", "pilot_eval.plan"])
+@pytest.mark.parametrize("module", ["pilot_eval", "pilot_eval.app.cli", "pilot_eval.plan"])
 def test_importing_is_quick_and_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
     best = float("inf")

@@ -4,7 +4,7 @@ import pytest
 
 import pilot_eval as pe
 from pilot_eval.errors import DesignError
-from pilot_eval.reference.records import council_names, load_exemptions
+from pilot_eval.reference.facts import council_names, load_exemptions
 
 
 @pytest.fixture(scope="module")

@@ -4,22 +4,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilot_eval.disclosure.differencing import check_releases, find_close_groups
-from pilot_eval.disclosure.dominance import check_dominance
-from pilot_eval.disclosure.indicators import protect_indicators
-from pilot_eval.disclosure.rounding import (
+from pilot_eval.disclosure.protect.differencing import check_releases, find_close_groups
+from pilot_eval.disclosure.protect.dominance import check_dominance
+from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
+from pilot_eval.disclosure.protect.rounding import (
     bound_rounded,
     derive_percent,
     round_counts,
     round_half_up,
 )
-from pilot_eval.disclosure.suppression import (
+from pilot_eval.disclosure.protect.suppression import (
     count_lost,
     find_primary,
     protect_shares,
     protect_table,
 )
-from pilot_eval.disclosure.symbols import show_value
+from pilot_eval.disclosure.protect.symbols import show_value
 from pilot_eval.errors import DisclosureError
 
 EIGHT = ["Cumbria", "Knowsley", "Westminster", "Hackney", "H&F", "K&C", "Islington", "Wandsworth"]

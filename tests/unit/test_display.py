@@ -10,7 +10,7 @@ from project_folder import committed_evidence
 
 import pilot_eval as pe
 from pilot_eval.errors import ParameterError
-from pilot_eval.measures.bands import daily_shares
+from pilot_eval.published.bands import daily_shares
 from pilot_eval.reporting import council as report
 from pilot_eval.reporting import figures
 from pilot_eval.reporting.display import Table, format_number

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.assurance.placebo import placebo_in_time
+from pilot_eval.checks.placebo import placebo_in_time
 from pilot_eval.evaluation import DROPPED_COLUMNS, EFFECT_COLUMNS
 from pilot_eval.evidence import EVIDENCE_COLUMNS
-from pilot_eval.measures.panel import build_panel
 from pilot_eval.plan import EvaluationPlan, Outcome, load_plan
+from pilot_eval.published.council_indicators import load_published
+from pilot_eval.published.panel import build_panel
 from pilot_eval.reporting.display import format_number
-from pilot_eval.sources.published import load_published
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "reports/README.md")),
@@ -99,7 +99,7 @@ PARTS_OF_METHODS = {  # used by the modules that a block describes
 }
 
 
-@pytest.mark.parametrize("package", ["inference", "estimation", "assurance", "monitoring"])
+@pytest.mark.parametrize("package", ["inference", "estimation", "checks", "monitoring"])
 def test_every_method_has_its_block_and_is_tested_by_a_test_that_cites_one(package):
     pages = " ".join(read(path) for path in (ROOT / "docs").glob("methods*.md"))
     modules = (ROOT / "src" / "pilot_eval" / package).glob("[!_]*.py")

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pilot_eval.errors import ParameterError
-from pilot_eval.measures.durations import CLOCKS, build_exemption_table, compute_durations
-from pilot_eval.reference.records import Exemption
-from pilot_eval.sources.census.local_extracts import add_local_extracts
-from pilot_eval.sources.census.tables import build_tables
+from pilot_eval.records.durations import CLOCKS, build_exemption_table, compute_durations
+from pilot_eval.records.local_extracts import add_local_extracts
+from pilot_eval.records.schema import build_tables
+from pilot_eval.reference.facts import Exemption
 
 A, B = "E08000020", "E10000006"
 

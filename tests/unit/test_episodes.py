@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pilot_eval.measures.episodes import build_episodes, build_plan_episodes
-from pilot_eval.sources.census.tables import build_tables
+from pilot_eval.records.episodes import build_episodes, build_plan_episodes
+from pilot_eval.records.schema import build_tables
 
 A, B = "E08000020", "E10000006"
 

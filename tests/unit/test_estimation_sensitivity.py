@@ -10,13 +10,9 @@ import pytest
 from scipy.optimize import linprog
 from scipy.stats import norm, ttest_ind
 
-from pilot_eval.assurance.fixed_length import second_sum_map, shortest_estimator
-from pilot_eval.assurance.sensitivity import (
-    TrendEvidence,
-    bound_trends,
-    breakdown_value,
-    trend_evidence,
-)
+from pilot_eval.checks.fixed_length import second_sum_map, shortest_estimator
+from pilot_eval.checks.sensitivity import bound_trends, breakdown_value
+from pilot_eval.checks.trend_evidence import TrendEvidence, trend_evidence
 from pilot_eval.errors import InferenceError
 from pilot_eval.estimation.event_study import estimate_event_study
 

@@ -8,7 +8,7 @@ import pytest
 
 from pilot_eval.errors import DesignError
 from pilot_eval.estimation.cohorts import build_cohort_panel
-from pilot_eval.estimation.comparison import (
+from pilot_eval.estimation.estimator_comparison import (
     compare_staggered_estimators,
     weight_on_already_treated,
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pilot_eval.design.census import CensusDesign, design_census
+from pilot_eval.design.records_design import CensusDesign, design_census
 from pilot_eval.errors import DesignError
 from pilot_eval.estimation.census_changes import COMPARISON_ONLY, CensusSettings
 from pilot_eval.estimation.census_units import select_units
@@ -19,7 +19,7 @@ from pilot_eval.estimation.council_changes import (
     effective_cases,
 )
 from pilot_eval.estimation.survival import Window
-from pilot_eval.evaluation.census import (
+from pilot_eval.evaluation.records_strand import (
     collapse_part,
     evaluate_census,
     evaluate_distributions,
@@ -27,10 +27,10 @@ from pilot_eval.evaluation.census import (
 )
 from pilot_eval.evidence import EVIDENCE_COLUMNS
 from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import Effects, Exemption, SimulationSettings
 from pilot_eval.plan import load_plan
-from pilot_eval.sources.census.tables import SCHEMA, build_tables
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_settings import Effects, Exemption, SimulationSettings
+from pilot_eval.records.schema import SCHEMA, build_tables
 
 SETTINGS = CensusSettings(
     pre=(Window(first=date(2010, 4, 1), last=date(2011, 2, 28)),),

@@ -9,7 +9,7 @@ from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_twfe
 from pilot_eval.evaluation import collapse_councils, conclude
 from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
-from pilot_eval.reference.records import council_names, ever_treated_codes
+from pilot_eval.reference.facts import council_names, ever_treated_codes
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from time import monotonic, sleep
 
 import pytest
 
-from pilot_eval.cli import main
+from pilot_eval.app.cli import main
+from pilot_eval.app.executors import open_executor
 from pilot_eval.errors import RunError
-from pilot_eval.runner.executors import open_executor
-from pilot_eval.sources.census.writers import write_census
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_settings import SimulationSettings
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import SimulationSettings
+from pilot_eval.records.writers import write_census
 
 COUNCILS = ("E10000006", "E08000011", "E09000033", "E09000012", "E08000020", "E10000017")
 COUNCILS += ("E08000019", "E08000003")
@@ -110,7 +110,7 @@ def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, tmp_pa
 
 def test_a_scheduler_that_is_not_there_is_said_to_be(monkeypatch):
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    monkeypatch.setattr("pilot_eval.runner.executors.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("pilot_eval.app.executors.CONNECT_SECONDS", 1)
     with (
         pytest.raises(RunError, match=r"no answer from tcp://127\.0\.0\.1:9"),
         open_executor("tcp://127.0.0.1:9"),

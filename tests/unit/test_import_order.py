@@ -12,20 +12,20 @@ ORDER = (
     "errors",
     "project",
     "plan",
+    "evidence",
     "reference",
-    "sources",
-    "measures",
+    "published",
+    "records",
     "design",
     "estimation",
     "inference",
-    "evidence",
     "evaluation",
-    "assurance",
+    "checks",
     "monitoring",
     "disclosure",
     "reporting",
-    "runner",
-    "cli",
+    "lab",
+    "app",
 )
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
@@ -67,3 +67,21 @@ def test_a_module_stays_small_and_asserts_nothing(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
             assert lines <= 50, f"{node.name} has {lines} lines"
+
+
+def test_the_name_of_a_module_is_unique_in_the_package():
+    names = [path.stem for path in MODULES if path.stem != "__init__"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_no_imports_run_in_a_circle():
+    edges = {dotted(path): set(imported(path)) for path in MODULES}
+    while leaves := [name for name, uses in edges.items() if not uses & edges.keys()]:
+        for name in leaves:
+            del edges[name]
+    assert sorted(edges) == []
+
+
+def dotted(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from pilot_eval.errors import PlanError
-from pilot_eval.measures.census_panel import PanelSettings, build_census_panel
-from pilot_eval.measures.local_indicators import load_local_indicators
-from pilot_eval.sources.census.tables import build_tables
+from pilot_eval.records.census_panel import PanelSettings, build_census_panel
+from pilot_eval.records.local_indicators import load_local_indicators
+from pilot_eval.records.schema import build_tables
 
 A = "E08000020"
 

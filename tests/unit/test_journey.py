@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pilot_eval.measures.journey import STEPS, build_journey, summarise_journey
-from pilot_eval.sources.census.tables import build_tables
+from pilot_eval.records.journey import STEPS, build_journey, summarise_journey
+from pilot_eval.records.schema import build_tables
 
 A = "E08000020"
 

@@ -14,15 +14,15 @@ import pytest
 
 from pilot_eval.errors import DataError, RunError
 from pilot_eval.project import find_root
-from pilot_eval.reference.records import ENGLAND, load_exemptions
-from pilot_eval.sources.published import (
+from pilot_eval.published.council_indicators import (
     VINTAGES,
     first_pilot_years,
     import_published,
     load_published,
 )
-from pilot_eval.sources.raw import parse_cell, read_raw
-from pilot_eval.sources.statuses import SUPPRESSED
+from pilot_eval.published.raw import parse_cell, read_raw
+from pilot_eval.published.statuses import SUPPRESSED
+from pilot_eval.reference.facts import ENGLAND, load_exemptions
 
 ROOT = find_root(Path(__file__).parent)
 HACKNEY, CAMDEN, KNOWSLEY, POOLE = "E09000012", "E09000007", "E08000011", "E06000029"

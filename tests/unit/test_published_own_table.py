@@ -10,8 +10,8 @@ import pytest
 
 from pilot_eval.errors import DataError
 from pilot_eval.project import find_root
-from pilot_eval.sources.council_table import read_council_table
-from pilot_eval.sources.published import load_published
+from pilot_eval.published.council_indicators import load_published
+from pilot_eval.published.council_table import read_council_table
 
 ROOT = find_root(Path(__file__).parent)
 HEADER = "council_code,dfe_number,year_ending,indicator,numerator,denominator,value,confidence"

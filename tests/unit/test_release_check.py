@@ -13,14 +13,19 @@ from openpyxl.packaging.custom import StringProperty
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.hyperlink import Hyperlink
 
-from pilot_eval.disclosure.register import (
+from pilot_eval.disclosure.release.register import (
     REGISTER,
     Entry,
     describe_outputs,
     read_register,
     write_register,
 )
-from pilot_eval.disclosure.release_check import SHEET, check_release, describe_release, release
+from pilot_eval.disclosure.release.release_check import (
+    SHEET,
+    check_release,
+    describe_release,
+    release,
+)
 from pilot_eval.errors import DisclosureError
 
 UPN = "H801200001001"

@@ -6,15 +6,15 @@ import papermill
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.errors import ParameterError
-from pilot_eval.plan import load_plan
-from pilot_eval.runner.parameters import (
+from pilot_eval.app.parameters import (
     VOCABULARY,
     check_injected,
     check_parameters,
     parse_parameters,
     read_declared,
 )
+from pilot_eval.errors import ParameterError
+from pilot_eval.plan import load_plan
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 

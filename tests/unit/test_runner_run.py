@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 from project_folder import ROOT, add_notebook, make_project
 
-from pilot_eval.disclosure.register import list_outputs, read_register
-from pilot_eval.disclosure.release_check import check_release
+from pilot_eval.app import notebooks
+from pilot_eval.app.manifest import hash_file
+from pilot_eval.app.notebooks import Task
+from pilot_eval.app.reproduce import reproduce
+from pilot_eval.app.request import RunRequest
+from pilot_eval.app.run import run_evaluation
+from pilot_eval.disclosure.release.register import list_outputs, read_register
+from pilot_eval.disclosure.release.release_check import check_release
 from pilot_eval.errors import DataError, ParameterError, PilotEvalError, RunError
-from pilot_eval.runner import notebooks
-from pilot_eval.runner.manifest import hash_file
-from pilot_eval.runner.notebooks import Task
-from pilot_eval.runner.reproduce import reproduce
-from pilot_eval.runner.request import RunRequest
-from pilot_eval.runner.run import run_evaluation
 
 FIGURE = """\
 import base64, io
@@ -309,7 +309,7 @@ def test_ctrl_c_in_mid_run_leaves_neither_results_nor_kernels(tmp_path):
         f"import os, pathlib, time\npathlib.Path({str(marker)!r}).write_text(str(os.getpid()))",
         "time.sleep(60)",
     )
-    command = [sys.executable, "-m", "pilot_eval.cli", "run"]
+    command = [sys.executable, "-m", "pilot_eval.app.cli", "run"]
     process = subprocess.Popen(
         command,
         cwd=project,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import RunError
-from pilot_eval.runner.staging import publish, stage
 
 
 def test_results_appear_only_when_published(tmp_path):

@@ -15,24 +15,24 @@ import pandas as pd
 import pytest
 
 from pilot_eval.errors import ParameterError
-from pilot_eval.reference.working_days import count_working_days
-from pilot_eval.sources.census.tables import SCHEMA, frames_of
-from pilot_eval.sources.census.validation import validate_census
-from pilot_eval.sources.simulate import simulate_census
-from pilot_eval.sources.simulate_durations import (
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_durations import (
     DurationModel,
     compute_duration,
     draw_chances,
     expected_shares,
 )
-from pilot_eval.sources.simulate_monthly import MonthlySettings, simulate_monthly_panel
-from pilot_eval.sources.simulate_settings import (
+from pilot_eval.lab.simulate_monthly import MonthlySettings, simulate_monthly_panel
+from pilot_eval.lab.simulate_settings import (
     Effects,
     Exemption,
     FaultRates,
     Recording,
     SimulationSettings,
 )
+from pilot_eval.records.schema import SCHEMA, frames_of
+from pilot_eval.records.validation import validate_census
+from pilot_eval.reference.working_days import count_working_days
 
 ROOT = Path(__file__).resolve().parents[2]
 GATESHEAD, CUMBRIA, KNOWSLEY = "E08000020", "E10000006", "E08000011"

@@ -19,8 +19,8 @@ from pilot_eval.estimation.survival import (
     place_cases,
     survival_curves,
 )
-from pilot_eval.measures.pseudo_observations import pseudo_restricted_mean, pseudo_survival
-from pilot_eval.measures.survival_curves import (
+from pilot_eval.records.pseudo_observations import pseudo_restricted_mean, pseudo_survival
+from pilot_eval.records.survival_curves import (
     completed_only_mean,
     estimate_survival,
     restricted_mean,

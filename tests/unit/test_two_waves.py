@@ -9,7 +9,7 @@ import pytest
 from pilot_eval.estimation.group_time import estimate_group_time
 from pilot_eval.estimation.group_time_aggregates import aggregate_group_time
 from pilot_eval.estimation.synthetic_did import estimate_synthetic_did
-from pilot_eval.reporting import two_waves
+from pilot_eval.lab import two_waves
 
 EFFECT, RAMP, SEED = 5.0, 12, 20110201
 

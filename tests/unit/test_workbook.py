@@ -11,10 +11,10 @@ import pytest
 from pilot_eval.errors import DataError
 from pilot_eval.evidence import EVIDENCE_COLUMNS
 from pilot_eval.plan import load_plan
-from pilot_eval.reference.records import council_names, load_councils
+from pilot_eval.published.council_indicators import load_published
+from pilot_eval.reference.facts import council_names, load_councils
 from pilot_eval.reporting.ees import META_COLUMNS, PLACE_COLUMNS, write_ees
 from pilot_eval.reporting.workbook import write_workbook
-from pilot_eval.sources.published import load_published
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan, Window
-from pilot_eval.reference.records import council_names, load_breaks
+from pilot_eval.reference.facts import council_names, load_breaks
 
 _FIGURE_COLUMNS = ("value", "value_low", "value_high")
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import Council, ever_treated_codes, load_councils
+from pilot_eval.reference.facts import Council, ever_treated_codes, load_councils
 
 
 def comparator_codes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import council_names, load_exemptions
+from pilot_eval.reference.facts import council_names, load_exemptions
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:

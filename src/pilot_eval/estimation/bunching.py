@@ -17,8 +17,8 @@ from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.estimation.distribution import AFTER_ONLY, describe_published_bands
 from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
-from pilot_eval.measures.bands import PUBLISHED_BANDS
-from pilot_eval.measures.survival_curves import Floats
+from pilot_eval.published.bands import PUBLISHED_BANDS
+from pilot_eval.records.survival_curves import Floats
 
 BAND_WIDTH = 5  # the last band before each of DfE's limits (10, 15, 35, 45) is five days wide
 DEGREE = 3

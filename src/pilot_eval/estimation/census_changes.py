@@ -26,10 +26,10 @@ from pilot_eval.estimation.survival import (
     change_in_survival,
     place_cases,
 )
-from pilot_eval.measures.bands import CLOCK_PREFIX
-from pilot_eval.measures.census_panel import DEFAULT_HORIZONS, LIMIT_DAYS
-from pilot_eval.measures.durations import add_months
-from pilot_eval.measures.indicators import (
+from pilot_eval.published.bands import CLOCK_PREFIX
+from pilot_eval.records.census_panel import DEFAULT_HORIZONS, LIMIT_DAYS
+from pilot_eval.records.durations import add_months
+from pilot_eval.records.indicators import (
     NATIONAL,
     Flow,
     Indicator,
@@ -37,8 +37,8 @@ from pilot_eval.measures.indicators import (
     Stock,
     prepare_records,
 )
+from pilot_eval.records.schema import CensusTables
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention
-from pilot_eval.sources.census.tables import CensusTables
 
 CLOCKS = ("initial_assessment", "core_assessment", "icpc")
 SAFETY = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilot_eval.design.census import CensusDesign
+from pilot_eval.design.records_design import CensusDesign
 from pilot_eval.estimation.council_changes import CouncilChanges, effective_cases
 from pilot_eval.estimation.did import Units, combine_clusters
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.measures.survival_curves import Floats
+from pilot_eval.records.survival_curves import Floats
 
 BORROWED_CASES = 20  # weight of all councils' spread in a cell's own: about a month's cases
 

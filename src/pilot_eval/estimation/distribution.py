@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
-from pilot_eval.measures.bands import PUBLISHED_BANDS
-from pilot_eval.measures.survival_curves import Floats
+from pilot_eval.published.bands import PUBLISHED_BANDS
+from pilot_eval.records.survival_curves import Floats
 
 AFTER_ONLY = "after the start only"
 QUANTILES = {"median": 0.5, "p90": 0.9}

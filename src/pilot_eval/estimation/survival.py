@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike
 
 from pilot_eval.errors import DesignError, InferenceError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
-from pilot_eval.measures.linking import number_councils, to_days
-from pilot_eval.measures.pseudo_observations import pseudo_restricted_mean, pseudo_survival
-from pilot_eval.measures.survival_curves import (
+from pilot_eval.records.linking import number_councils, to_days
+from pilot_eval.records.pseudo_observations import pseudo_restricted_mean, pseudo_survival
+from pilot_eval.records.survival_curves import (
     Floats,
     SurvivalTable,
     estimate_survival,

@@ -1,6 +1,6 @@
 """The one place that strings stages together: a plan and figures become evidence."""
 
-from pilot_eval.evaluation.published import (
+from pilot_eval.evaluation.published_strand import (
     DROPPED_COLUMNS,
     EFFECT_COLUMNS,
     council_effects,

@@ -12,7 +12,7 @@ from pilot_eval.inference import (
     size_adjusted_test,
 )
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import council_names
+from pilot_eval.reference.facts import council_names
 
 METHODS = ("robust", "sharp", "cr2")
 CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pilot_eval.assurance.leave_one_out import leave_one_out_treated
-from pilot_eval.assurance.placebo import PlaceboInSpace, placebo_council, placebo_in_time
-from pilot_eval.assurance.power import simulate_power
-from pilot_eval.assurance.specification_curve import CHOICES, summarise_curve
+from pilot_eval.checks.leave_one_out import leave_one_out_treated
+from pilot_eval.checks.placebo import PlaceboInSpace, placebo_council, placebo_in_time
+from pilot_eval.checks.simulated_power import simulate_power
+from pilot_eval.checks.specification_curve import CHOICES, summarise_curve
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect

@@ -9,7 +9,7 @@ from pilot_eval.design.build import Design, build_design
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.evaluation import council_effects
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import (
+from pilot_eval.reference.facts import (
     council_names,
     ever_treated_codes,
     load_events,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pilot_eval.disclosure.symbols import UNAVAILABLE, show_value
+from pilot_eval.disclosure.protect.symbols import UNAVAILABLE, show_value
 from pilot_eval.errors import DataError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import Council
+from pilot_eval.reference.facts import Council
 
 ENGLAND = "E92000001"
 TIME_IDENTIFIER = "Financial year"

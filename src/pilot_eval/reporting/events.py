@@ -6,7 +6,7 @@ from collections.abc import Collection
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from pilot_eval.reference.records import CouncilEvent, load_events
+from pilot_eval.reference.facts import CouncilEvent, load_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,9 @@ import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
-from pilot_eval.measures.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import ENGLAND, council_names, load_breaks
+from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
+from pilot_eval.reference.facts import ENGLAND, council_names, load_breaks
 from pilot_eval.reporting.display import Figure, format_number, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 

@@ -105,7 +105,7 @@ def check_fragile_marked(run: FinishedRun) -> Answer:
 
 def check_release(run: FinishedRun) -> Answer:
     """Every output passes the release check."""
-    from pilot_eval.disclosure import release_check
+    from pilot_eval.disclosure.release import release_check
 
     settings = run.plan.disclosure
     found = release_check.check_release(

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import council_names
+from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
 from pilot_eval.reporting.figures import (
     DARK_BLUE,

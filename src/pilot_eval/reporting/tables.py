@@ -8,7 +8,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.evaluation import METHODS
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.records import (
+from pilot_eval.reference.facts import (
     council_names,
     load_breaks,
     load_councils,

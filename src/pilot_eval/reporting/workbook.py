@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pilot_eval.disclosure.symbols import MEANINGS
+from pilot_eval.disclosure.protect.symbols import MEANINGS
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.workbook_tables import (
     FAMILIES,

@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
-from pilot_eval.disclosure.rounding import round_half_up
-from pilot_eval.disclosure.symbols import (
+from pilot_eval.disclosure.protect.rounding import round_half_up
+from pilot_eval.disclosure.protect.symbols import (
     NOT_APPLICABLE,
     ROUNDS_TO_ZERO,
     UNAVAILABLE,
@@ -170,7 +170,7 @@ def name_year(year_ending: int) -> str:
 
 def _label_outcome(plan: EvaluationPlan, key: str) -> str:
     """Name an outcome of the plan, or a measure of delay from children's records."""
-    from pilot_eval.reporting.census import CLOCK_WORDS, word_outcome
+    from pilot_eval.reporting.records_tables import CLOCK_WORDS, word_outcome
 
     if key in plan.outcomes:
         return plan.outcomes[key].label

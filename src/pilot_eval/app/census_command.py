@@ -1,0 +1,255 @@
+"""From returns to evidence: what `pilot-eval census` writes, and what of it may leave the room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pilot_eval.app.census_parts import PartResult, PartWork, join_issues, work_on_part
+from pilot_eval.app.executors import open_executor
+from pilot_eval.app.open_records import build_settings, covered_days
+from pilot_eval.app.parameters import check_parameters
+from pilot_eval.app.results import WORKBOOK
+from pilot_eval.app.staging import publish, stage
+from pilot_eval.design.records_design import design_census
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
+from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.records.census_panel import PanelSettings
+from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.reference.facts import council_names
+from pilot_eval.reference.working_days import DEFAULT_CONVENTION
+
+if TYPE_CHECKING:
+    from pilot_eval.disclosure.release.register import Entry
+    from pilot_eval.estimation.census_changes import CensusSettings
+    from pilot_eval.evidence import Evidence
+    from pilot_eval.records.local_indicators import LocalIndicator
+
+POPULATION = "children in need in the councils and years of the returns that were read"
+# Working files: what each is, and why it stays in the room.
+ROWS, COUNTS = "row-level working file", "working file of unprotected counts"
+PRIVATE = {
+    "issues.csv": ("located issues of the returns: table, field, row and rule", ROWS),
+    "summary.csv": ("records by council and table", COUNTS),
+    "set_aside.csv": ("records set aside, by council and rule", COUNTS),
+    "panel.csv": ("council by month counts and delays", COUNTS),
+}
+RELEASE_SUFFIX = "-release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CensusRun:
+    """What a census run wrote.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Everything; stays in the room.
+    released : pathlib.Path
+        What passed the release check, moved here.
+    verdicts : DataFrame
+        The release check: file, verdict, reason, moved.
+    """
+
+    folder: Path
+    released: Path
+    verdicts: pd.DataFrame
+
+
+def run_census(
+    paths: Sequence[Path],
+    *,
+    data_cut: str,
+    out: Path,
+    data_format: str | None = None,
+    mapping_file: Path | None = None,
+    local_file: Path | None = None,
+    strategy_discussions: Path | None = None,
+    core_groups: Path | None = None,
+    scenarios: Sequence[str] = (),
+    plan: EvaluationPlan | None = None,
+    scheduler: str = "",
+    jobs: int | None = None,
+    tell: Callable[[str], None] = print,
+) -> CensusRun:
+    """Read returns, validate, build the panel, evaluate, and release what may be released.
+
+    Councils are worked on apart, so that memory is bounded by the largest one.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Returns: XML files, folders of CSV or Parquet modules, or folders of such.
+    data_cut : str
+        Last day that the records cover, as 2013-03-31.
+    out : path
+        New folder for everything; what passes the release check goes to ``<out>-release``.
+    data_format : {"xml", "csv", "parquet"}, optional
+    mapping_file : path, optional
+        Field mapping of two-stage returns.
+    local_file : path, optional
+        Local indicators (docs/local-indicators.md).
+    strategy_discussions, core_groups : path, optional
+        Local extracts of dates that the census lacks (docs/census-format.md).
+    scenarios : sequence of str
+        Keys of the plan; all by default.
+    plan : EvaluationPlan, optional
+    scheduler : str
+        Address of a dask scheduler; empty: processes on this machine.
+    jobs : int, optional
+        Processes; one a core by default.
+    tell : callable
+        Where progress goes.
+
+    Returns
+    -------
+    CensusRun
+
+    Raises
+    ------
+    PilotEvalError
+        If a return, a parameter or a folder cannot be used; nothing half-written is left.
+    """
+    from pilot_eval.disclosure.release.release_check import release
+
+    plan = load_plan() if plan is None else plan
+    check_parameters(plan, data_cut=data_cut)
+    for scenario in scenarios:
+        check_parameters(plan, scenario=scenario)
+    local = _read_local(local_file)
+    released = out.with_name(out.name + RELEASE_SUFFIX)
+    _refuse_existing(out, released)
+    parts = list_parts(paths, format=data_format)
+    coverage = build_coverage(parts)
+    first_day, cut = covered_days(coverage, data_cut)
+    settings, trouble = _try_settings(first_day, cut)
+    work = PartWork(
+        data_cut=cut,
+        panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
+        changes=settings,
+        coverage=coverage,
+        exemptions=_exemptions(),
+        data_format=data_format,
+        mapping_file=mapping_file,
+        strategy_discussions=strategy_discussions,
+        core_groups=core_groups,
+        local=local,
+    )
+    with stage(out) as folder:
+        tell(f"Reading, validating and counting {len(coverage)} returns, council by council ...")
+        with open_executor(scheduler, jobs) as executor:
+            done = list(executor.map(partial(work_on_part, work=work), parts))
+        _write_private(done, folder)
+        missing = find_missing_returns(coverage)
+        for code, why in missing.items():
+            tell(f"Left out of every comparison: {council_names()[code]}, {why}.")
+        if settings is None:  # records of one year are checked and counted all the same
+            tell(f"No estimates: {trouble}")
+        else:
+            tell("Estimating ...")
+            changes = join_changes([part.changes for part in done], missing)
+            designs = [design_census(plan, key) for key in scenarios or plan.scenarios]
+            evidence = evaluate_census(changes, plan, designs)
+            _write_results(evidence, plan, folder, done[0].strand)
+        _write_register(folder, plan, done[0].strand)
+        written = publish(folder, iter([out]))
+    verdicts = release(
+        written,
+        released,
+        threshold=plan.disclosure.threshold,
+        rounding=plan.disclosure.rounding,
+    )
+    return CensusRun(folder=written, released=released, verdicts=verdicts)
+
+
+def _try_settings(first_day: date, cut: date) -> tuple[CensusSettings | None, str]:
+    """Cut the years into windows; without any, say why."""
+    try:
+        return build_settings(first_day=first_day, data_cut=cut, convention=DEFAULT_CONVENTION), ""
+    except ParameterError as fault:
+        return None, str(fault)
+
+
+def _read_local(file: Path | None) -> tuple[LocalIndicator, ...]:
+    from pilot_eval.records.local_indicators import load_local_indicators
+
+    return tuple(load_local_indicators(file)) if file else ()
+
+
+def _refuse_existing(*folders: Path) -> None:
+    for folder in folders:
+        if folder.exists():
+            raise ParameterError(
+                explain("out", "be a new folder", f"{folder}, which exists", "Name another.")
+            )
+
+
+def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
+    """Write the evidence and its workbook; figures by council stay in the panel, in the room."""
+    from pilot_eval.reporting.workbook import write_workbook
+
+    evidence.write(folder)
+    write_workbook(
+        folder / WORKBOOK,
+        plan=plan,
+        evidence=evidence.table,
+        indicators=pd.DataFrame(columns=["indicator"]),
+        names={},
+        source=f"{strand} records of {POPULATION}",
+    )
+
+
+def _exemptions() -> pd.DataFrame:
+    from pilot_eval.records.durations import build_exemption_table
+    from pilot_eval.reference.facts import load_exemptions
+
+    return build_exemption_table(load_exemptions())
+
+
+def _write_private(parts: Sequence[PartResult], folder: Path) -> None:
+    frames = {
+        "issues.csv": join_issues(parts),
+        "summary.csv": pd.concat([part.summary for part in parts]),
+        "set_aside.csv": pd.concat([part.set_aside for part in parts]),
+        "panel.csv": pd.concat([part.panel for part in parts]),
+    }
+    for name, frame in frames.items():
+        (folder / name).write_bytes(to_csv_bytes(frame))
+
+
+def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
+    from pilot_eval.disclosure.release.register import describe_outputs, write_register
+
+    write_register(
+        folder,
+        describe_outputs(
+            folder,
+            strand=strand,
+            population=POPULATION,
+            threshold=plan.disclosure.threshold,
+            rounding=plan.disclosure.rounding,
+            extra=[_private_entry(name, *words, strand) for name, words in PRIVATE.items()],
+        ),
+    )
+
+
+def _private_entry(name: str, what: str, why: str, strand: str) -> Entry:
+    from pilot_eval.disclosure.release.register import Entry
+
+    return Entry(
+        file=name,
+        what=what,
+        population=POPULATION,
+        strand=strand,
+        threshold="none: stays in the room",
+        rounding="none: stays in the room",
+        stays=why,
+    )

@@ -1,0 +1,110 @@
+"""One part of a census run: some whole councils, from their returns to what is kept of them.
+
+The part travels to a worker and only panel, counts and changes travel back, so that memory holds
+one part's records at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from pilot_eval.estimation.census_changes import CensusSettings
+from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
+from pilot_eval.records.census_panel import PanelSettings, build_census_panel
+from pilot_eval.records.issues import stack
+from pilot_eval.records.local_extracts import add_local_extracts
+from pilot_eval.records.local_indicators import LocalIndicator
+from pilot_eval.records.parts import CouncilReturns
+from pilot_eval.records.read import Format, read_census
+from pilot_eval.records.schema import SCHEMA
+from pilot_eval.records.validation import validate_census
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartWork:
+    """What is done with every part.
+
+    Attributes
+    ----------
+    data_cut : date
+    panel : PanelSettings
+    changes : CensusSettings or None
+        None where the records leave nothing to compare.
+    coverage, exemptions : DataFrame
+        As in `build_census_panel`.
+    data_format, mapping_file, strategy_discussions, core_groups, local
+        As in `run_census`.
+    """
+
+    data_cut: date
+    panel: PanelSettings
+    changes: CensusSettings | None
+    coverage: pd.DataFrame
+    exemptions: pd.DataFrame
+    data_format: Format | None
+    mapping_file: Path | None
+    strategy_discussions: Path | None
+    core_groups: Path | None
+    local: tuple[LocalIndicator, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult:
+    """What is kept of a part: no record of a child, but located issues."""
+
+    strand: str
+    issues: pd.DataFrame
+    summary: pd.DataFrame
+    set_aside: pd.DataFrame
+    panel: pd.DataFrame
+    changes: CensusChanges | None
+
+
+def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
+    """Read, validate, count and collapse one part.
+
+    Parameters
+    ----------
+    part : CouncilReturns
+    work : PartWork
+
+    Returns
+    -------
+    PartResult
+    """
+    tables = read_census(
+        [place.path for place in part.places], mapping=work.mapping_file, format=work.data_format
+    )
+    tables = add_local_extracts(
+        tables, strategy_discussions=work.strategy_discussions, core_groups=work.core_groups
+    )
+    result = validate_census(tables, data_cut=work.data_cut)
+    panel = build_census_panel(
+        result.accepted,
+        work.panel,
+        exemptions=work.exemptions,
+        coverage=work.coverage,
+        local=work.local,
+    ).panel
+    return PartResult(
+        strand=result.accepted.strand,
+        issues=result.issues,
+        summary=result.summary,
+        set_aside=result.set_aside,
+        panel=panel.astype({"council_code": "str"}),
+        changes=collapse_part(result.accepted, work.changes, work.exemptions)
+        if work.changes
+        else None,
+    )
+
+
+def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:
+    """Put the parts' issues below one another; every part has met those of the local extracts."""
+    issues = stack([part.issues for part in parts])
+    again = issues.duplicated() & ~issues["table"].isin(list(SCHEMA))
+    return issues[~again].reset_index(drop=True)

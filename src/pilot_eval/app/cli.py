@@ -1,0 +1,241 @@
+"""The command line: `pilot-eval COMMAND`. Heavy libraries load where a command needs them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from pilot_eval.errors import PilotEvalError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: the process's own.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if something in the run failed, 2 for bad input, 130 after Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = build_parser().parse_args(arguments)
+    try:
+        commands = import_module("pilot_eval.app.commands")
+        return getattr(commands, options.command)(options)
+    except PilotEvalError as fault:
+        print(f"\n{fault}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. Nothing was kept of this run; earlier reports are as they were.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe every command and option.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    parser = argparse.ArgumentParser(
+        prog="pilot-eval",
+        description="Evaluation of the 2011 child-protection timescale pilots.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_import(commands)
+    _add_refresh(commands)
+    _add_council_report(commands)
+    _add_reproduce(commands)
+    _add_check_release(commands)
+    _add_validity(commands)
+    _add_simulate(commands)
+    _add_census(commands)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction) -> None:
+    run = commands.add_parser("run", help="run the evaluation and write a report")
+    run.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NOTEBOOK",
+        help="run this notebook only (may be repeated)",
+    )
+    run.add_argument(
+        "-p",
+        dest="parameters",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set a notebook parameter",
+    )
+    run.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    run.add_argument(
+        "--table", type=Path, metavar="FILE", help="your own council table (docs/own-data.md)"
+    )
+    run.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to write; default reports/<run id>"
+    )
+    run.add_argument("--jobs", type=_positive, metavar="N", help="processes; default one per core")
+    run.add_argument("--no-notebooks", action="store_true", help="write evidence and tables alone")
+    run.add_argument(
+        "--census",
+        type=Path,
+        metavar="DIR",
+        help="returns for the notebooks on children's records; give their last day too: "
+        "-p data_cut 2013-03-31",
+    )
+    run.add_argument(
+        "--test-results",
+        type=Path,
+        metavar="FILE",
+        help="JUnit XML of the tests (pytest --junit-xml FILE), for the quality assurance log",
+    )
+    run.set_defaults(command="run")
+
+
+def _add_import(commands: argparse._SubParsersAction) -> None:
+    published = commands.add_parser(
+        "import-published", help="read DfE's source files into data/published"
+    )
+    published.add_argument("folder", type=Path, metavar="DIR", help="folder of the source files")
+    published.set_defaults(command="import_published")
+
+
+def _add_refresh(commands: argparse._SubParsersAction) -> None:
+    refresh = commands.add_parser(
+        "refresh", help="re-execute the committed notebooks and reports/published"
+    )
+    refresh.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
+    refresh.set_defaults(command="refresh")
+
+
+def _add_council_report(commands: argparse._SubParsersAction) -> None:
+    report = commands.add_parser(
+        "council-report", help="report single councils against their comparators"
+    )
+    report.add_argument(
+        "councils", nargs="*", metavar="COUNCIL", help="names; default every council of the plan"
+    )
+    report.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    report.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
+    report.set_defaults(command="council_report")
+
+
+def _add_reproduce(commands: argparse._SubParsersAction) -> None:
+    again = commands.add_parser("reproduce", help="make a run again and compare its evidence")
+    again.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
+    again.add_argument("--table", type=Path, metavar="FILE", help="the run's own council table")
+    again.set_defaults(command="reproduce")
+
+
+def _add_check_release(commands: argparse._SubParsersAction) -> None:
+    check = commands.add_parser("check-release", help="may these files leave the room?")
+    check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
+    check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
+    check.add_argument("--sheet", type=Path, metavar="FILE", help="write the output-check sheet")
+    check.set_defaults(command="check_release")
+
+
+def _add_validity(commands: argparse._SubParsersAction) -> None:
+    validity = commands.add_parser(
+        "validity", help="simulate how often the tests are wrong (minutes)"
+    )
+    validity.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    validity.add_argument("--draws", type=_positive, metavar="N", help="simulations a cell")
+    validity.set_defaults(command="validity")
+
+
+def _add_simulate(commands: argparse._SubParsersAction) -> None:
+    simulate = commands.add_parser("simulate", help="write returns of invented children")
+    simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    simulate.add_argument("--format", choices=("xml", "csv", "parquet"), default="xml")
+    simulate.add_argument(
+        "--council",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="ONS code (may be repeated); default all 152",
+    )
+    simulate.add_argument(
+        "--first-year", type=_positive, default=2010, metavar="YEAR", help="year ending 31 March"
+    )
+    simulate.add_argument("--last-year", type=_positive, default=2013, metavar="YEAR")
+    simulate.add_argument(
+        "--scale", type=float, default=1.0, metavar="X", help="factor on the number of referrals"
+    )
+    simulate.add_argument("--seed", type=_positive, default=1, metavar="N")
+    simulate.set_defaults(command="simulate")
+
+
+def _add_census(commands: argparse._SubParsersAction) -> None:
+    census = commands.add_parser("census", help="evaluate children's records")
+    census.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="returns, or folders")
+    census.add_argument(
+        "--data-cut",
+        required=True,
+        metavar="DATE",
+        help="last day that the records cover, as 2013-03-31",
+    )
+    census.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="new folder; what may leave the room goes to DIR-release",
+    )
+    census.add_argument("--format", choices=("xml", "csv", "parquet"), help="read only these")
+    census.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE",
+        help="field mapping of the two-stage returns of 2009-13",
+    )
+    census.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
+    )
+    census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
+    census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
+    census.add_argument(
+        "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
+    )
+    census.add_argument(
+        "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
+    )
+    census.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of the plan (may be repeated); default all",
+    )
+    census.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    census.set_defaults(command="census")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1; got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Where councils' parts are computed: this machine's processes, or a dask cluster's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from pilot_eval.app.notebooks import count_cores, worker_pool
+from pilot_eval.errors import RunError, explain
+
+CONNECT_SECONDS = 10
+SCHEMES = ("tcp://", "tls://")
+
+
+@contextmanager
+def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Executor]:
+    """Open the executor of a run.
+
+    Parameters
+    ----------
+    scheduler : str
+        Address of a dask scheduler, as tcp://host:8786, whose workers see the same files and have
+        this package; empty: a pool of processes here.
+    jobs : int, optional
+        Processes of the pool; one a core by default.
+
+    Yields
+    ------
+    concurrent.futures.Executor
+        Its results do not depend on which it is. A dask worker that dies is replaced by another.
+
+    Raises
+    ------
+    RunError
+        If the scheduler cannot be reached, or the extra `cluster` is not installed.
+    """
+    if not scheduler:
+        one = jobs == 1  # in this process: nothing to start
+        with ThreadPoolExecutor(1) if one else worker_pool(jobs or count_cores()) as pool:
+            yield pool
+        return
+    if not scheduler.startswith(SCHEMES):
+        action = "Write tcp://host:port."
+        raise RunError(explain("--scheduler", "be an address", scheduler, action))
+    try:
+        from distributed import Client
+    except ImportError:
+        action = 'Install it: pip install "pilot-eval[cluster]".'
+        got = "no package `distributed`"
+        raise RunError(explain("--scheduler", "have dask installed", got, action)) from None
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError):
+        got = f"no answer from {scheduler} in {CONNECT_SECONDS} s"
+        action = "Start the scheduler, or leave --scheduler out."
+        raise RunError(explain("--scheduler", "be reachable", got, action)) from None
+    with client, client.get_executor(pure=False) as executor:
+        yield executor

@@ -1,0 +1,313 @@
+"""What a notebook on children's records opens: an analyst's returns, or invented children."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from pilot_eval.app.study import open_study
+from pilot_eval.design.treatment import treated_codes
+from pilot_eval.errors import ParameterError, explain
+from pilot_eval.estimation.census_changes import CensusSettings
+from pilot_eval.estimation.survival import Window
+from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part, join_changes
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.validation import ValidationResult, validate_census
+from pilot_eval.reference.facts import council_names, load_exemptions
+
+if TYPE_CHECKING:
+    from pilot_eval.lab.simulate import SimulationTruth
+    from pilot_eval.records.schema import CensusTables
+
+TRIAL_START = date(2011, 3, 1)
+FOLLOW_UP_DAYS = 140  # calendar days that hold the longest horizon, 90 working days
+SIMULATED_SCALE = 0.1  # of real size: a nation in a few seconds
+SIMULATED_EFFECTS = {"pull": 0.6, "delay": 0.3}
+CENSUS_YEARS = (2010, 2013)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordStudy:
+    """Records that passed validation, and how they are to be compared.
+
+    Attributes
+    ----------
+    plan : EvaluationPlan
+    validation : ValidationResult
+        `accepted` are the records to work with.
+    settings : CensusSettings
+        Windows before and after the start, first day and data cut.
+    exemptions : DataFrame
+        Periods without a limit: council_code, requirement, start_date, end_date.
+    missing : mapping of str to str
+        Council -> which return was not given; they are left out of every comparison.
+    truth : SimulationTruth or None
+        Where the records are simulated here.
+    """
+
+    plan: EvaluationPlan
+    validation: ValidationResult
+    settings: CensusSettings
+    exemptions: pd.DataFrame
+    missing: Mapping[str, str]
+    truth: SimulationTruth | None
+
+    def collapse(self) -> CensusChanges:
+        """Collapse the records to one change a council and outcome."""
+        part = collapse_part(self.validation.accepted, self.settings, self.exemptions)
+        return join_changes([part], self.missing)
+
+    @property
+    def gaps(self) -> str:
+        """Say which councils lack a return."""
+        if not self.missing:
+            return "Every council has a return for every year."
+        names = council_names()
+        told = "; ".join(f"{names[code]}, {why}" for code, why in self.missing.items())
+        return f"Left out of every comparison: {told}."
+
+    @property
+    def label(self) -> str:
+        """Say in one line what the records are."""
+        if self.validation.accepted.strand == "simulated":
+            return "SIMULATED: invented children. No figure on this page is about a real council."
+        return "Children's records of the councils' own returns. Check every output before release."
+
+
+def open_records(
+    *,
+    data_folder: str = "",
+    data_format: str = "xml",
+    mapping_file: str = "",
+    data_cut: str = "",
+    scenario: str = "granted_march",
+    convention: str = "start_is_day_0",
+    alpha: float | None = None,
+    plan_file: str = "",
+    **others: object,
+) -> RecordStudy:
+    """Check parameters, read or simulate records, and validate them.
+
+    Parameters
+    ----------
+    data_folder : str
+        Folder of returns; empty: simulate a small nation with exemptions for the scenario.
+    data_format : {"xml", "csv", "parquet"}
+    mapping_file : str
+        Field mapping of the two-stage returns of 2009-13 (docs/census-format.md).
+    data_cut : str
+        Last day that the records cover, as 2013-03-31; needed with a data folder.
+    scenario : str
+    convention : {"start_is_day_0", "end_counts"}
+    alpha : float, optional
+    plan_file : str
+    **others
+        Further parameters of the notebook, only checked.
+
+    Returns
+    -------
+    RecordStudy
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown or unusable, or a data folder comes without its data cut.
+    DataError
+        If a return cannot be read; names file and line, never a value.
+
+    Examples
+    --------
+    >>> study = open_records(scenario="granted_march")                        # doctest: +SKIP
+    """
+    checked = {
+        "data_folder": data_folder,
+        "data_format": data_format,
+        "mapping_file": mapping_file,
+        "data_cut": data_cut,
+        "convention": convention,
+        **others,
+    }
+    plan = open_study(plan_file=plan_file, scenario=scenario, alpha=alpha, **checked).plan
+    truth, missing = None, {}
+    if data_folder:
+        coverage = build_coverage(list_parts(data_folder, format=data_format))
+        first_day, cut = covered_days(coverage, data_cut)
+        missing = find_missing_returns(coverage)
+        tables = _read(data_folder, data_format, mapping_file)
+        exemptions = _register_table()
+    else:
+        tables, truth = simulate_nation(plan, scenario)
+        first_day, cut = truth.settings.window_start, truth.settings.cut
+        exemptions = _simulated_table(truth)
+    settings = build_settings(first_day=first_day, data_cut=cut, convention=convention)
+    return RecordStudy(
+        plan=plan,
+        validation=validate_census(tables, data_cut=cut),
+        settings=settings,
+        exemptions=exemptions,
+        missing=missing,
+        truth=truth,
+    )
+
+
+def simulate_nation(
+    plan: EvaluationPlan, scenario: str, *, scale: float = SIMULATED_SCALE
+) -> tuple[CensusTables, SimulationTruth]:
+    """Simulate every council's children, the scenario's councils freed from assessment limits.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        Its seed is used.
+    scenario : str
+    scale : float
+        Of real size.
+
+    Returns
+    -------
+    CensusTables, SimulationTruth
+    """
+    from pilot_eval.lab.simulate import simulate_census
+    from pilot_eval.lab.simulate_settings import (
+        Effects,
+        Exemption,
+        FaultRates,
+        SimulationSettings,
+    )
+
+    starts = zip(
+        plan.scenarios[scenario].councils, plan.scenarios[scenario].months_exposed, strict=True
+    )
+    late = {name: months < 12 for name, months in starts}
+    codes = treated_codes(plan, scenario)
+    kept = [name for name in plan.scenarios[scenario].councils if name not in plan.drop_councils]
+    settings = SimulationSettings(
+        first_year=CENSUS_YEARS[0],
+        last_year=CENSUS_YEARS[1],
+        scale=scale,
+        exemptions=tuple(
+            Exemption(council_code=code, start=date(2011, 9, 1) if late[name] else TRIAL_START)
+            for code, name in zip(codes, kept, strict=True)
+        ),
+        effects=Effects(**SIMULATED_EFFECTS),
+        faults=FaultRates(overlapping_episodes=0.01, end_before_start=0.002, two_plans=0.01),
+    )
+    return simulate_census(settings, seed=plan.seed)
+
+
+def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
+    """Find the first day that returns cover, and check the last one against them.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        As from `build_coverage`.
+    data_cut : str
+        Last day that the records cover, as 2013-03-31. Cases without an end are unfinished on this
+        day, so it may not lie beyond the last return.
+
+    Returns
+    -------
+    first_day, data_cut : date
+
+    Raises
+    ------
+    ParameterError
+        If the cut is no date or lies outside the years of the returns.
+    """
+    first, last = coverage["first_day"].min(), coverage["last_day"].max()
+    try:
+        cut = date.fromisoformat(data_cut)
+    except ValueError:
+        cut = None
+    if cut is None or not first < cut <= last:
+        raise ParameterError(
+            explain(
+                "data_cut",
+                f"be a date after {first} and at most {last}, the years of the returns",
+                repr(data_cut),
+                "Give the last day that the records cover.",
+            )
+        )
+    return first, cut
+
+
+def build_settings(*, first_day: date, data_cut: date, convention: str) -> CensusSettings:
+    """Cut the records' years into windows before and after the start of the trial.
+
+    Parameters
+    ----------
+    first_day, data_cut : date
+        First and last day that the records cover.
+    convention : {"start_is_day_0", "end_counts"}
+
+    Returns
+    -------
+    CensusSettings
+        Financial years, the last one ending where the longest horizon is still followed up.
+
+    Raises
+    ------
+    ParameterError
+        If there is no day before the start, or too few after it.
+    """
+    last = data_cut - timedelta(days=FOLLOW_UP_DAYS)
+    pre = _years(first_day, TRIAL_START - timedelta(days=1))
+    post = _years(date(2011, 4, 1), last)
+    if not pre or not post:
+        raise ParameterError(
+            explain(
+                "data_cut, first day",
+                f"leave records before {TRIAL_START} and at least {FOLLOW_UP_DAYS} days of "
+                "follow-up after April 2011",
+                f"{first_day} to {data_cut}",
+                "Add returns of more years.",
+            )
+        )
+    return CensusSettings(
+        pre=pre, post=post, first_day=first_day, data_cut=data_cut, convention=convention
+    )
+
+
+def _years(first: date, last: date) -> tuple[Window, ...]:
+    windows, begin = [], first
+    while begin <= last:
+        year_end = date(begin.year + (begin.month >= 4), 3, 31)
+        windows.append(Window(first=begin, last=min(year_end, last)))
+        begin = year_end + timedelta(days=1)
+    return tuple(windows)
+
+
+def _read(folder: str, form: str, mapping_file: str) -> CensusTables:
+    from pilot_eval.records.read import read_census
+
+    mapping = Path(mapping_file) if mapping_file else None
+    return read_census(folder, mapping=mapping, format=form)
+
+
+def _register_table() -> pd.DataFrame:
+    from pilot_eval.records.durations import build_exemption_table
+
+    return build_exemption_table(load_exemptions())
+
+
+def _simulated_table(truth: SimulationTruth) -> pd.DataFrame:
+    rows: list[Mapping[str, object]] = [
+        {
+            "council_code": item.council_code,
+            "requirement": "assessment_time_limits",
+            "start_date": pd.Timestamp(item.start),
+            "end_date": pd.NaT if item.end is None else pd.Timestamp(item.end),
+        }
+        for item in truth.settings.exemptions
+    ]
+    columns = ["council_code", "requirement", "start_date", "end_date"]
+    return pd.DataFrame(rows, columns=columns).astype(
+        {"start_date": "datetime64[s]", "end_date": "datetime64[s]"}
+    )

@@ -1,0 +1,174 @@
+"""Re-execute committed notebooks in place so that two refreshes give the same bytes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from pilot_eval.app.notebooks import (
+    Executed,
+    Task,
+    count_cores,
+    execute_all,
+    is_on_request,
+    worker_pool,
+)
+from pilot_eval.errors import ParameterError, RunError, explain
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+KEPT_METADATA = ("pilot_eval",)
+KEPT_CELL_METADATA = ("tags",)
+
+
+def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
+    """Execute notebooks and write them back, without times, paths or random names.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder.
+    names : sequence of str, optional
+        Notebooks by name; default all.
+
+    Returns
+    -------
+    list of Executed
+        A notebook that failed is left as it was.
+
+    Raises
+    ------
+    ParameterError
+        If a name is unknown.
+    """
+    folder = root / "notebooks"
+    known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    chosen = [Path(name).name.removesuffix(".ipynb") for name in names] or list(known)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise ParameterError(
+            explain("NOTEBOOK", "be in notebooks/", unknown[0], f"Known: {', '.join(known)}.")
+        )
+    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
+        tasks = [
+            Task(
+                name=name, source=known[name], target=Path(scratch) / f"{name}.ipynb", parameters={}
+            )
+            for name in chosen
+        ]
+        with worker_pool(min(count_cores(), len(tasks))) as pool:
+            results = execute_all(pool, tasks, lambda _result: None)
+        for task, result in zip(tasks, results, strict=True):
+            if result.ok:
+                tidy_file(task.target)
+                _replace(known[task.name], task.target.read_bytes())
+    return results
+
+
+def refresh_published(root: Path) -> Path:
+    """Write ``reports/published`` anew: the evidence, and the charts of the notebooks.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder, its notebooks executed.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+    """
+    target = root / "reports" / "published"
+    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
+        new = Path(scratch)
+        write_published(root, new)
+        for old in target.rglob("*"):
+            if old.is_file() and old.suffix in (".csv", ".png"):
+                old.unlink()
+        shutil.copytree(new, target, dirs_exist_ok=True)
+    return target
+
+
+def write_published(root: Path, folder: Path) -> None:
+    """Write what ``reports/published`` should hold into another folder."""
+    import nbformat
+
+    from pilot_eval.evaluation import evaluate
+    from pilot_eval.plan import load_plan
+    from pilot_eval.published.council_indicators import load_published
+    from pilot_eval.reporting.html import render_notebook
+    from pilot_eval.reporting.site import FIGURES, save_figures
+
+    table = load_published(root / "data" / "published" / "council_indicators.csv")
+    evaluate(load_plan(root / "evaluation.toml"), table).write(folder)
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        if is_on_request(path):
+            continue
+        body = render_notebook(nbformat.read(path, as_version=4))
+        save_figures(body, path.stem, folder / FIGURES)
+
+
+def tidy_file(path: Path) -> None:
+    """Tidy an executed notebook in place; see `tidy`."""
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    path.write_text(to_text(tidy(notebook)), encoding="utf-8", newline="\n")
+
+
+def to_text(notebook: NotebookNode) -> str:
+    """Serialise a notebook in its one form."""
+    import nbformat
+
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def tidy(notebook: NotebookNode) -> NotebookNode:
+    """Remove from an executed notebook what differs from run to run.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        Changed in place.
+
+    Returns
+    -------
+    NotebookNode
+        The same notebook: cells named by position, no times, paths or versions.
+    """
+    kept = {key: notebook.metadata[key] for key in KEPT_METADATA if key in notebook.metadata}
+    notebook.metadata = {**kept, "kernelspec": KERNEL, "language_info": {"name": "python"}}
+    notebook.nbformat_minor = 5
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata = {
+            key: value
+            for key, value in cell.metadata.items()
+            if key in KEPT_CELL_METADATA and value
+        }
+        for output in cell.get("outputs", []):
+            output.pop("transient", None)
+    return notebook
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as fault:
+        raise RunError(
+            explain(
+                "notebook",
+                "be writable",
+                f"{path} ({fault.strerror})",
+                "It is as it was; check the folder.",
+            )
+        ) from fault
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,55 @@
+"""What a run computes: the evidence, a workbook of it, and the figures behind it as tidy data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pilot_eval.plan import EvaluationPlan
+
+EVIDENCE = "evidence.csv"
+WORKBOOK = "tables.xlsx"
+TIDY = "ees"
+
+
+def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
+    """Compute the evidence; write it, the workbook and the tidy data.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table_file : pathlib.Path, optional
+        An analyst's own council table instead of the published figures; the workbook and the tidy
+        data withhold what rests on few children.
+    folder : pathlib.Path
+        Where to write.
+
+    Notes
+    -----
+    The same plan and data give the same bytes.
+    """
+    from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
+    from pilot_eval.evaluation import evaluate
+    from pilot_eval.published.council_indicators import load_published
+    from pilot_eval.published.council_table import read_council_table
+    from pilot_eval.reference.facts import council_names, load_councils
+    from pilot_eval.reporting.ees import write_ees
+    from pilot_eval.reporting.workbook import SOURCE, write_workbook
+
+    table = read_council_table(table_file) if table_file else load_published()
+    evidence = evaluate(plan, table)
+    evidence.write(folder)
+    source = SOURCE
+    if table_file:
+        table = protect_indicators(table, threshold=plan.disclosure.threshold)
+        source = f"the analyst's own table {table_file.name}"
+    write_workbook(
+        folder / WORKBOOK,
+        plan=plan,
+        evidence=evidence.table,
+        indicators=table,
+        names=council_names(),
+        source=source,
+    )
+    write_ees(folder / TIDY, plan=plan, indicators=table, councils=load_councils())

@@ -1,0 +1,111 @@
+"""One run: execute notebooks beside the evidence, then publish one folder of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pilot_eval.app.notebooks import (
+    Executed,
+    Task,
+    count_cores,
+    execute_all,
+    use_one_thread_each,
+    worker_pool,
+)
+from pilot_eval.app.output import write_record, write_site
+from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
+from pilot_eval.app.results import write_results
+from pilot_eval.app.staging import publish, stage
+
+INCOMPLETE = "-incomplete"
+MOST_NAMES = 1000
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """Where the results are, and what failed."""
+
+    folder: Path
+    failed: Sequence[Executed]
+
+
+def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
+    """Run the evaluation and write one folder of results.
+
+    Parameters
+    ----------
+    request : RunRequest
+    tell : callable
+        Where progress goes, a line at a time.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    PilotEvalError
+        For bad input or an unwritable folder, before or instead of writing anything.
+    """
+    use_one_thread_each()
+    started = datetime.now(UTC)
+    prepared = prepare(request)
+    run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
+    with stage(request.out or request.root / "reports" / run_id) as folder:
+        executed = _execute(request, prepared, folder, tell)
+        failed = [result for result in executed if not result.ok]
+        site = write_site(request, prepared, executed, folder, tell)
+        write_record(request, prepared, executed, folder, started, site)
+        published = publish(folder, _names(request, run_id, complete=not failed))
+    return RunResult(folder=published, failed=failed)
+
+
+def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:
+    """List names for the results, best first; only an explicit --out has no second choice."""
+    target = request.out or request.root / "reports" / run_id
+    stem = target.name if complete else f"{target.name}{INCOMPLETE}"
+    yield target.with_name(stem)
+    if not (request.out and complete):
+        yield from (target.with_name(f"{stem}-{number}") for number in range(2, MOST_NAMES))
+
+
+def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) -> list[Executed]:
+    if not request.notebooks:
+        write_results(prepared.plan, request.table_file, folder)
+        tell("Evidence and tables written.")
+        return []
+    (folder / NOTEBOOKS).mkdir()
+    tasks = [
+        Task(
+            name=name,
+            source=request.root / NOTEBOOKS / f"{page.source}.ipynb",
+            target=folder / NOTEBOOKS / f"{name}.ipynb",
+            parameters=page.changed,
+        )
+        for name, page in prepared.pages.items()
+    ]
+    jobs = max(1, min(request.jobs or count_cores(), count_cores(), len(tasks) + 1))
+    tell(f"Running {len(tasks)} notebooks, {jobs} at a time:")
+    progress = _Progress(len(tasks), tell)
+    with worker_pool(jobs) as pool:
+        results = pool.submit(write_results, prepared.plan, request.table_file, folder)
+        return execute_all(pool, tasks, progress.show, also=[results])
+
+
+class _Progress:
+    """Say, a line a notebook, how far the run is."""
+
+    def __init__(self, total: int, tell: Tell) -> None:
+        self._total, self._done, self._tell = total, 0, tell
+
+    def show(self, executed: Executed) -> None:
+        self._done += 1
+        fate = "done" if executed.ok else f"FAILED in {executed.cell}: {executed.error}"
+        retried = " (kernel started twice)" if executed.retried else ""
+        place = f"[{self._done}/{self._total}]"
+        self._tell(f"  {place} {executed.name}: {fate}, {executed.seconds:.1f} s{retried}")

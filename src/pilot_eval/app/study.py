@@ -1,0 +1,95 @@
+"""What a notebook opens: the plan and the table its parameters ask for."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pilot_eval.app.parameters import check_injected, check_parameters
+from pilot_eval.plan import EvaluationPlan, load_plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A plan, the table of indicators it is applied to, and where that table came from."""
+
+    plan: EvaluationPlan
+    table: pd.DataFrame
+    source: str
+
+
+def open_study(
+    *,
+    plan_file: str = "",
+    table_file: str = "",
+    comparators: str = "",
+    drop_councils: list[str] | tuple[str, ...] = (),
+    alpha: float | None = None,
+    **others: object,
+) -> Study:
+    """Check a notebook's parameters and open what they name.
+
+    Parameters
+    ----------
+    plan_file : str
+        Path of a plan; empty for the project's.
+    table_file : str
+        Path of an analyst's own council table (docs/own-data.md); empty for DfE's figures.
+    comparators : str
+        Comparator rule; empty for the plan's.
+    drop_councils : sequence of str
+        Councils to leave out of every comparison.
+    alpha : float, optional
+        Two-sided level; the plan's by default.
+    **others
+        The notebook's remaining parameters (scenario, outcome, ...), only checked.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is unknown or unusable, or Papermill was given one that the notebook lacks.
+
+    Examples
+    --------
+    >>> study = open_study(scenario="granted", comparators="same_region")     # doctest: +SKIP
+    """
+    check_injected(_cells_run())
+    plan = load_plan(plan_file or None)
+    given = {"drop_councils": list(drop_councils), "comparators": comparators, **others}
+    checked = check_parameters(plan, **given, **({} if alpha is None else {"alpha": alpha}))
+    changes: dict[str, object] = {}
+    if drop_councils:
+        changes["drop_councils"] = list(drop_councils)
+    if comparators:
+        changes["comparators.rule"] = comparators
+    if alpha is not None:
+        changes["inference.alpha"] = checked["alpha"]
+    return Study(plan=plan.revise(changes), table=_open_table(table_file), source=_name(table_file))
+
+
+def _cells_run() -> list[str]:
+    """List the cells that this kernel has run; none outside a notebook."""
+    if "IPython" not in sys.modules:
+        return []
+    shell = sys.modules["IPython"].get_ipython()
+    return list(shell.user_ns.get("In", [])) if shell else []
+
+
+def _open_table(table_file: str) -> pd.DataFrame:
+    if table_file:
+        from pilot_eval.published.council_table import read_council_table
+
+        return read_council_table(table_file)
+    from pilot_eval.published.council_indicators import load_published
+
+    return load_published()
+
+
+def _name(table_file: str) -> str:
+    return f"own table {table_file}" if table_file else "DfE's published council figures"

@@ -1,0 +1,155 @@
+"""Every defensible choice at once: no choice is picked for its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import get_args
+
+import pandas as pd
+
+from pilot_eval.checks.quick import QUICK_DRAWS
+from pilot_eval.design.build import build_design
+from pilot_eval.errors import DesignError
+from pilot_eval.evaluation import FEWEST_TREATED, collapse_councils, collapse_design, run_methods
+from pilot_eval.inference import size_adjusted_test
+from pilot_eval.plan import ComparatorRule, EvaluationPlan
+from pilot_eval.published.council_indicators import use_band_sums
+from pilot_eval.published.panel import build_panel
+
+WEIGHTS = ("councils equal", "by children")
+CHOICES = ("scenario", "years", "breaks", "comparators", "weights", "figures", "inference")
+CURVE_COLUMNS = (
+    *CHOICES,
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "n_treated",
+    "n_comparators",
+)
+
+
+def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: str) -> pd.DataFrame:
+    """Estimate an outcome under every defensible combination of choices.
+
+    Scenario, years used, comparator rule, weights, the figures behind the percentage or rate
+    (denominators), and inference are varied together. With the years varies the treatment of
+    changes of definition: `breaks` names those that the years span and the plan accepts.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        As from `load_published`.
+    outcome : str
+
+    Returns
+    -------
+    DataFrame
+        One row a specification, columns `CURVE_COLUMNS`, sorted by estimate. Combinations in which
+        fewer than two treated councils have figures are left out.
+
+    References
+    ----------
+    Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4, 1208-1214.
+    """
+    quick = plan.revise({"inference.draws": QUICK_DRAWS})
+    rows = []
+    for figures, own_table in _tables(table, outcome):
+        panel = build_panel(own_table, plan)
+        choices = product(_windows(plan, outcome), get_args(ComparatorRule), plan.scenarios)
+        for (years, window), rule, scenario in choices:
+            revised = quick.revise(window | {"comparators.rule": rule})
+            label = {"scenario": scenario, "years": years, "comparators": rule, "figures": figures}
+            rows += [label | row for row in _estimates(revised, panel, scenario, outcome)]
+    curve = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
+    return curve.sort_values("estimate", ignore_index=True, kind="stable")
+
+
+def summarise_curve(curve: pd.DataFrame) -> dict[str, float]:
+    """Summarise a specification curve.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        As from `specification_curve`.
+
+    Returns
+    -------
+    dict
+        `specifications`, `median`, `lowest`, `highest`, `share_above_zero`, and
+        `share_excluding_zero` (intervals that leave zero out).
+    """
+    excluding = (curve["conf_low"] > 0) | (curve["conf_high"] < 0)
+    return {
+        "specifications": len(curve),
+        "median": curve["estimate"].median(),
+        "lowest": curve["estimate"].min(),
+        "highest": curve["estimate"].max(),
+        "share_above_zero": (curve["estimate"] > 0).mean(),
+        "share_excluding_zero": excluding.mean(),
+    }
+
+
+def _tables(table: pd.DataFrame, outcome: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the published figures, and with the other defensible denominator if there is one."""
+    yield "as planned", table
+    if outcome.endswith("_rate"):
+        own = table["indicator"] == outcome
+        printed = table["value"].mask(own, table["published_value"])
+        yield "rates as printed", table.assign(value=printed)
+    elif outcome.split("_")[0] in ("ia", "ca", "icpc"):
+        sums = use_band_sums(table)
+        both = pd.concat([sums[sums["indicator"] == outcome], table], ignore_index=True)
+        keys = ["indicator", "year_ending", "council_code"]
+        yield "sum of bands where there are bands", both.drop_duplicates(keys)
+
+
+def _windows(plan: EvaluationPlan, outcome: str) -> Iterator[tuple[str, dict]]:
+    name = plan.outcomes[outcome].window
+    window = plan.windows[name]
+    options = {(window.pre, window.post), (window.pre, window.post[:1])}
+    options |= {(window.pre[-1:], window.post), (window.pre[-1:], window.post[:1])}
+    for pre, post in sorted(options, reverse=True):
+        yield (
+            f"{_span(pre)} to {_span(post)}",
+            {f"windows.{name}.pre": list(pre), f"windows.{name}.post": list(post)},
+        )
+
+
+def _span(years: tuple[int, ...]) -> str:
+    return "+".join(str(year) for year in years)
+
+
+def _estimates(
+    plan: EvaluationPlan, panel: pd.DataFrame, scenario: str, outcome: str
+) -> Iterator[dict]:
+    try:
+        design = build_design(plan, panel, scenario=scenario, outcome=outcome)
+    except DesignError:
+        return  # a choice the design refuses is not defensible
+    if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
+        return
+    results = run_methods(plan, collapse_design(plan, design))
+    breaks = {
+        "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
+    }
+    for method, result in results.items():
+        yield breaks | _row(WEIGHTS[0], method, result)
+    units = collapse_councils(design)
+    weighted = size_adjusted_test(
+        units.change,
+        units.treated,
+        units.cases,
+        period_factor=units.period_factor,
+        weights=units.cases,
+        alpha=plan.inference.alpha,
+    )
+    yield breaks | _row(WEIGHTS[1], "sharp", weighted)
+
+
+def _row(weights: str, method: str, result: object) -> dict:
+    names = ("estimate", "conf_low", "conf_high", "n_treated", "n_comparators")
+    return {"weights": weights, "inference": method} | {
+        name: getattr(result, name) for name in names
+    }

@@ -1,0 +1,1 @@
+"""Make tables of counts safe: suppression, rounding, differencing, dominance."""

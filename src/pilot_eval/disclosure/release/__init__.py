@@ -1,0 +1,1 @@
+"""Check the files of a run before they are released."""

@@ -1,0 +1,64 @@
+"""Find tables printed as plain text: what a notebook shows when it prints a frame or a series."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pilot_eval.disclosure.release.files.content import make_table
+
+WORD = re.compile(r"\S+")
+NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
+LABELLED = re.compile(r"\s*(\S.*?)(?:\s{2,}|\t|\s*[:=]\s*)(-?\d[\d,]*(?:\.\d+)?)\s*")
+
+
+def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Find right-aligned tables (as pandas prints them) and lines of "label  number".
+
+    Parameters
+    ----------
+    text : str
+
+    Yields
+    ------
+    (str, pandas.DataFrame)
+
+    Examples
+    --------
+    >>> text = '''      council  children
+    ... 0     Cumbria       120'''
+    >>> next(find_printed_tables(text))[1].columns.tolist()
+    ['council', 'children']
+    """
+    lines = text.splitlines()
+    start = 0
+    while start < len(lines):
+        rows = list(_rows_under(lines, start))
+        if rows:
+            header = [word for word, _ in _words(lines[start])]
+            yield "printed table", make_table([header, *rows])
+        start += 1 + len(rows)
+    labelled = [match.groups() for line in lines if (match := LABELLED.fullmatch(line))]
+    if labelled:
+        yield "printed list", make_table([("", "value"), *labelled])
+
+
+def _rows_under(lines: list[str], start: int) -> Iterator[list[str]]:
+    """Yield the lines whose words end where the header's words end."""
+    ends = [end for word, end in _words(lines[start]) if not NUMBER.fullmatch(word)]
+    if not ends or len(ends) < len(_words(lines[start])) / 2:
+        return
+    places = [end for _, end in _words(lines[start])]
+    for line in lines[start + 1 :]:
+        cells = {end: word for word, end in _words(line)}
+        matched = [cells.get(end, "") for end in places]
+        needed = max(min(2, len(places)), len(places) / 2)
+        if sum(cell != "" for cell in matched) < needed:
+            return
+        yield matched
+
+
+def _words(line: str) -> list[tuple[str, int]]:
+    return [(match[0], match.end()) for match in WORD.finditer(line)]

@@ -1,0 +1,231 @@
+"""What a table gives away: small or unrounded counts, records of children, derivable figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.disclosure.release.identifiers import Finding
+from pilot_eval.disclosure.release.kinds import PERSON_FIELDS, Kind, find_kind
+
+PUBLISHED = "published"
+WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
+NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
+DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
+AGGREGATE_CODE = re.compile(r"[EKW](?:92|12|13)\d{6}")
+AGGREGATE_NAME = re.compile(r"\b(England|Total|All|National|Regional|Region|pilots|comparators)\b")
+# Tables of facts about councils hold a few dates; this many rows are records.
+MANY_ROWS = 50
+# Periods begin or end on the same few days of a month; events of children on most.
+FEW_DAYS = 4
+COUNTED = ("children", "councils")
+# Rounded to one decimal, a percentage is within this of the exact one.
+PERCENT_SLACK = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What counts of children must satisfy.
+
+    Attributes
+    ----------
+    threshold : int
+        Counts from 1 to this may not be shown.
+    rounding : int
+        Base of national, regional and group counts; 1 for none.
+    strand : str
+        ``published`` figures were protected at their source and may stand as they are.
+    kinds : mapping of str to kind
+        Columns whose kind the register states.
+    """
+
+    threshold: int
+    rounding: int = 1
+    strand: str = "census"
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+def check_table(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
+    """Look through one table.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame of str
+    where : str
+        Its place in the file; a caption helps to tell what it counts.
+    rules : Rules
+
+    Yields
+    ------
+    (verdict, reason)
+        Reasons name place and column, never a value.
+    """
+    table = table.set_axis([str(name) for name in table.columns], axis=1)
+    table = table.loc[:, ~table.columns.duplicated()]
+    kinds = {name: find_kind(name, rules.kinds) for name in table.columns}
+    yield from _check_records(table, where, kinds)
+    if len(table) >= MANY_ROWS and _must_meet_rules(table, rules).any():
+        yield from _check_anonymous(table, where, kinds, rules)
+    counted = table[_must_meet_rules(table, rules)]
+    if len(counted):
+        yield from _check_counts(counted, where, kinds, rules)
+        yield from _check_derivable(counted, where, rules)
+
+
+def find_smallest(table: pd.DataFrame, rules: Rules) -> float:
+    """Give the smallest count of children above 0 in a table, NaN where it has none.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame of str
+    rules : Rules
+
+    Returns
+    -------
+    float
+    """
+    names = [name for name in table.columns if find_kind(str(name), rules.kinds) == "children"]
+    counts = [count for name in names for count in _counts_in(table[name]).dropna() if count > 0]
+    return min(counts, default=np.nan)
+
+
+def _must_meet_rules(table: pd.DataFrame, rules: Rules) -> pd.Series:
+    """Mark the rows that are not figures published (and protected) by DfE."""
+    if "strand" in table.columns:
+        return table["strand"] != PUBLISHED
+    return pd.Series(rules.strand != PUBLISHED, index=table.index)
+
+
+def _check_records(table: pd.DataFrame, where: str, kinds: Mapping[str, Kind]) -> Iterator[Finding]:
+    filled = (table != "").any()
+    for name, kind in kinds.items():
+        if kind == "record" and filled[name]:
+            yield "fail", f"{where}: column {name} is of a child's record (row-level data)"
+    person = [n for n in kinds if re.sub(r"[^a-z]", "", n.lower()) in PERSON_FIELDS and filled[n]]
+    if len(person) > 1 and "children" not in kinds.values():
+        yield "fail", f"{where}: columns {', '.join(person)} describe persons one by one"
+
+
+def _check_anonymous(
+    table: pd.DataFrame, where: str, kinds: Mapping[str, Kind], rules: Rules
+) -> Iterator[Finding]:
+    """Tell a table of one row a child, without ids or telling names, from an aggregate one.
+
+    Rows of an aggregate table are told apart by their labels and periods, and count something.
+    """
+    if any(kind in COUNTED for kind in kinds.values()):
+        return
+    stated = set(rules.kinds)
+    dated = [n for n in kinds if n not in stated and _holds_events(table[n])]
+    labels = [n for n in kinds if not table[n].astype(str).str.fullmatch(NUMBER).all()]
+    periods = [n for n, kind in kinds.items() if kind in ("periods", "label") or n in stated]
+    keys = list(dict.fromkeys([*labels, *periods]))
+    if len(dated) > 1:
+        yield "fail", f"{where}: columns {', '.join(dated)} are dates of events, one row a record"
+    elif dated:
+        yield "review", f"{where}: column {dated[0]} reads like dates of events of children"
+    elif not keys or table.duplicated(keys, keep=False).mean() > 1 / 2:
+        yield "review", f"{where}: rows have no labels that tell them apart, like records"
+
+
+def _holds_events(column: pd.Series) -> bool:
+    parts = column.astype(str).str.extract(DAY)
+    days = parts[0].fillna(parts[1]).dropna().astype(int)
+    return len(days) > len(column) / 2 and days.nunique() > FEW_DAYS
+
+
+def _check_counts(
+    table: pd.DataFrame, where: str, kinds: Mapping[str, Kind], rules: Rules
+) -> Iterator[Finding]:
+    caption = find_kind(where)
+    about = _row_kinds(table)
+    aggregate = _is_aggregate(table)
+    for name, kind in kinds.items():
+        counts = _counts_in(table[name])
+        if kind == "untyped" and name:
+            yield from _check_untyped(counts, f"{where}: column {name}", caption, about, rules)
+        if kind == "children":
+            yield from _check_children(counts, f"{where}: column {name}", aggregate, rules)
+
+
+def _check_children(
+    counts: pd.Series, where: str, aggregate: pd.Series, rules: Rules
+) -> Iterator[Finding]:
+    if counts.between(1, rules.threshold).any():
+        yield "fail", f"{where} shows counts of children below the threshold"
+    if (counts[aggregate].dropna() % rules.rounding != 0).any():
+        yield "fail", f"{where} shows totals that are not rounded"
+
+
+def _check_untyped(
+    counts: pd.Series, where: str, caption: Kind, about: pd.Series, rules: Rules
+) -> Iterator[Finding]:
+    """Judge numbers under a header that does not tell what they count."""
+    small = counts.between(1, rules.threshold)
+    if not small.any() or caption in ("councils", "periods", "estimate"):
+        return
+    if (about[small] == "children").any():
+        yield "fail", f"{where} shows counts of children below the threshold"
+    elif (about[small] == "untyped").any():
+        yield "review", f"{where} holds small whole numbers; say in the register what they count"
+
+
+def _row_kinds(table: pd.DataFrame) -> pd.Series:
+    """Tell from each row's words (indicator, outcome, measure) what its numbers count."""
+    words = table.map(lambda cell: "" if NUMBER.fullmatch(str(cell).strip()) else str(cell))
+    kinds = words.map(find_kind)
+    first = pd.Series("untyped", index=table.index)
+    for kind in ("periods", "councils", "children", "estimate"):
+        first = first.mask((kinds == kind).any(axis=1), kind)
+    return first
+
+
+def _is_aggregate(table: pd.DataFrame) -> pd.Series:
+    text = table.astype(str)
+    coded = text.apply(lambda column: column.str.fullmatch(AGGREGATE_CODE)).any(axis=1)
+    first = text.iloc[:, 0] if text.shape[1] else pd.Series("", index=table.index)
+    return coded | first.str.contains(AGGREGATE_NAME.pattern.replace("(", "(?:"))
+
+
+def _counts_in(column: pd.Series) -> pd.Series:
+    """Read whole numbers; a column with fractions holds no counts."""
+    text = column.astype(str).str.strip()
+    numeric = text[text.str.fullmatch(NUMBER)]
+    if not numeric.str.fullmatch(WHOLE).all():
+        return pd.Series(np.nan, index=column.index)
+    whole = text.where(text.str.fullmatch(WHOLE)).str.replace(",", "")
+    return pd.to_numeric(whole, errors="coerce")
+
+
+def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
+    """Find a percentage beside its denominator that gives a withheld numerator away."""
+    percents = [name for name in table.columns if name in ("value", "percent", "pct")]
+    if "denominator" not in table.columns or not percents:
+        return
+    base = _counts_in(table["denominator"])
+    top = _counts_in(table.get("numerator", pd.Series("", index=table.index)))
+    for name in percents:
+        percent = pd.to_numeric(table[name].str.replace(",", ""), errors="coerce")
+        low = np.ceil((percent - PERCENT_SLACK) * base / 100)
+        high = np.floor((percent + PERCENT_SLACK) * base / 100)
+        told = (
+            top.isna()
+            & (low == high)
+            & (low.between(1, rules.threshold) | _outside(base, low, rules))
+        )
+        if (told & _is_percent(table)).any():
+            yield "fail", f"{where}: column {name} gives away a small count with its denominator"
+
+
+def _outside(base: pd.Series, inside: pd.Series, rules: Rules) -> pd.Series:
+    return (base - inside).between(1, rules.threshold)
+
+
+def _is_percent(table: pd.DataFrame) -> pd.Series:
+    if "indicator" not in table.columns:
+        return pd.Series(True, index=table.index)
+    return ~table["indicator"].str.contains("rate|median|p25|p75")

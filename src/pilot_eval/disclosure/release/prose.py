@@ -1,0 +1,46 @@
+"""Small counts of children in running text and in labels of drawings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pilot_eval.disclosure.release.findings import PUBLISHED, Rules
+from pilot_eval.disclosure.release.identifiers import Finding
+
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_UNITS = (
+    r"(?:child(?:ren)?|referrals?|(?:initial |core |single )?assessments?|conferences?|"
+    r"(?:child protection )?plans?|boys?|girls?|pupils?|cases|episodes|siblings?)"
+)
+_DIGITS = re.compile(rf"(?<![\w.,:/–-])(\d{{1,2}}) (?:{_UNITS})\b(?! (?:in|of) (?:every|ten))")
+_SPELT = re.compile(rf"\b({'|'.join(_WORDS)}) (?:{_UNITS})\b(?! in\b)", re.IGNORECASE)
+_SIZE = re.compile(r"\b[nN] ?= ?(\d{1,2})(?![\d.,])(?! ?(?:treated|councils|pilots|comparators))")
+
+
+def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
+    """Look for "3 children", "three children" and "n = 3" in a passage.
+
+    Parameters
+    ----------
+    text : str
+    rules : Rules
+
+    Yields
+    ------
+    (verdict, str)
+        Digits fail; words and bare sample sizes go to a person, who can tell figures from speech.
+
+    Examples
+    --------
+    >>> list(find_small_counts("of these, 3 children waited", Rules(threshold=5)))
+    [('fail', 'a count of children below the threshold in the text')]
+    """
+    if rules.strand == PUBLISHED:
+        return
+    if any(1 <= int(number) <= rules.threshold for number in _DIGITS.findall(text)):
+        yield "fail", "a count of children below the threshold in the text"
+    if any(_WORDS.index(word.lower()) < rules.threshold for word in _SPELT.findall(text)):
+        yield "review", "what may be a small count of children, in words"
+    if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
+        yield "review", "a small n; say of what"

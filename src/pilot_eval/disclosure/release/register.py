@@ -1,0 +1,229 @@
+"""The register of outputs: what each file is, of whom, and how it was protected.
+
+``outputs.csv`` lies beside the files it describes. The release check sends every file without an
+entry, or with a gap in it, to a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pandas as pd
+
+from pilot_eval.disclosure.release.kinds import KINDS
+from pilot_eval.errors import DisclosureError, explain
+
+REGISTER = "outputs.csv"
+STRANDS = ("published", "census", "simulated")
+#: Entry fields without which an output goes to a person.
+NEEDED = ("what", "population", "strand", "threshold", "rounding")
+
+#: What a run writes, by name: the first pattern that fits describes the file.
+RUN_FILES: tuple[tuple[str, str], ...] = (
+    ("evidence.csv", "every estimate with its uncertainty, one row a scenario, outcome and method"),
+    ("effects.csv", "each treated council's own effect"),
+    ("dropped.csv", "councils left out of a comparison, and why"),
+    ("manifest.json", "parameters, hashes and versions of the run"),
+    ("index.html", "the report: what was found"),
+    ("*.pdf", "the report on paper"),
+    ("figures/*", "a figure of the report, or the numbers plotted in it"),
+    ("notebooks/*", "an executed notebook"),
+    ("qa_log*", "the quality assurance log"),
+    ("*.xlsx", "workbook of tables"),
+    ("ees/*", "tidy data or their metadata"),
+    ("[0-9]*.html", "a notebook's page of the report"),
+    ("*.html", "a document of the report"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One output of a run.
+
+    Attributes
+    ----------
+    file : str
+        Path below the folder, with forward slashes.
+    what, population : str
+        What is shown, of which children, councils and years.
+    strand : str
+        published, census or simulated.
+    threshold, rounding : str
+        How counts of children were protected; ``none: <why>`` where nothing needed it.
+    underlying : str
+        File with the numbers behind a picture or a page that cannot be read.
+    kinds : str
+        ``column=kind`` pairs, separated by semicolons, where names do not tell.
+    stays : str
+        Why a working file is never released, whatever it holds: ``row-level working file``. Empty
+        for outputs.
+    """
+
+    file: str
+    what: str = ""
+    population: str = ""
+    strand: str = ""
+    threshold: str = ""
+    rounding: str = ""
+    underlying: str = ""
+    kinds: str = ""
+    stays: str = ""
+
+    @property
+    def gaps(self) -> list[str]:
+        """Needed fields that are empty."""
+        return [name for name in NEEDED if not getattr(self, name)]
+
+    def typed(self) -> dict[str, str]:
+        """Read `kinds`."""
+        pairs = [pair.partition("=") for pair in self.kinds.split(";") if pair.strip()]
+        return {name.strip(): kind.strip() for name, _, kind in pairs}
+
+
+def describe_outputs(
+    folder: str | Path,
+    *,
+    strand: str,
+    population: str,
+    threshold: int,
+    rounding: int,
+    extra: Iterable[Entry] = (),
+) -> list[Entry]:
+    """Describe the files of a run's folder by their names.
+
+    Parameters
+    ----------
+    folder : path
+    strand : str
+        published, census or simulated.
+    population : str
+        Of which children, councils and years the figures are.
+    threshold, rounding : int
+        The plan's.
+    extra : iterable of Entry
+        Entries of files that only their writer can describe; they decide.
+
+    Returns
+    -------
+    list of Entry
+        Sorted by file; files that no pattern fits are left out, and so go to a person.
+    """
+    if strand not in STRANDS:
+        raise DisclosureError(explain("strand", f"be one of {STRANDS}", strand, "Correct it."))
+    own = {entry.file: entry for entry in extra}
+    for file in list_outputs(folder):
+        what = next((text for pattern, text in RUN_FILES if fnmatch(file, pattern)), None)
+        if what and file not in own:
+            own[file] = Entry(
+                file=file,
+                what=what,
+                population=population,
+                strand=strand,
+                threshold=str(threshold),
+                rounding=str(rounding),
+                underlying=_find_underlying(Path(folder), file),
+            )
+    return [own[file] for file in sorted(own)]
+
+
+def write_register(folder: str | Path, entries: Iterable[Entry]) -> Path:
+    """Write ``outputs.csv``.
+
+    Parameters
+    ----------
+    folder : path
+    entries : iterable of Entry
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    path = Path(folder) / REGISTER
+    names = [item.name for item in fields(Entry)]
+    frame = pd.DataFrame([asdict(entry) for entry in entries], columns=names)
+    frame.sort_values("file").to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def read_register(folder: str | Path) -> dict[str, Entry]:
+    """Read ``outputs.csv``; a folder without one has no entries.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    dict of str to Entry
+
+    Raises
+    ------
+    DisclosureError
+        For unknown columns, a file named twice, or an unknown strand or kind.
+    """
+    path = Path(folder) / REGISTER
+    if not path.is_file():
+        return {}
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    unknown = set(frame.columns) - {item.name for item in fields(Entry)}
+    if unknown or "file" not in frame.columns or frame["file"].duplicated().any():
+        raise DisclosureError(
+            explain(
+                REGISTER,
+                "have a column `file` naming each file once, and only known columns",
+                sorted(unknown) or "a missing or repeated file",
+                "Mend the register.",
+            )
+        )
+    entries = {row["file"]: Entry(**row) for row in frame.to_dict("records")}
+    for entry in entries.values():
+        _check_entry(entry)
+    return entries
+
+
+def list_outputs(folder: str | Path) -> list[str]:
+    """List the files of a folder, the register left out.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    list of str
+        Paths below the folder, with forward slashes, sorted.
+    """
+    folder = Path(folder)
+    return sorted(_list_files(folder))
+
+
+def _list_files(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if (path.is_file() or path.is_symlink()) and name != REGISTER:
+            yield name
+
+
+def _find_underlying(folder: Path, file: str) -> str:
+    path = Path(file)
+    if path.suffix == ".pdf":
+        return "index.html" if (folder / "index.html").is_file() else ""
+    numbers = path.with_suffix(".csv")
+    is_picture = path.suffix in (".png", ".svg", ".jpg", ".jpeg")
+    return numbers.as_posix() if is_picture and (folder / numbers).is_file() else ""
+
+
+def _check_entry(entry: Entry) -> None:
+    wrong = [kind for kind in entry.typed().values() if kind not in KINDS]
+    if entry.strand not in ("", *STRANDS) or wrong:
+        raise DisclosureError(
+            explain(
+                REGISTER,
+                f"use strands {STRANDS} and kinds {KINDS}",
+                f"another word for {entry.file}",
+                "Correct the entry.",
+            )
+        )

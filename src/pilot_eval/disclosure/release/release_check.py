@@ -1,0 +1,325 @@
+"""The release check: every file of a folder read, and passed, sent to a person or failed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from pilot_eval.disclosure.protect.suppression import check_threshold
+from pilot_eval.disclosure.release.files.content import Content
+from pilot_eval.disclosure.release.files.pages import read_notebook, read_page, read_svg, read_text
+from pilot_eval.disclosure.release.files.pictures import read_pdf, read_picture_file
+from pilot_eval.disclosure.release.files.sheets import read_csv, read_json, read_xlsx
+from pilot_eval.disclosure.release.findings import Rules, check_table, find_smallest
+from pilot_eval.disclosure.release.identifiers import Finding, find_identifiers
+from pilot_eval.disclosure.release.prose import find_small_counts
+from pilot_eval.disclosure.release.register import (
+    NEEDED,
+    REGISTER,
+    Entry,
+    list_outputs,
+    read_register,
+    write_register,
+)
+from pilot_eval.errors import DisclosureError, explain
+
+READERS: Mapping[str, Callable[[Path], Content]] = {
+    ".csv": read_csv,
+    ".json": read_json,
+    ".xlsx": read_xlsx,
+    ".html": read_page,
+    ".htm": read_page,
+    ".ipynb": read_notebook,
+    ".svg": read_svg,
+    ".png": read_picture_file,
+    ".jpg": read_picture_file,
+    ".jpeg": read_picture_file,
+    ".pdf": read_pdf,
+    ".md": read_text,
+    ".txt": read_text,
+    ".toml": read_text,
+    ".log": read_text,
+}
+#: The output-check sheet in a folder of what was released.
+SHEET, SHEET_IS = "release_check.csv", "output-check sheet: what each file is and how it was judged"
+#: Files whose figures are seen, not read: they follow the file with the numbers.
+SEEN = (".png", ".jpg", ".jpeg", ".pdf")
+ORDER = ("pass", "review", "fail")
+_UNREADABLE = (OSError, ValueError, KeyError, SyntaxError, BadZipFile, json.JSONDecodeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    file: str
+    findings: list[Finding]
+    smallest: float
+    entry: Entry
+
+    @property
+    def verdict(self) -> str:
+        return max((verdict for verdict, _ in self.findings), key=ORDER.index, default="pass")
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(dict.fromkeys(reason for _, reason in self.findings))
+
+
+def check_release(
+    folder: str | Path,
+    *,
+    threshold: int,
+    rounding: int = 1,
+    identifiers: Collection[str] = (),
+) -> pd.DataFrame:
+    """Check every file of a folder before it may leave the room.
+
+    Parameters
+    ----------
+    folder : path
+        Files, and ``outputs.csv`` describing them (see `describe_outputs`).
+    threshold : int
+        Counts of children from 1 to this fail.
+    rounding : int
+        National, regional and group counts of children that are no multiple of it fail.
+    identifiers : collection of str, optional
+        Ids of this run's records, looked for in every word of every file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        file, verdict (``pass``, ``review`` or ``fail``) and reason, one row a file. Reasons name
+        place and rule, never a value.
+
+    Raises
+    ------
+    DisclosureError
+        If there is no such folder, or the register cannot be read.
+
+    Notes
+    -----
+    Figures of the strand ``published`` were protected by DfE and may stand as they are; identifiers
+    may not. What pictures and PDF files show is judged by the file with their numbers.
+    """
+    checked = _check_all(Path(folder), threshold, rounding, identifiers)
+    rows = [(item.file, item.verdict, item.reason) for item in checked]
+    return pd.DataFrame(rows, columns=["file", "verdict", "reason"])
+
+
+def describe_release(
+    folder: str | Path,
+    *,
+    threshold: int,
+    rounding: int = 1,
+    identifiers: Collection[str] = (),
+) -> pd.DataFrame:
+    """Write the output-check sheet: for each file what an output checker asks.
+
+    Parameters
+    ----------
+    folder, threshold, rounding, identifiers
+        As for `check_release`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        file, verdict, reason, what, population, strand, smallest_count (of children above 0;
+        ``below threshold`` instead of a value that may not be shown), threshold, rounding,
+        underlying.
+    """
+    checked = _check_all(Path(folder), threshold, rounding, identifiers)
+    rows = [
+        {
+            "file": item.file,
+            "verdict": item.verdict,
+            "reason": item.reason,
+            "what": item.entry.what,
+            "population": item.entry.population,
+            "strand": item.entry.strand,
+            "smallest_count": _word_smallest(item, threshold),
+            "threshold": item.entry.threshold,
+            "rounding": item.entry.rounding,
+            "underlying": item.entry.underlying,
+        }
+        for item in checked
+    ]
+    return pd.DataFrame(rows)
+
+
+def release(
+    folder_from: str | Path,
+    folder_to: str | Path,
+    *,
+    threshold: int,
+    rounding: int = 1,
+    identifiers: Collection[str] = (),
+) -> pd.DataFrame:
+    """Move what passes the release check, with its output-check sheet; leave the rest in place.
+
+    Parameters
+    ----------
+    folder_from, folder_to : path
+        `folder_to` is made if need be; a file that it already holds is never overwritten. What was
+        moved is described there in `SHEET`.
+    threshold, rounding, identifiers
+        As for `check_release`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from `check_release`, with a column moved.
+
+    Raises
+    ------
+    DisclosureError
+        If a file to be moved is already there, before anything is moved.
+    """
+    source, target = Path(folder_from), Path(folder_to)
+    sheet = describe_release(
+        source, threshold=threshold, rounding=rounding, identifiers=identifiers
+    )
+    moved = sheet["verdict"].eq("pass") & ~sheet["file"].isin((REGISTER, SHEET))
+    passed = sheet.loc[moved, "file"].to_list()
+    taken = [file for file in [*passed, SHEET] if (target / file).exists()]
+    if taken or target.resolve().is_relative_to(source.resolve()):
+        raise DisclosureError(
+            explain(
+                "folder_to",
+                "lie outside the checked folder and hold none of its files",
+                f"{len(taken)} files of the same name",
+                "Name a new folder.",
+            )
+        )
+    if passed:
+        _move(source, target, sheet[moved])
+    return sheet[["file", "verdict", "reason"]].assign(moved=moved)
+
+
+def _move(source: Path, target: Path, sheet: pd.DataFrame) -> None:
+    """Move files; each folder keeps a register, the new one of what was moved and of its sheet."""
+    entries = read_register(source)
+    for name in sheet["file"]:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(source / name, target / name)
+    moved = [entries[name] for name in sheet["file"]]
+    sheet.to_csv(target / SHEET, index=False, lineterminator="\n")
+    write_register(target, [*moved, replace(moved[0], file=SHEET, what=SHEET_IS, underlying="")])
+
+
+def _check_all(
+    folder: Path, threshold: int, rounding: int, identifiers: Collection[str]
+) -> list[_Checked]:
+    check_threshold(threshold)
+    if not folder.is_dir():
+        raise DisclosureError(
+            explain("folder", "be a folder that exists", folder.name, "Check the path.")
+        )
+    entries = read_register(folder)
+    checked = {}
+    for file in list_outputs(folder):
+        entry = entries.get(file, Entry(file=file))
+        rules = Rules(
+            threshold=threshold,
+            rounding=rounding,
+            strand=entry.strand or "census",
+            kinds=entry.typed(),
+        )
+        checked[file] = _check_file(folder, entry, rules, identifiers)
+    if (folder / REGISTER).is_file():
+        checked[REGISTER] = _check_register(folder, identifiers)
+    return [_follow_numbers(item, checked) for item in checked.values()]
+
+
+def _check_register(folder: Path, identifiers: Collection[str]) -> _Checked:
+    text = (folder / REGISTER).read_text(encoding="utf-8")
+    return _Checked(
+        file=REGISTER,
+        findings=list(find_identifiers(text, identifiers)),
+        smallest=float("nan"),
+        entry=Entry(file=REGISTER, what="this register", population="none: no figures"),
+    )
+
+
+def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: Collection[str]) -> _Checked:
+    path = folder / entry.file
+    findings: list[Finding] = list(_check_label(entry))
+    findings += find_identifiers(entry.file.replace("_", " "), identifiers)
+    content = Content()
+    if path.is_symlink():
+        findings.append(("fail", "a link to another place, not a file"))
+    elif entry.stays:
+        pass  # its verdict is known, and a working file may be as large as the returns
+    elif path.suffix.lower() not in READERS:
+        findings.append(("review", f"files of type {path.suffix or 'unknown'} are not read"))
+    else:
+        content, trouble = _read(path)
+        findings += trouble + list(_check_content(content, rules, identifiers))
+    smallest = [find_smallest(table, rules) for _, table in content.tables]
+    return _Checked(
+        file=entry.file,
+        findings=findings,
+        smallest=min((s for s in smallest if s == s), default=float("nan")),
+        entry=entry,
+    )
+
+
+def _read(path: Path) -> tuple[Content, list[Finding]]:
+    try:
+        return READERS[path.suffix.lower()](path), []
+    except _UNREADABLE as fault:
+        # The fault's own words may quote the file.
+        return Content(), [("fail", f"cannot be read ({type(fault).__name__})")]
+
+
+def _check_label(entry: Entry) -> Iterator[Finding]:
+    if entry.stays:
+        yield "fail", f"{entry.stays}: stays in the room"
+    if len(entry.gaps) == len(NEEDED):
+        yield "review", f"not labelled: no entry in {REGISTER}"
+    elif entry.gaps:
+        yield "review", f"{REGISTER} gives no {', '.join(entry.gaps)}"
+
+
+def _check_content(
+    content: Content, rules: Rules, identifiers: Collection[str]
+) -> Iterator[Finding]:
+    for where, text in content.texts:
+        for verdict, what in find_identifiers(text, identifiers):
+            yield verdict, f"{where}: {what}"
+        for verdict, what in find_small_counts(text, rules):
+            yield verdict, f"{where}: {what}"
+    for where, table in content.tables:
+        yield from check_table(table, where, rules)
+    for where in content.unread:
+        yield "review", f"{where} could not be read"
+
+
+def _follow_numbers(item: _Checked, checked: Mapping[str, _Checked]) -> _Checked:
+    """Give a picture the verdict of its numbers, and send one without numbers to a person."""
+    if Path(item.file).suffix.lower() not in SEEN:
+        return item
+    numbers = checked.get(item.entry.underlying)
+    extra: list[Finding] = []
+    if numbers is None:
+        extra = [("review", "no file with the numbers it shows")]
+    elif numbers.verdict != "pass":
+        extra = [(numbers.verdict, f"the file with its numbers, {numbers.file}, did not pass")]
+    return _Checked(
+        file=item.file,
+        findings=[*item.findings, *extra],
+        smallest=numbers.smallest if numbers else item.smallest,
+        entry=item.entry,
+    )
+
+
+def _word_smallest(item: _Checked, threshold: int) -> str:
+    if item.smallest != item.smallest:
+        return "none"
+    if item.smallest <= threshold and item.entry.strand != "published":
+        return "below threshold"
+    return f"{item.smallest:.0f}"

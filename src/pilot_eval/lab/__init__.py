@@ -1,0 +1,1 @@
+"""The simulator, the validity studies and what is shown on simulated months."""

@@ -1,0 +1,179 @@
+"""Tables to a panel: the plan's outcomes, one row a council and period."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import pandas as pd
+
+from pilot_eval.errors import DataError, PlanError, explain
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.facts import council_names, load_breaks
+
+CHILDREN_PER_RATE = 10_000
+PROXY_INDICATOR = "cpp_rate"  # its numerator, plans at 31 March, stands in for withheld sizes
+PANEL_COLUMNS = (
+    "outcome",
+    "council_code",
+    "council_name",
+    "period",
+    "value",
+    "value_low",
+    "value_high",
+    "value_status",
+    "numerator",
+    "denominator",
+    "size_proxy",
+    "confidence",
+    "dfe_reference",
+)
+
+
+def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
+    """Build the panel that designs are cut from.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long table of council indicators, as from `load_published`.
+    plan : EvaluationPlan
+        Names the outcomes.
+
+    Returns
+    -------
+    DataFrame
+        One row an outcome, council and period, columns `PANEL_COLUMNS`. `value` is in percent or
+        per 10,000; it is missing where it was not published. `value_low` and `value_high` differ
+        from it only where a small count was suppressed and the denominator is known: then they are
+        the smallest and largest value possible. `size_proxy` is the number of plans at
+        31 March. England and unknown codes are left out.
+
+    Raises
+    ------
+    PlanError
+        If the plan asks for what the table or the reference facts do not hold; all faults listed.
+    DataError
+        If a council has two figures for one year, a figure is infinite, or one rests on no cases.
+
+    Examples
+    --------
+    >>> panel = build_panel(load_published(), load_plan())               # doctest: +SKIP
+    """
+    check_plan(plan, table)
+    _check_figures(table[table["indicator"].isin(list(plan.outcomes))])
+    names = council_names()
+    rows = table[
+        table["indicator"].isin(list(plan.outcomes)) & table["council_code"].isin(list(names))
+    ]
+    panel = rows.rename(columns={"indicator": "outcome", "year_ending": "period"})
+    low, high = _suppression_bounds(panel)
+    panel = panel.assign(
+        council_name=panel["council_code"].map(names), value_low=low, value_high=high
+    )
+    panel = panel.merge(
+        _size_proxy(table), on=["council_code", "period"], validate="m:1", how="left"
+    )
+    return panel.loc[:, list(PANEL_COLUMNS)].sort_values(
+        ["outcome", "council_code", "period"], ignore_index=True
+    )
+
+
+def _check_figures(rows: pd.DataFrame) -> None:
+    twice = rows.duplicated(["indicator", "year_ending", "council_code"])
+    infinite = rows["value"].isin([float("inf"), float("-inf")])
+    empty = rows["value"].notna() & (rows["denominator"] <= 0)
+    for rule, wrong in (
+        ("hold one figure a council and year", twice),
+        ("be finite or missing", infinite),
+        ("rest on cases: a denominator above 0", empty),
+    ):
+        if wrong.any():
+            first = rows[wrong].iloc[0]
+            where = f"{first['indicator']}, {first['council_code']}, {first['year_ending']}"
+            got = f"{int(wrong.sum())} rows that do not, the first {where}"
+            raise DataError(explain("table", rule, got, "Correct or remove those rows."))
+
+
+def check_plan(plan: EvaluationPlan, table: pd.DataFrame) -> None:
+    """Check that councils, outcomes, years and breaks named by the plan exist.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        Long table of council indicators.
+
+    Raises
+    ------
+    PlanError
+        Listing every fault.
+    """
+    faults = [
+        *_unknown_councils(plan),
+        *_unknown("outcome", plan.outcomes, set(table["indicator"])),
+        *_unknown_breaks(plan),
+        *_unknown_years(plan, set(table["year_ending"])),
+    ]
+    if faults:
+        raise PlanError("\n  - ".join(["the plan does not fit the data:", *faults]))
+
+
+def _suppression_bounds(panel: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Smallest and largest value where only the numerator's size is hidden, else the value."""
+    hidden = panel["value"].isna() & (panel["denominator"] > 0)
+    is_percent = panel["outcome"].str.endswith("_pct")
+    scale = is_percent.map({True: 100, False: CHILDREN_PER_RATE}) / panel["denominator"]
+    low, high = (
+        panel["value"].mask(hidden, scale * panel[column])
+        for column in ("numerator_low", "numerator_high")
+    )
+    return low, high
+
+
+def _size_proxy(table: pd.DataFrame) -> pd.DataFrame:
+    rows = table[table["indicator"] == PROXY_INDICATOR]
+    return rows[["council_code", "year_ending", "numerator"]].rename(
+        columns={"year_ending": "period", "numerator": "size_proxy"}
+    )
+
+
+def _unknown_councils(plan: EvaluationPlan) -> list[str]:
+    places = {"drop_councils": plan.drop_councils, "comparators.exclude": plan.comparators.exclude}
+    places |= {"comparators.only": plan.comparators.only}
+    places |= {f"clusters.{name}": members for name, members in plan.clusters.items()}
+    places |= {f"scenarios.{name}": item.councils for name, item in plan.scenarios.items()}
+    known = set(council_names().values())
+    return [
+        fault
+        for place, named in places.items()
+        for fault in _unknown(f"{place}: council", named, known)
+    ]
+
+
+def _unknown_breaks(plan: EvaluationPlan) -> list[str]:
+    known = {record.break_id for record in load_breaks()}
+    return [
+        fault
+        for key, outcome in plan.outcomes.items()
+        for fault in _unknown(f"outcomes.{key}: break", outcome.accepted_breaks, known)
+    ]
+
+
+def _unknown_years(plan: EvaluationPlan, known: set[int]) -> list[str]:
+    return [
+        f"windows.{name}: year {year} is not in the data"
+        for name, window in plan.windows.items()
+        for year in (*window.pre, *window.post)
+        if year not in known
+    ]
+
+
+def _unknown(what: str, named: object, known: set[str]) -> list[str]:
+    faults = []
+    for name in named:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1)
+            faults.append(
+                f"{what} {name!r} is not known" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+    return faults

@@ -1,0 +1,163 @@
+"""Children-in-need tables of 2009-10 and 2010-11: shares in time are printed, no bands."""
+
+from __future__ import annotations
+
+from pilot_eval.published.vintages import SYMBOLS_TO_2013, Vintage, percent, rate
+
+CIN_2010 = Vintage(
+    file="osr28-2010ud.csv",
+    folder="dfe-cin",
+    year_ending=2010,
+    dfe_reference="OSR28/2010",
+    level_column="geog_l",
+    code_column="geog_c",
+    new_code_column=None,
+    national_level="National",
+    council_level="LA",
+    skipped_levels=frozenset(),
+    symbols=SYMBOLS_TO_2013,
+    population_column="Mid2009Pop0-17",
+    figures=(
+        percent(
+            "ia_within_7wd_pct",
+            "IAsWithin7wd0910",
+            "IAs0910",
+            "%IAsWithin7wd0910",
+            "IAsWithin7wd0910DCI",
+        ),
+        # No indicator of its own for 10 days: that of the 7-day figure from the same records.
+        percent(
+            "ia_within_10wd_pct",
+            "IAsWithin10wd0910",
+            "IAs0910",
+            "%IAsWithin10wd0910",
+            "IAsWithin7wd0910DCI",
+        ),
+        percent(
+            "ca_within_35wd_pct",
+            "CAsWithin35wd0910",
+            "CAs0910",
+            "%CAsWithin35wd0910",
+            "CAsWithin35wd0910DCI",
+        ),
+        percent(
+            "icpc_within_15wd_pct",
+            "ICPC15daysofS470910",
+            "ICPCin0910",
+            "%ICPC15daysofS470910",
+            "ICPC15daysofS470910DCI",
+        ),
+        # Children referred more than once in the year: not the later share of referrals.
+        percent(
+            "children_rereferred_pct",
+            "ChildrenReferredIn0910MoreThanOnce",
+            "ChildrenReferredIn0910",
+            "%ChildrenReferredIn0910MoreThanOnce",
+            "ChildrenReferredIn0910MoreThanOnceDCI",
+        ),
+        percent(
+            "repeat_plan_pct",
+            "CPPin0910SecondTime",
+            "CPPIn0910",
+            "%CPPin0910SecondTime",
+            "CPPin0910SecondTimeDCI",
+        ),
+        percent(
+            "plan_ended_2y_pct",
+            "CPPCeased0910Duration2+yrs",
+            "CPPCeased0910",
+            "%CPPCeased0910Duration2+yrs",
+            "CPPCeased0910DurationDCI",
+        ),
+        percent(
+            "plan_reviewed_on_time_pct",
+            "CPPsReviewedinTimescales",
+            "CPPat310310For3+mths",
+            "%CPPsReviewedinTimescales",
+            "CPPReviewedinTimescalesDCI",
+        ),
+        rate("cin_rate", "CINAt310310", "CINRatePer10K", "CINAt310310DCI"),
+        rate("cpp_rate", "CPPAt310310", "CPPAt310310RatePer10k", "CPPAt310310DCI"),
+        rate("s47_rate", "S47in0910", None, "S47in0910DCI"),
+        rate("icpc_rate", "ICPCin0910", None, "ICPCin0910DCI"),
+        rate("referral_rate", "Referrals0910", "Referrals0910Rate"),
+    ),
+)
+
+CIN_2011 = Vintage(
+    file="osr26-2011ud.csv",
+    folder="dfe-cin",
+    year_ending=2011,
+    dfe_reference="OSR26/2011",
+    level_column="geog_l",
+    code_column="geog_c",
+    new_code_column=None,
+    national_level="National",
+    council_level="LA",
+    skipped_levels=frozenset(),
+    symbols=SYMBOLS_TO_2013,
+    population_column="Mid2010Pop0-17",
+    figures=(
+        percent(
+            "ia_within_7wd_pct",
+            "IAsWithin7wd1011",
+            "IAs1011",
+            "%IAsWithin7wd1011",
+            "IAsWithin7wd1011DCI",
+        ),
+        percent(
+            "ia_within_10wd_pct",
+            "IAsWithin10wd1011",
+            "IAs1011",
+            "%IAsWithin10wd1011",
+            "IAsWithin7wd1011DCI",
+        ),
+        percent(
+            "ca_within_35wd_pct",
+            "CAsWithin35wd1011",
+            "CAs1011",
+            "%CAsWithin35wd1011",
+            "CAsWithin35wd1011DCI",
+        ),
+        percent(
+            "icpc_within_15wd_pct",
+            "ICPC15daysofS471011",
+            "ICPCin1011",
+            "%ICPC15daysofS471011",
+            "ICPCin1011DCI",
+        ),
+        percent(
+            "rereferral_12m_pct",
+            "ReferralsWithin12mths1011",
+            "Referrals1011",
+            "%ReferralsWithin12mths1011",
+            "Referrals1011DCI",
+        ),
+        percent(
+            "repeat_plan_pct",
+            "CPPin1011SecondTime",
+            "CPPIn1011",
+            "%CPPin1011SecondTime",
+            "CPPin1011SecondTimeDCI",
+        ),
+        percent(
+            "plan_ended_2y_pct",
+            "CPPCeased1011Duration2+yrs",
+            "CPPCeased1011",
+            "%CPPCeased1011Duration2+yrs",
+            "CPPCeased1011DurationDCI",
+        ),
+        percent(
+            "plan_reviewed_on_time_pct",
+            "CPPsReviewedinTimescales",
+            "CPPat310311For3+mths",
+            "%CPPsReviewedinTimescales",
+            "CPPReviewedinTimescalesDCI",
+        ),
+        rate("cin_rate", "CINAt310311", "CINRatePer10K", "CINAt310311DCI"),
+        rate("cpp_rate", "CPPAt310311", "CPPAt310311RatePer10k", "CPPAt310311DCI"),
+        rate("s47_rate", "S47in1011", None, "S47in1011DCI"),
+        rate("icpc_rate", "ICPCin1011", None, "ICPCin1011DCI"),
+        rate("referral_rate", "Referrals1011", "Referrals1011Rate", "Referrals1011DCI"),
+    ),
+)

@@ -1,0 +1,256 @@
+"""Read returns kept as folders: one CSV or Parquet file a module, linked by columns.
+
+A folder holds one return, or several that the columns LEA and Year tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pilot_eval.records import csv_reader, parquet_reader
+from pilot_eval.records.mapping import FieldMapping
+from pilot_eval.records.names import (
+    CHILD_LINK,
+    COUNCIL_COLUMN,
+    HEADER,
+    HEADER_PARTS,
+    PLAN_LINK,
+    REFERRAL_LINK,
+    YEAR_COLUMN,
+    Layout,
+    Module,
+)
+from pilot_eval.records.returns import (
+    MAX_TEXT,
+    RawReturn,
+    ReturnHeader,
+    find_too_long,
+    layout_of,
+    read_header,
+    refusal,
+)
+
+READERS: dict[str, tuple[str, Callable[[Path, set[str]], pa.Table]]] = {
+    "csv": (csv_reader.SUFFIX, csv_reader.read_module),
+    "parquet": (parquet_reader.SUFFIX, parquet_reader.read_module),
+}
+_RETURN_KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
+# What joins the parts of a link; no identifier holds it.
+_JOINT = "\x1f"
+_OWN_LINK = {"referrals": REFERRAL_LINK, "plans": PLAN_LINK}
+
+
+def read_folder(
+    folder: Path,
+    form: str,
+    *,
+    mapping: FieldMapping | None = None,
+    root: Path | None = None,
+) -> Iterator[RawReturn]:
+    """Read the returns of one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds `Header` and the modules, as CSV or Parquet.
+    form : {"csv", "parquet"}
+    mapping : FieldMapping, optional
+        For two-stage returns.
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Yields
+    ------
+    RawReturn
+        One for each row of `Header`.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be trusted, a linking column is missing, or records belong to a return
+        that is not in `Header`.
+    """
+    suffix, read = READERS[form]
+    heads = _headers(folder / f"{HEADER}{suffix}", read, root)
+    layouts = [layout_of(folder, header, mapping) for _, header in heads]
+    files: dict[str, list[pa.Table]] = {}
+    for layout in layouts:
+        for key, module in layout.items():
+            if module.element not in files:
+                path = folder / f"{module.element}{suffix}"
+                returns = [place for place, _ in heads]
+                files[module.element] = _read_file(
+                    path, read, module, _needed(key, module), returns
+                )
+    for number, ((_, header), layout) in enumerate(zip(heads, layouts, strict=True)):
+        parts = {key: files[module.element][number] for key, module in layout.items()}
+        modules = _linked(folder, layout, parts)
+        yield RawReturn(header=header, layout=layout, modules=modules, faults=[])
+
+
+def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) -> list[ReturnHeader]:
+    """Read the headers of a folder's returns.
+
+    Parameters
+    ----------
+    folder : Path
+    form : {"csv", "parquet"}
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Returns
+    -------
+    list of ReturnHeader
+        One for each row of `Header`.
+
+    Raises
+    ------
+    DataError
+        If `Header` cannot be trusted.
+    """
+    suffix, read = READERS[form]
+    return [header for _, header in _headers(folder / f"{HEADER}{suffix}", read, root)]
+
+
+def _headers(
+    path: Path, read: Callable[[Path, set[str]], pa.Table], root: Path | None
+) -> list[tuple[tuple[str, str], ReturnHeader]]:
+    """Read the headers of a folder, each with the LEA and Year that name its records."""
+    fields = {field for part in HEADER_PARTS.values() for field in part}
+    table = read(path, fields)
+    rows = pa.table({name: table[name].cast(pa.string()) for name in table.column_names})
+    heads = []
+    for number, row in enumerate(rows.to_pylist(), start=2):
+        header = replace(read_header(path, number, row, root), file=path.parent.name)
+        heads.append((tuple((row[name] or "").strip() for name in _RETURN_KEY), header))
+    if not heads or len({key for key, _ in heads}) < len(heads):
+        rule = "have one row for each return"
+        raise refusal(path, None, rule, "none, or one twice", "Correct the header.")
+    return heads
+
+
+def _read_file(
+    path: Path,
+    read: Callable[[Path, set[str]], pa.Table],
+    module: Module,
+    needed: tuple[str, ...],
+    returns: list[tuple[str, str]],
+) -> list[pa.Table]:
+    """Read the file of a module and split it by return; a file that is missing is empty."""
+    if not path.is_file():
+        names = sorted({*needed, *module.fields})
+        empty = pa.table({name: pa.array([], pa.string()) for name in names})
+        return [_with_rows(empty)] * len(returns)
+    wanted = {CHILD_LINK, REFERRAL_LINK, PLAN_LINK, *_RETURN_KEY, *module.fields}
+    table = _with_rows(read(path, wanted))
+    missing = [name for name in needed if name not in table.column_names]
+    if missing:
+        rule = f"have the linking column {missing[0]}"
+        raise refusal(path, 1, rule, "none", "See docs/census-format.md.")
+    row = find_too_long(table)
+    if row is not None:
+        rule = f"hold fields of at most {MAX_TEXT} characters"
+        raise refusal(path, row + 2, rule, "a longer one", "Correct the row.")
+    return _split(path, table, returns)
+
+
+def _with_rows(table: pa.Table) -> pa.Table:
+    """Add the number of each row, from 1."""
+    return table.append_column("source_row", pa.array(np.arange(1, table.num_rows + 1)))
+
+
+def _needed(key: str, module: Module) -> tuple[str, ...]:
+    """List the columns that link the records of a module, up and down."""
+    own = (_OWN_LINK[key],) if key in _OWN_LINK else ()
+    return (CHILD_LINK, *_links(module), *own)
+
+
+def _links(module: Module) -> tuple[str, ...]:
+    """List the columns, beside the child's, that link a module to its parent and its parts."""
+    if module.parent == "plans":
+        return (REFERRAL_LINK, PLAN_LINK)
+    return (REFERRAL_LINK,) if module.parent == "referrals" else ()
+
+
+def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[pa.Table]:
+    """Split the rows of a file by the return they belong to."""
+    if any(name not in table.column_names for name in _RETURN_KEY):
+        if len(returns) == 1:
+            return [table]
+        rule = f"have the columns {' and '.join(_RETURN_KEY)}, as its folder holds several returns"
+        raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder a return.")
+    known = pa.array([_JOINT.join(key) for key in returns], pa.large_string())
+    number = _find(known, _key(table, _RETURN_KEY))
+    if (number < 0).any():
+        line = int(np.flatnonzero(number < 0)[0]) + 2
+        rule = f"belong to a return that is in {HEADER}"
+        raise refusal(path, line, rule, "a row that does not", "Correct LEA or Year.")
+    if len(returns) == 1:
+        return [table]
+    order = np.argsort(number, kind="stable")
+    sizes = np.bincount(number, minlength=len(returns))
+    starts = np.cumsum(sizes) - sizes
+    ordered = table.take(pa.array(order))
+    return [ordered.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
+
+
+def _key(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
+    """Join linking columns into one text a row."""
+    parts = [
+        pc.fill_null(pc.utf8_trim_whitespace(_text(table[name])), "").cast(pa.large_string())
+        for name in names
+    ]
+    return pc.binary_join_element_wise(*parts, pa.scalar(_JOINT, pa.large_string()))
+
+
+def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return column.cast(pa.string())
+
+
+def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """Rename the columns of each module and point each record at the one that holds it."""
+    modules, keys = {}, {}
+    for name, column in (("children", "identifiers"), ("characteristics", "characteristics")):
+        keys[name] = _key(parts[column], (CHILD_LINK,))
+    for name, links in (("referrals", (REFERRAL_LINK,)), ("plans", (REFERRAL_LINK, PLAN_LINK))):
+        keys[name] = _key(parts[name], (CHILD_LINK, *links))
+    for key, module in layout.items():
+        parent = module.parent or "children"
+        names = (CHILD_LINK, *_links(module))
+        above = _find(keys[parent], _key(parts[key], names))
+        if key == "identifiers":
+            above = np.arange(len(above))
+        modules[key] = _renamed(parts[key], module, above)
+    modules["children"] = modules["identifiers"].select(["above", "source_row"])
+    return modules
+
+
+def _find(known: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Find the first record with each key, or -1."""
+    if isinstance(known, pa.ChunkedArray):
+        known = known.combine_chunks()
+    found = pc.fill_null(pc.index_in(wanted, value_set=known), -1)
+    return found.to_numpy().astype("int64")
+
+
+def _renamed(part: pa.Table, module: Module, above: NDArray[np.int64]) -> pa.Table:
+    columns = {
+        "above": pa.array(above.astype("int64")),
+        "source_row": part["source_row"],
+        "child_id": part[CHILD_LINK],
+    }
+    for tag, column in module.fields.items():
+        if tag in part.column_names:
+            columns[column] = part[tag]
+        elif column not in columns:
+            columns[column] = pa.nulls(part.num_rows, pa.string())
+    return pa.table(columns)

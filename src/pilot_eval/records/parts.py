@@ -1,0 +1,154 @@
+"""Which councils' returns are where: whole councils as parts that can be read apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from pilot_eval.errors import DataError, explain
+from pilot_eval.records.read import Format, ReturnFile, find_returns
+from pilot_eval.records.returns import ReturnHeader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CouncilReturns:
+    """Every return of one council, or of councils that share a folder.
+
+    Attributes
+    ----------
+    places : tuple of ReturnFile
+    headers : tuple of ReturnHeader
+        One a return.
+    """
+
+    places: tuple[ReturnFile, ...]
+    headers: tuple[ReturnHeader, ...]
+
+    @property
+    def councils(self) -> tuple[str, ...]:
+        """Council codes, sorted."""
+        return tuple(sorted({header.council_code for header in self.headers}))
+
+
+def list_parts(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    format: Format | None = None,
+    root: Path | None = None,
+) -> list[CouncilReturns]:
+    """Read the headers of returns and group them so that no council is in two parts.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        As in `read_census`.
+    format : {"xml", "csv", "parquet"}, optional
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Returns
+    -------
+    list of CouncilReturns
+        Sorted by council.
+
+    Raises
+    ------
+    DataError
+        If nothing is found, a header cannot be trusted, or real and simulated returns are mixed.
+
+    Examples
+    --------
+    >>> [part.councils for part in list_parts("returns")]                   # doctest: +SKIP
+    [('E06000001',), ('E06000002',)]
+    """
+    groups: list[CouncilReturns] = []
+    for place in find_returns(paths, format=format):
+        part = CouncilReturns(places=(place,), headers=tuple(read_headers(place, root)))
+        shared = [group for group in groups if set(group.councils) & set(part.councils)]
+        groups = [group for group in groups if group not in shared]
+        groups.append(_merge([*shared, part]))
+    if len({header.simulated for group in groups for header in group.headers}) > 1:
+        action = "Give them in runs of their own."
+        raise DataError(
+            explain("returns", "be all real or all simulated", "a mixture of both", action)
+        )
+    return sorted(groups, key=lambda group: group.councils)
+
+
+def read_headers(place: ReturnFile, root: Path | None = None) -> list[ReturnHeader]:
+    """Read who sent the return, or the returns, at one place, and for which year.
+
+    Parameters
+    ----------
+    place : ReturnFile
+    root : Path, optional
+
+    Returns
+    -------
+    list of ReturnHeader
+    """
+    if place.form == "xml":
+        from pilot_eval.records.xml_reader import read_xml_header
+
+        return [read_xml_header(place.path, root=root)]
+    from pilot_eval.records.folder_reader import read_folder_headers
+
+    return read_folder_headers(place.path, place.form, root=root)
+
+
+def build_coverage(parts: Sequence[CouncilReturns]) -> pd.DataFrame:
+    """List the days that the returns cover.
+
+    Parameters
+    ----------
+    parts : sequence of CouncilReturns
+
+    Returns
+    -------
+    DataFrame
+        council_code, first_day, last_day: one row a return.
+    """
+    rows = [
+        (header.council_code, date(header.year - 1, 4, 1), date(header.year, 3, 31))
+        for part in parts
+        for header in part.headers
+    ]
+    return pd.DataFrame(rows, columns=["council_code", "first_day", "last_day"])
+
+
+def find_missing_returns(coverage: pd.DataFrame) -> dict[str, str]:
+    """Find councils without a return for a year that other councils have one for.
+
+    Their cases of that year are known only as far as they were still open later, so that no delay
+    and no rate can be computed.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        As from `build_coverage`.
+
+    Returns
+    -------
+    dict of str to str
+        Council code -> what is missing.
+    """
+    years = pd.DatetimeIndex(coverage["last_day"]).year
+    wanted = range(years.min(), years.max() + 1)
+    held = pd.Series(years, index=coverage["council_code"]).groupby(level=0).agg(set)
+    gaps = {code: [year for year in wanted if year not in own] for code, own in held.items()}
+    return {
+        code: f"no return for the year ending March {', '.join(map(str, missing))}"
+        for code, missing in gaps.items()
+        if missing
+    }
+
+
+def _merge(groups: Sequence[CouncilReturns]) -> CouncilReturns:
+    return CouncilReturns(
+        places=tuple(place for group in groups for place in group.places),
+        headers=tuple(header for group in groups for header in group.headers),
+    )

@@ -1,0 +1,184 @@
+"""Read children-in-need returns: XML files, CSV folders, Parquet folders, many at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from pilot_eval.errors import DataError, ParameterError, explain
+from pilot_eval.records.mapping import FieldMapping, read_mapping
+from pilot_eval.records.names import HEADER
+from pilot_eval.records.returns import RawReturn
+from pilot_eval.records.schema import CensusTables, concat_tables
+
+Format = Literal["xml", "csv", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_XML_SUFFIX = ".xml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnFile:
+    """A place where a return, or several, can be read: an XML file or a folder of modules."""
+
+    path: Path
+    form: Format
+
+
+def read_census(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    mapping: FieldMapping | str | Path | None = None,
+    format: Format | None = None,
+    root: str | Path | None = None,
+) -> CensusTables:
+    """Read children-in-need returns of any number of councils and years.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+        XML files, folders of modules, or folders that hold such files and folders at any depth.
+    mapping : FieldMapping or path of a TOML file, optional
+        Names of the two-stage return; needed for years ending before 2014.
+    format : {"xml", "csv", "parquet"}, optional
+        Read only returns of this format.
+    root : path, optional
+        Project root, for the list of councils; found from the current folder by default.
+
+    Returns
+    -------
+    CensusTables
+        Rows in the order of the paths; every table also has `census_year` (year ending 31 March),
+        `source_file` and `source_row`. `issues` holds what has no value of its kind. A record that
+        is in the returns of several years is there as often: `validate_census` keeps the latest.
+
+    Raises
+    ------
+    DataError
+        If nothing is found, a return cannot be trusted, the same return comes twice, or real and
+        simulated returns are mixed. Names file and line, never a value.
+
+    Examples
+    --------
+    >>> tables = read_census("returns/2014")  # doctest: +SKIP
+    >>> len(tables.referrals)  # doctest: +SKIP
+    4120
+    """
+    # Imported here: typing needs pyarrow, which the command line must not load.
+    from pilot_eval.records.typed import type_return
+
+    if not isinstance(mapping, FieldMapping) and mapping is not None:
+        mapping = read_mapping(mapping)
+    root = None if root is None else Path(root)
+    parts, seen = [], set()
+    next_id: dict[str, int] = defaultdict(lambda: 1)
+    for place in find_returns(paths, format=format):
+        for raw in read_return(place, mapping=mapping, root=root):
+            code = raw.header.council_code
+            _refuse_twice(seen, raw)
+            parts.append(type_return(raw, first_referral_id=next_id[code]))
+            next_id[code] += len(parts[-1].referrals)
+    return concat_tables(parts, source=_describe(seen))
+
+
+def find_returns(
+    paths: str | Path | Iterable[str | Path], *, format: Format | None = None
+) -> list[ReturnFile]:
+    """Find the returns at and below some paths, without reading them.
+
+    Parameters
+    ----------
+    paths : path or iterable of paths
+    format : {"xml", "csv", "parquet"}, optional
+
+    Returns
+    -------
+    list of ReturnFile
+        Sorted within each path.
+
+    Raises
+    ------
+    DataError
+        If a path does not exist or nothing is found.
+    ParameterError
+        If there is no such format.
+    """
+    if format is not None and format not in FORMATS:
+        rule = f"be one of {', '.join(FORMATS)}"
+        raise ParameterError(explain("format", rule, format, "Leave it out to read every format."))
+    found = [place for path in _listed(paths) for place in _places(path)]
+    kept = [place for place in found if format in (None, place.form)]
+    if not kept:
+        rule = f"hold XML returns, or folders with {HEADER}.csv or {HEADER}.parquet"
+        raise DataError(explain("paths", rule, "none", "See docs/census-format.md."))
+    return kept
+
+
+def read_return(
+    place: ReturnFile, *, mapping: FieldMapping | None = None, root: Path | None = None
+) -> Iterator[RawReturn]:
+    """Read the return, or the returns, at one place as text columns.
+
+    Parameters
+    ----------
+    place : ReturnFile
+    mapping : FieldMapping, optional
+    root : Path, optional
+
+    Yields
+    ------
+    RawReturn
+    """
+    if place.form == "xml":
+        from pilot_eval.records.xml_reader import read_xml
+
+        yield read_xml(place.path, mapping=mapping, root=root)
+    else:
+        from pilot_eval.records.folder_reader import read_folder
+
+        yield from read_folder(place.path, place.form, mapping=mapping, root=root)
+
+
+def _listed(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    listed = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    for path in listed:
+        if not path.exists():
+            raise DataError(explain(path.name, "exist", "no such path", "Correct the path."))
+    return listed
+
+
+def _places(path: Path) -> list[ReturnFile]:
+    """List the returns at a path, or below it."""
+    if path.is_file():
+        return [ReturnFile(path=path, form="xml")]
+    forms = [form for form in FORMATS[1:] if (path / f"{HEADER}.{form}").is_file()]
+    if len(forms) > 1:
+        rule = "hold its modules in one format"
+        raise DataError(explain(path.name, rule, "two", "Keep one folder a format."))
+    if forms:
+        return [ReturnFile(path=path, form=forms[0])]
+    inner = sorted(part for part in path.iterdir() if part.is_dir() or _is_xml(part))
+    return [place for part in inner for place in _places(part)]
+
+
+def _is_xml(path: Path) -> bool:
+    return path.suffix.lower() == _XML_SUFFIX
+
+
+def _refuse_twice(seen: set[tuple[str, int]], raw: RawReturn) -> None:
+    """Remember a return; the same council and year may not come again."""
+    key = (raw.header.council_code, raw.header.year)
+    if key in seen:
+        rule = "be the only return of its council and year"
+        got = f"a second of {key[0]}, {key[1]}"
+        raise DataError(explain(raw.header.file, rule, got, "Keep the last one sent."))
+    seen.add(key)
+
+
+def _describe(seen: set[tuple[str, int]]) -> str:
+    councils = {code for code, _ in seen}
+    years = sorted({year for _, year in seen})
+    span = str(years[0]) if len(years) == 1 else f"{years[0]} to {years[-1]}"
+    return f"{len(seen)} returns of {len(councils)} councils, years ending 31 March {span}"
