@@ -293,6 +293,7 @@ OTHERWISE = {
     "combine_clusters": "takes checked units: test_did.py",
     "fill_worst_case": "takes a checked design: test_did.py",
     "did.estimate_twfe": "linearmodels' own coefficient, to compare with",
+    "robust_batch": "many rows at once: test_robust_batch.py",
     "romano_wolf": "takes statistics: test_inference_suite.py",
     "benjamini_hochberg": "takes p-values: test_inference_suite.py",
     "calibrate_cusum": "takes no councils",

@@ -8,13 +8,14 @@ from pilot_eval.inference.power import minimum_detectable_effect
 from pilot_eval.inference.randomisation import randomisation_test
 from pilot_eval.inference.resampling import resampling_test, variance_points
 from pilot_eval.inference.result import InferenceResult
-from pilot_eval.inference.robust import robust_test
+from pilot_eval.inference.robust import RobustBatch, robust_batch, robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
 from pilot_eval.inference.staggered import path_contributions, staggered_test
 from pilot_eval.inference.wild_bootstrap import wild_bootstrap_test
 
 __all__ = [
     "InferenceResult",
+    "RobustBatch",
     "adaptive_test",
     "benjamini_hochberg",
     "collapse_panel",
@@ -26,6 +27,7 @@ __all__ = [
     "path_contributions",
     "randomisation_test",
     "resampling_test",
+    "robust_batch",
     "robust_test",
     "romano_wolf",
     "size_adjusted_test",

@@ -82,6 +82,48 @@ def check_changes(
     )
 
 
+def check_batch(
+    changes: object, treated: object, cases: object, period_factor: object, *, alpha: float
+) -> tuple[np.ndarray, ...]:
+    """Check many vectors of changes that share their treated councils.
+
+    Parameters
+    ----------
+    changes : array-like of shape (F, n)
+    treated : array-like of shape (n,)
+    cases, period_factor : array-like of shape (n,) or (F, n), or None
+    alpha : float
+
+    Returns
+    -------
+    changes, treated, cases, period_factor : arrays of shapes (F, n), (n,), (F, n), (F, n)
+
+    Raises
+    ------
+    InferenceError
+        As `check_changes`, of any row.
+    """
+    check_alpha(alpha)
+    columns = {"changes": changes, "cases": cases, "period_factor": period_factor}
+    check_index({name: getattr(part, "T", part) for name, part in columns.items()})
+    check_index({"changes": getattr(changes, "T", changes), "treated": treated})
+    values = np.array(changes, dtype=float)
+    if values.ndim != 2 or not values.size:
+        got = f"shape {values.shape}"
+        raise InferenceError(explain("changes", "be a table", got, "Give one row a filling."))
+    size = values.shape[1]
+    positive = []
+    for name, given in (("cases", cases), ("period_factor", period_factor)):
+        array = np.ones(size) if given is None else np.asarray(given, dtype=float)
+        if array.shape not in ((size,), values.shape):
+            got = f"shape {array.shape} for changes of shape {values.shape}"
+            raise InferenceError(explain(name, "fit the changes", got, "Align the arrays."))
+        _positive(name, array.ravel(), array.size)
+        positive.append(np.broadcast_to(array, values.shape))
+    finite_vector("changes", values.ravel())
+    return values, _yes_no("treated", treated, size), positive[0], positive[1]
+
+
 def check_alpha(alpha: float) -> None:
     """Refuse a level that is not strictly between 0 and 1."""
     if not (isinstance(alpha, (int, float)) and 0 < alpha < 1):

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import Assignments, draw_assignments
+from pilot_eval.inference.breakpoints import find_end, reach_quartics
 from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
-from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.set_statistics import (
+    TIE,
     count_at_least,
     mean_difference,
     sum_sets,
     welch_t,
 )
 
+Coefficients = tuple[np.ndarray, ...]
 Statistic = Literal["t", "difference"]
 MIN_COMPARATORS = 2
-BLOCK = 32_768
+BLOCK = 131_072
 """Statistics worked on at a time: few enough to stay in a processor's cache."""
 
 
@@ -49,13 +52,12 @@ class ShiftedSets:
     def p_value(self, tau: np.ndarray | float = 0.0) -> np.ndarray:
         """Compute the p-value of each outcome for its hypothesised effect, shape (outcomes,)."""
         z = self.z - np.reshape(tau, (-1, 1)) * self.w
-        block = max(1, BLOCK // len(self.assignments.members))
-        parts = [z[start : start + block] for start in range(0, len(z), block)]
         reached = [
             count_at_least(
-                self.compute(part, self.assignments.members), self.compute(part, self.actual)[:, 0]
+                self.compute(z[rows], self.assignments.members),
+                self.compute(z[rows], self.actual)[:, 0],
             )
-            for part in parts
+            for rows in self._blocks()
         ]
         return self.assignments.p_value(np.concatenate(reached))
 
@@ -97,33 +99,54 @@ class ShiftedSets:
         low, high : array of shape (outcomes,)
             Infinite where no effect in that direction is rejected.
         """
-        null, actual = self._moments(self.assignments.members), self._moments(self.actual)
+        centre = self.centre()
+        centred = replace(self, z=self.z - centre[:, None] * self.w)
+        ends = [centred._ends(rows, alpha, scale[rows]) for rows in self._blocks()]
+        low, high = np.concatenate(ends, axis=1)
+        return centre + low, centre + high
 
-        def p_value(tau: np.ndarray) -> np.ndarray:
-            return self.assignments.p_value(
-                count_at_least(self._shift(null, tau), self._shift(actual, tau)[:, 0])
-            )
+    def _blocks(self) -> list[slice]:
+        """Cut the outcomes into blocks that stay in a processor's cache."""
+        size = max(1, BLOCK // len(self.assignments.members))
+        return [slice(start, start + size) for start in range(0, len(self.z), size)]
 
-        return invert_test(p_value, self.centre(), scale, alpha)
+    def _ends(self, rows: slice, alpha: float, scale: np.ndarray) -> np.ndarray:
+        """Find the distances from centred outcomes to both ends, shape (2, outcomes)."""
+        block = replace(self, z=self.z[rows], w=self.w[rows])
+        difference, spread = block._polynomials(self.assignments.members)
+        own_difference, own_spread = block._polynomials(self.actual)
+        quartic = reach_quartics(difference, spread, own_difference[1] * (1 - TIE), own_spread)
 
-    def _moments(self, members: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Sum z, w, z^2, zw and w^2 over sets: the statistic at any tau follows from them."""
-        z, w = self.z, self.w
-        return tuple(sum_sets(part, members) for part in (z, w, z * z, z * w, w * w))
+        def kept(count: np.ndarray) -> np.ndarray:
+            return self.assignments.p_value(count) > alpha
 
-    def _shift(self, moments: tuple[np.ndarray, ...], tau: np.ndarray) -> np.ndarray:
-        """Compute the statistic of sets at tau, shape (outcomes, sets)."""
-        z, w, t = self.z, self.w, tau[:, None]
-        all_z, all_w = z.sum(1, keepdims=True), w.sum(1, keepdims=True)
-        shifted = z - t * w
-        one, two, zz, zw, ww = moments
-        return self._statistic(
-            one - t * two,
-            zz - 2 * t * zw + t**2 * ww,
-            all_z - t * all_w,
-            (shifted**2).sum(1, keepdims=True),
-            self.actual.shape[1],
-        )
+        return np.array([find_end(quartic, kept, step) for step in (-scale, scale)])
+
+    def _polynomials(self, members: np.ndarray) -> tuple[Coefficients, Coefficients]:
+        """Write the statistic's numerator and squared denominator as polynomials of tau.
+
+        Returns
+        -------
+        difference : tuple of two arrays of shape (outcomes, sets)
+            Constant and slope.
+        spread : tuple of three arrays broadcastable to them
+            Constant, slope and coefficient of the square.
+        """
+        k, n = self._size()
+        rest = n - k
+        touched = np.flatnonzero(np.isin(members, self.actual).any(1))
+        parts = (self.z, -self.w)
+        inside = (sum_sets(self.z, members), _sum_some(-self.w, members, touched))
+        outside = _others(parts, inside)
+        difference = (inside[0] / k - outside[0] / rest, inside[1] / k - outside[1] / rest)
+        if self.statistic == "difference":
+            return difference, (np.ones(1), np.zeros(1), np.zeros(1))
+        squares = _square(*parts)
+        sums = [sum_sets(squares[0], members)]
+        sums += [_sum_some(part, members, touched) for part in squares[1:]]
+        spread = _variance_of_mean(sums, inside, k)
+        rest_spread = _variance_of_mean(_others(squares, sums), outside, rest)
+        return difference, tuple(map(np.add, spread, rest_spread))
 
     def _size(self) -> tuple[int, int]:
         return self.actual.shape[1], self.z.shape[1]
@@ -258,6 +281,34 @@ def shifted_sets(
         assignments=assignments,
         statistic=statistic,
     )
+
+
+def _square(constant: np.ndarray, slope: np.ndarray) -> Coefficients:
+    return constant * constant, 2 * constant * slope, slope * slope
+
+
+def _others(values: Coefficients, sums: Iterable[np.ndarray]) -> Coefficients:
+    """Sum over the councils outside each set."""
+    return tuple(
+        value.sum(1, keepdims=True) - part for value, part in zip(values, sums, strict=True)
+    )
+
+
+def _variance_of_mean(
+    squares: Iterable[np.ndarray], sums: Coefficients, count: int
+) -> Coefficients:
+    """Write the variance of a mean of `count` values as a polynomial, from its sums."""
+    scale = 1 / (count * (count - 1))
+    return tuple(
+        (one - two / count) * scale for one, two in zip(squares, _square(*sums), strict=True)
+    )
+
+
+def _sum_some(values: np.ndarray, members: np.ndarray, touched: np.ndarray) -> np.ndarray:
+    """Sum over sets of which only the touched ones have a member that is not 0."""
+    sums = np.zeros((len(values), len(members)))
+    sums[:, touched] = sum_sets(values, members[touched])
+    return sums
 
 
 def difference_of_means(data: Changes) -> float:
