@@ -14,6 +14,7 @@ from pilot_eval.plan import EvaluationPlan, Window
 from pilot_eval.reference.facts import council_names, load_breaks
 
 _FIGURE_COLUMNS = ("value", "value_low", "value_high")
+_SIZE_COLUMNS = ("denominator", "size_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +109,13 @@ def build_design(
     _require_pre_period(outcome, window)
     breaks = crossed_breaks(plan, outcome)
     rows = panel[panel["outcome"] == outcome]
-    figures, low, high = (_wide(rows, name, window) for name in _FIGURE_COLUMNS)
+    wide = _wide(rows, window)
+    figures, low, high = (wide[name] for name in _FIGURE_COLUMNS)
     everyone = treated_codes(plan, scenario)
     pool = comparator_codes(plan, everyone, figures, window.pre)
     treated, comparators = (_usable(figures, codes, window) for codes in (everyone, pool))
     bounded = [_usable(low, codes, window) for codes in (everyone, pool)]
-    cases, basis = _cases(rows, window, (*treated, *comparators), (*bounded[0], *bounded[1]))
+    cases, basis = _cases(wide, (*treated, *comparators), (*bounded[0], *bounded[1]))
     return Design(
         scenario=scenario,
         outcome=outcome,
@@ -129,10 +131,8 @@ def build_design(
         high=high,
         cases=cases,
         cases_basis=basis,
-        dropped=tuple(
-            _explain_drop(rows, code, "treated" if code in everyone else "comparator", window)
-            for code in (*everyone, *pool)
-            if code not in treated and code not in comparators
+        dropped=_explain_drops(
+            rows, window, [everyone, pool], kept=frozenset((*treated, *comparators))
         ),
         breaks=breaks,
         freed=freed_from(settings.requirement, everyone),
@@ -182,9 +182,11 @@ def _require_pre_period(outcome: str, window: Window) -> None:
         )
 
 
-def _wide(rows: pd.DataFrame, column: str, window: Window) -> pd.DataFrame:
-    wide = rows.pivot(index="council_code", columns="period", values=column)
-    return wide.reindex(columns=[*window.pre, *window.post])
+def _wide(rows: pd.DataFrame, window: Window) -> dict[str, pd.DataFrame]:
+    """Lay out every column as council x period of the window."""
+    names = [*_FIGURE_COLUMNS, *_SIZE_COLUMNS]
+    wide = rows.pivot(index="council_code", columns="period", values=names)
+    return {name: wide[name].reindex(columns=[*window.pre, *window.post]) for name in names}
 
 
 def _usable(figures: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tuple[str, ...]:
@@ -196,13 +198,13 @@ def _usable(figures: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tu
 
 
 def _cases(
-    rows: pd.DataFrame, window: Window, codes: tuple[str, ...], bounded: tuple[str, ...]
+    wide: dict[str, pd.DataFrame], codes: tuple[str, ...], bounded: tuple[str, ...]
 ) -> tuple[pd.Series, str]:
     """Harmonic mean of the denominators over the periods used, or the proxy for everybody."""
-    size = _harmonic_mean(_wide(rows, "denominator", window)).reindex(list(bounded))
+    size = _harmonic_mean(wide["denominator"]).reindex(list(bounded))
     if size.reindex(list(codes)).notna().all():
         return size, "denominator"
-    proxy = _harmonic_mean(_wide(rows, "size_proxy", window)).reindex(list(bounded))
+    proxy = _harmonic_mean(wide["size_proxy"]).reindex(list(bounded))
     return proxy, "plans at 31 March"
 
 
@@ -210,17 +212,33 @@ def _harmonic_mean(wide: pd.DataFrame) -> pd.Series:
     return 1 / (1 / wide.where(wide > 0)).mean(axis=1)
 
 
-def _explain_drop(rows: pd.DataFrame, code: str, role: str, window: Window) -> Dropped:
-    own = rows[rows["council_code"] == code].set_index("period")["value_status"]
+def _explain_drops(
+    rows: pd.DataFrame, window: Window, sides: list[tuple[str, ...]], kept: frozenset[str]
+) -> tuple[Dropped, ...]:
+    """Say of every council that was not kept, treated first, why."""
+    status: dict[str, dict[int, str]] = {}
+    gone = rows.loc[~rows["council_code"].isin(kept), ["council_code", "period", "value_status"]]
+    for code, period, word in gone.itertuples(index=False):
+        status.setdefault(code, {})[period] = word
+    names = council_names()
+    return tuple(
+        Dropped(
+            council_code=code,
+            council_name=names[code],
+            role=role,
+            reason=_explain_drop(status.get(code, {}), window),
+        )
+        for role, codes in zip(("treated", "comparator"), sides, strict=True)
+        for code in codes
+        if code not in kept
+    )
+
+
+def _explain_drop(status: dict[int, str], window: Window) -> str:
     gaps = {
-        side: ", ".join(f"{year}: {own.get(year, 'no row')}" for year in years)
+        side: ", ".join(f"{year}: {status.get(year, 'no row')}" for year in years)
         for side, years in (("before", window.pre), ("after", window.post))
-        if all(own.get(year) != "reported" for year in years)
+        if all(status.get(year) != "reported" for year in years)
     }
     reason = "; ".join(f"no figure {side} the start ({text})" for side, text in gaps.items())
-    return Dropped(
-        council_code=code,
-        council_name=council_names()[code],
-        role=role,
-        reason=reason or "no comparable figure",
-    )
+    return reason or "no comparable figure"

@@ -86,13 +86,14 @@ def evaluate(
     plan = load_plan() if plan is None else plan
     table = load_published() if table is None else table
     panel = build_panel(table, plan)
+    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     stamp = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
     rows: list[dict] = []
     effects: list[dict] = []
     dropped: list[dict] = []
     for scenario in scenarios or tuple(plan.scenarios):
         designs = {
-            outcome: build_design(plan, panel, scenario=scenario, outcome=outcome)
+            outcome: build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
             for outcome in plan.outcomes
             if plan.outcomes[outcome].descriptive is None
         }
