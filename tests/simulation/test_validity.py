@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pilot_eval.errors import RunError
 from pilot_eval.inference import adaptive_test, cr2_test, robust_test, size_adjusted_test
 from pilot_eval.lab.validity import PERMUTATIONS, compute_verdicts, run_validity
 from pilot_eval.lab.validity_cells import Cell, full_grid, reduced_grid
 from pilot_eval.lab.validity_draws import simulate_draws
-from pilot_eval.lab.validity_report import describe_validity, read_validity, write_validity
+from pilot_eval.lab.validity_grid import GRID, run_grid
+from pilot_eval.lab.validity_report import SECTIONS, compose_page, write_validity
+from pilot_eval.lab.validity_section import Section, read_table
 
 DOCS = Path(__file__).parents[2] / "docs"
 ONE_TREATED = "adaptive with one treated council: seven degrees of freedom cannot give 90%"
@@ -91,27 +95,42 @@ def test_figures_do_not_depend_on_company_or_workers():
     )
 
 
-def test_the_study_is_written_as_table_picture_and_page(tmp_path):
+def test_the_study_is_written_as_tables_pictures_and_a_page(tmp_path):
     cells = [Cell(name="base"), replace(Cell(name="shock"), common_shock=0.5)]
-    write_validity(tmp_path / "out", cells=cells, draws=40, seed=1)
-    table = read_validity(tmp_path / "out" / "validity.csv")
+    grid = replace(GRID, run=partial(run_grid, cells=cells))
+    other = Section(name="other", heading="Other", draws=1, run=_one_row, describe=str)
+    write_validity(tmp_path / "out", sections=[grid, other], draws=40)
+    table = read_table(tmp_path / "out" / "validity" / "grid.csv")
     assert set(table["name"]) == {"base", "shock"}
     page = (tmp_path / "out" / "validity.md").read_text(encoding="utf-8")
     assert "| base |" in page
     assert "Every test is fooled" in page
-    assert (tmp_path / "out" / "validity.png").stat().st_size > 10_000
+    assert (tmp_path / "out" / "validity" / "grid.png").stat().st_size > 10_000
+    # One section alone keeps what the others had said.
+    write_validity(tmp_path / "out", only="other", sections=[grid, other], draws=7)
+    again = (tmp_path / "out" / "validity.md").read_text(encoding="utf-8")
+    assert again.split("## Other")[0] == page.split("## Other")[0]
+    assert again != page
+    with pytest.raises(RunError, match="grid, other"):
+        write_validity(tmp_path / "out", only="gird", sections=[grid, other])
+
+
+def _one_row(draws: int, _seed: int, _executor: object) -> pd.DataFrame:
+    return pd.DataFrame({"draws": [draws]})
 
 
 def test_the_committed_study_is_complete_and_its_page_agrees():
-    table = read_validity(DOCS / "validity.csv")
+    table = read_table(DOCS / "validity" / "grid.csv")
     assert set(table["name"]) == {cell.name for cell in full_grid()}
     assert (table["draws"] >= np.where(table["group"] == "base", 20_000, 10_000)).all()
-    assert describe_validity(table) == (DOCS / "validity.md").read_text(encoding="utf-8")
+    for section in SECTIONS:
+        assert (DOCS / "validity" / f"{section.name}.csv").exists()
+    assert compose_page(DOCS) == (DOCS / "validity.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_the_committed_figures_come_from_this_code():
-    committed = read_validity(DOCS / "validity.csv")
+    committed = read_table(DOCS / "validity" / "grid.csv")
     cells = [cell for cell in full_grid() if cell.name in {"base", "10% missing"}]
     again = run_validity(cells, draws=20_000, seed=20110201)
     both = again.merge(committed, on=["name", "method"], suffixes=("", "_committed"))

@@ -160,7 +160,8 @@ def _add_validity(commands: argparse._SubParsersAction) -> None:
         "validity", help="simulate how often the tests are wrong (minutes)"
     )
     validity.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    validity.add_argument("--draws", type=_positive, metavar="N", help="simulations a cell")
+    validity.add_argument("--only", metavar="SECTION", help="run this section alone")
+    validity.add_argument("--draws", type=_positive, metavar="N", help="simulations per world")
     validity.set_defaults(command="validity")
 
 

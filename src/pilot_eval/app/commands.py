@@ -201,9 +201,8 @@ def validity(options: Namespace) -> int:
     from pilot_eval.lab.validity_report import write_validity
 
     use_one_thread_each()
-    size = {"draws": options.draws} if options.draws else {}
     with ProcessPoolExecutor(count_cores(), mp_context=get_context("spawn")) as executor:
-        write_validity(options.out, executor=executor, **size)
+        write_validity(options.out, only=options.only, draws=options.draws, executor=executor)
     _say(f"Written: {options.out}")
     return OK
 

@@ -1,4 +1,4 @@
-"""The validity study as a reader meets it: a table, a picture and a page."""
+"""The validity page, composed of sections that can each be run again on their own."""
 
 from __future__ import annotations
 
@@ -6,321 +6,78 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from pilot_eval.errors import RunError, explain
-from pilot_eval.lab.validity import PERMUTATIONS, run_validity
-from pilot_eval.lab.validity_cells import Cell, full_grid
+from pilot_eval.lab.validity_grid import GRID
+from pilot_eval.lab.validity_section import Section
 
-DRAWS = 20_000
-SEED = 20110201
-METHODS = {
-    "robust": ("Robust", "#12436D", "o", -0.22),
-    "size_adjusted": ("Sharp", "#F46A25", "D", 0.0),
-    "adaptive": ("Adaptive", "#28A197", "s", 0.22),
-    "cr1": ("CR1, the packages' default", "#801650", "x", 0.0),
-}
-"""Methods in the picture: label, the Analysis Function's colour, a marker and its offset."""
-SHOWN_TO = 0.26
-"""Right edge of the picture; larger rates are written at the edge."""
+SECTIONS: tuple[Section, ...] = (GRID,)
+"""Sections in the order of the page."""
+TITLE = "# How often the tests are wrong, and what they find"
+INTRODUCTION = (
+    "Written by `pilot-eval validity`; `--only NAME` runs one section again. The figures of a "
+    "section are in `validity/NAME.csv`: {names}."
+)
 
 
 def write_validity(
     out_dir: str | Path,
     *,
-    cells: Iterable[Cell] | None = None,
-    draws: int = DRAWS,
-    seed: int = SEED,
+    only: str | None = None,
+    draws: int | None = None,
+    sections: Iterable[Section] = SECTIONS,
     executor: Executor | None = None,
-) -> pd.DataFrame:
-    """Run the grid and write `validity.csv`, `validity.png` and `validity.md` into a folder.
+) -> None:
+    """Measure the sections and compose `validity.md` from every table in the folder.
 
     Parameters
     ----------
     out_dir : path
-        Created if it is not there.
-    cells : iterable of Cell, optional
-        Default: the full grid.
-    draws : int
-        Simulated data sets a base cell; other cells have half as many.
-    seed : int
+        Created if it is not there; tables and pictures go into its folder `validity`.
+    only : str, optional
+        Name of the one section to run; the page keeps the stored tables of the others.
+    draws : int, optional
+        Data sets per world. Default: each section's own number.
+    sections : iterable of Section
     executor : concurrent.futures.Executor, optional
         Runs batches in parallel.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `run_validity` returns it.
 
     Raises
     ------
     RunError
-        If the folder cannot be written.
+        If the folder cannot be written or no section has that name.
     """
-    folder = Path(out_dir)
+    folder, sections = Path(out_dir), tuple(sections)
+    names = [section.name for section in sections]
+    if only not in (None, *names):
+        action = "Write one of these names."
+        raise RunError(explain("only", f"be one of {', '.join(names)}", only, action))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "validity").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         action = "Choose another folder."
         raise RunError(explain("out_dir", "be a folder one can write", folder, action)) from error
-    cells = list(full_grid() if cells is None else cells)
-    parts = [
-        run_validity(
-            [cell for cell in cells if (cell.group == "base") == base], count, seed, executor
-        )
-        for base, count in ((True, draws), (False, max(1, draws // 2)))
-    ]
-    place = {cell.name: number for number, cell in enumerate(cells)}
-    table = pd.concat(parts).sort_values(
-        "name", key=lambda names: names.map(place), kind="stable", ignore_index=True
-    )
-    write_validity_files(table, folder)
-    return table
+    for section in sections:
+        if only in (None, section.name):
+            section.measure(folder / "validity", draws, executor)
+    page = compose_page(folder, sections)
+    (folder / "validity.md").write_text(page, encoding="utf-8", newline="\n")
 
 
-def write_validity_files(table: pd.DataFrame, folder: Path) -> None:
-    """Write table, picture and page of a finished run.
+def compose_page(folder: Path, sections: Iterable[Section] = SECTIONS) -> str:
+    """Compose the page from the stored tables.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        As `run_validity` returns it.
     folder : pathlib.Path
-        An existing folder.
-    """
-    table.to_csv(folder / "validity.csv", index=False, float_format="%.6g", lineterminator="\n")
-    table = read_validity(folder / "validity.csv")
-    figure = plot_validity(table)
-    figure.savefig(folder / "validity.png", dpi=110, metadata={"Software": None})
-    (folder / "validity.md").write_text(describe_validity(table), encoding="utf-8", newline="\n")
-
-
-def read_validity(path: str | Path) -> pd.DataFrame:
-    """Read a table that `write_validity` wrote.
-
-    Parameters
-    ----------
-    path : path
-        A `validity.csv`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `run_validity` returns it, to six digits.
-    """
-    text = ("target", "met", "note")
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=True)
-    return table.fillna(dict.fromkeys(text, ""))
-
-
-def plot_validity(table: pd.DataFrame) -> object:
-    """Draw false-positive rates and power, cell by cell.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `run_validity` returns it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    from matplotlib.figure import Figure
-
-    names = list(dict.fromkeys(table["name"]))
-    figure = Figure(figsize=(11, 1.8 + 0.24 * len(names)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-    left.axvspan(0.04, 0.06, color="#D0D0D0", lw=0, zorder=0)
-    right.axvline(1.0, color="#808080", lw=1, zorder=0)
-    for method, (label, colour, marker, offset) in METHODS.items():
-        rows = table[table["method"] == method]
-        height = [names.index(name) + offset for name in rows["name"]]
-        style = {"c": colour, "marker": marker, "s": 20, "zorder": 3}
-        left.scatter(rows["false_positive"].clip(upper=SHOWN_TO), height, label=label, **style)
-        if method != "cr1":
-            right.scatter(rows["power_ratio"], height, **style)
-    _write_large_rates(left, table, names)
-    _finish_axes(left, right, names)
-    figure.suptitle(_finding(table), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=10)
-    return figure
-
-
-def _finding(table: pd.DataFrame) -> str:
-    """State what the picture shows, from its own numbers."""
-    promised = table[(table["met"] != "") & (table["method"] != "cr1")]["false_positive"]
-    default = table[(table["method"] == "cr1") & (table["n_treated"] <= 5)]["false_positive"]
-    found = f"Where they promise it, our tests reject {_range(promised)} of true nulls"
-    return (
-        found if default.empty else f"{found}; the default (CR1, up to 5 treated) {_range(default)}"
-    )
-
-
-def _range(rates: pd.Series) -> str:
-    low, high = f"{100 * rates.min():.0f}", f"{100 * rates.max():.0f}"
-    return f"{low}%" if low == high else f"{low}-{high}%"
-
-
-def _write_large_rates(axes: object, table: pd.DataFrame, names: list[str]) -> None:
-    large = table[table["method"].isin(METHODS) & (table["false_positive"] > SHOWN_TO)]
-    for name, rate in zip(large["name"], large["false_positive"], strict=True):
-        axes.annotate(
-            f"{rate:.0%}",
-            (SHOWN_TO, names.index(name)),
-            xytext=(-8, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8,
-        )
-
-
-def _finish_axes(left: object, right: object, names: list[str]) -> None:
-    left.set_yticks(range(len(names)), names, fontsize=8)
-    left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlim(0, SHOWN_TO * 1.03)
-    left.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    left.set_title("True nulls rejected (wanted: 4-6%, grey)", loc="left", fontsize=10)
-    right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    right.set_title("Power as a share of the oracle's", loc="left", fontsize=10)
-    for axes in (left, right):
-        axes.grid(axis="y", color="#E6E6E6", lw=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-
-
-def describe_validity(table: pd.DataFrame) -> str:
-    """Write the page: what was done, what held, what did not, and every figure.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As `run_validity` returns it.
+        Holds the folder `validity`; a section without a table there is left out.
+    sections : iterable of Section
 
     Returns
     -------
     str
         Markdown.
     """
-    judged = table[table["met"] != ""]
-    missed = judged[judged["met"] == "no"]
-    parts = [
-        "# How often the tests are wrong, and what they find",
-        _introduction(table),
-        "![False-positive rate and power of the tests in every simulated world; "
-        "the figures are in the table below](validity.png)",
-        "## What is promised, and whether it held",
-        _summary(table),
-        f"{len(judged) - len(missed)} of {len(judged)} promises held.",
-        _missed(missed),
-        "## What no test can do",
-        _adverse(table),
-        "## Every figure",
-        LEGEND,
-        _full_table(table),
-        "",
-    ]
-    return "\n\n".join(parts)
-
-
-def _introduction(table: pd.DataFrame) -> str:
-    draws = int(table["draws"].max())
-    cells = table["name"].nunique()
-    return (
-        f"Written by `pilot-eval validity`; the same figures are in `validity.csv`. In each of "
-        f"{cells} simulated worlds {draws:,} data sets (in stress worlds half as many) were made "
-        "without any effect and tested at 5%: an honest test rejects 5% of them. Then an effect "
-        "was added that an *oracle*, who "
-        "knows every council's variance, finds in 80% of data sets. Unless the name says "
-        "otherwise: 152 councils, 5 treated at random, 8 periods before and 2 after the start, "
-        "normal errors with serial correlation 0.6, error variance 0.5 + 200/cases with cases "
-        "from about 80 to 2,000. Outlying comparators: 3% with five times the standard deviation. "
-        "Shocks: standard deviation 0.5. A wrong size law: variance proportional to the root of "
-        "1/cases times a random factor of its own (log standard deviation 0.5). "
-        f"Randomisation used {PERMUTATIONS} draws a data set (9,999 in the evaluation, which adds "
-        "about a point of power). A target counts as met within three Monte Carlo standard errors."
-    )
-
-
-def _summary(table: pd.DataFrame) -> str:
-    lines = [
-        "| test | where | promised | false positives | least power | held |",
-        "|---|---|---|---|---|---|",
-    ]
-    for method, label in (
-        ("robust", "Robust"),
-        ("size_adjusted", "Sharp"),
-        ("adaptive", "Adaptive"),
-    ):
-        rows = table[(table["method"] == method) & (table["met"] != "")]
-        for target, part in rows.groupby("target", sort=False):
-            rate = part["false_positive"]
-            held = f"{(part['met'] == 'yes').sum()} of {len(part)}"
-            lines.append(
-                f"| {label} | {len(part)} worlds | {target} | {rate.min():.1%} to {rate.max():.1%} "
-                f"| {part['power_ratio'].min():.0%} | {held} |"
-            )
-    return "\n".join(lines)
-
-
-def _missed(missed: pd.DataFrame) -> str:
-    if missed.empty:
-        return "No promise was missed."
-    rows = [
-        f"- {METHODS[method][0]}, {name}: {note} (promised: {target})"
-        for method, name, note, target in missed[["method", "name", "note", "target"]].to_numpy()
-    ]
-    return "Missed, with the measured figure:\n\n" + "\n".join(rows)
-
-
-def _adverse(table: pd.DataFrame) -> str:
-    rows = table[(table["group"] == "adverse") & table["method"].isin(METHODS)]
-    text = (
-        "A shock that hits the treated councils and nobody else is indistinguishable from an "
-        "effect of the pilot. Every test is fooled by it; only the choice of councils can help."
-    )
-    figures = [
-        f"- {name}: "
-        + ", ".join(
-            f"{METHODS[m][0].split(',')[0]} {rate:.0%}"
-            for m, rate in zip(part["method"], part["false_positive"], strict=True)
-        )
-        for name, part in rows.groupby("name", sort=False)
-    ]
-    return "\n\n".join([text, "\n".join(figures)]) if figures else text
-
-
-LEGEND = (
-    "False positives in percent with the Monte Carlo standard error; power as a share of the "
-    "oracle's (above 1 it is bought with false positives); coverage in percent; length (geometric "
-    "mean) in lengths of the oracle's interval. *c*: conservative (below 4%). *!*: a promise "
-    "missed. A dash: the test has no answer there (robust and CR2 with one treated council; "
-    "adaptive with fewer than eight pre-trial periods)."
-)
-
-
-def _full_table(table: pd.DataFrame) -> str:
-    shown = {
-        "robust": "Robust",
-        "size_adjusted": "Sharp",
-        "adaptive": "Adaptive",
-        "cr2": "CR2",
-        "cr1": "CR1",
-    }
-    head = "| world | " + " | ".join(f"{label}" for label in shown.values()) + " |"
-    lines = [head, "|---" * (len(shown) + 1) + "|"]
-    for name, part in table.groupby("name", sort=False):
-        by_method = part.set_index("method")
-        cells = [_cell_text(by_method.loc[m]) if m in by_method.index else "-" for m in shown]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _cell_text(row: pd.Series) -> str:
-    mark = " !" if row["met"] == "no" else " c" if row["note"] == "conservative" else ""
-    length = f"{row['interval_length']:.2f}" if np.isfinite(row["interval_length"]) else "none"
-    return (
-        f"{100 * row['false_positive']:.1f} ({100 * row['false_positive_error']:.1f}){mark}; "
-        f"power {row['power_ratio']:.2f}; cov {100 * row['coverage']:.1f}; length {length}"
-    )
+    stored = [s for s in sections if (folder / "validity" / f"{s.name}.csv").exists()]
+    names = ", ".join(f"`{section.name}`" for section in stored)
+    texts = [section.text(folder / "validity") for section in stored]
+    return "\n\n".join([TITLE, INTRODUCTION.format(names=names), *texts]) + "\n"
