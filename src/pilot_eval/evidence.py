@@ -1,11 +1,13 @@
-"""Evidence: the one table every number in a notebook, report or workbook comes from."""
+"""Evidence and verdicts: where every number and every judgement in a report comes from."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -49,6 +51,198 @@ EVIDENCE_COLUMNS = (
 )
 """`status` is `estimated`, `not_estimable` or `descriptive`; `mde` is the minimum detectable
 effect; `bound_low` and `bound_high` are the estimate at the worst cases of suppressed counts."""
+
+
+Harm = Literal["rises", "falls", "ambiguous"]
+Finding = Literal["rose", "fell", "no clear change", "cannot be told"]
+BEST_RATING = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictInputs:
+    """Everything that one verdict rests on, for one outcome in one scenario.
+
+    Attributes
+    ----------
+    strand, scenario, outcome : str
+        Keys of the evidence.
+    label, group, units : str
+        The outcome, the treated group and what a unit is, in words.
+    harm : {"rises", "falls", "ambiguous"}
+    unit : str
+        Unit of all effects.
+    level : float
+        Of the tests; intervals are 1 - level.
+    margin : float or None
+        Smallest harm that matters, above 0.
+    status, reason : str
+        As in the evidence; `reason` says why nothing was estimated.
+    test : str
+        The test that carries the verdict; empty where no test holds its level on real data.
+    is_first_test : bool
+        Whether it comes first in the plan's order of tests.
+    estimate_low, estimate_high : float
+        The identified set; equal where no hidden figure matters.
+    conf_low, conf_high, p_value, p_family, mde : float
+        Of that test, over the set; `p_family` is NaN outside a family.
+    adjusted_low, adjusted_high, adjusted_conf_low, adjusted_conf_high : float
+        The estimate adjusted for the level before the start, and its interval; NaN without one.
+    rejection_rate : float
+        How often the test rejects true nulls on this outcome's own data; NaN where not measured.
+    trend_low, trend_high : float
+        Effect that the trend before the start would give if it had gone on; NaN without a trend.
+    left_one_out_low, left_one_out_high : float
+        Range of the estimates without one treated unit.
+    spread : float
+        Standard deviation of the comparators' level before the start.
+    n_units, n_comparators : int
+        Treated units and comparators compared; units under one management count once.
+    seen, listed : int
+        Treated councils with figures, and all of the scenario.
+    known_freed : int
+        Of those seen, how many are known to have been freed from the limit behind the outcome;
+        equal to `seen` where no limit is behind it.
+    breaks : tuple of str
+        Changes of definition that the comparison crosses.
+    """
+
+    strand: str
+    scenario: str
+    outcome: str
+    label: str
+    group: str
+    units: str = "councils"
+    harm: Harm
+    unit: str
+    level: float = 0.05
+    margin: float | None = None
+    status: str = "estimated"
+    reason: str = ""
+    test: str = "robust"
+    is_first_test: bool = True
+    estimate_low: float = nan
+    estimate_high: float = nan
+    conf_low: float = nan
+    conf_high: float = nan
+    p_value: float = nan
+    p_family: float = nan
+    mde: float = nan
+    adjusted_low: float = nan
+    adjusted_high: float = nan
+    adjusted_conf_low: float = nan
+    adjusted_conf_high: float = nan
+    rejection_rate: float = nan
+    trend_low: float = nan
+    trend_high: float = nan
+    left_one_out_low: float = nan
+    left_one_out_high: float = nan
+    spread: float = nan
+    n_units: int
+    n_comparators: int
+    seen: int
+    listed: int
+    known_freed: int
+    breaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """One reason why a finding is less than fully secure.
+
+    Attributes
+    ----------
+    condition : str
+        The plan's name of it.
+    points : int
+        Points of the rating that it costs.
+    cap : int
+        Highest rating while it holds.
+    text : str
+        The reason, in one sentence.
+    """
+
+    condition: str
+    points: int
+    cap: int
+    text: str
+
+    @property
+    def weight(self) -> int:
+        """Points that it would cost by itself."""
+        return max(self.points, BEST_RATING - self.cap)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one comparison shows, how secure that is, and in which words it is reported.
+
+    Attributes
+    ----------
+    inputs : VerdictInputs
+        The numbers it rests on.
+    finding : {"rose", "fell", "no clear change", "cannot be told"}
+    direction : {"worse", "better", ""}
+        What the finding means for children; empty where it has no direction.
+    excludes_margin : bool or None
+        Whether the interval leaves out a harm as large as the margin; None without a margin or
+        an interval.
+    rating : int
+        Security, 0 to 5: how far the evidence can be relied on, whatever it shows.
+    doubts : tuple of Doubt
+        The heaviest first.
+    short, long : str
+        The only words in which the finding is reported.
+    """
+
+    inputs: VerdictInputs
+    finding: Finding
+    direction: Literal["worse", "better", ""]
+    excludes_margin: bool | None
+    rating: int
+    doubts: tuple[Doubt, ...]
+    short: str
+    long: str
+
+    def to_row(self) -> dict[str, object]:
+        """Return the verdict as a row of `verdicts.csv`, columns `VERDICT_COLUMNS`."""
+        row = {
+            name: getattr(self if hasattr(self, name) else self.inputs, name)
+            for name in VERDICT_COLUMNS
+        }
+        return row | {"doubts": "; ".join(f"{d.condition} {d.weight}" for d in self.doubts)}
+
+
+VERDICT_COLUMNS = (
+    "strand",
+    "scenario",
+    "outcome",
+    "finding",
+    "direction",
+    "rating",
+    "excludes_margin",
+    "test",
+    "estimate_low",
+    "estimate_high",
+    "conf_low",
+    "conf_high",
+    "p_value",
+    "p_family",
+    "adjusted_low",
+    "adjusted_high",
+    "adjusted_conf_low",
+    "adjusted_conf_high",
+    "rejection_rate",
+    "trend_low",
+    "trend_high",
+    "left_one_out_low",
+    "left_one_out_high",
+    "seen",
+    "listed",
+    "known_freed",
+    "doubts",
+    "short",
+    "long",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,55 @@ class Outcome(_Section):
         return self
 
 
+Points = Annotated[int, Field(ge=0, le=5)]
+Share = Annotated[float, Field(gt=0)]
+
+
+class VerdictPoints(_Section):
+    """Points of the rating, from 5, that each condition costs."""
+
+    chosen: Points
+    few_units: Points
+    some_unseen: Points
+    many_unseen: Points
+    hidden_counts: Points
+    one_period_before: Points
+    trend_part: Points
+    trend_whole: Points
+    one_unit_decides: Points
+    not_known_freed: Points
+    definition_changed: Points
+    family: Points
+    imprecise: Points
+    not_adjusted: Points
+    later_test: Points
+    not_calibrated: Points
+
+
+class VerdictCaps(_Section):
+    """Highest rating while a condition holds."""
+
+    readings_differ: Points
+    too_few_units: Points
+
+
+class VerdictRules(_Section):
+    """How evidence becomes a finding and a security rating: docs/decisions/verdict-rules.md."""
+
+    assignment: Literal["chosen", "by lot"]
+    fewest_units: Annotated[int, Field(ge=2)]
+    validated_units: Annotated[int, Field(ge=2)]
+    enough_units: Annotated[int, Field(ge=2)]
+    most_unseen: Annotated[float, Field(ge=0, le=1)]
+    widest_set: Share
+    widest_interval: Share
+    trend_part: Share
+    trend_whole: Share
+    share_without_one: Annotated[float, Field(ge=0, le=1)]
+    points: VerdictPoints
+    caps: VerdictCaps
+
+
 class EvaluationPlan(_Section):
     """The whole plan, frozen. Load it with `load_plan`; change a copy with `revise`."""
 
@@ -118,6 +167,7 @@ class EvaluationPlan(_Section):
     inference: InferenceSettings
     disclosure: DisclosureSettings
     comparators: ComparatorSettings
+    verdict: VerdictRules
     clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
     windows: Mapping[str, Window]
     scenarios: Mapping[str, Scenario]
@@ -228,6 +278,9 @@ def _known_keys() -> list[str]:
         InferenceSettings,
         DisclosureSettings,
         ComparatorSettings,
+        VerdictRules,
+        VerdictPoints,
+        VerdictCaps,
         Window,
         Scenario,
         Outcome,

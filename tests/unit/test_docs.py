@@ -180,8 +180,15 @@ def test_every_key_of_the_plan_is_in_the_glossary():
     keys = {*content["inference"], *content["disclosure"], *content["comparators"]}
     for section_name in ("windows", "scenarios"):
         keys |= set(next(iter(content[section_name].values())))
-    keys |= set(Outcome.model_fields)
+    keys |= set(Outcome.model_fields) | {*content["verdict"]} - {"points", "caps"}
     assert {key for key in keys if f".{key}`" not in spoken} == set()
+
+
+def test_every_condition_of_a_verdict_is_in_its_decision_record():
+    text = read(ROOT / "docs" / "decisions" / "verdict-rules.md")
+    rules = load_plan(ROOT / "evaluation.toml").verdict
+    conditions = {*rules.points.model_dump(), *rules.caps.model_dump()}
+    assert conditions - set(first_cell_codes(text)) == set()
 
 
 def test_assumptions_name_keys_that_the_plan_has():

@@ -1,0 +1,256 @@
+"""The words of verdicts, and the list of words that nothing else may use.
+
+Every sentence that judges a result is made here. `JUDGING_PHRASES` is searched for in code,
+documents, notebooks and everything a run writes: outside the words of a verdict it is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pilot_eval.evidence import BEST_RATING, Doubt, Finding, VerdictInputs
+
+Direction = Literal["worse", "better", ""]
+
+FINDINGS: tuple[Finding, ...] = ("rose", "fell", "no clear change", "cannot be told")
+JUDGING_PHRASES = (
+    # findings of a verdict
+    "no clear change",
+    "cannot be told",
+    "counted as worse",
+    "counted as better",
+    # other ways of saying the same
+    "beyond chance",
+    "could be chance",
+    "harm is ruled out",
+    "harm is shown",
+    "harm shown",
+    "inconclusive",
+    "may have fallen",
+    "may have risen",
+    "no effect was found",
+    "no significant",
+    "non-inferior",
+    "not known, with one sign",
+    "not shown",
+    "rule out a fall",
+    "rule out a rise",
+    "ruled out by the interval",
+    "shows harm",
+    "signs both ways",
+    "signs of harm",
+    "signs of it",
+    "significantly",
+    "stand firm",
+    "statistically significant",
+    "suggestive",
+    "undetermined",
+)
+SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
+MOST_REASONS = 3
+"""Reasons for doubt in the long words: the heaviest; all are in the tables."""
+NO_TEST = "No test errs rarely enough on this outcome's own data."
+NO_END = "The interval has no end: no size of change is excluded."
+NO_TREND = "There is no trend before the start to compare with: only one period was published."
+NOT_ADJUSTED = "No estimate adjusted for the level before the start could be made."
+NOT_CALIBRATED = "How often the test errs on this outcome's own data has not been measured."
+
+
+def name_direction(harm: str, finding: Finding) -> Direction:
+    """Say what a finding means for children: worse, better, or nothing.
+
+    Examples
+    --------
+    >>> name_direction("falls", "rose"), name_direction("ambiguous", "rose")
+    ('better', '')
+    """
+    if harm == "ambiguous" or finding not in ("rose", "fell"):
+        return ""
+    return "worse" if (harm == "rises") == (finding == "rose") else "better"
+
+
+def word_short(finding: Finding, direction: Direction, rating: int) -> str:
+    """Word a verdict for a cell of a table.
+
+    Examples
+    --------
+    >>> word_short("rose", "worse", 3)
+    'rose, counted as worse; security 3 of 5'
+    """
+    meaning = f", counted as {direction}" if direction else ""
+    return f"{finding}{meaning}; security {rating} of {BEST_RATING}"
+
+
+def word_long(
+    inputs: VerdictInputs,
+    finding: Finding,
+    direction: Direction,
+    excludes_margin: bool | None,
+    rating: int,
+    doubts: Sequence[Doubt],
+) -> str:
+    """Word a verdict in full: number, interval, rating, then the heaviest reasons for doubt."""
+    meaning = f", counted as {direction}" if direction else ""
+    parts = [f"{inputs.label}, {inputs.group}: {finding}{meaning}."]
+    if inputs.status == "estimated":
+        parts += [word_number(inputs), word_interval(inputs), _word_margin(inputs, excludes_margin)]
+    parts.append(f"Security {rating} of {BEST_RATING}.")
+    if doubts:
+        parts.append("Reasons for doubt: " + " ".join(_number(doubts[:MOST_REASONS])))
+    return " ".join(part for part in parts if part)
+
+
+def word_number(inputs: VerdictInputs) -> str:
+    """Word the estimate or the identified set."""
+    low, high = show(inputs.estimate_low), show(inputs.estimate_high)
+    if low == high:
+        return f"Effect {low} {inputs.unit}."
+    return (
+        f"Effect between {low} and {high} {inputs.unit}, depending on figures that were suppressed."
+    )
+
+
+def word_interval(inputs: VerdictInputs) -> str:
+    """Word the interval, its test and who was compared."""
+    managed = f" under {inputs.n_units} managements" if inputs.n_units != inputs.seen else ""
+    test = f", {inputs.test} test" if inputs.test else ""
+    return (
+        f"{100 * (1 - inputs.level):.0f}% interval {show(inputs.conf_low)} to "
+        f"{show(inputs.conf_high)} ({inputs.seen} of {inputs.listed} {inputs.units}{managed} "
+        f"against {inputs.n_comparators} comparators{test})."
+    )
+
+
+def _word_margin(inputs: VerdictInputs, excludes: bool | None) -> str:
+    if excludes is None or inputs.margin is None:
+        return ""
+    side = "excludes" if excludes else "does not exclude"
+    return f"The interval {side} a harm of {show(inputs.margin)} {_unit(inputs)} or more."
+
+
+def _number(doubts: Sequence[Doubt]) -> list[str]:
+    return [f"({place}) {doubt.text}" for place, doubt in enumerate(doubts, start=1)]
+
+
+def word_too_few(inputs: VerdictInputs) -> str:
+    """Say that there are too few treated units for any answer."""
+    return f"{_count(inputs)}: its change cannot be separated from its own luck."
+
+
+def word_unvalidated(inputs: VerdictInputs) -> str:
+    """Say that the test is not validated for so few units."""
+    return f"{_count(inputs)}: the test is not validated for so few."
+
+
+def word_few(inputs: VerdictInputs) -> str:
+    """Say that few units say little about how much they vary by chance."""
+    return f"{_count(inputs)}, which say little about how much they vary by chance."
+
+
+def word_says_nothing(inputs: VerdictInputs) -> str:
+    """Say that the interval is wider than the differences between units."""
+    return (
+        f"The interval, {show(inputs.conf_low)} to {show(inputs.conf_high)}, is wide on both sides "
+        f"of zero: {inputs.units} commonly differ by less."
+    )
+
+
+def word_unseen(inputs: VerdictInputs) -> str:
+    """Say for how many of the treated there are figures."""
+    return f"Only {inputs.seen} of the {inputs.listed} {inputs.units} have figures."
+
+
+def word_not_freed(inputs: VerdictInputs) -> str:
+    """Say how many of those compared are known to have been freed from the limit at issue."""
+    known = inputs.known_freed or "none"
+    return f"Of the {inputs.seen} compared, {known} is known to have been freed from this limit."
+
+
+def word_breaks(inputs: VerdictInputs) -> str:
+    """Say that a definition changed within the comparison."""
+    named = " and ".join(name.replace("_", " ") for name in inputs.breaks)
+    return f"The definition changed during the comparison ({named})."
+
+
+def word_later_test(inputs: VerdictInputs) -> str:
+    """Say that the first test errs too often and another carries the verdict."""
+    return f"The usual test errs too often on this outcome; the {inputs.test} test replaces it."
+
+
+def word_chosen(inputs: VerdictInputs) -> str:
+    """Say that treatment was not assigned by lot."""
+    return f"The {inputs.units} were chosen, not drawn by lot."
+
+
+def word_readings(inputs: VerdictInputs) -> str:
+    """Say that the adjusted reading differs from the unadjusted one."""
+    return (
+        f"Adjusted for the level before the start the effect is {_range(inputs, 'adjusted')} "
+        f"({show(inputs.adjusted_conf_low)} to {show(inputs.adjusted_conf_high)}): the two "
+        f"readings assume different things about how the {inputs.units} were chosen, and differ."
+    )
+
+
+def word_hidden(inputs: VerdictInputs) -> str:
+    """Say how far suppressed figures leave the estimate open."""
+    return f"Suppressed figures leave the effect anywhere in {_range(inputs, 'estimate')}."
+
+
+def word_trend(inputs: VerdictInputs) -> str:
+    """Say what the trend before the start would have given."""
+    return (
+        f"The trend before the start, had it gone on, would have given {_range(inputs, 'trend')} "
+        f"{_unit(inputs)} by itself."
+    )
+
+
+def word_left_one_out(inputs: VerdictInputs) -> str:
+    """Say how far the estimate depends on single units."""
+    return f"Without one of them the effect is anything in {_range(inputs, 'left_one_out')}."
+
+
+def word_family(inputs: VerdictInputs) -> str:
+    """Say what is left after allowing for the other comparisons."""
+    if inputs.p_family != inputs.p_family:
+        return "No p-value allows for the other comparisons that were made."
+    return (
+        f"Allowing for the other comparisons that were made, the p-value is {inputs.p_family:.2f} "
+        f"instead of {inputs.p_value:.2f}."
+    )
+
+
+def word_imprecise(inputs: VerdictInputs, size: float) -> str:
+    """Say that a change that would matter lies within the interval."""
+    if size != size:
+        return "No effect of any size could be relied on to show."
+    what = "change" if inputs.harm == "ambiguous" else "harm"
+    return f"A {what} of {show(size)} {_unit(inputs)} or more lies within the interval."
+
+
+def finish(text: str) -> str:
+    """Make a sentence of a reason."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def show(value: float) -> str:
+    """Show a number with one decimal and a true minus sign."""
+    if abs(value) == float("inf"):
+        return "no limit"
+    text = f"{value:,.1f}"
+    return "0.0" if text == "-0.0" else text.replace("-", "−")
+
+
+def _range(inputs: VerdictInputs, name: str) -> str:
+    low, high = show(getattr(inputs, f"{name}_low")), show(getattr(inputs, f"{name}_high"))
+    return low if low == high else f"{low} to {high}"
+
+
+def _unit(inputs: VerdictInputs) -> str:
+    return SHORT_UNITS.get(inputs.unit, inputs.unit)
+
+
+def _count(inputs: VerdictInputs) -> str:
+    noun = inputs.units.removesuffix("s") if inputs.n_units == 1 else inputs.units
+    return f"Only {inputs.n_units} treated {noun}"

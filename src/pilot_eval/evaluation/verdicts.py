@@ -1,0 +1,209 @@
+"""Evidence becomes verdicts: a finding, a security rating and words, by the rules of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, isfinite, isnan
+
+from pilot_eval.evaluation import verdict_words as words
+from pilot_eval.evidence import BEST_RATING, Doubt, Finding, Verdict, VerdictInputs
+from pilot_eval.plan import VerdictRules
+
+NO_ANSWER = "no_answer"
+
+
+def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
+    """Judge one comparison.
+
+    Parameters
+    ----------
+    inputs : VerdictInputs
+    rules : VerdictRules
+        ``plan.verdict``.
+
+    Returns
+    -------
+    Verdict
+        `finding` is ``"cannot be told"`` with rating 0 where nothing was estimated, no test holds
+        its level on the outcome's own data, or the interval says nothing. Otherwise it follows
+        from the interval of the test that carries it, and the rating is 5 less the points of
+        every condition that holds, at least 0 and at most the lowest cap.
+
+    References
+    ----------
+    Education Endowment Foundation (2019), Classification of the security of findings from EEF
+    evaluations: the rating is about the evidence and not about the size of the effect.
+
+    Examples
+    --------
+    >>> judge(inputs, load_plan().verdict).short                          # doctest: +SKIP
+    'no clear change; security 1 of 5'
+    """
+    why = _why_no_answer(inputs, rules)
+    finding = "cannot be told" if why else _find(inputs)
+    doubts = [Doubt(condition=NO_ANSWER, points=BEST_RATING, cap=0, text=why)] if why else []
+    if inputs.status == "estimated":
+        doubts += _list_doubts(inputs, rules, finding)
+    doubts.sort(key=lambda doubt: -doubt.weight)  # stable: equal weights stay in the rules' order
+    rating = rate(doubts)
+    direction = words.name_direction(inputs.harm, finding)
+    excludes = _excludes_margin(inputs, finding)
+    return Verdict(
+        inputs=inputs,
+        finding=finding,
+        direction=direction,
+        excludes_margin=excludes,
+        rating=rating,
+        doubts=tuple(doubts),
+        short=words.word_short(finding, direction, rating),
+        long=words.word_long(inputs, finding, direction, excludes, rating, doubts),
+    )
+
+
+def rate(doubts: list[Doubt]) -> int:
+    """Turn doubts into a rating: 5 less their points, at least 0 and at most the lowest cap."""
+    left = BEST_RATING - sum(doubt.points for doubt in doubts)
+    return max(0, min([left, *(doubt.cap for doubt in doubts)]))
+
+
+def _why_no_answer(inputs: VerdictInputs, rules: VerdictRules) -> str:
+    """Say why the comparison gives no answer; empty where it gives one."""
+    if inputs.status != "estimated":
+        return words.finish(inputs.reason or "no figures can be compared")
+    if inputs.n_units < rules.fewest_units:
+        return words.word_too_few(inputs)
+    if not inputs.test:
+        return words.NO_TEST
+    if not (isfinite(inputs.conf_low) and isfinite(inputs.conf_high)):
+        return words.NO_END
+    reach = rules.widest_interval * inputs.spread
+    if inputs.conf_low < -reach and inputs.conf_high > reach:
+        return words.word_says_nothing(inputs)
+    return ""
+
+
+def _find(inputs: VerdictInputs) -> Finding:
+    if inputs.conf_low > 0:
+        return "rose"
+    return "fell" if inputs.conf_high < 0 else "no clear change"
+
+
+def _excludes_margin(inputs: VerdictInputs, finding: Finding) -> bool | None:
+    """Say whether the interval leaves out a harm as large as the margin (non-inferiority)."""
+    if inputs.margin is None or inputs.harm == "ambiguous" or finding == "cannot be told":
+        return None
+    if inputs.harm == "rises":
+        return inputs.conf_high < inputs.margin
+    return inputs.conf_low > -inputs.margin
+
+
+def _list_doubts(inputs: VerdictInputs, rules: VerdictRules, finding: Finding) -> Iterator[Doubt]:
+    """Yield every doubt that the plan's rules find, with its points or its cap."""
+    points, caps = rules.points.model_dump(), rules.caps.model_dump()
+    for condition, text in (*_about_units(inputs, rules), *_about_result(inputs, rules, finding)):
+        cost, cap = points.get(condition, 0), caps.get(condition, BEST_RATING)
+        if cost or cap < BEST_RATING:
+            yield Doubt(condition=condition, points=cost, cap=cap, text=text)
+
+
+def _about_units(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[str, str]]:
+    """Yield doubts that stand before any result: who is compared, on which figures."""
+    if inputs.n_units < rules.validated_units:
+        yield "too_few_units", words.word_unvalidated(inputs)
+    elif inputs.n_units < rules.enough_units:
+        yield "few_units", words.word_few(inputs)
+    unseen = 1 - inputs.seen / inputs.listed
+    if unseen:
+        condition = "many_unseen" if unseen > rules.most_unseen else "some_unseen"
+        yield condition, words.word_unseen(inputs)
+    if inputs.known_freed < inputs.seen:
+        yield "not_known_freed", words.word_not_freed(inputs)
+    if inputs.breaks:
+        yield "definition_changed", words.word_breaks(inputs)
+    if isnan(inputs.trend_low):
+        yield "one_period_before", words.NO_TREND
+    if inputs.test and not inputs.is_first_test:
+        yield "later_test", words.word_later_test(inputs)
+    if inputs.test and isnan(inputs.rejection_rate):
+        yield "not_calibrated", words.NOT_CALIBRATED
+    if rules.assignment == "chosen":
+        yield "chosen", words.word_chosen(inputs)
+
+
+def _about_result(
+    inputs: VerdictInputs, rules: VerdictRules, finding: Finding
+) -> Iterator[tuple[str, str]]:
+    """Yield doubts that come from the numbers."""
+    if isnan(inputs.adjusted_low):
+        yield "not_adjusted", words.NOT_ADJUSTED
+    elif _readings_differ(inputs):
+        yield "readings_differ", words.word_readings(inputs)
+    width = inputs.estimate_high - inputs.estimate_low
+    if width > rules.widest_set * (inputs.conf_high - inputs.conf_low):
+        yield "hidden_counts", words.word_hidden(inputs)
+    if finding in ("rose", "fell"):
+        yield from _about_change(inputs, rules)
+    elif finding == "no clear change":
+        yield from _about_no_change(inputs)
+
+
+def _about_change(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[str, str]]:
+    if not inputs.p_family <= inputs.level:
+        yield "family", words.word_family(inputs)
+    share = _trend_share(inputs)
+    if share >= rules.trend_part:
+        condition = "trend_whole" if share >= rules.trend_whole else "trend_part"
+        yield condition, words.word_trend(inputs)
+    if _one_unit_decides(inputs, rules.share_without_one):
+        yield "one_unit_decides", words.word_left_one_out(inputs)
+
+
+def _about_no_change(inputs: VerdictInputs) -> Iterator[tuple[str, str]]:
+    size = inputs.mde if inputs.margin is None else inputs.margin
+    if _holds_what_matters(inputs, size):
+        yield "imprecise", words.word_imprecise(inputs, size)
+    if max(abs(inputs.trend_low), abs(inputs.trend_high)) >= size:
+        yield "trend_part", words.word_trend(inputs)
+
+
+def _readings_differ(inputs: VerdictInputs) -> bool:
+    """Say whether the unadjusted and the adjusted reading differ in sign or in leaving out zero."""
+    ours = _sign(inputs.conf_low, inputs.conf_high)
+    theirs = _sign(inputs.adjusted_conf_low, inputs.adjusted_conf_high)
+    signs = _sign(inputs.estimate_low, inputs.estimate_high) * _sign(
+        inputs.adjusted_low, inputs.adjusted_high
+    )
+    return ours != theirs or signs < 0
+
+
+def _sign(low: float, high: float) -> int:
+    """Return 1 or -1 where everything between lies on one side of zero, else 0."""
+    return 1 if low > 0 else -1 if high < 0 else 0
+
+
+def _trend_share(inputs: VerdictInputs) -> float:
+    """Share of the effect found that the trend before the start would give, at most.
+
+    0 where there was no trend or it pointed the other way; infinite for a set that holds 0.
+    """
+    side = 1 if inputs.conf_low > 0 else -1
+    trend = max(side * inputs.trend_low, side * inputs.trend_high)
+    if not trend > 0:
+        return 0.0
+    least = min(side * inputs.estimate_low, side * inputs.estimate_high)
+    return trend / least if least > 0 else inf
+
+
+def _one_unit_decides(inputs: VerdictInputs, share: float) -> bool:
+    """Say whether without some unit less than a share of the effect found would remain."""
+    side = 1 if inputs.conf_low > 0 else -1
+    without = min(side * inputs.left_one_out_low, side * inputs.left_one_out_high)
+    return without < share * min(side * inputs.estimate_low, side * inputs.estimate_high)
+
+
+def _holds_what_matters(inputs: VerdictInputs, size: float) -> bool:
+    """Say whether the interval holds a change that would matter: a harm, where harm has a side."""
+    if isnan(size):
+        return True
+    up, down = inputs.conf_high >= size, inputs.conf_low <= -size
+    return {"rises": up, "falls": down, "ambiguous": up or down}[inputs.harm]
