@@ -212,6 +212,40 @@ class Verdict:
         return row | {"doubts": "; ".join(f"{d.condition} {d.weight}" for d in self.doubts)}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The verdict on one question of the plan.
+
+    Attributes
+    ----------
+    question : str
+        As the plan asks it.
+    family : str
+        Its key: the outcomes that belong to it.
+    verdict : Verdict
+        The comparison that carries the answer: its number, interval, rating and doubts are the
+        answer's.
+    verdicts : tuple of Verdict
+        All comparisons of the question in the primary scenario.
+    short, long : str
+        The only words in which the answer is reported.
+    """
+
+    question: str
+    family: str
+    verdict: Verdict
+    verdicts: tuple[Verdict, ...]
+    short: str
+    long: str
+
+    def to_row(self) -> dict[str, object]:
+        """Return the answer as a row of `answers.csv`, columns `ANSWER_COLUMNS`."""
+        carried = {"scenario": self.verdict.inputs.scenario, "outcome": self.verdict.inputs.outcome}
+        own = {name: getattr(self, name) for name in ANSWER_COLUMNS if name not in carried}
+        return {**own, **carried}
+
+
+ANSWER_COLUMNS = ("family", "question", "scenario", "outcome", "short", "long")
 VERDICT_COLUMNS = (
     "strand",
     "scenario",
@@ -227,6 +261,7 @@ VERDICT_COLUMNS = (
     "conf_high",
     "p_value",
     "p_family",
+    "mde",
     "adjusted_low",
     "adjusted_high",
     "adjusted_conf_low",
@@ -236,6 +271,8 @@ VERDICT_COLUMNS = (
     "trend_high",
     "left_one_out_low",
     "left_one_out_high",
+    "n_units",
+    "n_comparators",
     "seen",
     "listed",
     "known_freed",
@@ -257,16 +294,33 @@ class Evidence:
         One row a scenario, outcome and treated council: its own effect.
     dropped : DataFrame
         Councils left out of a comparison: scenario, outcome, council, role, reason.
+    verdicts : tuple of Verdict
+        One for each scenario and outcome.
+    answers : tuple of Answer
+        One for each question of the plan that was looked at.
     """
 
     table: pd.DataFrame
     effects: pd.DataFrame
     dropped: pd.DataFrame
+    verdicts: tuple[Verdict, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+    def verdict(self, scenario: str, outcome: str) -> Verdict:
+        """Return the verdict of one comparison."""
+        wanted = (scenario, outcome)
+        return next(v for v in self.verdicts if (v.inputs.scenario, v.inputs.outcome) == wanted)
 
     def write(self, folder: str | Path) -> list[Path]:
-        """Write the three tables as CSV, to 10 significant digits, the same bytes every time."""
+        """Write the tables as CSV, to 10 significant digits, the same bytes every time."""
         folder = Path(folder)
         tables = {"evidence": self.table, "effects": self.effects, "dropped": self.dropped}
+        if self.verdicts:
+            rows = [verdict.to_row() for verdict in self.verdicts]
+            tables["verdicts"] = pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+        if self.answers:
+            rows = [answer.to_row() for answer in self.answers]
+            tables["answers"] = pd.DataFrame(rows, columns=list(ANSWER_COLUMNS))
         written = []
         for name, table in tables.items():
             path = folder / f"{name}.csv"

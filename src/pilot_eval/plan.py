@@ -168,6 +168,7 @@ class EvaluationPlan(_Section):
     disclosure: DisclosureSettings
     comparators: ComparatorSettings
     verdict: VerdictRules
+    questions: Mapping[Family, str]
     clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
     windows: Mapping[str, Window]
     scenarios: Mapping[str, Scenario]

@@ -1,17 +1,25 @@
-"""The answers of the first page: what they say follows from the evidence, and reads easily."""
+"""The answers of the first page: they are those of the verdicts, and read easily."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from project_folder import committed_evidence
+from test_verdicts import SOUND, STILL
 
 import pilot_eval as pe
-from pilot_eval.errors import DataError
+from pilot_eval.errors import DataError, RunError
+from pilot_eval.evaluation.verdicts import answer, judge
+from pilot_eval.evidence import Evidence
 from pilot_eval.reporting import answers
+from pilot_eval.reporting.front_page import END, START, replace_findings
 from pilot_eval.reporting.readability import reading_age
 
 EASIEST_FOR = 13
 """Years of age: what the summary promises its reader."""
+WORSE = replace(SOUND, outcome="repeat_plan_pct")
+BETTER = replace(SOUND, outcome="plan_reviewed_on_time_pct", harm="falls")
+HIDDEN = replace(STILL, outcome="plan_ended_2y_pct", status="not_estimable", reason="withheld")
 
 
 @pytest.fixture(scope="module")
@@ -19,38 +27,44 @@ def plan():
     return pe.load_plan()
 
 
-@pytest.fixture(scope="module")
-def table():
-    return committed_evidence()
+@pytest.mark.parametrize(
+    ("others", "carried"),
+    [
+        ((STILL, BETTER, WORSE, HIDDEN), WORSE),  # a warning is not outvoted
+        ((STILL, BETTER, HIDDEN), BETTER),
+        ((HIDDEN, STILL), STILL),
+        ((HIDDEN,), HIDDEN),
+        ((replace(STILL, n_units=2), STILL), STILL),  # the more secure of two alike
+    ],
+)
+def test_the_answer_is_that_of_the_comparison_that_carries_it(plan, others, carried):
+    found = answer("Worse?", "safety", [judge(inputs, plan.verdict) for inputs in others])
+    assert found.verdict.inputs == carried
+    assert found.short == found.verdict.short
+    assert found.long.endswith(found.verdict.long)
+    assert f"Of {len(others)} measures" in found.long
 
 
-def moved(table, outcome, low, high):
-    """Evidence in which one outcome moved beyond chance by every test."""
-    changed = table.copy()
-    rows = changed["outcome"] == outcome
-    changed.loc[rows, ["conf_low", "conf_high"]] = low, high
-    return changed
+def test_findings_of_a_table_are_the_verdicts(plan):
+    verdicts = tuple(
+        judge(
+            replace(inputs, scenario=scenario, group=plan.scenarios[scenario].short), plan.verdict
+        )
+        for scenario in plan.scenarios
+        for inputs in (WORSE, BETTER)
+    )
+    evidence = Evidence(table=None, effects=None, dropped=None, verdicts=verdicts)
+    table = answers.tabulate_verdicts(plan, evidence).frame
+    assert table.shape == (2, 1 + len(plan.scenarios))
+    assert set(table.iloc[0, 1:]) == {verdicts[0].short}
+    listed = answers.list_findings(plan, evidence, family="safety", scenario="granted")
+    assert listed == [verdicts[-2].long, verdicts[-1].long]
 
 
-def test_answers_follow_the_direction_of_harm(plan, table):
-    still = table.assign(conf_low=-1.0, conf_high=1.0)
-    say = answers.answer_question
-    assert say(plan, still, family="safety").startswith("Not known.")
-    worse = moved(still, "repeat_plan_pct", 1.0, 2.0)
-    assert say(plan, worse, family="safety").startswith("There are signs of it.")
-    better = moved(still, "repeat_plan_pct", -2.0, -1.0)
-    answer = say(plan, better, family="safety")
-    assert answer.startswith("What changed, changed for the better.")
-    assert "fell, which is counted as better" in answer
-    late = moved(still, "ia_within_10wd_pct", -2.0, -1.0)
-    assert "fell, which is counted as worse" in say(plan, late, family="delay")
-    both = moved(worse, "plan_ended_2y_pct", -2.0, -1.0)
-    assert say(plan, both, family="safety").startswith("There are signs both ways.")
-
-
-def test_the_summary_reads_as_easily_as_it_says(plan, table):
-    stated = answers.state_reading_age(plan, table)
-    assert any(f": {age} (" in stated for age in range(5, EASIEST_FOR + 1)), stated
+@pytest.mark.parametrize("text", ["no markers", f"{END}\n{START}", f"{START}{START}{END}"])
+def test_a_page_without_one_pair_of_markers_is_refused(plan, text, tmp_path):
+    with pytest.raises(RunError, match="pair of markers"):
+        replace_findings(text, plan, tmp_path)
 
 
 def test_reading_age_is_the_published_index():

@@ -36,7 +36,6 @@ from pilot_eval.estimation.synthetic_did import (
 from pilot_eval.inference.simultaneous import simultaneous_band
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.funnel import compute_funnel
-from pilot_eval.monitoring.margins import judge_safety
 from pilot_eval.monitoring.trial import MonitoringPlan, estimate_persistence, monitor_trial
 
 N, MONTHS, START = 30, 24, 14
@@ -221,10 +220,6 @@ CALLS = {
         ),
     ),
     "estimate_persistence": (ONE_GROUP, lambda w: estimate_persistence(*w.counts)),
-    "judge_safety": (
-        {"a margin of the wrong sign"},
-        lambda w: judge_safety(-1.0, 1.0, harm="rises", margin=w.margin, margin_reason="stated"),
-    ),
 }
 
 GAPS_COUNT = {
@@ -299,8 +294,6 @@ OTHERWISE = {
     "calibrate_cusum": "takes no councils",
     "information_fractions": "takes no councils",
     "compute_looks": "behind monitor_trial, which checks",
-    "assess_safety": "takes an evidence table: test_monitoring_methods.py",
-    "summarise_safety": "takes an evidence table: test_monitoring_methods.py",
 }
 ANSWERS = ("p_value", "att", "overall", "estimates", "estimate", "changes", "change", "outcome")
 

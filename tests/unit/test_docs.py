@@ -9,13 +9,11 @@ import pandas as pd
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.checks.placebo import placebo_in_time
 from pilot_eval.evaluation import DROPPED_COLUMNS, EFFECT_COLUMNS
-from pilot_eval.evidence import EVIDENCE_COLUMNS
+from pilot_eval.evidence import ANSWER_COLUMNS, EVIDENCE_COLUMNS, VERDICT_COLUMNS
 from pilot_eval.plan import EvaluationPlan, Outcome, load_plan
-from pilot_eval.published.council_indicators import load_published
-from pilot_eval.published.panel import build_panel
 from pilot_eval.reporting.display import format_number
+from pilot_eval.reporting.front_page import replace_findings
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "reports/README.md")),
@@ -136,6 +134,8 @@ def test_every_column_of_the_tables_of_a_run_is_described_and_no_other():
         "evidence.csv": EVIDENCE_COLUMNS,
         "effects.csv": EFFECT_COLUMNS,
         "dropped.csv": DROPPED_COLUMNS,
+        "verdicts.csv": VERDICT_COLUMNS,
+        "answers.csv": ANSWER_COLUMNS,
     }
     for name, columns in expected.items():
         assert described[name] == set(columns), name
@@ -202,44 +202,22 @@ def test_assumptions_name_keys_that_the_plan_has():
                 section = next(iter(section.values())) if key[0] == "<" else section[key]
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/methods.md"])
-def test_tables_of_results_repeat_the_evidence(evidence, name):
+def test_the_table_of_detectable_effects_repeats_the_evidence(evidence):
     labels = {item.label: key for key, item in load_plan(ROOT / "evaluation.toml").outcomes.items()}
-    found = [row for row in rows(read(ROOT / name)) if row[0] in labels]
+    found = [row for row in rows(read(ROOT / "docs" / "methods.md")) if row[0] in labels]
     assert len(found) == 8
     for row in found:
         own = evidence.loc["announced", labels[row[0]]]
-        shown = {key: own[key].map(format_number) for key in ("estimate", "mde")}
-        if name == "README.md":
-            _, harm, effect, interval, detectable, method, councils = row
-            ends = own.loc[method, ["conf_low", "conf_high"]]
-            assert interval == " to ".join(format_number(end) for end in ends), row[0]
-            assert (effect, detectable) == (shown["estimate"][method], shown["mde"][method])
-            assert harm == own["harm"].iloc[0]
-        else:
-            _, councils, *detectable = row
-            assert detectable == [shown["mde"]["sharp"], shown["mde"]["robust"]], row[0]
+        shown = own["mde"].map(format_number)
+        _, councils, *detectable = row
+        assert detectable == [shown["sharp"], shown["robust"]], row[0]
         assert councils == own["share_of_scenario"].iloc[0]
 
 
-def test_the_readme_states_repeat_plans_as_in_the_evidence(evidence):
-    text = " ".join(read(ROOT / "README.md").split())
-    for scenario in ("announced", "granted_march", "granted"):
-        row = evidence.loc[(scenario, "repeat_plan_pct", "robust")]
-        figures = [format_number(row[key]) for key in ("estimate", "conf_low", "conf_high")]
-        assert re.search(rf"{figures[0]} .{{0,120}}?{figures[1]} to {figures[2]}", text), scenario
-    four = evidence.loc[("granted_march", "repeat_plan_pct", "robust")]
-    assert bool(four["fragile"])
-    assert f"{four['p_romano_wolf']:.2f} instead of {four['p_value']:.2f}" in text
-
-
-def test_the_readme_states_the_change_before_the_trial_as_computed():
-    plan, table = load_plan(ROOT / "evaluation.toml"), load_published()
-    before = placebo_in_time(
-        plan, build_panel(table, plan), scenario="granted_march", outcome="repeat_plan_pct"
-    )
-    risen = format_number(before["estimate"].iloc[0])
-    assert f"had already risen {risen} points more" in " ".join(read(ROOT / "README.md").split())
+def test_the_findings_of_the_readme_are_those_of_the_published_run():
+    text = read(ROOT / "README.md")
+    published = ROOT / "reports" / "published"
+    assert text == replace_findings(text, load_plan(ROOT / "evaluation.toml"), published)
 
 
 def test_version_and_changelog_agree_with_the_project():

@@ -1,21 +1,17 @@
-"""Monitoring: margins, boundaries against published tables, funnel plots, CUSUM charts.
+"""Monitoring: boundaries against published tables, funnel plots, CUSUM charts.
 
 docs/methods-monitoring.md, the block of each name.
 """
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
-import pandas as pd
 import pytest
 from statsmodels.stats.meta_analysis import combine_effects
 
 from pilot_eval.errors import DataError, ParameterError
 from pilot_eval.monitoring.cusum import CusumThreshold, calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.funnel import compute_funnel
-from pilot_eval.monitoring.margins import assess_safety, judge_safety, summarise_safety
 from pilot_eval.monitoring.sequential import (
     anytime_valid,
     crossing_probability,
@@ -28,111 +24,6 @@ from pilot_eval.monitoring.trial import (
     information_fractions,
     monitor_trial,
 )
-
-REASON = "twice the largest national change of a year"
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "harm", "verdict"),
-    [
-        (0.2, 6.0, "rises", "harm shown"),
-        (0.2, 2.0, "rises", "harm shown"),  # smaller than the margin, and harm all the same
-        (-2.0, 2.9, "rises", "non-inferior"),
-        (-6.0, -1.0, "rises", "non-inferior"),
-        (-2.0, 3.0, "rises", "inconclusive"),  # the margin itself is not ruled out
-        (0.0, 2.0, "rises", "non-inferior"),  # touching 0 is not beyond it
-        (-9.0, -0.5, "falls", "harm shown"),
-        (-2.9, 5.0, "falls", "non-inferior"),
-        (-3.1, 5.0, "falls", "inconclusive"),
-        (-np.inf, np.inf, "falls", "inconclusive"),
-        (np.nan, np.nan, "rises", "not estimable"),
-    ],
-)
-def test_verdict_follows_the_interval(low, high, harm, verdict) -> None:
-    judged = judge_safety(low, high, harm=harm, margin=3.0, margin_reason=REASON)
-    assert judged.verdict == verdict
-    assert "significant" not in judged.explanation
-    assert "safe" not in judged.explanation
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"margin": -3.0},
-        {"margin": 0.0},
-        {"margin": float("nan")},
-        {"margin": float("inf")},
-        {"margin_reason": "  "},
-        {"harm": "ambiguous"},
-        {"conf_low": 2.0, "conf_high": 1.0},
-    ],
-)
-def test_impossible_margins_are_refused(wrong) -> None:
-    call = {"conf_low": -1.0, "conf_high": 1.0, "harm": "falls", "margin": 3.0}
-    call = call | {"margin_reason": REASON} | wrong
-    with pytest.raises(ParameterError, match=r"must .*; got "):
-        judge_safety(call.pop("conf_low"), call.pop("conf_high"), **call)
-
-
-def plan_with(**margins: float | None) -> SimpleNamespace:
-    outcomes = {
-        key: SimpleNamespace(margin=margin, margin_reason=None if margin is None else REASON)
-        for key, margin in margins.items()
-    }
-    return SimpleNamespace(outcomes=outcomes)
-
-
-def evidence() -> pd.DataFrame:
-    rows = [
-        ("granted", "rereferral_12m_pct", "rises", "robust", 1.0, -1.5, 2.5, 0.4),
-        ("granted", "repeat_plan_pct", "rises", "robust", 3.0, 0.5, 5.5, 0.02),
-        ("granted", "plan_reviewed_on_time_pct", "falls", "robust", -1.0, -6.0, 4.0, 0.6),
-        ("granted", "rereferral_12m_pct", "rises", "size_adjusted", 1.0, -0.5, 1.5, 0.3),
-        ("granted", "cin_rate", "ambiguous", "robust", 5.0, 1.0, 9.0, 0.01),
-        ("announced", "rereferral_12m_pct", "rises", "robust", np.nan, np.nan, np.nan, np.nan),
-    ]
-    names = ["scenario", "outcome", "harm", "method", "estimate", "conf_low", "conf_high"]
-    return pd.DataFrame(rows, columns=[*names, "p_value"]).assign(strand="published")
-
-
-def test_safety_of_an_evidence_table() -> None:
-    plan = plan_with(
-        rereferral_12m_pct=3.0, repeat_plan_pct=3.0, plan_reviewed_on_time_pct=5.0, cin_rate=None
-    )
-    adjusted = pd.DataFrame(
-        {"scenario": ["granted"], "outcome": ["repeat_plan_pct"], "p_value_adjusted": [0.055]}
-    )
-    before = evidence()
-    assessed = assess_safety(before, plan, adjusted=adjusted)
-    pd.testing.assert_frame_equal(before, evidence())
-    assert assessed["verdict"].tolist() == [
-        "non-inferior",
-        "harm shown",
-        "inconclusive",
-        "non-inferior",
-        "not estimable",
-    ]
-    assert "cin_rate" not in set(assessed["outcome"])
-    assert assessed["p_value_adjusted"].tolist()[1] == 0.055
-    fall = assessed.iloc[2]
-    assert (fall["least_harm"], fall["most_harm"]) == (-4.0, 6.0)
-    overall = summarise_safety(assessed).set_index(["scenario", "method"])["overall"]
-    assert overall["granted", "robust"] == "harm shown"
-    assert overall["granted", "size_adjusted"] == "non-inferior"
-    assert overall["announced", "robust"] == "inconclusive"
-
-
-def test_safety_refuses_wrong_tables() -> None:
-    with pytest.raises(ParameterError, match="margin"):
-        assess_safety(evidence(), plan_with(repeat_plan_pct=-3.0))
-    with pytest.raises(ParameterError, match="harm"):
-        assess_safety(evidence(), plan_with(cin_rate=3.0))
-    with pytest.raises(DataError, match="conf_low"):
-        assess_safety(evidence().drop(columns="conf_low"), plan_with(repeat_plan_pct=3.0))
-    twice = pd.DataFrame({"outcome": ["repeat_plan_pct"] * 2, "p_value_adjusted": [0.1, 0.2]})
-    with pytest.raises(DataError, match="one row"):
-        assess_safety(evidence(), plan_with(repeat_plan_pct=3.0), adjusted=twice)
-
 
 # Reboussin, DeMets, Kim and Lan (2000), Controlled Clinical Trials 21: Lan-DeMets O'Brien-Fleming
 # type, one-sided 0.025 (two-sided 0.05), as ldbounds and gsDesign print them; one-sided 0.05 of

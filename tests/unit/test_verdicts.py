@@ -153,7 +153,7 @@ def test_no_clear_change_is_doubted_for_what_it_could_hide(rules, change, condit
         {"n_units": 1},
         {"test": ""},
         {"conf_high": inf},
-        {"conf_low": -10.1, "conf_high": 10.1},
+        {"conf_low": -15.1, "conf_high": 15.1},
     ],
 )
 def test_what_gives_no_answer_cannot_be_told(rules, change):

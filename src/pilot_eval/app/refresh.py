@@ -71,7 +71,7 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
 
 
 def refresh_published(root: Path) -> Path:
-    """Write ``reports/published`` anew: the evidence, and the charts of the notebooks.
+    """Write ``reports/published`` and the README's findings: evidence, charts of the notebooks.
 
     Parameters
     ----------
@@ -91,7 +91,19 @@ def refresh_published(root: Path) -> Path:
             if old.is_file() and old.suffix in (".csv", ".png"):
                 old.unlink()
         shutil.copytree(new, target, dirs_exist_ok=True)
+    refresh_readme(root)
     return target
+
+
+def refresh_readme(root: Path) -> None:
+    """Write the findings in the front page again, from ``reports/published``."""
+    from pilot_eval.plan import load_plan
+    from pilot_eval.reporting.front_page import replace_findings
+
+    path = root / "README.md"
+    text = path.read_text(encoding="utf-8")
+    found = replace_findings(text, load_plan(root / "evaluation.toml"), root / "reports/published")
+    path.write_text(found, encoding="utf-8", newline="\n")
 
 
 def write_published(root: Path, folder: Path) -> None:

@@ -50,6 +50,13 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
         evidence=evidence.table,
         indicators=table,
         names=council_names(),
+        verdicts=evidence.verdicts,
         source=source,
     )
-    write_ees(folder / TIDY, plan=plan, indicators=table, councils=load_councils())
+    write_ees(
+        folder / TIDY,
+        plan=plan,
+        indicators=table,
+        councils=load_councils(),
+        verdicts=evidence.verdicts,
+    )

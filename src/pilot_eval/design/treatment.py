@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names, load_exemptions
+from pilot_eval.reference.facts import Exemption, council_names, load_exemptions
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
@@ -31,14 +31,23 @@ def freed_from(requirement: str | None, codes: tuple[str, ...]) -> str:
     """
     if requirement is None:
         return ""
-    freed = {
-        row.council_code: row
-        for row in load_exemptions()
-        if row.requirement == requirement and row.freed in ("yes", "inferred")
-    }
+    freed = _find_freed(requirement)
     named = [
         f"{freed[code].council_name} ({freed[code].evidence_grade})"
         for code in codes
         if code in freed
     ]
     return ", ".join(named) or "not found which"
+
+
+def count_freed(requirement: str, codes: tuple[str, ...]) -> int:
+    """Count the councils that the register knows as freed from a requirement."""
+    return len(_find_freed(requirement).keys() & set(codes))
+
+
+def _find_freed(requirement: str) -> dict[str, Exemption]:
+    return {
+        row.council_code: row
+        for row in load_exemptions()
+        if row.requirement == requirement and row.freed in ("yes", "inferred")
+    }

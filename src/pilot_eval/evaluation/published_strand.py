@@ -26,7 +26,9 @@ from pilot_eval.evaluation.units import (
     run_methods,
     word_settings,
 )
-from pilot_eval.evidence import Evidence, build_evidence_table, hash_table
+from pilot_eval.evaluation.verdict_inputs import collect_inputs
+from pilot_eval.evaluation.verdicts import answer_questions, judge
+from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_table
 from pilot_eval.inference import (
     InferenceResult,
     size_adjusted_test,
@@ -91,6 +93,7 @@ def evaluate(
     rows: list[dict] = []
     effects: list[dict] = []
     dropped: list[dict] = []
+    verdicts: list[Verdict] = []
     for scenario in scenarios or tuple(plan.scenarios):
         designs = {
             outcome: build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
@@ -100,11 +103,15 @@ def evaluate(
         adjusted = adjust_for_families(plan, designs)
         for outcome in outcomes or tuple(plan.outcomes):
             label = {"scenario": scenario, "outcome": outcome}
-            if outcome not in designs:
-                rows += [_describe(plan, label) | stamp]
+            design = designs.get(outcome)
+            if design is None:
+                own = [_describe(plan, label)]
+            else:
+                own = list(estimate_design(plan, design, adjusted[outcome]))
+            rows += [row | stamp for row in own]
+            verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
+            if design is None:
                 continue
-            design = designs[outcome]
-            rows += [row | stamp for row in estimate_design(plan, design, adjusted[outcome])]
             effects += [label | row for row in council_effects(plan, design)]
             dropped += [
                 label | {name: getattr(item, name) for name in DROPPED_COLUMNS[2:]}
@@ -114,6 +121,8 @@ def evaluate(
         table=build_evidence_table(rows),
         effects=pd.DataFrame(effects, columns=list(EFFECT_COLUMNS)),
         dropped=pd.DataFrame(dropped, columns=list(DROPPED_COLUMNS)),
+        verdicts=tuple(verdicts),
+        answers=answer_questions(plan, verdicts),
     )
 
 

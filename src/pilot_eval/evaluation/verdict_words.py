@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pilot_eval.evidence import BEST_RATING, Doubt, Finding, VerdictInputs
+from pilot_eval.evidence import BEST_RATING, Doubt, Finding, Verdict, VerdictInputs
 
 Direction = Literal["worse", "better", ""]
 
@@ -99,6 +99,17 @@ def word_long(
     if doubts:
         parts.append("Reasons for doubt: " + " ".join(_number(doubts[:MOST_REASONS])))
     return " ".join(part for part in parts if part)
+
+
+def word_answer(carried: Verdict, verdicts: Sequence[Verdict]) -> str:
+    """Word the answer to a question: what its outcomes show, then the one that carries it."""
+    counted = [
+        (sum(1 for item in verdicts if item.finding in ("rose", "fell")), "changed"),
+        (sum(1 for item in verdicts if item.finding == "no clear change"), "no clear change"),
+        (sum(1 for item in verdicts if item.finding == "cannot be told"), "cannot be told"),
+    ]
+    said = "; ".join(f"{words}: {number}" for number, words in counted if number)
+    return f"Of {len(verdicts)} measures, {said}. {carried.long}"
 
 
 def word_number(inputs: VerdictInputs) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, isfinite, isnan
 
 from pilot_eval.evaluation import verdict_words as words
-from pilot_eval.evidence import BEST_RATING, Doubt, Finding, Verdict, VerdictInputs
-from pilot_eval.plan import VerdictRules
+from pilot_eval.evidence import BEST_RATING, Answer, Doubt, Finding, Verdict, VerdictInputs
+from pilot_eval.plan import EvaluationPlan, VerdictRules
 
 NO_ANSWER = "no_answer"
 
@@ -57,6 +57,55 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
         doubts=tuple(doubts),
         short=words.word_short(finding, direction, rating),
         long=words.word_long(inputs, finding, direction, excludes, rating, doubts),
+    )
+
+
+def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple[Answer, ...]:
+    """Answer every question of the plan that some of the verdicts are about.
+
+    The plan's first scenario is the one that answers.
+    """
+    primary = next(iter(plan.scenarios))
+    answers = []
+    for family, question in plan.questions.items():
+        own = [
+            verdict
+            for verdict in verdicts
+            if verdict.inputs.scenario == primary
+            and plan.outcomes[verdict.inputs.outcome].family == family
+        ]
+        answers += [answer(question, family, own)] if own else []
+    return tuple(answers)
+
+
+def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
+    """Answer a question from the verdicts of its comparisons.
+
+    The comparison that carries the answer is the most secure of those that found a change for the
+    worse; if there is none, of those that found any change; then of those without a clear one.
+    A warning is not outvoted by outcomes that show nothing.
+
+    Parameters
+    ----------
+    question, family : str
+    verdicts : sequence of Verdict
+        At least one.
+
+    Returns
+    -------
+    Answer
+    """
+    order = {"rose": 1, "fell": 1, "no clear change": 2, "cannot be told": 3}
+    carried = min(
+        verdicts, key=lambda v: (0 if v.direction == "worse" else order[v.finding], -v.rating)
+    )
+    return Answer(
+        question=question,
+        family=family,
+        verdict=carried,
+        verdicts=tuple(verdicts),
+        short=words.word_short(carried.finding, carried.direction, carried.rating),
+        long=words.word_answer(carried, verdicts),
     )
 
 

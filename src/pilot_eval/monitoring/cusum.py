@@ -8,13 +8,13 @@ calibrated by simulation to a stated mean time between false alarms.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pilot_eval.errors import DataError, ParameterError, explain
-from pilot_eval.monitoring.margins import Harm
 
 FloatArray = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def compute_cusum(
     denominator: ArrayLike,
     *,
     months_before: int,
-    harm: Harm,
+    harm: Literal["rises", "falls"],
     threshold: CusumThreshold,
     expected: ArrayLike | None = None,
 ) -> pd.DataFrame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pilot_eval.errors import DataError, ParameterError, explain
-from pilot_eval.monitoring.margins import Harm
 from pilot_eval.monitoring.sequential import anytime_valid, group_sequential_boundaries
 from pilot_eval.monitoring.shares import compare_shares, percentages
 
@@ -43,7 +43,7 @@ class MonitoringPlan:
 
     months_before: int
     looks: tuple[int, ...]
-    harm: Harm
+    harm: Literal["rises", "falls"]
     scale: float
     alpha: float = 0.05
     persistence: float = 0.0
@@ -218,7 +218,7 @@ def monitor_trial(
 
     Notes
     -----
-    No alarm is not a finding of safety: read the interval against a margin (`judge_safety`).
+    No alarm is not a finding of safety: a verdict reads the interval against the margin.
     """
     counts = np.asarray(numerator, float), np.asarray(denominator, float)
     chosen = np.asarray(treated, dtype=bool)

@@ -1,108 +1,95 @@
-"""The answers on the first page, made from the evidence table alone."""
+"""The first page: answers from verdicts, and what the figures cannot show."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from pilot_eval.plan import EvaluationPlan, Outcome
+from pilot_eval.evidence import Evidence
+from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
 from pilot_eval.reporting.readability import reading_age
-from pilot_eval.reporting.sentences import classify, word_finding
-
-QUESTIONS = {
-    "delay": "Did delay grow?",
-    "safety": "Were children less safe?",
-    "activity": "Did the councils' activity change?",
-}
-WORSE, BETTER = "counted as worse", "counted as better"
-MOVED = {
-    "rise": "rose",
-    "fall": "fell",
-    "suggestive rise": "may have risen",
-    "suggestive fall": "may have fallen",
-}
-VERDICT_WORDS = {
-    "undetermined": "not shown",
-    "not_estimable": "no comparison possible",
-    "descriptive": "described only",
-}
 
 
-def tabulate_verdicts(plan: EvaluationPlan, table: pd.DataFrame) -> Table:
-    """Show what was found for every outcome under every scenario, in words.
+def tabulate_verdicts(plan: EvaluationPlan, evidence: Evidence) -> Table:
+    """Show the verdict on every outcome under every scenario.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    table : DataFrame
-        The evidence table.
+    evidence : Evidence
 
     Returns
     -------
     Table
-        One row an outcome, one column a scenario.
+        One row for each outcome, one column for each scenario.
     """
-    rows = []
-    for key, outcome in plan.outcomes.items():
-        row = {"Outcome": outcome.label}
-        for scenario in dict.fromkeys(table["scenario"]):
-            short = plan.scenarios[scenario].short
-            row[short[0].upper() + short[1:]] = _cell(outcome, _rows(table, scenario, key))
-        rows.append(row)
-    return Table(frame=pd.DataFrame(rows), caption="What was found, by outcome and scenario")
+    rows: dict[str, dict[str, str]] = {}
+    for verdict in evidence.verdicts:
+        row = rows.setdefault(verdict.inputs.outcome, {"Outcome": verdict.inputs.label})
+        row[_capital(verdict.inputs.group)] = verdict.short
+    return Table(
+        frame=pd.DataFrame(list(rows.values())),
+        caption="Findings and their security (5: most secure), by outcome and scenario",
+    )
 
 
-def answer_question(plan: EvaluationPlan, table: pd.DataFrame, *, family: str) -> str:
-    """Answer one of the evaluation's questions in plain English.
+def answer_question(evidence: Evidence, *, family: str) -> str:
+    """Return the answer to one of the plan's questions, in words.
 
     Parameters
     ----------
-    plan : EvaluationPlan
-    table : DataFrame
-        The evidence table.
-    family : {"delay", "safety", "activity"}
+    evidence : Evidence
+    family : str
+        Key of the question.
 
     Returns
     -------
     str
-        A paragraph: the answer, then what it rests on.
+        Number, interval, rating and the three strongest reasons for doubt, in that order.
     """
-    verdicts = _verdicts(plan, table, family)
-    shown = [item for item in verdicts if item[2] in ("rise", "fall")]
-    suggestive = [item for item in verdicts if item[2].startswith("suggestive")]
-    compared = [item for item in verdicts if item[2] not in ("not_estimable", "descriptive")]
-    measures = len({outcome for outcome, _, _, _ in verdicts})
-    if not compared:
-        return (
-            f"{QUESTIONS[family]} The figures cannot say: no measure of {family} can be compared."
-        )
-    if not (shown or suggestive):
-        lead = (
-            "Not known. No comparison shows a change that chance could not explain. "
-            "That is not evidence that nothing changed."
-        )
-    else:
-        lead = " ".join([_lead(plan, shown), *_list_findings(plan, [*shown, *suggestive])])
-    return f"{lead} {_reach(table, family, measures)}"
+    return next(answer.long for answer in evidence.answers if answer.family == family)
 
 
-def explain_certainty(plan: EvaluationPlan, table: pd.DataFrame) -> str:
-    """Say how sure the findings are, from the number of councils and the detectable effects."""
-    estimated = table[(table["status"] == "estimated") & (table["method"] == "sharp")]
-    points = estimated[estimated["unit"] == "percentage points"]["mde"]
-    fragile = table.groupby(["scenario", "outcome"], sort=False)["fragile"].any().sum()
-    tests = len(estimated)
+def list_findings(
+    plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str
+) -> list[str]:
+    """Word every verdict of a family under one scenario."""
+    return [
+        verdict.long
+        for verdict in evidence.verdicts
+        if verdict.inputs.scenario == scenario
+        and plan.outcomes[verdict.inputs.outcome].family == family
+    ]
+
+
+def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
+    """Say how secure the findings are: ratings, number of councils, detectable effects."""
+    table = evidence.table
+    estimated = table[table["status"] == "estimated"]
+    shown = [
+        verdict.inputs for verdict in evidence.verdicts if verdict.inputs.status == "estimated"
+    ]
+    points = [item.mde for item in shown if item.unit == "percentage points" and item.mde > 0]
     level = plan.inference.alpha
+    expected = format_number(len(shown) * level, 0)
     return (
-        f"Not very. A comparison has at most {int(table['n_treated'].max())} treated councils "
-        f"and {int(table['n_comparators'].max())} comparators. Changes smaller than "
-        f"{format_number(points.min(), 0)} to {format_number(points.max(), 0)} percentage points, "
-        "depending on the outcome, would often have gone unseen by the sharper test. "
-        f"{tests} comparisons were made: with a test at {format_number(100 * level, 0)}%, about "
-        f"{format_number(tests * level, 0)} would show a change by chance alone. "
-        f"Allowing for the number of outcomes in a family, the smallest p-value is "
-        f"{table['p_romano_wolf'].min():.2f}. "
-        f"{int(fragile)} are fragile: what was suppressed could change their conclusion."
+        f"{_count_ratings(evidence)} A comparison has at most "
+        f"{int(estimated['n_treated'].max())} treated councils and "
+        f"{int(estimated['n_comparators'].max())} comparators. The smallest effect that a "
+        f"comparison would find with a probability of {plan.inference.power:.0%} is between "
+        f"{format_number(min(points), 0)} and {format_number(max(points), 0)} percentage points. "
+        f"{len(shown)} comparisons were made: at a level of {level:.0%}, about {expected} would "
+        "show a change by chance alone."
+    )
+
+
+def _count_ratings(evidence: Evidence) -> str:
+    ratings = [verdict.rating for verdict in evidence.verdicts]
+    high = sum(rating >= 4 for rating in ratings)
+    return (
+        f"Each finding has a security rating from 0 to 5. It is about the evidence, not the size "
+        f"of the effect. Of {len(ratings)} findings, {high or 'none'} is rated 4 or 5; the highest "
+        f"rating is {max(ratings)}."
     )
 
 
@@ -141,10 +128,10 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     return limits
 
 
-def state_reading_age(plan: EvaluationPlan, table: pd.DataFrame) -> str:
+def state_reading_age(plan: EvaluationPlan, evidence: Evidence) -> str:
     """Say at what age the answers and their limits can be read."""
-    text = [answer_question(plan, table, family=family) for family in ("delay", "safety")]
-    text += [explain_certainty(plan, table), *list_limits(plan, table)]
+    text = [answer.long for answer in evidence.answers if answer.family != "activity"]
+    text += [explain_certainty(plan, evidence), *list_limits(plan, evidence.table)]
     age = reading_age("\n".join(text))
     return f"Reading age of the answers and limits above: {age} (Automated Readability Index)."
 
@@ -167,76 +154,8 @@ def list_treated(plan: EvaluationPlan) -> list[str]:
     return lines
 
 
-def list_findings(
-    plan: EvaluationPlan, table: pd.DataFrame, *, family: str, scenario: str
-) -> list[str]:
-    """Word every finding of a family under one scenario."""
-    keys = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
-    return [word_finding(plan, _rows(table, scenario, key)) for key in keys]
-
-
-def _rows(table: pd.DataFrame, scenario: str, outcome: str) -> pd.DataFrame:
-    return table[(table["scenario"] == scenario) & (table["outcome"] == outcome)]
-
-
-def _verdicts(
-    plan: EvaluationPlan, table: pd.DataFrame, family: str
-) -> list[tuple[str, str, str, bool]]:
-    """Outcome, scenario, classification and fragility of every comparison of a family."""
-    verdicts = []
-    for key, outcome in plan.outcomes.items():
-        if outcome.family != family:
-            continue
-        for scenario in dict.fromkeys(table["scenario"]):
-            rows = _rows(table, scenario, key)
-            verdicts.append((key, scenario, classify(rows), bool(rows["fragile"].any())))
-    return verdicts
-
-
-def _lead(plan: EvaluationPlan, shown: list[tuple[str, str, str, bool]]) -> str:
-    """Answer yes or no to a question about harm, from what was shown beyond chance."""
-    if not shown:
-        return "Not shown."
-    ways = {_worse(plan.outcomes[key], direction) for key, _, direction, _ in shown}
-    if WORSE in ways:
-        return "There are signs of it." if BETTER not in ways else "There are signs both ways."
-    return "What changed, changed for the better." if BETTER in ways else "There are changes."
-
-
-def _list_findings(plan: EvaluationPlan, verdicts: list[tuple[str, str, str, bool]]) -> list[str]:
-    """Say what moved, a sentence a scenario and outcome, and what could undo it."""
-    sentences = []
-    for key, scenario, verdict, fragile in verdicts:
-        direction = verdict.removeprefix("suggestive ")
-        worse = _worse(plan.outcomes[key], direction)
-        moved = MOVED[verdict] + (f", which is {worse}" if worse else "")
-        label = plan.outcomes[key].label
-        sentences.append(f"Among {plan.scenarios[scenario].short}, “{label}” {moved}.")
-        if verdict != direction:
-            sentences.append("This is suggestive only.")
-        if fragile:
-            sentences.append("Figures that were suppressed could undo this.")
-    return sentences
-
-
-def _worse(outcome: Outcome, direction: str) -> str:
-    if outcome.harm == "ambiguous":
-        return ""
-    return WORSE if (outcome.harm == "rises") == (direction == "rise") else BETTER
-
-
-def _reach(table: pd.DataFrame, family: str, measures: int) -> str:
-    own = table[(table["family"] == family) & (table["method"] == "robust")]
-    treated = own["n_treated"]
-    spread = (
-        f"{treated.min()} to {treated.max()}"
-        if treated.min() < treated.max()
-        else f"{treated.max()}"
-    )
-    return (
-        f"{own['outcome'].nunique()} of {measures} measures can be compared, each on {spread} "
-        "treated councils."
-    )
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _short(plan: EvaluationPlan, outcome: str) -> str:
@@ -247,13 +166,3 @@ def _short(plan: EvaluationPlan, outcome: str) -> str:
 def _is_partial(share: str) -> bool:
     found, of_all = share.split(" of ")
     return found != of_all
-
-
-def _cell(outcome: Outcome, rows: pd.DataFrame) -> str:
-    verdict = classify(rows)
-    if verdict in VERDICT_WORDS:
-        return VERDICT_WORDS[verdict]
-    direction = verdict.removeprefix("suggestive ")
-    worse = _worse(outcome, direction)
-    text = verdict + (f", {worse}" if worse else "")
-    return f"{text}, fragile" if rows["fragile"].any() else text

@@ -7,7 +7,9 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.errors import ParameterError, explain
-from pilot_eval.evaluation import council_effects
+from pilot_eval.evaluation import council_effects, estimate_design
+from pilot_eval.evaluation.verdict_inputs import collect_inputs
+from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
@@ -155,6 +157,33 @@ def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council:
         frame=pd.DataFrame(rows),
         caption=f"{council}: change since before the trial, less the comparators' (sharp test)",
     )
+
+
+def state_verdict(plan: EvaluationPlan, panel: pd.DataFrame) -> list[str]:
+    """Word the verdicts on one council's changes; outcomes with the same one share a sentence.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        As from `plan_for_council`.
+    panel : DataFrame
+
+    Returns
+    -------
+    list of str
+    """
+    shared: dict[str, list[str]] = {}
+    for key, outcome in plan.outcomes.items():
+        if outcome.descriptive is None:
+            design = council_design(plan, panel, key)
+            rows = list(estimate_design(plan, design))
+            verdict = judge(collect_inputs(plan, rows, design), plan.verdict)
+            shared.setdefault(verdict.short, []).append(outcome.label)
+    total = sum(len(labels) for labels in shared.values())
+    return [
+        f"{'Every outcome' if len(labels) == total else '; '.join(labels)}: {short}."
+        for short, labels in shared.items()
+    ]
 
 
 def council_design(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> Design:

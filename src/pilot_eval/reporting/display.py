@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
 MISSING = "–"
-INTERVAL = re.compile(r"−?[\d,.]+ to −?[\d,.]+")
+NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Table:
             text = escape(self._text(str(name), value))
             if position == 0:
                 cells.append(f'<th scope="row">{text}</th>')
-            elif isinstance(value, str) and not INTERVAL.fullmatch(value):
+            elif isinstance(value, str) and not NUMBERS.fullmatch(value):
                 cells.append(f"<td>{text}</td>")
             else:
                 cells.append(f'<td class="number">{text}</td>')
@@ -131,6 +131,20 @@ def format_number(value: float, places: int = 1) -> str:
     text = f"{value:,.{places}f}"
     zero = f"{0:.{places}f}"
     return zero if text == f"-{zero}" else text.replace("-", "−")
+
+
+def format_range(low: float, high: float) -> str:
+    """Format an identified set: one number where its ends agree, empty where there is none.
+
+    Examples
+    --------
+    >>> format_range(3.84, 4.72), format_range(2.0, 2.0), format_range(float("nan"), 1.0)
+    ('3.8 to 4.7', '2.0', '')
+    """
+    if low != low or high != high:
+        return ""
+    first, last = format_number(low), format_number(high)
+    return first if first == last else f"{first} to {last}"
 
 
 def save_canvas(canvas: Canvas) -> bytes:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pilot_eval.disclosure.protect.symbols import UNAVAILABLE, show_value
 from pilot_eval.errors import DataError, explain
+from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import Council
 
@@ -41,6 +42,7 @@ META_COLUMNS = (
     "filter_hint",
     "filter_grouping_column",
 )
+FOOTNOTE_COLUMNS = ("indicator", "footnote")
 GROUPINGS = {"delay": "Delay", "safety": "Child outcomes", "activity": "Activity"}
 DECIMALS = 1
 
@@ -65,9 +67,10 @@ def write_ees(
     plan: EvaluationPlan,
     indicators: pd.DataFrame,
     councils: Sequence[Council],
+    verdicts: Sequence[Verdict] = (),
     name: str = "timescale_pilots",
-) -> tuple[Path, Path]:
-    """Write the data file and its metadata file.
+) -> tuple[Path, ...]:
+    """Write the data file, its metadata file and the footnotes.
 
     Parameters
     ----------
@@ -79,12 +82,14 @@ def write_ees(
         As `load_published` returns it, or protected figures in the same shape.
     councils : sequence of Council
         `load_councils()`.
+    verdicts : sequence of Verdict
+        `Evidence.verdicts`: one footnote each.
     name : str
-        Stem: ``<name>.csv`` and ``<name>.meta.csv``.
+        Stem: ``<name>.csv``, ``<name>.meta.csv`` and ``<name>.footnotes.csv``.
 
     Returns
     -------
-    data, metadata : pathlib.Path
+    data, metadata, footnotes : pathlib.Path
         The same arguments give the same bytes.
 
     Raises
@@ -94,8 +99,12 @@ def write_ees(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = folder / f"{name}.csv", folder / f"{name}.meta.csv"
-    frames = build_ees_data(plan, indicators, councils), build_ees_metadata(plan, indicators)
+    paths = tuple(folder / f"{name}{end}.csv" for end in ("", ".meta", ".footnotes"))
+    frames = (
+        build_ees_data(plan, indicators, councils),
+        build_ees_metadata(plan, indicators),
+        build_ees_footnotes(plan, indicators, verdicts),
+    )
     for path, frame in zip(paths, frames, strict=True):
         frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
     return paths
@@ -161,6 +170,30 @@ def build_ees_metadata(plan: EvaluationPlan, indicators: pd.DataFrame) -> pd.Dat
         for key in _list_keys(plan, indicators)
     ]
     return pd.DataFrame(rows, columns=list(META_COLUMNS))
+
+
+def build_ees_footnotes(
+    plan: EvaluationPlan, indicators: pd.DataFrame, verdicts: Sequence[Verdict]
+) -> pd.DataFrame:
+    """Word what the evaluation found for each indicator.
+
+    Parameters
+    ----------
+    plan, indicators, verdicts
+        As for `write_ees`.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        `FOOTNOTE_COLUMNS`, one row for each indicator and scenario.
+    """
+    keys = _list_keys(plan, indicators)
+    rows = [
+        (verdict.inputs.outcome, f"{verdict.inputs.group}: {verdict.short}.")
+        for verdict in verdicts
+        if verdict.inputs.outcome in keys
+    ]
+    return pd.DataFrame(rows, columns=list(FOOTNOTE_COLUMNS))
 
 
 def name_period(year_ending: int) -> str:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
+from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import Figure, format_number, save_canvas
+from pilot_eval.reporting.display import Figure, save_canvas
 from pilot_eval.reporting.figures import DARK_BLUE, DARK_PINK, GREY, TEXT, canvas, wrap
-from pilot_eval.reporting.sentences import row_to_show
 
 FAMILIES = {"delay": DARK_BLUE, "safety": DARK_PINK}
-SHAPES = {"robust": "o", "sharp": "D"}
 
 
-def plot_overview(plan: EvaluationPlan, table: pd.DataFrame, *, scenario: str) -> Figure | None:
+def plot_overview(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Figure | None:
     """Plot each outcome's effect with its interval, turned so that harm lies to the right.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    table : DataFrame
-        The evidence table.
+    evidence : Evidence
     scenario : str
 
     Returns
@@ -29,7 +29,7 @@ def plot_overview(plan: EvaluationPlan, table: pd.DataFrame, *, scenario: str) -
     Figure or None
         Outcomes of delay and safety in percentage points that were estimated; None without any.
     """
-    rows = _rows(plan, table, scenario)
+    rows = _rows(plan, evidence, scenario)
     if rows.empty:
         return None
     title = _say(plan, rows, scenario)
@@ -39,7 +39,9 @@ def plot_overview(plan: EvaluationPlan, table: pd.DataFrame, *, scenario: str) -
         for place, row in zip(places, rows.itertuples(), strict=True):
             colour = FAMILIES[row.family]
             axes.plot([row.low, row.high], [place] * 2, color=colour, lw=2.5)
-            axes.plot(row.effect, place, SHAPES[row.test], color=colour, ms=8)
+            axes.plot([row.least, row.most], [place] * 2, color=colour, lw=8, alpha=0.5)
+            axes.plot((row.least + row.most) / 2, place, "o", color=colour, ms=8)
+            axes.text(row.high, place, f"  {row.rating} of 5", va="center", fontsize=9)
         for family, colour in FAMILIES.items():
             own = places[(rows["family"] == family).to_numpy()]
             if own.size:
@@ -59,52 +61,44 @@ def plot_overview(plan: EvaluationPlan, table: pd.DataFrame, *, scenario: str) -
         level = round(100 * (1 - plan.inference.alpha))
         axes.set_xlabel(
             f"Percentage points relative to comparators, harm to the right; {level}% interval\n"
-            "Circle: robust test. Diamond: sharp test, where the robust one cannot be relied on"
+            "Thick: effects that suppressed figures allow. At the right: security rating"
         )
         png = save_canvas(figure)
-    numbers = rows[["label", "test", "effect", "low", "high"]].round(1)
+    numbers = rows[["label", "short", "least", "most", "low", "high"]].round(1)
     return Figure(
         name=f"overview_{scenario}",
         title=title,
         alt=f"Dots with intervals, one an outcome, harm to the right of zero. {title}.",
         numbers=numbers.set_axis(
-            ["Outcome", "Test", "Effect, harm positive", "Interval from", "Interval to"], axis=1
+            ["Outcome", "Finding", "Least harm", "Most harm", "Interval from", "Interval to"],
+            axis=1,
         ),
         png=png,
     )
 
 
-def _rows(plan: EvaluationPlan, table: pd.DataFrame, scenario: str) -> pd.DataFrame:
-    own = table[
-        (table["scenario"] == scenario)
-        & table["family"].isin(list(FAMILIES))
-        & (table["status"] == "estimated")
-        & (table["unit"] == "percentage points")
-    ]
+def _rows(plan: EvaluationPlan, evidence: Evidence, scenario: str) -> pd.DataFrame:
     rows = []
-    for outcome, group in own.groupby("outcome", sort=False):
-        shown = row_to_show(group)
-        sign = -1 if plan.outcomes[outcome].harm == "falls" else 1
-        low, high = sorted((sign * shown["conf_low"], sign * shown["conf_high"]))
-        rows.append(
-            {
-                "label": plan.outcomes[outcome].label,
-                "family": shown["family"],
-                "test": shown.name,
-                "effect": sign * shown["estimate"],
-                "low": low,
-                "high": high,
-            }
-        )
+    for verdict in evidence.verdicts:
+        used = verdict.inputs
+        family = plan.outcomes[used.outcome].family
+        shown = used.unit == "percentage points" and family in FAMILIES
+        if used.scenario != scenario or used.status != "estimated" or not shown:
+            continue
+        sign = -1 if used.harm == "falls" else 1
+        least, most = sorted((sign * used.estimate_low, sign * used.estimate_high))
+        low, high = sorted((sign * used.conf_low, sign * used.conf_high))
+        row = {"label": used.label, "family": family, "least": least, "most": most}
+        words = {"finding": verdict.finding, "rating": verdict.rating, "short": verdict.short}
+        rows.append(row | words | {"low": low, "high": high})
     return pd.DataFrame(rows)
 
 
 def _say(plan: EvaluationPlan, rows: pd.DataFrame, scenario: str) -> str:
-    """Count the intervals that lie wholly on one side of zero."""
-    harm, gain = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
-    short, widths = plan.scenarios[scenario].short, rows["high"] - rows["low"]
+    """Count the findings."""
+    short = plan.scenarios[scenario].short
+    counted = ", ".join(f"{finding}: {n}" for finding, n in Counter(rows["finding"]).items())
     return (
-        f"{short[0].upper()}{short[1:]}: of {len(rows)} outcomes compared, {harm or 'none'} shows "
-        f"harm beyond chance and {gain or 'none'} a gain; the intervals are "
-        f"{format_number(widths.min(), 0)} to {format_number(widths.max(), 0)} points wide"
+        f"{short[0].upper()}{short[1:]}, {len(rows)} outcomes compared ({counted}); security at "
+        f"most {rows['rating'].max()} of 5"
     )

@@ -16,7 +16,7 @@ from pilot_eval.plan import EvaluationPlan
 # (holds, what was seen): None where the run has nothing to check.
 Answer = tuple[bool | None, str]
 QA_STEM = "qa_log"
-REGISTER = "outputs.csv"
+REGISTER, VERDICTS = "outputs.csv", "verdicts.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,19 @@ def check_fragile_marked(run: FinishedRun) -> Answer:
     return bool(estimated["fragile"].notna().all()), f"{fragile} of {len(estimated)} rows fragile"
 
 
+def check_verdicts(run: FinishedRun) -> Answer:
+    """Every comparison has exactly one verdict."""
+    path = run.folder / VERDICTS
+    if not path.is_file():
+        return False, f"no {VERDICTS}"
+    keys = ["strand", "scenario", "outcome"]
+    found = pd.read_csv(path, usecols=keys)
+    wanted = run.evidence[keys].drop_duplicates()
+    both = wanted.merge(found, how="outer", on=keys, indicator=True)
+    odd = int((both["_merge"] != "both").sum() + found.duplicated().sum())
+    return odd == 0, f"{len(wanted)} comparisons; without exactly one verdict: {odd}"
+
+
 def check_release(run: FinishedRun) -> Answer:
     """Every output passes the release check."""
     from pilot_eval.disclosure.release import release_check
@@ -129,6 +142,7 @@ CHECKS: Mapping[str, Callable[[FinishedRun], Answer]] = MappingProxyType(
         "every_outcome_answered": check_every_outcome_answered,
         "detectable_effects": check_detectable_effects,
         "fragile_marked": check_fragile_marked,
+        "verdicts": check_verdicts,
         "release": check_release,
     }
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import council_names
@@ -18,6 +19,8 @@ from pilot_eval.reporting.figures import (
     canvas,
     year_label,
 )
+
+EXCLUDED = {True: "excluded", False: "not excluded", None: "no interval"}
 
 
 def tabulate_margins(plan: EvaluationPlan) -> Table:
@@ -35,75 +38,66 @@ def tabulate_margins(plan: EvaluationPlan) -> Table:
     return Table(frame=pd.DataFrame(rows), caption="Non-inferiority margins, in percentage points")
 
 
-def tabulate_verdicts_of_safety(
-    plan: EvaluationPlan, assessed: pd.DataFrame, *, method: str = "robust"
-) -> Table:
-    """Show each outcome's verdict under each scenario by one method.
+def tabulate_safety(plan: EvaluationPlan, evidence: Evidence) -> Table:
+    """Show the verdict on every outcome with a margin, harm counted positive.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    assessed : DataFrame
-        As from `assess_safety`.
-    method : str
+    evidence : Evidence
 
     Returns
     -------
     Table
+        One row for each outcome and scenario. The margin is excluded where the whole interval
+        lies on its safe side (non-inferiority read from the interval, Piaggio et al. 2012).
     """
-    rows = assessed[assessed["method"].isin([method, "none"])]
-    frame = pd.DataFrame(
-        {
-            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
-            "Scenario": [plan.scenarios[key].short for key in rows["scenario"]],
-            "Verdict": rows["verdict"].to_list(),
-            "Least harm": rows["least_harm"].to_list(),
-            "Most harm": rows["most_harm"].to_list(),
-            "Margin": rows["margin"].to_list(),
-            "p": rows["p_value"].to_list(),
-            "p, family": rows["p_value_adjusted"].to_list(),
-        }
-    )
+    rows = []
+    for verdict in evidence.verdicts:
+        used = verdict.inputs
+        if used.margin is None:
+            continue
+        sign = -1 if used.harm == "falls" else 1
+        least, most = sorted((sign * used.conf_low, sign * used.conf_high))
+        rows.append(
+            {
+                "Outcome": used.label,
+                "Scenario": used.group,
+                "Finding": verdict.short,
+                "Least harm": least,
+                "Most harm": most,
+                "Margin": used.margin,
+                "Harm of the margin": EXCLUDED[verdict.excludes_margin],
+                "p": used.p_value,
+                "p, family": used.p_family,
+            }
+        )
     return Table(
-        frame=frame,
-        caption=f"Verdicts on safety ({method} test): ends of the interval, harm counted positive",
+        frame=pd.DataFrame(rows),
+        caption="Safety: findings, ends of the interval (harm positive), and the margin",
         decimals={"p": 3, "p, family": 3},
     )
 
 
-def tabulate_family(plan: EvaluationPlan, overall: pd.DataFrame) -> Table:
-    """Show the verdict on all safety outcomes together, by scenario and test.
+def count_excluded(plan: EvaluationPlan, evidence: Evidence) -> Table:
+    """Count, for each scenario, the safety outcomes whose interval excludes their margin.
 
-    Parameters
-    ----------
-    plan : EvaluationPlan
-    overall : DataFrame
-        As from `summarise_safety`.
-
-    Returns
-    -------
-    Table
+    All of them together are excluded only where each is (intersection-union, Berger 1982).
     """
-    frame = pd.DataFrame(
-        {
-            "Scenario": [plan.scenarios[key].short for key in overall["scenario"]],
-            "Test": overall["method"].to_list(),
-            "Together": overall["overall"].to_list(),
-            "Outcomes": overall["outcomes"].to_list(),
-            "Harm shown": overall["harm_shown"].to_list(),
-            "Non-inferior": overall["non_inferior"].to_list(),
-            "Inconclusive": overall["inconclusive"].to_list(),
-            "Not estimable": overall["not_estimable"].to_list(),
-        }
-    )
-    return Table(frame=frame, caption="Safety outcomes together, and how many of each verdict")
-
-
-def adjusted_p_values(table: pd.DataFrame) -> pd.DataFrame:
-    """Take the family-adjusted p-values out of the evidence, as `assess_safety` wants them."""
-    rows = table[table["p_romano_wolf"].notna()]
-    columns = ["strand", "scenario", "outcome", "method", "p_romano_wolf"]
-    return rows[columns].rename(columns={"p_romano_wolf": "p_value_adjusted"})
+    rows = []
+    for scenario in dict.fromkeys(verdict.inputs.scenario for verdict in evidence.verdicts):
+        own = [
+            verdict.excludes_margin
+            for verdict in evidence.verdicts
+            if verdict.inputs.scenario == scenario and verdict.inputs.margin is not None
+        ]
+        counts = {f"Margin {word}": own.count(key) for key, word in EXCLUDED.items()}
+        rows.append(
+            {"Scenario": plan.scenarios[scenario].short, "Outcomes": len(own)}
+            | counts
+            | {"All excluded": bool(own) and all(value is True for value in own)}
+        )
+    return Table(frame=pd.DataFrame(rows), caption="Safety outcomes together")
 
 
 def plot_funnel(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation import METHODS
-from pilot_eval.evidence import Evidence
+from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
@@ -14,8 +14,7 @@ from pilot_eval.reference.facts import (
     load_councils,
     load_exemptions,
 )
-from pilot_eval.reporting.display import Table, format_number
-from pilot_eval.reporting.sentences import row_to_show
+from pilot_eval.reporting.display import Table, format_number, format_range
 
 METHOD_LABELS = ("Robust", "Sharp", "CR2")
 STATUS_WORDS = {
@@ -178,7 +177,7 @@ def tabulate_balance(
 def tabulate_estimates(
     plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str
 ) -> Table:
-    """Show estimates under one scenario, with every test's interval side by side.
+    """Show estimates under one scenario: the verdict, then every test's interval side by side.
 
     Parameters
     ----------
@@ -194,24 +193,23 @@ def tabulate_estimates(
     """
     rows = evidence.table.query("family == @family and scenario == @scenario")
     groups = rows.groupby("outcome", sort=False)
-    frame = pd.DataFrame([_estimate_row(plan, own) for _, own in groups])
-    if not frame["Fragile"].any():
-        frame = frame.drop(columns="Fragile")
+    frame = pd.DataFrame(
+        [_estimate_row(evidence.verdict(scenario, key), own) for key, own in groups]
+    )
     short = plan.scenarios[scenario].short
     level = format_number(100 * (1 - plan.inference.alpha), 0)
     return Table(
         frame=frame,
         caption=f"{short[0].upper()}{short[1:]}: effects with {level}% intervals "
-        f"({family}). p: robust test; p, family: allowing for its other outcomes; detectable: "
-        "found four times in five; councils: treated and comparators",
+        f"({family}). p: robust test; p, family: allowing for other comparisons; detectable: "
+        f"found with probability {plan.inference.power:.0%}; councils: treated and comparators",
         decimals={"p": 3, "p, family": 3},
     )
 
 
-def _estimate_row(plan: EvaluationPlan, rows: pd.DataFrame) -> dict[str, object]:
-    """Put the tests of one outcome into one row."""
+def _estimate_row(verdict: Verdict, rows: pd.DataFrame) -> dict[str, object]:
+    """Put the verdict and the tests of one outcome into one row."""
     first, by_method = rows.iloc[0], rows.set_index("method").reindex(METHODS)
-    shown = row_to_show(rows) if first["status"] == "estimated" else first
     intervals = {
         label: "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
         for label, low, high in zip(
@@ -219,14 +217,14 @@ def _estimate_row(plan: EvaluationPlan, rows: pd.DataFrame) -> dict[str, object]
         )
     }
     return {
-        "Outcome": plan.outcomes[first["outcome"]].label,
-        "Effect": shown["estimate"],
+        "Outcome": verdict.inputs.label,
+        "Finding": verdict.short,
+        "Effect": format_range(verdict.inputs.estimate_low, verdict.inputs.estimate_high),
         **intervals,
         "p": by_method.loc["robust", "p_value"],
         "p, family": by_method.loc["robust", "p_romano_wolf"],
-        "Detectable": shown["mde"],
+        "Detectable": verdict.inputs.mde,
         "Councils": f"{first['n_treated']} and {first['n_comparators']}",
-        "Fragile": "yes" if rows["fragile"].any() else "",
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pilot_eval.disclosure.protect.symbols import MEANINGS
+from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.workbook_tables import (
     FAMILIES,
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 CREATED = datetime(2011, 2, 1)
 A4 = 9  # Excel's number of the paper
 COVER_WIDTH = 110  # characters; longer lines would wrap into each other
-# Characters: outcome, scenario, data, method, unit, eight numbers, comparators, fragile, remarks.
-RESULT_WIDTHS = (36, 20, 10, 28, 14, *[12] * 8, 14, 10, 46)
+# Characters: outcome, scenario, data, finding, method, unit, eight numbers, comparators, remarks.
+RESULT_WIDTHS = (36, 20, 10, 24, 28, 14, *[12] * 8, 14, 46)
 HEADING_LINES = 6
 LINE_HEIGHT = 16  # points
 RESULTS = "results_"
@@ -46,7 +47,7 @@ NOTES = {
     ),
     "methods": (
         "The robust method is the headline. The sharp method assumes that a council's variance "
-        "follows its size; where the two disagree, the result is suggestive only."
+        "follows its size. The finding says which conclusion the methods together allow."
     ),
     "mde": (
         "The smallest effect that a two-sided test would find in 80% of trials. An effect "
@@ -57,9 +58,9 @@ NOTES = {
         "highest. Councils then join that the estimate had to leave out, so that both ends can "
         "lie on one side of it."
     ),
-    "fragile": (
-        "Fragile: the conclusion changes if the suppressed counts lie at the ends of what "
-        "suppression allows."
+    "verdict": (
+        "One finding for each outcome and scenario, by rules in the analysis plan. Security is "
+        "about the evidence and not the size of the effect: 5 is the most secure, 0 the least."
     ),
     "episodes": (
         "Figures count episodes, such as referrals or plans. A child can be counted more than once."
@@ -78,6 +79,7 @@ def write_workbook(
     evidence: pd.DataFrame,
     indicators: pd.DataFrame,
     names: Mapping[str, str],
+    verdicts: Sequence[Verdict] = (),
     source: str = SOURCE,
     contact: str = "The pilot_eval developers",
 ) -> Path:
@@ -95,6 +97,8 @@ def write_workbook(
         suppressed there is suppressed here.
     names : mapping of str to str
         council_code -> council name.
+    verdicts : sequence of Verdict
+        `Evidence.verdicts`.
     source : str
         Where the figures come from.
     contact : str
@@ -112,7 +116,7 @@ def write_workbook(
     with _quiet_gptables():
         import gptables
 
-        sheets = build_sheets(plan, evidence, indicators, dict(names), source)
+        sheets = build_sheets(plan, evidence, indicators, dict(names), verdicts, source)
         book = gptables.produce_workbook(
             filename=str(path),
             sheets=sheets,
@@ -171,13 +175,14 @@ def build_sheets(
     evidence: pd.DataFrame,
     indicators: pd.DataFrame,
     names: dict[str, str],
+    verdicts: Sequence[Verdict] = (),
     source: str = SOURCE,
 ) -> dict[str, GPTable]:
     """Build one marked-up table a sheet: results by family, then every outcome by council.
 
     Parameters
     ----------
-    plan, evidence, indicators, names, source
+    plan, evidence, indicators, names, verdicts, source
         As for `write_workbook`.
 
     Returns
@@ -186,7 +191,7 @@ def build_sheets(
         Sheet name -> table.
     """
     tables = [
-        _build_results(plan, evidence, family, source)
+        _build_results(plan, evidence, verdicts, family, source)
         for family in FAMILIES
         if (evidence["family"] == family).any()
     ]
@@ -200,12 +205,16 @@ def build_sheets(
 
 
 def _build_results(
-    plan: EvaluationPlan, evidence: pd.DataFrame, family: str, source: str
+    plan: EvaluationPlan,
+    evidence: pd.DataFrame,
+    verdicts: Sequence[Verdict],
+    family: str,
+    source: str,
 ) -> GPTable:
     from gptables import GPTable
 
     level = 1 - plan.inference.alpha
-    table = tabulate_results(plan, evidence, family=family)
+    table = tabulate_results(plan, evidence, verdicts, family=family)
     return GPTable(
         table=table,
         table_name=RESULTS + family,
@@ -226,7 +235,7 @@ def _build_results(
             "Method": "$$methods$$",
             "Minimum detectable effect": "$$mde$$",
             "Lowest estimate that suppression allows": "$$bounds$$",
-            "Fragile": "$$fragile$$",
+            "Finding": "$$verdict$$",
         },
         index_columns={2: 0},
         additional_formatting=[
@@ -234,7 +243,6 @@ def _build_results(
             _format_numbers(table, ["P-value"], "0.000"),
             _format_numbers(table, ["Treated councils", "Comparator councils"], "0"),
             _wrap(table),
-            _centre(table, "Fragile"),
         ],
     )
 
@@ -268,13 +276,6 @@ def _wrap(table: pd.DataFrame) -> dict[str, dict[str, object]]:
     columns = list(range(table.shape[1]))
     wrapped = {"text_wrap": True, "valign": "top"}
     return {"column": {"columns": columns, "format": wrapped, "include_names": True}}
-
-
-def _centre(table: pd.DataFrame, column: str) -> dict[str, dict[str, object]]:
-    """Keep words clear of the numbers to their left."""
-    placed = {"align": "center", "valign": "top", "text_wrap": True}
-    columns = [table.columns.get_loc(column)]
-    return {"column": {"columns": columns, "format": placed, "include_names": True}}
 
 
 def _format_numbers(

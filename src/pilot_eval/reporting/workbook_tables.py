@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from pilot_eval.disclosure.protect.symbols import (
     UNAVAILABLE,
     show_value,
 )
+from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 
 METHODS = {
@@ -40,7 +42,13 @@ FAMILIES = {
 }
 
 
-def tabulate_results(plan: EvaluationPlan, evidence: pd.DataFrame, *, family: str) -> pd.DataFrame:
+def tabulate_results(
+    plan: EvaluationPlan,
+    evidence: pd.DataFrame,
+    verdicts: Sequence[Verdict] = (),
+    *,
+    family: str,
+) -> pd.DataFrame:
     """Lay out the evidence of one family of outcomes for readers of a spreadsheet.
 
     Parameters
@@ -48,6 +56,8 @@ def tabulate_results(plan: EvaluationPlan, evidence: pd.DataFrame, *, family: st
     plan : EvaluationPlan
     evidence : pandas.DataFrame
         `Evidence.table`.
+    verdicts : sequence of Verdict
+        `Evidence.verdicts`; rows without one have the symbol for not applicable.
     family : str
         delay, safety or activity.
 
@@ -58,10 +68,13 @@ def tabulate_results(plan: EvaluationPlan, evidence: pd.DataFrame, *, family: st
         figure.
     """
     rows = evidence[evidence["family"] == family]
+    found = {(v.inputs.strand, v.inputs.scenario, v.inputs.outcome): v.short for v in verdicts}
+    keys = zip(rows["strand"], rows["scenario"], rows["outcome"], strict=True)
     columns = {
         "Outcome": [_label_outcome(plan, key) for key in rows["outcome"]],
         "Scenario": [_label_scenario(plan, key) for key in rows["scenario"]],
         "Data": rows["strand"].to_list(),
+        "Finding": [found.get(key, bracket(NOT_APPLICABLE)) for key in keys],
         "Method": [METHODS.get(method, method) for method in rows["method"]],
         "Unit": rows["unit"].to_list(),
     }
@@ -70,7 +83,6 @@ def tabulate_results(plan: EvaluationPlan, evidence: pd.DataFrame, *, family: st
     columns["P-value"] = [show_estimate(value, decimals=P_DECIMALS) for value in rows["p_value"]]
     columns["Treated councils"] = [_show_whole(value) for value in rows["n_treated"]]
     columns["Comparator councils"] = [_show_whole(value) for value in rows["n_comparators"]]
-    columns["Fragile"] = [_show_flag(value) for value in rows["fragile"]]
     columns["Remarks"] = ["" if pd.isna(text) else str(text) for text in rows["reason"]]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(Remarks=frame["Remarks"].replace("", "None"))
@@ -186,9 +198,3 @@ def _label_scenario(plan: EvaluationPlan, key: str) -> str:
 
 def _show_whole(value: float) -> int | str:
     return bracket(NOT_APPLICABLE) if pd.isna(value) else int(value)
-
-
-def _show_flag(value: object) -> str:
-    if pd.isna(value):
-        return bracket(NOT_APPLICABLE)
-    return "yes" if value in (True, "True") else "no"

@@ -25,6 +25,8 @@ NEEDED = ("what", "population", "strand", "threshold", "rounding")
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("evidence.csv", "every estimate with its uncertainty, one row a scenario, outcome and method"),
     ("effects.csv", "each treated council's own effect"),
+    ("verdicts.csv", "the finding and security rating of every comparison"),
+    ("answers.csv", "the answer to every question of the plan"),
     ("dropped.csv", "councils left out of a comparison, and why"),
     ("manifest.json", "parameters, hashes and versions of the run"),
     ("index.html", "the report: what was found"),
@@ -33,7 +35,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("notebooks/*", "an executed notebook"),
     ("qa_log*", "the quality assurance log"),
     ("*.xlsx", "workbook of tables"),
-    ("ees/*", "tidy data or their metadata"),
+    ("ees/*", "tidy data, their metadata or footnotes"),
     ("[0-9]*.html", "a notebook's page of the report"),
     ("*.html", "a document of the report"),
 )
