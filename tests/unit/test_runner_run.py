@@ -42,6 +42,7 @@ HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
 
 OUTPUTS = (
     *("tables.xlsx", "ees/timescale_pilots.csv", "ees/timescale_pilots.meta.csv"),
+    *("ees/timescale_pilots.footnotes.csv", "verdicts.csv", "answers.csv"),
     *("evidence.csv", "qa_log.csv", "qa_log_assumptions.csv", "qa_log_rap.csv", "manifest.json"),
 )
 

@@ -3,18 +3,23 @@
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 
 import openpyxl
 import pandas as pd
 import pytest
+from test_verdicts import STILL
 
 from pilot_eval.errors import DataError
+from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import EVIDENCE_COLUMNS
 from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.reference.facts import council_names, load_councils
 from pilot_eval.reporting.ees import META_COLUMNS, PLACE_COLUMNS, write_ees
 from pilot_eval.reporting.workbook import write_workbook
+
+VERDICT = judge(replace(STILL, outcome="repeat_plan_pct"), load_plan().verdict)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,14 @@ def evidence():
 def book_path(tmp_path_factory, plan, evidence, indicators):
     path = tmp_path_factory.mktemp("book") / "tables.xlsx"
     names = council_names()
-    return write_workbook(path, plan=plan, evidence=evidence, indicators=indicators, names=names)
+    return write_workbook(
+        path,
+        plan=plan,
+        evidence=evidence,
+        indicators=indicators,
+        names=names,
+        verdicts=[VERDICT],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +111,7 @@ def test_results_are_rounded_and_say_when_there_is_none(book):
     assert first["Confidence interval, lower end"] == -2.0
     assert first["Confidence interval, upper end"] == "no limit"
     assert (first["P-value"], second["P-value"], third["P-value"]) == (0.062, "[low]", "[z]")
-    assert (first["Fragile"], second["Fragile"], third["Fragile"]) == ("no", "yes", "[z]")
+    assert [row["Finding"] for row in (first, second, third)] == [VERDICT.short] * 2 + ["[z]"]
     assert (third["Estimate"], third["Remarks"]) == ("[z]", "withheld")
 
 
@@ -122,6 +134,7 @@ def test_the_same_tables_give_the_same_bytes(book_path, tmp_path, plan, evidence
         evidence=evidence,
         indicators=indicators,
         names=council_names(),
+        verdicts=[VERDICT],
     )
     assert again.read_bytes() == book_path.read_bytes()
 
@@ -139,17 +152,20 @@ def test_the_workbook_can_be_looked_at(book_path, tmp_path):
 @pytest.fixture(scope="module")
 def tidy(tmp_path_factory, plan, indicators):
     folder = tmp_path_factory.mktemp("ees")
-    paths = write_ees(folder, plan=plan, indicators=indicators, councils=load_councils())
+    paths = write_ees(
+        folder, plan=plan, indicators=indicators, councils=load_councils(), verdicts=[VERDICT]
+    )
     return [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
 
 
 def test_tidy_data_have_the_services_shape(tidy, plan):
-    data, meta = tidy
+    data, meta, footnotes = tidy
     assert list(data.columns[: len(PLACE_COLUMNS)]) == list(PLACE_COLUMNS)
     assert list(meta.columns) == list(META_COLUMNS)
     # Every column that is no time or place is described, once.
     assert list(meta["col_name"]) == list(data.columns[len(PLACE_COLUMNS) :])
     assert set(meta["col_name"]) == set(plan.outcomes)
+    assert footnotes.to_numpy().tolist() == [["repeat_plan_pct", f"the five: {VERDICT.short}."]]
     assert not data.duplicated(["time_period", "geographic_level", "new_la_code"]).any()
     assert (data["time_identifier"] == "Financial year").all()
     assert sorted(set(data["time_period"])) == ["200910", "201011", "201112", "201213", "201314"]

@@ -17,7 +17,7 @@ from pilot_eval.reference.facts import council_names
 METHODS = ("robust", "sharp", "cr2")
 CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}
 ESTIMATOR = "difference-in-differences, councils equal"
-FEWEST_TREATED = 2  # one council's change cannot be told from one council's luck
+FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
 
 def collapse_design(plan: EvaluationPlan, design: Design) -> Units:
@@ -79,10 +79,10 @@ def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult
 
 
 def conclude(conf_low: float, conf_high: float) -> str:
-    """Say what an interval shows: ``"rise"``, ``"fall"`` or ``"undetermined"``."""
+    """Say what an interval shows: ``"rise"``, ``"fall"`` or ``"neither"``."""
     if conf_low > 0:
         return "rise"
-    return "fall" if conf_high < 0 else "undetermined"
+    return "fall" if conf_high < 0 else "neither"
 
 
 def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:

@@ -163,8 +163,8 @@ def compute_cusum(
     ----------
     Grigg, Farewell and Spiegelhalter (2003), Use of risk-adjusted CUSUM and RSPRT charts,
     Statistical Methods in Medical Research 12(2). The standard deviation of a month is
-    sqrt(p (1 - p) / cases + s^2), p the expected share and s^2 the council's own variance beyond
-    chance in its past months, at least 0.
+    sqrt(p (1 - p) / cases + s^2), p the expected share and s^2 the council's own variance in
+    excess of that in its past months, at least 0.
     """
     if harm not in ("rises", "falls"):
         raise ParameterError(explain("harm", "be rises or falls", harm, "Say where harm lies."))
@@ -208,7 +208,7 @@ def _chart(codes: NDArray, z: FloatArray, threshold: CusumThreshold) -> pd.DataF
 
 
 def _beyond_chance(apart: FloatArray, chance: FloatArray) -> FloatArray:
-    """Variance of each council's past months beyond chance; 0 where there is none."""
+    """Variance of each council's past months beyond sampling variation; 0 where there is none."""
     known = ~np.isnan(apart)
     months = np.maximum(known.sum(1), 2)
     square = np.where(known, apart**2, 0.0).sum(1) / (months - 1)

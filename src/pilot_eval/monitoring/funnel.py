@@ -39,7 +39,8 @@ class Funnel:
     phi : float
         Over-dispersion: mean squared winsorised z; 1 is chance alone.
     tau : float
-        Standard deviation between councils beyond chance, percentage points (additive), else 0.
+        Standard deviation between councils beyond sampling variation, percentage points
+        (additive), else 0.
     without_cases : tuple of str
         Councils left out because they have none.
     """
@@ -71,7 +72,7 @@ def compute_funnel(
     target : float, optional
         Percent to compare with; all councils' numerators over their denominators if left out.
     overdispersion : {"additive", "multiplicative", "none"}
-        How limits are widened for spread beyond chance. Additive (councils truly differ by tau)
+        How limits are widened for such spread. Additive (councils truly differ by tau)
         does not let large councils be judged by chance alone.
     winsorised : float
         Share of councils at each end whose z counts as that quantile, 0 to below 0.5.

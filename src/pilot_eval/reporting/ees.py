@@ -1,7 +1,7 @@
 """Tidy data in the shape of DfE's Explore Education Statistics: a data file and a metadata file.
 
-One row a place and period, one column an indicator; symbols instead of figures that are not
-shown. The metadata file names every column that is no time or place.
+One row a place and period, one column an indicator; symbols instead of figures that are
+withheld. The metadata file names every column that is no time or place.
 """
 
 from __future__ import annotations

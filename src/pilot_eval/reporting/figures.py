@@ -225,7 +225,7 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
         axes.axvline(11, color=TEXT, lw=1)
         axes.text(11.2, axes.get_ylim()[1] * 0.96, "limit: day 10", va="top", fontsize=10)
         axes.set_xticks([0, 5, 10, 15, 20])
-        axes.set_xlabel("Working days from referral (21 days and over not shown)")
+        axes.set_xlabel("Working days from referral (21 days and over left out)")
         axes.set_ylabel("Percent of completed\nassessments, per working day")
         axes.legend(frameon=False, title="Council")
         png = save_canvas(figure)

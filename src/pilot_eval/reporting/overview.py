@@ -82,8 +82,9 @@ def _rows(plan: EvaluationPlan, evidence: Evidence, scenario: str) -> pd.DataFra
     for verdict in evidence.verdicts:
         used = verdict.inputs
         family = plan.outcomes[used.outcome].family
-        shown = used.unit == "percentage points" and family in FAMILIES
-        if used.scenario != scenario or used.status != "estimated" or not shown:
+        if (used.scenario, used.status, used.unit) != (scenario, "estimated", "percentage points"):
+            continue
+        if family not in FAMILIES:
             continue
         sign = -1 if used.harm == "falls" else 1
         least, most = sorted((sign * used.estimate_low, sign * used.estimate_high))

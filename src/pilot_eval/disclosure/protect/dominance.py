@@ -33,11 +33,11 @@ def check_dominance(
     group : pandas.Series
         Group of each contribution, same index.
     threshold : int
-        A mean of 1 to this many contributions is not shown.
+        A mean of 1 to this many contributions is withheld.
     largest, share : int, float
-        (n, k) rule: not shown when the `largest` contributions are more than `share` of the sum.
+        (n, k) rule: withheld when the `largest` contributions are more than `share` of the sum.
     ratio : float
-        p% rule: not shown when all but the two largest sum to less than `ratio` of the largest,
+        p% rule: withheld when all but the two largest sum to less than `ratio` of the largest,
         so that the second could estimate the first.
 
     Returns

@@ -107,7 +107,7 @@ def derive_percent(
     Returns
     -------
     numpy.ndarray of float
-        NaN wherever either count is not shown or the denominator is 0.
+        NaN wherever either count is withheld or the denominator is 0.
 
     Examples
     --------
