@@ -19,6 +19,7 @@ EASIEST_FOR = 13
 """Years of age: what the summary promises its reader."""
 WORSE = replace(SOUND, outcome="repeat_plan_pct")
 BETTER = replace(SOUND, outcome="plan_reviewed_on_time_pct", harm="falls")
+WIDE = replace(STILL, conf_high=6.0)
 HIDDEN = replace(STILL, outcome="plan_ended_2y_pct", status="not_estimable", reason="withheld")
 
 
@@ -34,7 +35,8 @@ def plan():
         ((STILL, BETTER, HIDDEN), BETTER),
         ((HIDDEN, STILL), STILL),
         ((HIDDEN,), HIDDEN),
-        ((replace(STILL, n_units=2), STILL), STILL),  # the more secure of two alike
+        ((STILL, WIDE), WIDE),  # the least reassuring of those without a change
+        ((WORSE, replace(WORSE, n_units=2)), WORSE),  # the more secure of two warnings
     ],
 )
 def test_the_answer_is_that_of_the_comparison_that_carries_it(plan, others, carried):

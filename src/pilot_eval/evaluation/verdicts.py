@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import inf, isfinite, isnan
 
-from pilot_eval.evaluation import verdict_words as words
+import pilot_eval.evaluation.verdict_words as words
 from pilot_eval.evidence import BEST_RATING, Answer, Doubt, Finding, Verdict, VerdictInputs
 from pilot_eval.plan import EvaluationPlan, VerdictRules
 
@@ -82,8 +82,9 @@ def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
     """Answer a question from the verdicts of its comparisons.
 
     The comparison that carries the answer is the most secure of those that found a change for the
-    worse; if there is none, of those that found any change; then of those without a clear one.
-    A warning is not outvoted by outcomes that show nothing.
+    worse; if there is none, of those that found any change. Where none found a change, it is the
+    one whose interval reaches furthest into harm, in standard deviations between comparators: a
+    warning is not outvoted, and the least reassuring outcome speaks.
 
     Parameters
     ----------
@@ -95,10 +96,7 @@ def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
     -------
     Answer
     """
-    order = {"rose": 1, "fell": 1, "no clear change": 2, "cannot be told": 3}
-    carried = min(
-        verdicts, key=lambda v: (0 if v.direction == "worse" else order[v.finding], -v.rating)
-    )
+    carried = min(verdicts, key=_place)
     return Answer(
         question=question,
         family=family,
@@ -107,6 +105,19 @@ def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
         short=words.word_short(carried.finding, carried.direction, carried.rating),
         long=words.word_answer(carried, verdicts),
     )
+
+
+def _place(verdict: Verdict) -> tuple[int, float]:
+    """Place a verdict in the order in which comparisons carry an answer."""
+    if verdict.finding == "cannot be told":
+        return 3, 0.0
+    if verdict.finding == "no clear change":
+        used = verdict.inputs
+        reach = {"rises": used.conf_high, "falls": -used.conf_low}.get(
+            used.harm, max(used.conf_high, -used.conf_low)
+        )
+        return 2, -reach / used.spread
+    return 0 if verdict.direction == "worse" else 1, -verdict.rating
 
 
 def rate(doubts: list[Doubt]) -> int:
