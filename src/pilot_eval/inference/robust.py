@@ -25,6 +25,7 @@ from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squar
 from pilot_eval.inference.variance import SizeFunction, fit_size_function
 
 METHOD = "robust"
+NOT_VALIDATED = "not validated: two treated councils say too little about their own spread"
 FEWEST_VALIDATED = 3
 """Fewest treated councils at which simulation shows the stated error rate."""
 
@@ -94,7 +95,7 @@ def robust_test(
     if reason:
         return answer_by_sets(METHOD, data, None, np.empty(0), alpha, reason)
     if data.n_treated < FEWEST_VALIDATED:
-        reason = "not validated: two treated councils say too little about their own spread"
+        reason = NOT_VALIDATED
     assignments = draw_assignments(data.treated, draws=draws, strata=strata, seed=seed)
     fit, sets = compute_robust(
         data.changes[None], data.treated, data.cases, data.period_factor, assignments

@@ -1,0 +1,237 @@
+"""The test of the adjusted estimate: for councils that may have been chosen on their level."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pilot_eval.errors import InferenceError, explain
+from pilot_eval.estimation.adjustment import AdjustedChanges, adjust_changes, why_not_adjustable
+from pilot_eval.inference.assignments import Assignments, draw_assignments
+from pilot_eval.inference.inputs import Changes, check_changes, finite_vector, why_not_estimable
+from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, step_size
+from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.robust import FEWEST_VALIDATED, MIN_COMPARATORS, NOT_VALIDATED
+from pilot_eval.inference.variance import SizeFunction, fit_size_function
+
+METHOD = "adjusted"
+LEVEL_BANDS = 4
+"""Bands of the level within which sets are drawn: quarters, chosen on windows before and after the
+trial's (docs/validity.md)."""
+FEWEST_IN_BAND = 15
+"""Councils in a band below which there are fewer bands: a band needs many sets to draw from."""
+
+
+def adjusted_test(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    levels: np.ndarray,
+    *,
+    covariates: np.ndarray | None = None,
+    level_variance: np.ndarray | None = None,
+    draws: int = 9999,
+    strata: np.ndarray | None = None,
+    seed: int | np.random.Generator,
+    alpha: float = 0.05,
+    period_factor: np.ndarray | None = None,
+) -> InferenceResult:
+    """Test the effect among councils of the same level before the start.
+
+    The robust test of `robust_test`, on changes less what comparators of the same level and
+    covariates show (`adjust_changes`), against sets with as many councils from each quarter of the
+    level. It rejects a true null at its level also where the treated were chosen on their level.
+
+    Parameters
+    ----------
+    changes : array of shape (n,)
+        Mean after minus mean before, one value for each council, in the outcome's unit.
+    treated : bool array of shape (n,)
+    cases : array of shape (n,)
+        Cases behind each change, above 0.
+    levels : array of shape (n,)
+        Mean before the start, in the outcome's unit.
+    covariates : array of shape (n, q), optional
+        Few, declared before results.
+    level_variance : array of shape (n,), optional
+        Sampling variance of each level. Default: levels are exact.
+    draws : int
+        Random treated sets; all sets are listed instead when there are at most this many.
+    strata : array of shape (n,), optional
+        Sets keep the number of treated in each stratum, as well as in each quarter of the level.
+    seed : int or numpy Generator
+    alpha : float
+        Level of the two-sided test; the interval holds the effects it does not reject.
+    period_factor : array of shape (n,), optional
+        Variance factor from the number of periods. Default 1.
+
+    Returns
+    -------
+    InferenceResult
+        `estimate` is the mean over the treated of change less prediction. Diagnostics: those of
+        `robust_test`, `outside` (treated councils outside the comparators' range of levels, whose
+        prediction is the one at the end of that range) and `reliability` (smallest of any council).
+
+    Raises
+    ------
+    InferenceError
+        If the input is not one finite value for each council, or cases are not above 0.
+
+    References
+    ----------
+    Lin (2013), Annals of Applied Statistics 7(1), for regression adjustment of randomised
+    comparisons; Chung and Romano (2013), Annals of Statistics 41(2), for the statistic; MacKinnon
+    and White (1985), Journal of Econometrics 29(3), for residuals corrected for leverage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> levels = rng.normal(20, 5, size=80)
+    >>> changes, treated = rng.normal(size=80) - 0.4 * levels, np.arange(80) < 5
+    >>> result = adjusted_test(changes + 4 * treated, treated, np.full(80, 300.0), levels, seed=1)
+    >>> result.p_value < 0.05
+    True
+    """
+    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
+    level = _one_each("levels", levels, data)
+    noise = None if level_variance is None else _one_each("level_variance", level_variance, data)
+    extra = None if covariates is None else _table(covariates, data)
+    reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
+    reason = reason or why_not_adjustable(data.treated, extra)
+    if reason:
+        return answer_by_sets(METHOD, data, None, np.empty(0), alpha, reason)
+    adjusted = adjust_changes(
+        data.changes[None], data.treated, level, covariates=extra, level_variance=noise
+    )
+    assignments = draw_assignments(
+        data.treated, draws=draws, strata=label_strata(level, strata), seed=seed
+    )
+    fit, sets = compute_adjusted(
+        adjusted, data.treated, data.cases, data.period_factor, assignments
+    )
+    return answer_by_sets(
+        METHOD,
+        _replace_changes(data, adjusted),
+        sets,
+        step_size(fit.variance[:, data.treated]),
+        alpha,
+        NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else "",
+        {
+            "a": float(fit.a[0]),
+            "b": float(fit.b[0]),
+            "kappa": float(fit.kappa[0]),
+            "outside": float(adjusted.outside.sum()),
+            "reliability": float(adjusted.reliability.min()),
+        },
+    )
+
+
+def compute_adjusted(
+    adjusted: AdjustedChanges,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    factor: np.ndarray,
+    assignments: Assignments,
+) -> tuple[SizeFunction, ShiftedSets]:
+    """Standardise a batch of adjusted changes and attach the sets to compare.
+
+    Parameters
+    ----------
+    adjusted : AdjustedChanges
+        Of a batch that shares its treated councils.
+    treated : bool array of shape (n,)
+    cases, factor : array broadcastable to (batch, n)
+    assignments : Assignments
+
+    Returns
+    -------
+    fit : SizeFunction
+    sets : ShiftedSets
+    """
+    fit, z, scale = standardise_adjusted(adjusted, treated, cases, factor)
+    return fit, ShiftedSets(
+        z=z,
+        w=treated / scale,
+        actual=np.flatnonzero(treated)[None],
+        assignments=assignments,
+        statistic="t",
+    )
+
+
+def standardise_adjusted(
+    adjusted: AdjustedChanges, treated: np.ndarray, cases: np.ndarray, factor: np.ndarray
+) -> tuple[SizeFunction, np.ndarray, np.ndarray]:
+    """Divide residuals by their standard deviation, every council's as if it had been left out.
+
+    A comparator takes part in its own prediction and a treated council does not. Without this
+    correction a set of comparators would look closer to its prediction than the treated.
+
+    Parameters
+    ----------
+    adjusted : AdjustedChanges
+    treated : bool array of shape (n,) or (batch, n)
+    cases, factor : array broadcastable to (batch, n)
+
+    Returns
+    -------
+    fit : SizeFunction
+    z, scale : array of shape (batch, n)
+        Standardised residuals, and what a change is divided by.
+    """
+    comparator = ~np.broadcast_to(treated, adjusted.residual.shape)
+    own = np.where(comparator, 1 - np.minimum(adjusted.leverage, 1 - 1e-6), 1.0)
+    squares = adjusted.residual**2 / own
+    fit = fit_size_function(squares, comparator, cases, factor)
+    inflation = np.where(comparator, own, 1 + adjusted.leverage)
+    scale = np.sqrt(fit.variance * inflation)
+    return fit, adjusted.residual / scale, scale
+
+
+def label_strata(levels: np.ndarray, strata: np.ndarray | None = None) -> np.ndarray:
+    """Label each council with its band of the level, within its own stratum if there are any.
+
+    Parameters
+    ----------
+    levels : array of shape (n,)
+    strata : array of shape (n,), optional
+
+    Returns
+    -------
+    array of str, shape (n,)
+    """
+    bands = max(1, min(LEVEL_BANDS, levels.size // FEWEST_IN_BAND))
+    edges = np.quantile(levels, np.linspace(0, 1, bands + 1)[1:-1])
+    labels = np.digitize(levels, edges).astype(str)
+    if strata is None:
+        return labels
+    given = np.asarray(strata)
+    if given.shape != labels.shape:
+        got = f"shape {given.shape} for {labels.size} councils"
+        raise InferenceError(explain("strata", "have one label a council", got, "Align them."))
+    return np.array([f"{band} {own}" for band, own in zip(labels, given, strict=True)])
+
+
+def _replace_changes(data: Changes, adjusted: AdjustedChanges) -> Changes:
+    return Changes(
+        changes=adjusted.residual[0],
+        treated=data.treated,
+        cases=data.cases,
+        period_factor=data.period_factor,
+    )
+
+
+def _one_each(name: str, values: object, data: Changes) -> np.ndarray:
+    vector = finite_vector(name, values)
+    if vector.size != data.changes.size:
+        got = f"{vector.size} for {data.changes.size} changes"
+        raise InferenceError(explain(name, "have one value a council", got, "Align the arrays."))
+    return vector
+
+
+def _table(covariates: object, data: Changes) -> np.ndarray:
+    table = np.asarray(covariates, dtype=float)
+    if table.ndim != 2 or len(table) != data.changes.size or not np.isfinite(table).all():
+        got = f"shape {table.shape} for {data.changes.size} councils, or a missing value"
+        action = "Give one row of finite numbers for each council."
+        raise InferenceError(explain("covariates", "be a finite table", got, action))
+    return table
