@@ -12,7 +12,7 @@ class PilotEvalError(Exception):
 
 
 class PlanError(PilotEvalError):
-    """The analysis plan (`evaluation.toml`) cannot be used; all its faults are listed at once."""
+    """The analysis plan (a pilot folder) cannot be used; all its faults are listed at once."""
 
 
 class DataError(PilotEvalError):

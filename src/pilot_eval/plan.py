@@ -1,6 +1,6 @@
-"""The analysis plan: `evaluation.toml` read into one frozen, validated record.
+"""The analysis plan: a pilot folder read into one frozen, validated record.
 
-Whatever can move a result is a key of the plan, and the plan's hash is on every output.
+Whatever can move a result is in the folder, and the plan's hash is on every output.
 """
 
 from __future__ import annotations
@@ -14,10 +14,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pilot_eval.errors import PlanError, explain
-from pilot_eval.project import PLAN_NAME, find_root
+from pilot_eval.errors import DataError, PlanError, explain
+from pilot_eval.project import PLAN_NAME, find_pilot
+from pilot_eval.reference.pilot_facts import (
+    CouncilEvent,
+    Exemption,
+    MeasurementBreak,
+    read_breaks,
+    read_events,
+    read_register,
+)
 
 HASH_LENGTH = 12
+FACTS = ("treatment_register", "events", "breaks")
 
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
 Family = Literal["delay", "safety", "activity"]
@@ -161,6 +170,7 @@ class VerdictRules(_Section):
 class EvaluationPlan(_Section):
     """The whole plan, frozen. Load it with `load_plan`; change a copy with `revise`."""
 
+    pilot: str
     title: str
     seed: Annotated[int, Field(ge=0)]
     drop_councils: tuple[str, ...] = Field(strict=False, default=())
@@ -173,6 +183,9 @@ class EvaluationPlan(_Section):
     windows: Mapping[str, Window]
     scenarios: Mapping[str, Scenario]
     outcomes: Mapping[str, Outcome]
+    treatment_register: tuple[Exemption, ...] = Field(strict=False)
+    events: tuple[CouncilEvent, ...] = Field(strict=False)
+    breaks: tuple[MeasurementBreak, ...] = Field(strict=False)
 
     @model_validator(mode="after")
     def _hangs_together(self) -> EvaluationPlan:
@@ -185,6 +198,11 @@ class EvaluationPlan(_Section):
     def hash(self) -> str:
         """First 12 hex digits of the SHA-256 of the plan's canonical JSON."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:HASH_LENGTH]
+
+    @property
+    def ever_treated(self) -> frozenset[str]:
+        """Codes of every council in the register: never a comparator."""
+        return frozenset(row.council_code for row in self.treatment_register)
 
     def revise(self, changes: Mapping[str, Any]) -> EvaluationPlan:
         """Return a validated copy with some keys changed.
@@ -219,13 +237,15 @@ class EvaluationPlan(_Section):
         return _validate(content, "revised plan")
 
 
-def load_plan(path: str | Path | None = None) -> EvaluationPlan:
-    """Load and check an analysis plan.
+def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None) -> EvaluationPlan:
+    """Load and check a pilot folder.
 
     Parameters
     ----------
-    path : path, optional
-        A TOML file. Default: ``evaluation.toml`` of the project.
+    pilot : str or path, optional
+        Name of a folder in ``pilots/``, or the path of one. Default: the project's default pilot.
+    root : path, optional
+        Project folder; found from the current folder by default.
 
     Returns
     -------
@@ -234,21 +254,44 @@ def load_plan(path: str | Path | None = None) -> EvaluationPlan:
     Raises
     ------
     PlanError
-        If the file cannot be read or any key is unknown, missing or impossible; every fault is
-        listed.
+        If the folder cannot be found or read, or any key or cell is unknown, missing or
+        impossible; every fault is listed.
+
+    Examples
+    --------
+    >>> load_plan().inference.alpha
+    0.05
     """
-    file = Path(path) if path is not None else find_root() / PLAN_NAME
+    folder = find_pilot(pilot, root)
+    content = _read_toml(folder / PLAN_NAME)
+    facts, faults = {}, []
+    for name, read in (
+        ("treatment_register", read_register),
+        ("events", read_events),
+        ("breaks", read_breaks),
+    ):
+        try:
+            facts[name] = [row.model_dump() for row in read(folder)]
+        except DataError as fault:
+            faults += str(fault).splitlines()
+    own = {"pilot", *FACTS} & content.keys()
+    faults += [f"{PLAN_NAME}: `{name}` is read from the folder: remove the key" for name in own]
+    if faults:
+        raise PlanError("\n  - ".join([f"{folder.name} has {len(faults)} faults:", *faults]))
+    return _validate(content | facts | {"pilot": folder.name}, f"{folder.name}/{PLAN_NAME}")
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as fault:
         raise PlanError(
             explain("plan", "be a readable file", file, f"{fault.strerror}: check the path.")
         ) from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise PlanError(
-            explain("plan", "be valid UTF-8 TOML", f"{file.name}: {fault}", "Mend that line.")
+            explain("plan", "be valid UTF-8 TOML", f"{file.name}: {fault}", "Correct that line.")
         ) from fault
-    return _validate(content, file.name)
 
 
 def _validate(content: dict[str, Any], name: str) -> EvaluationPlan:

@@ -46,7 +46,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="session")
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a report ä")
-    plan = load_plan(ROOT / "evaluation.toml")
+    plan = load_plan()
     facts = SiteFacts(
         plan_title=plan.title,
         plan_hash=plan.hash,

@@ -35,7 +35,7 @@ def notebook(path):
 @pytest.fixture(scope="module")
 def stamps():
     table = load_published(ROOT / "data" / "published" / "council_indicators.csv")
-    return hash_table(table), load_plan(ROOT / "evaluation.toml").hash
+    return hash_table(table), load_plan().hash
 
 
 def test_the_notebooks_are_there():

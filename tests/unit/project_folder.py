@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = """\
 scenario: str = "granted"  # who counts as treated
 alpha: float = 0.05  # level of the tests
-plan_file: str = ""  # another plan
+pilot: str = ""  # another pilot
 table_file: str = ""  # another table"""
 
 
@@ -23,9 +23,10 @@ def committed_evidence() -> pd.DataFrame:
 
 def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    plan = (ROOT / "evaluation.toml").read_text(encoding="utf-8")
-    quick = plan.replace("draws = 9999", "draws = 199")
-    (folder / "evaluation.toml").write_text(quick, encoding="utf-8")
+    shutil.copytree(ROOT / "pilots", folder / "pilots")
+    plan = folder / "pilots" / "timescales-2011" / "plan.toml"
+    quick = plan.read_text(encoding="utf-8").replace("draws = 9999", "draws = 199")
+    plan.write_text(quick, encoding="utf-8")
     shutil.copytree(ROOT / "data", folder / "data")
     (folder / "notebooks").mkdir()
     return folder

@@ -137,7 +137,7 @@ def test_local_extracts_reach_the_panel(finished):
         (["--data-cut", "2014-03-31"], "at most 2013-03-31, the years of the returns"),
         (["--scenario", "grantd"], "Did you mean granted?"),
         (["--mapping", "nowhere.toml"], "`nowhere.toml` must be a readable TOML file"),
-        (["--mapping", str(ROOT / "evaluation.toml")], "must hold only about, returns, modules"),
+        (["--mapping", str(ROOT / "pyproject.toml")], "must hold only about, returns, modules"),
         (["--local", "nowhere.toml"], "`local indicators` must be a TOML file"),
         (["--core-groups", "nowhere.csv"], "nowhere.csv"),
         (["--format", "parquet"], "`paths` must hold XML returns"),

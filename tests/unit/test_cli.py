@@ -1,33 +1,32 @@
-"""The command line: quick to start, plain about errors."""
+"""The command line: light to import, plain about errors."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 from project_folder import ROOT
 
 from pilot_eval.app.cli import main
 
-IMPORT_SECONDS = 0.5
-HEAVY = ("scipy", "statsmodels", "linearmodels", "matplotlib", "papermill", "nbconvert", "lxml")
+HEAVY = (
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "linearmodels",
+    "matplotlib",
+    "papermill",
+    "nbconvert",
+    "lxml",
+)
 
 
 @pytest.mark.parametrize("module", ["pilot_eval", "pilot_eval.app.cli", "pilot_eval.plan"])
-def test_importing_is_quick_and_loads_nothing_heavy(module):
+def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
-    best = float("inf")
-    for _ in range(3):  # the best of three: other programs may be running
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "pass"], check=True)
-        bare = time.perf_counter() - started
-        started = time.perf_counter()
-        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        best = min(best, time.perf_counter() - started - bare)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
-    assert best < IMPORT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,8 @@ def test_importing_is_quick_and_loads_nothing_heavy(module):
         (["run", "-p", "alpha", "5e-2"], "write 0.05"),
         (["run", "-p", "seed", "1", "-p", "seed", "2"], "must be given once"),
         (["run", "--table", "no such file.csv"], "must be readable"),
-        (["run", "--plan", "nowhere/plan.toml"], "`plan` must be a readable file"),
+        (["run", "--plan", "mine.toml"], "pilot-eval init NAME --from mine.toml"),
+        (["run", "--pilot", "timescale-2011"], "Did you mean 'timescales-2011'?"),
         (["council-report", "Cumbra"], "Did you mean Cumbria?"),
         (["reproduce", "."], "must hold manifest.json and evidence.csv"),
         (["refresh", "12_nonsense"], "must be in notebooks/"),
@@ -51,11 +51,14 @@ def test_bad_input_is_one_message_without_traceback(monkeypatch, capsys, argumen
     assert "Traceback" not in errors
 
 
-def test_another_folder_than_the_project_is_said(monkeypatch, capsys, tmp_path):
+def test_in_a_folder_without_a_project_the_packages_own_is_run_and_written_here(
+    monkeypatch, tmp_path
+):
     monkeypatch.delenv("PILOT_EVAL_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert main(["run"]) == 2
-    assert "set PILOT_EVAL_ROOT to it" in capsys.readouterr().err
+    assert main(["run", "--no-notebooks", "-p", "draws", "99"]) == 0
+    [folder] = (tmp_path / "reports").iterdir()
+    assert (folder / "evidence.csv").is_file()
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

@@ -126,8 +126,8 @@ def test_trend_leaves_withheld_years_empty(plan, panel):
 
 
 def test_a_council_report_for_anyone_and_a_hint_for_a_misspelling(plan, panel):
-    assert "Never announced" in report.describe_council("Leeds")[0]
-    assert any("Inspected inadequate" in line for line in report.describe_council("Cumbria"))
+    assert "Never announced" in report.describe_council(plan, "Leeds")[0]
+    assert any("Inspected inadequate" in line for line in report.describe_council(plan, "Cumbria"))
     table = report.tabulate_figures(plan, panel, "Westminster").frame.set_index("Outcome")
     label = plan.outcomes["ia_within_10wd_pct"].label
     assert np.isnan(table.loc[label, "2011-12"])

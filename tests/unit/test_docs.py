@@ -175,8 +175,12 @@ def test_every_key_of_the_plan_is_in_the_glossary():
     text = read(ROOT / "docs" / "glossary.md")
     section = text.split("## Keys of the plan", 1)[1]
     spoken = " ".join(row[0] for row in rows(section))
-    content = load_plan(ROOT / "evaluation.toml").model_dump()
-    assert {name for name in EvaluationPlan.model_fields if f"`{name}" not in spoken} == set()
+    content = load_plan().model_dump()
+    assert {
+        name
+        for name in EvaluationPlan.model_fields
+        if f"`{name}`" not in spoken and f"`{name}." not in spoken
+    } == set()
     keys = {*content["inference"], *content["disclosure"], *content["comparators"]}
     for section_name in ("windows", "scenarios"):
         keys |= set(next(iter(content[section_name].values())))
@@ -186,13 +190,13 @@ def test_every_key_of_the_plan_is_in_the_glossary():
 
 def test_every_condition_of_a_verdict_is_in_its_decision_record():
     text = read(ROOT / "docs" / "decisions" / "verdict-rules.md")
-    rules = load_plan(ROOT / "evaluation.toml").verdict
+    rules = load_plan().verdict
     conditions = {*rules.points.model_dump(), *rules.caps.model_dump()}
     assert conditions - set(first_cell_codes(text)) == set()
 
 
 def test_assumptions_name_keys_that_the_plan_has():
-    content = load_plan(ROOT / "evaluation.toml").model_dump()
+    content = load_plan().model_dump()
     listed = [row for row in rows(read(ROOT / "docs" / "assumptions.md")) if row[0].isdigit()]
     assert [int(row[0]) for row in listed] == list(range(1, len(listed) + 1))
     for row in listed:
@@ -203,7 +207,7 @@ def test_assumptions_name_keys_that_the_plan_has():
 
 
 def test_the_table_of_detectable_effects_repeats_the_evidence(evidence):
-    labels = {item.label: key for key, item in load_plan(ROOT / "evaluation.toml").outcomes.items()}
+    labels = {item.label: key for key, item in load_plan().outcomes.items()}
     found = [row for row in rows(read(ROOT / "docs" / "methods.md")) if row[0] in labels]
     assert len(found) == 8
     for row in found:
@@ -217,7 +221,7 @@ def test_the_table_of_detectable_effects_repeats_the_evidence(evidence):
 def test_the_findings_of_the_readme_are_those_of_the_published_run():
     text = read(ROOT / "README.md")
     published = ROOT / "reports" / "published"
-    assert text == replace_findings(text, load_plan(ROOT / "evaluation.toml"), published)
+    assert text == replace_findings(text, load_plan(), published)
 
 
 def test_version_and_changelog_agree_with_the_project():

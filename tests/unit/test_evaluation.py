@@ -9,7 +9,7 @@ from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_twfe
 from pilot_eval.evaluation import collapse_councils, conclude
 from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
-from pilot_eval.reference.facts import council_names, ever_treated_codes
+from pilot_eval.reference.facts import council_names
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_a_balanced_outcome_equals_linearmodels(plan, table):
 
 def _never_treated(plan):
     names = council_names()
-    treated = {names[code] for code in ever_treated_codes()}
+    treated = {names[code] for code in pe.load_plan().ever_treated}
     return [name for name in plan.comparators.only if name not in treated]
 
 

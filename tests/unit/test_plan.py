@@ -1,6 +1,9 @@
 """The plan refuses what cannot be right, all faults at once."""
 
+import shutil
+
 import pytest
+from project_folder import ROOT
 
 import pilot_eval as pe
 from pilot_eval.errors import PlanError
@@ -48,14 +51,49 @@ def test_every_fault_is_listed_at_once(plan):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("title = ", "valid UTF-8 TOML"), ("", "windows"), (None, "readable file")]
+    ("text", "words"), [("title = ", "valid UTF-8 TOML"), ("", "windows"), (None, "plan.toml")]
 )
 def test_a_file_that_is_no_plan(tmp_path, text, words):
-    path = tmp_path / "Plan für morgen.toml"
+    folder = tmp_path / "Plan für morgen"
+    folder.mkdir()
     if text is not None:
-        path.write_text(text, encoding="utf-8")
+        (folder / "plan.toml").write_text(text, encoding="utf-8")
     with pytest.raises(PlanError, match=words):
-        pe.load_plan(path)
+        pe.load_plan(folder)
+
+
+def test_a_plan_file_of_version_0_1_is_refused_with_the_command_that_converts_it():
+    with pytest.raises(PlanError, match=r"pilot-eval init NAME --from mine\.toml"):
+        pe.load_plan("mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "words"),
+    [
+        ("register.csv", "2011-03,", "March 2011,", "register.csv, row 2, column granted"),
+        ("breaks.csv", ",2011,", ",eleven,", "breaks.csv, row 2, column first_year_after"),
+        ("events.csv", "sourced", "hearsay", "column evidence_grade"),
+        ("plan.toml", 'title = "', 'events = []\ntitle = "', "remove the key"),
+    ],
+)
+def test_a_fault_in_the_folder_names_file_row_and_column(tmp_path, file, old, new, words):
+    folder = shutil.copytree(ROOT / "pilots" / "timescales-2011", tmp_path / "mine")
+    text = (folder / file).read_text(encoding="utf-8")
+    (folder / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(PlanError, match=words):
+        pe.load_plan(folder)
+
+
+@pytest.mark.parametrize("file", ["register.csv", "events.csv", "breaks.csv", "plan.toml"])
+def test_every_file_of_the_folder_changes_the_hash(plan, tmp_path, file):
+    folder = shutil.copytree(ROOT / "pilots" / "timescales-2011", tmp_path / plan.pilot)
+    assert pe.load_plan(folder).hash == plan.hash
+    text = (folder / file).read_text(encoding="utf-8")
+    changed = (
+        text.replace("Timescale", "Other") if file == "plan.toml" else text.replace("the", "a", 1)
+    )
+    (folder / file).write_text(changed, encoding="utf-8")
+    assert pe.load_plan(folder).hash != plan.hash
 
 
 def test_names_that_the_data_do_not_have_are_listed_at_once(plan):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pilot_eval.errors import DataError, RunError
+from pilot_eval.plan import load_plan
 from pilot_eval.project import find_root
 from pilot_eval.published.council_indicators import (
     VINTAGES,
@@ -22,7 +23,7 @@ from pilot_eval.published.council_indicators import (
 )
 from pilot_eval.published.raw import parse_cell, read_raw
 from pilot_eval.published.statuses import SUPPRESSED
-from pilot_eval.reference.facts import ENGLAND, load_exemptions
+from pilot_eval.reference.facts import ENGLAND
 
 ROOT = find_root(Path(__file__).parent)
 HACKNEY, CAMDEN, KNOWSLEY, POOLE = "E09000012", "E09000007", "E08000011", "E06000029"
@@ -429,7 +430,7 @@ def test_cp1252_and_blank_padded_headers_are_read(tmp_path):
 
 def test_pilot_years_follow_the_register():
     """March 2011 counts from 2011-12, as does September 2011; Gateshead was granted nothing."""
-    years = first_pilot_years(load_exemptions(ROOT))
+    years = first_pilot_years(load_plan().treatment_register)
     assert set(years.values()) == {2012}
     assert len(years) == 8
     assert "E08000020" not in years

@@ -45,7 +45,7 @@ def write_run(folder, **changes):
         "finished": "2026-01-31T12:00:00+00:00",
         "notebooks": [{"name": "02_delay", "error": ""}],
         "outputs": {"evidence.csv": hash_of(folder / "evidence.csv")},
-        "data": {"evaluation.toml": hash_of(ROOT / "evaluation.toml")},
+        "data": {"data/README.md": hash_of(ROOT / "data/README.md")},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest | changes.get("manifest", {})))
     return folder
@@ -129,7 +129,7 @@ def test_a_test_counts_fully_only_when_its_result_is_known(tmp_path):
         ("Version control", {"manifest": {"code": {"commit": "0 with uncommitted changes"}}}),
         ("Run complete", {"manifest": {"notebooks": [{"name": "02_delay", "error": "x"}]}}),
         ("Outputs as recorded", {"manifest": {"outputs": {"evidence.csv": "0"}}}),
-        ("Data as recorded", {"manifest": {"data": {"evaluation.toml": "0"}}}),
+        ("Data as recorded", {"manifest": {"data": {"data/README.md": "0"}}}),
         ("Data as recorded", {"manifest": {"data": {"gone.csv": "0"}}}),
         (ITEM, {"evidence": {"estimate": None, "reason": None}}),
         ("Power stated first", {"evidence": {"mde": None, "reason": None}}),

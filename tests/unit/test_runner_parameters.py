@@ -21,7 +21,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def plan():
-    return load_plan(ROOT / "evaluation.toml")
+    return load_plan()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_name_that_papermill_injects_and_the_notebook_lacks_is_refused():
 
 def test_papermill_alone_stops_at_a_misspelt_parameter(tmp_path):
     source = ROOT / "notebooks" / "00_data_quality.ipynb"
-    with pytest.raises(papermill.PapermillExecutionError, match="Did you mean plan_file"):
+    with pytest.raises(papermill.PapermillExecutionError, match="Did you mean pilot"):
         papermill.execute_notebook(
-            source, tmp_path / "out.ipynb", {"plan_fil": "mine.toml"}, progress_bar=False
+            source, tmp_path / "out.ipynb", {"pilt": "mine"}, progress_bar=False
         )

@@ -111,7 +111,7 @@ def test_the_manifest_records_every_resolved_parameter(finished):
     assert manifest["parameters"]["02_delay"] == {
         "scenario": "announced",
         "alpha": 0.05,
-        "plan_file": "",
+        "pilot": "",
         "table_file": "",
     }
     assert manifest["seed"] == 20110201
@@ -229,14 +229,14 @@ def test_results_hold_no_path_of_this_machine(finished):
         ({"parameters": {"alpah": "0.05"}}, ParameterError, "Did you mean alpha"),
         ({"parameters": {"alpha": "5e-2"}}, ParameterError, "write 0.05"),
         ({"parameters": {"outcome": "cin_rate"}}, ParameterError, "none of them declares"),
-        ({"plan_file": "seed = "}, PilotEvalError, "valid UTF-8 TOML"),
-        ({"plan_file": ("seed", "sede")}, PilotEvalError, "sede"),
+        ({"pilot": "seed = "}, PilotEvalError, "valid UTF-8 TOML"),
+        ({"pilot": ("seed", "sede")}, PilotEvalError, "sede"),
         (
-            {"plan_file": ('exclude = ["City of London"', 'exclude = ["Gateshead"')},
+            {"pilot": ('exclude = ["City of London"', 'exclude = ["Gateshead"')},
             PilotEvalError,
             "Gateshead is treated in scenario announced and excluded as a comparator",
         ),
-        ({"plan_file": ("only = []", 'only = ["Gateshead"]')}, PilotEvalError, "Gateshead"),
+        ({"pilot": ("only = []", 'only = ["Gateshead"]')}, PilotEvalError, "Gateshead"),
         ({"table_file": b"\xff\xfe\x00"}, DataError, "mine.csv"),
         ({"table_file": b"council_code,year\nE1,2012\n"}, DataError, "must have the columns"),
     ],
@@ -246,13 +246,15 @@ def test_bad_input_is_refused_and_leaves_nothing(finished, monkeypatch, options,
     monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
     before = sorted((project / "reports").iterdir())
     options = dict(options)
-    if "plan_file" in options:
-        change, path = options["plan_file"], project / "mine.toml"
-        plan = (ROOT / "evaluation.toml").read_text(encoding="utf-8")
+    if "pilot" in options:
+        change, folder = options["pilot"], project / "mine"
+        shutil.copytree(ROOT / "pilots" / "timescales-2011", folder, dirs_exist_ok=True)
+        path = folder / "plan.toml"
+        plan = path.read_text(encoding="utf-8")
         path.write_text(
             change if isinstance(change, str) else plan.replace(*change, 1), encoding="utf-8"
         )
-        options["plan_file"] = path
+        options["pilot"] = str(folder)
     if "table_file" in options:
         path = project / "mine.csv"
         path.write_bytes(options["table_file"])

@@ -23,6 +23,7 @@ from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.records.census_panel import PanelSettings
+from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
@@ -136,7 +137,7 @@ def run_census(
         panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
         changes=settings,
         coverage=coverage,
-        exemptions=_exemptions(),
+        exemptions=build_exemption_table(plan.treatment_register),
         data_format=data_format,
         mapping_file=mapping_file,
         strategy_discussions=strategy_discussions,
@@ -205,13 +206,6 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, stran
         names={},
         source=f"{strand} records of {POPULATION}",
     )
-
-
-def _exemptions() -> pd.DataFrame:
-    from pilot_eval.records.durations import build_exemption_table
-    from pilot_eval.reference.facts import load_exemptions
-
-    return build_exemption_table(load_exemptions())
 
 
 def _write_private(parts: Sequence[PartResult], folder: Path) -> None:

@@ -86,7 +86,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         metavar=("NAME", "VALUE"),
         help="set a notebook parameter",
     )
-    run.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    _add_pilot(run)
     run.add_argument(
         "--table", type=Path, metavar="FILE", help="your own council table (docs/own-data.md)"
     )
@@ -134,7 +134,7 @@ def _add_council_report(commands: argparse._SubParsersAction) -> None:
     report.add_argument(
         "councils", nargs="*", metavar="COUNCIL", help="names; default every council of the plan"
     )
-    report.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    _add_pilot(report)
     report.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
     report.set_defaults(command="council_report")
@@ -228,8 +228,15 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
         metavar="NAME",
         help="of the plan (may be repeated); default all",
     )
-    census.add_argument("--plan", type=Path, metavar="FILE", help="instead of evaluation.toml")
+    _add_pilot(census)
     census.set_defaults(command="census")
+
+
+def _add_pilot(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pilot", default="", metavar="NAME", help="folder in pilots/, or the path of one"
+    )
+    command.add_argument("--plan", default="", help=argparse.SUPPRESS)  # of version 0.1: refused
 
 
 def _positive(text: str) -> int:

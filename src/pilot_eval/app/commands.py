@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
     result = run_evaluation(
         RunRequest(
             root=find_root(),
-            plan_file=options.plan,
+            pilot=options.pilot or options.plan,
             table_file=options.table,
             only=options.only,
             parameters=_pairs(options.parameters),
@@ -97,11 +97,11 @@ def council_report(options: Namespace) -> int:
     from pilot_eval.project import find_root
 
     root = find_root()
-    plan = load_plan(options.plan or root / "evaluation.toml")
+    plan = load_plan(options.pilot or options.plan)
     treated = (name for scenario in plan.scenarios.values() for name in scenario.councils)
     request = RunRequest(
         root=root,
-        plan_file=options.plan,
+        pilot=options.pilot or options.plan,
         table_file=options.table,
         out=options.out.resolve() if options.out else None,
         councils=options.councils or list(dict.fromkeys(treated)),
@@ -182,7 +182,7 @@ def census(options: Namespace) -> int:
         strategy_discussions=options.strategy_discussions,
         core_groups=options.core_groups,
         scenarios=options.scenario,
-        plan=load_plan(options.plan),
+        plan=load_plan(options.pilot or options.plan),
         scheduler=options.scheduler,
         jobs=options.jobs,
         tell=_say,

@@ -17,9 +17,10 @@ from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.estimation.survival import Window
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part, join_changes
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.validation import ValidationResult, validate_census
-from pilot_eval.reference.facts import council_names, load_exemptions
+from pilot_eval.reference.facts import council_names
 
 if TYPE_CHECKING:
     from pilot_eval.lab.simulate import SimulationTruth
@@ -89,7 +90,7 @@ def open_records(
     scenario: str = "granted_march",
     convention: str = "start_is_day_0",
     alpha: float | None = None,
-    plan_file: str = "",
+    pilot: str = "",
     **others: object,
 ) -> RecordStudy:
     """Check parameters, read or simulate records, and validate them.
@@ -106,7 +107,7 @@ def open_records(
     scenario : str
     convention : {"start_is_day_0", "end_counts"}
     alpha : float, optional
-    plan_file : str
+    pilot : str
     **others
         Further parameters of the notebook, only checked.
 
@@ -133,14 +134,14 @@ def open_records(
         "convention": convention,
         **others,
     }
-    plan = open_study(plan_file=plan_file, scenario=scenario, alpha=alpha, **checked).plan
+    plan = open_study(pilot=pilot, scenario=scenario, alpha=alpha, **checked).plan
     truth, missing = None, {}
     if data_folder:
         coverage = build_coverage(list_parts(data_folder, format=data_format))
         first_day, cut = covered_days(coverage, data_cut)
         missing = find_missing_returns(coverage)
         tables = _read(data_folder, data_format, mapping_file)
-        exemptions = _register_table()
+        exemptions = build_exemption_table(plan.treatment_register)
     else:
         tables, truth = simulate_nation(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
@@ -289,12 +290,6 @@ def _read(folder: str, form: str, mapping_file: str) -> CensusTables:
 
     mapping = Path(mapping_file) if mapping_file else None
     return read_census(folder, mapping=mapping, format=form)
-
-
-def _register_table() -> pd.DataFrame:
-    from pilot_eval.records.durations import build_exemption_table
-
-    return build_exemption_table(load_exemptions())
 
 
 def _simulated_table(truth: SimulationTruth) -> pd.DataFrame:

@@ -90,7 +90,7 @@ VOCABULARY: Mapping[str, Rule] = {
         type=Annotated[int, Field(ge=99, le=1_000_000)], says="be a whole number from 99 up"
     ),
     "seed": Rule(type=Annotated[int, Field(ge=0)], says="be a whole number from 0 up"),
-    "plan_file": Rule(type=_TEXT, says="be empty or the path of a plan"),
+    "pilot": Rule(type=_TEXT, says="be the name or path of a pilot folder"),
     "table_file": Rule(type=_TEXT, says="be empty or the path of a council table"),
     "data_folder": Rule(type=_TEXT, says="be empty or the path of a folder of returns"),
     "data_format": Rule(type=Literal["xml", "csv", "parquet"], says="be xml, csv or parquet"),

@@ -102,7 +102,7 @@ def refresh_readme(root: Path) -> None:
 
     path = root / "README.md"
     text = path.read_text(encoding="utf-8")
-    found = replace_findings(text, load_plan(root / "evaluation.toml"), root / "reports/published")
+    found = replace_findings(text, load_plan(root=root), root / "reports/published")
     path.write_text(found, encoding="utf-8", newline="\n")
 
 
@@ -117,7 +117,7 @@ def write_published(root: Path, folder: Path) -> None:
     from pilot_eval.reporting.site import FIGURES, save_figures
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
-    evaluate(load_plan(root / "evaluation.toml"), table).write(folder)
+    evaluate(load_plan(root=root), table).write(folder)
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         if is_on_request(path):
             continue

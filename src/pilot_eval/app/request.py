@@ -36,8 +36,10 @@ class RunRequest:
     ----------
     root : pathlib.Path
         Project folder.
-    plan_file, table_file : pathlib.Path, optional
-        Instead of the project's plan and tables.
+    pilot : str
+        Name or path of a pilot folder; empty for the project's default.
+    table_file : pathlib.Path, optional
+        Instead of the published tables.
     only : sequence of str
         Names of notebooks; empty means all that are not on request.
     parameters : mapping
@@ -57,7 +59,7 @@ class RunRequest:
     """
 
     root: Path
-    plan_file: Path | None = None
+    pilot: str = ""
     table_file: Path | None = None
     only: Sequence[str] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -120,7 +122,7 @@ def prepare(request: RunRequest) -> Prepared:
 
     _check_readable(request)
     read_test_results(request.test_results)
-    plan = load_plan(request.plan_file or request.root / "evaluation.toml")
+    plan = load_plan(request.pilot or None, root=request.root)
     given = parse_parameters(request.parameters, plan)
     if not request.notebooks:
         return Prepared(plan=_revise(plan, given), pages={})
@@ -176,7 +178,7 @@ def _make_page(source: str, defaults: Mapping[str, Any], values: Mapping[str, An
 
 def _plan_values(plan: EvaluationPlan, request: RunRequest) -> dict[str, Any]:
     """Give notebooks another plan's settings, which their own defaults would override."""
-    if request.plan_file is None:
+    if not request.pilot:
         return {}
     return {"alpha": plan.inference.alpha, "draws": plan.inference.draws, "seed": plan.seed}
 
@@ -205,11 +207,11 @@ def _find_fault(path: Path) -> str:
 
 def _paths_given(request: RunRequest) -> dict[str, str]:
     paths = {
-        "plan_file": request.plan_file,
         "table_file": request.table_file,
         "data_folder": request.census,
     }
-    return {name: str(path.resolve()) for name, path in paths.items() if path is not None}
+    given = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
+    return given | ({"pilot": request.pilot} if request.pilot else {})
 
 
 def _revise(plan: EvaluationPlan, given: Mapping[str, Any]) -> EvaluationPlan:

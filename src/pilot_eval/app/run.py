@@ -19,6 +19,7 @@ from pilot_eval.app.output import write_record, write_site
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
 from pilot_eval.app.results import write_results
 from pilot_eval.app.staging import publish, stage
+from pilot_eval.project import find_reports
 
 INCOMPLETE = "-incomplete"
 MOST_NAMES = 1000
@@ -56,7 +57,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     started = datetime.now(UTC)
     prepared = prepare(request)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
-    with stage(request.out or request.root / "reports" / run_id) as folder:
+    with stage(request.out or find_reports(request.root) / run_id) as folder:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
         site = write_site(request, prepared, executed, folder, tell)
@@ -67,7 +68,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
 
 def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:
     """List names for the results, best first; only an explicit --out has no second choice."""
-    target = request.out or request.root / "reports" / run_id
+    target = request.out or find_reports(request.root) / run_id
     stem = target.name if complete else f"{target.name}{INCOMPLETE}"
     yield target.with_name(stem)
     if not (request.out and complete):

@@ -22,7 +22,7 @@ class Study:
 
 def open_study(
     *,
-    plan_file: str = "",
+    pilot: str = "",
     table_file: str = "",
     comparators: str = "",
     drop_councils: list[str] | tuple[str, ...] = (),
@@ -33,8 +33,8 @@ def open_study(
 
     Parameters
     ----------
-    plan_file : str
-        Path of a plan; empty for the project's.
+    pilot : str
+        Name or path of a pilot folder; empty for the project's default.
     table_file : str
         Path of an analyst's own council table (docs/own-data.md); empty for DfE's figures.
     comparators : str
@@ -60,7 +60,7 @@ def open_study(
     >>> study = open_study(scenario="granted", comparators="same_region")     # doctest: +SKIP
     """
     check_injected(_cells_run())
-    plan = load_plan(plan_file or None)
+    plan = load_plan(pilot or None)
     given = {"drop_councils": list(drop_councils), "comparators": comparators, **others}
     checked = check_parameters(plan, **given, **({} if alpha is None else {"alpha": alpha}))
     changes: dict[str, object] = {}

@@ -11,7 +11,7 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan, Window
-from pilot_eval.reference.facts import council_names, load_breaks
+from pilot_eval.reference.facts import council_names
 
 _FIGURE_COLUMNS = ("value", "value_low", "value_high")
 _SIZE_COLUMNS = ("denominator", "size_proxy")
@@ -135,7 +135,7 @@ def build_design(
             rows, window, [everyone, pool], kept=frozenset((*treated, *comparators))
         ),
         breaks=breaks,
-        freed=freed_from(settings.requirement, everyone),
+        freed=freed_from(plan, settings.requirement, everyone),
     )
 
 
@@ -145,7 +145,7 @@ def crossed_breaks(plan: EvaluationPlan, outcome: str) -> tuple[str, ...]:
     years = (*window.pre, *window.post)
     crossed = [
         record
-        for record in load_breaks()
+        for record in plan.breaks
         if record.basis == "value"
         and outcome in record.indicators
         and min(years) < record.first_year_after <= max(years)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import Council, ever_treated_codes, load_councils
+from pilot_eval.reference.facts import Council, load_councils
 
 
 def comparator_codes(
@@ -40,7 +40,7 @@ def comparator_codes(
     """
     councils = {council.council_code: council for council in load_councils()}
     out = set(plan.comparators.exclude) | set(plan.drop_councils)
-    never = ever_treated_codes() | set(treated)
+    never = plan.ever_treated | set(treated)
     _refuse_treated(plan, councils, never)
     pool = [
         code

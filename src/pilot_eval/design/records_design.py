@@ -12,7 +12,7 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names, load_breaks
+from pilot_eval.reference.facts import council_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +77,14 @@ def design_census(plan: EvaluationPlan, scenario: str) -> CensusDesign:
     )
 
 
-def crossed_breaks(indicator: str, first_day: date, last_day: date) -> tuple[str, ...]:
+def crossed_breaks(
+    plan: EvaluationPlan, indicator: str, first_day: date, last_day: date
+) -> tuple[str, ...]:
     """List the measurement breaks of an indicator between two days.
 
     Parameters
     ----------
+    plan : EvaluationPlan
     indicator : str
         Published key, such as ``ia_within_10wd_pct``; "" for none.
     first_day, last_day : date
@@ -95,7 +98,7 @@ def crossed_breaks(indicator: str, first_day: date, last_day: date) -> tuple[str
     first, last = (day.year + (day.month > 3) for day in (first_day, last_day))
     return tuple(
         record.break_id
-        for record in load_breaks()
+        for record in plan.breaks
         if indicator in record.indicators
         and record.basis == "value"
         and first < record.first_year_after <= last

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import Exemption, council_names, load_exemptions
+from pilot_eval.reference.facts import council_names
+from pilot_eval.reference.pilot_facts import Exemption
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
@@ -13,11 +14,12 @@ def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
     return tuple(codes[name] for name in councils if name not in plan.drop_councils)
 
 
-def freed_from(requirement: str | None, codes: tuple[str, ...]) -> str:
+def freed_from(plan: EvaluationPlan, requirement: str | None, codes: tuple[str, ...]) -> str:
     """Say which treated councils the register knows as freed from a requirement.
 
     Parameters
     ----------
+    plan : EvaluationPlan
     requirement : str or None
         Key of the exemption register, or None where no clock is involved.
     codes : tuple of str
@@ -31,7 +33,7 @@ def freed_from(requirement: str | None, codes: tuple[str, ...]) -> str:
     """
     if requirement is None:
         return ""
-    freed = _find_freed(requirement)
+    freed = _find_freed(plan, requirement)
     named = [
         f"{freed[code].council_name} ({freed[code].evidence_grade})"
         for code in codes
@@ -40,14 +42,14 @@ def freed_from(requirement: str | None, codes: tuple[str, ...]) -> str:
     return ", ".join(named) or "not found which"
 
 
-def count_freed(requirement: str, codes: tuple[str, ...]) -> int:
+def count_freed(plan: EvaluationPlan, requirement: str, codes: tuple[str, ...]) -> int:
     """Count the councils that the register knows as freed from a requirement."""
-    return len(_find_freed(requirement).keys() & set(codes))
+    return len(_find_freed(plan, requirement).keys() & set(codes))
 
 
-def _find_freed(requirement: str) -> dict[str, Exemption]:
+def _find_freed(plan: EvaluationPlan, requirement: str) -> dict[str, Exemption]:
     return {
         row.council_code: row
-        for row in load_exemptions()
+        for row in plan.treatment_register
         if row.requirement == requirement and row.freed in ("yes", "inferred")
     }

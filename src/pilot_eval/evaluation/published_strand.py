@@ -63,7 +63,7 @@ def evaluate(
     Parameters
     ----------
     plan : EvaluationPlan, optional
-        Default: the project's `evaluation.toml`.
+        Default: the project's default pilot.
     table : DataFrame, optional
         Long table of council indicators, as from `load_published` (the default).
     scenarios, outcomes : tuple of str, optional
@@ -274,5 +274,5 @@ def _describe(plan: EvaluationPlan, label: dict[str, str]) -> dict:
         "fragile": False,
         "status": "descriptive",
         "reason": settings.descriptive,
-        "freed": freed_from(settings.requirement, codes),
+        "freed": freed_from(plan, settings.requirement, codes),
     }

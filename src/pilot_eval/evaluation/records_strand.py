@@ -194,7 +194,7 @@ def estimate_outcome(
 ) -> Iterator[dict]:
     """Yield one evidence row a method for an outcome, estimated or not estimable."""
     outcome = changes.outcomes[key]
-    label = _label(changes, design, key)
+    label = _label(plan, changes, design, key)
     if outcome.changes is None:
         yield label | {"method": "none", "status": "not_estimable", "reason": outcome.reason}
         return
@@ -280,7 +280,7 @@ def _join(parts: Sequence[OutcomeChanges], missing: Mapping[str, str]) -> Outcom
     )
 
 
-def _label(changes: CensusChanges, design: CensusDesign, key: str) -> dict:
+def _label(plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, key: str) -> dict:
     outcome, settings = changes.outcomes[key], changes.settings
     return {
         "strand": changes.strand,
@@ -294,18 +294,20 @@ def _label(changes: CensusChanges, design: CensusDesign, key: str) -> dict:
         "pre_periods": " ".join(f"{w.first}/{w.last}" for w in settings.pre),
         "post_periods": " ".join(f"{w.first}/{w.last}" for w in settings.post),
         "fragile": False,
-        **_real_world(changes, design, outcome.clock),
+        **_real_world(plan, changes, design, outcome.clock),
     }
 
 
-def _real_world(changes: CensusChanges, design: CensusDesign, clock: str) -> dict:
+def _real_world(
+    plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, clock: str
+) -> dict:
     """Name the breaks crossed and the councils freed; invented children have neither."""
     if changes.strand != "census" or not clock:
         return {}
     first, last = changes.settings.pre[0].first, changes.settings.post[-1].last
-    breaks = crossed_breaks(PUBLISHED_KEYS.get(clock, ""), first, last)
+    breaks = crossed_breaks(plan, PUBLISHED_KEYS.get(clock, ""), first, last)
     requirement = CLOCKS[clock].requirement or None
-    return {"breaks": "; ".join(breaks), "freed": freed_from(requirement, design.treated)}
+    return {"breaks": "; ".join(breaks), "freed": freed_from(plan, requirement, design.treated)}
 
 
 def _council_effects(

@@ -87,7 +87,7 @@ def _number(shown: Mapping[str, Any], adjusted: Mapping[str, Any]) -> dict[str, 
 
 def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:
     requirement = None if design is None else plan.outcomes[design.outcome].requirement
-    return seen if requirement is None else count_freed(requirement, design.treated)
+    return seen if requirement is None else count_freed(plan, requirement, design.treated)
 
 
 def _look_at_design(plan: EvaluationPlan, design: Design) -> dict[str, float]:

@@ -24,7 +24,7 @@ from pilot_eval.lab.simulate_calibration import (
 FloatArray = NDArray[np.float64]
 
 # The eight councils that were granted exemptions, by month of the grant (the trial register is
-# data/reference/exemptions.csv).
+# pilots/timescales-2011/register.csv).
 TWO_WAVES: dict[str, str] = {
     "E10000006": "2011-03",  # Cumbria
     "E08000011": "2011-03",  # Knowsley

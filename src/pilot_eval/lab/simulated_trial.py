@@ -14,7 +14,8 @@ from pilot_eval.errors import ParameterError, explain
 from pilot_eval.lab.simulate_monthly import TWO_WAVES, MonthlySettings, simulate_monthly_panel
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.trial import MonitoringPlan
-from pilot_eval.reference.facts import council_names, ever_treated_codes
+from pilot_eval.plan import load_plan
+from pilot_eval.reference.facts import council_names
 
 START = "2011-03"
 MONTHS_BEFORE, MONTHS_AFTER = 23, 24
@@ -66,7 +67,7 @@ def simulate_trial(*, indicator: str, harm: float, seed: int) -> SimulatedTrial:
     if harm < 0:
         raise ParameterError(explain("harm", "be 0 or more", harm, "Harm raises the indicator."))
     first_wave = {code: START for code, start in TWO_WAVES.items() if start == START}
-    others = ever_treated_codes() - set(first_wave)
+    others = load_plan().ever_treated - set(first_wave)
     councils = tuple(code for code in council_names() if code not in others)
     settings = MonthlySettings(
         first="2009-04",

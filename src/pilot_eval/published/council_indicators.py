@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from pilot_eval.errors import DataError, RunError, explain
-from pilot_eval.project import find_root
+from pilot_eval.plan import load_plan
+from pilot_eval.project import find_file, find_root
 from pilot_eval.published.datapackage import refresh_hashes
 from pilot_eval.published.looked_after import CLA_NOT_READ, CLA_VINTAGES
 from pilot_eval.published.lookups import Lookups, read_lookups
@@ -21,7 +22,8 @@ from pilot_eval.published.vintage_reader import CouncilFigures, read_vintage
 from pilot_eval.published.vintages_2012_2013 import CIN_2012, CIN_2013
 from pilot_eval.published.vintages_2014 import CIN_2014
 from pilot_eval.published.vintages_to_2011 import CIN_2010, CIN_2011
-from pilot_eval.reference.facts import ENGLAND, Exemption, load_exemptions
+from pilot_eval.reference.facts import ENGLAND
+from pilot_eval.reference.pilot_facts import Exemption
 
 SOURCE_VARIABLE = "PILOT_EVAL_SOURCE_DATA"
 TABLE_NAME = "published/council_indicators.csv"
@@ -77,7 +79,7 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
     >>> table[(table.indicator == "repeat_plan_pct") & (table.year_ending == 2012)]
     ... # doctest: +SKIP
     """
-    path = Path(path) if path is not None else find_root() / "data" / TABLE_NAME
+    path = Path(path) if path is not None else find_file(f"data/{TABLE_NAME}")
     try:
         table = pd.read_csv(
             path,
@@ -143,7 +145,7 @@ def import_published(
     """
     source = _source_folder(source_dir)
     out = Path(out_dir) if out_dir is not None else find_root() / "data"
-    pilots = first_pilot_years(load_exemptions()) if pilots is None else pilots
+    pilots = first_pilot_years(load_plan().treatment_register) if pilots is None else pilots
     _check_known_files(source)
     lookups = read_lookups(source)
     cells = tuple(
@@ -211,7 +213,7 @@ def first_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, int]:
 
     Examples
     --------
-    >>> first_pilot_years(load_exemptions())["E09000012"]  # doctest: +SKIP
+    >>> first_pilot_years(load_plan().treatment_register)["E09000012"]  # doctest: +SKIP
     2012
     """
     years: dict[str, int] = {}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from pilot_eval.errors import DataError, explain
-from pilot_eval.project import find_root
+from pilot_eval.project import find_file
 from pilot_eval.published.published_rows import COLUMNS, Row, make_measure, make_quartile
 from pilot_eval.published.raw import RawTable, parse_cell, read_raw
 from pilot_eval.published.statuses import (
@@ -126,7 +126,7 @@ def _check_columns(table: RawTable) -> None:
 
 
 def _load_councils(root: str | Path | None) -> _Councils:
-    rows = read_raw(find_root(root) / "data" / "reference" / "councils.csv", encoding="utf-8").rows
+    rows = read_raw(find_file("data/reference/councils.csv", root), encoding="utf-8").rows
     by_code = {row["council_code_new"]: row["council_code"] for row in rows}
     by_code |= {row["council_code"]: row["council_code"] for row in rows} | {ENGLAND: ENGLAND}
     return _Councils(by_code, {row["dfe_number"]: row["council_code"] for row in rows})

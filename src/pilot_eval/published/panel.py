@@ -8,7 +8,7 @@ import pandas as pd
 
 from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names, load_breaks
+from pilot_eval.reference.facts import council_names
 
 CHILDREN_PER_RATE = 10_000
 PROXY_INDICATOR = "cpp_rate"  # its numerator, plans at 31 March, stands in for withheld sizes
@@ -151,7 +151,7 @@ def _unknown_councils(plan: EvaluationPlan) -> list[str]:
 
 
 def _unknown_breaks(plan: EvaluationPlan) -> list[str]:
-    known = {record.break_id for record in load_breaks()}
+    known = {record.break_id for record in plan.breaks}
     return [
         fault
         for key, outcome in plan.outcomes.items()

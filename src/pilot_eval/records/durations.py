@@ -24,7 +24,7 @@ from pilot_eval.records.clock_rows import (
 )
 from pilot_eval.records.linking import list_councils
 from pilot_eval.records.schema import CensusTables
-from pilot_eval.reference.facts import Exemption
+from pilot_eval.reference.pilot_facts import Exemption
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention, count_working_days
 
 NO_LIMIT = np.nan
@@ -199,7 +199,7 @@ def build_exemption_table(
     Parameters
     ----------
     register : sequence of Exemption
-        As from `load_exemptions`.
+        As in a plan's `register`.
     freed : sequence of str
         Which grades count as freed; "unknown" may be added as a sensitivity.
 

@@ -13,9 +13,6 @@ from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
-    ever_treated_codes,
-    load_events,
-    load_exemptions,
 )
 from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
@@ -71,7 +68,7 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
     return plan.revise({f"scenarios.{SCENARIO}": scenario, "comparators.exclude": exclude})
 
 
-def describe_council(council: str) -> list[str]:
+def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
     """List what happened to a council: exemptions and events, as sentences."""
     [code] = codes_of(council)
     lines = [
@@ -80,15 +77,15 @@ def describe_council(council: str) -> list[str]:
         + (f", granted {row.granted}" if row.granted else "")
         + (f" ({row.coverage})" if row.coverage else "")
         + f"; evidence: {row.evidence_grade.replace('_', ' ')}."
-        for row in load_exemptions()
+        for row in plan.treatment_register
         if row.council_code == code
     ]
     lines += [
         f"{event.date}: {event.event}."
-        for event in sorted(load_events(), key=lambda item: item.date)
+        for event in sorted(plan.events, key=lambda item: item.date)
         if event.council_code == code
     ]
-    if code not in ever_treated_codes():
+    if code not in plan.ever_treated:
         lines.insert(0, "Never announced, granted or flagged as a pilot.")
     return lines
 
@@ -221,7 +218,7 @@ def plot_council(
     years = [int(year) for year in wide.columns]
     band = others.quantile([0.1, 0.5, 0.9])
     title = _title(plan, council, own, others, outcome)
-    events = find_events([EVERYWHERE, code], years[0], years[-1] + 0.5)
+    events = find_events(plan.events, [EVERYWHERE, code], years[0], years[-1] + 0.5)
     with canvas(height=4.4 + 0.17 * len(events)) as (figure, axes):
         axes.fill_between(years, band.loc[0.1], band.loc[0.9], color=GREY, alpha=0.18, lw=0)
         axes.plot(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
-from pilot_eval.reference.facts import CouncilEvent, load_events
+from pilot_eval.reference.pilot_facts import CouncilEvent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,12 +17,14 @@ MID_YEAR = 7
 
 
 def find_events(
-    codes: Collection[str], first: float, last: float
+    events: Collection[CouncilEvent], codes: Collection[str], first: float, last: float
 ) -> list[tuple[float, CouncilEvent]]:
     """Find the events of councils between two places on an axis of years.
 
     Parameters
     ----------
+    events : collection of CouncilEvent
+        As in a plan's `events`.
     codes : collection of str
         Council codes; `EVERYWHERE` for events in all of England.
     first, last : float
@@ -33,7 +35,7 @@ def find_events(
     list of (float, CouncilEvent)
         By date.
     """
-    found = [(place_date(event.date), event) for event in load_events()]
+    found = [(place_date(event.date), event) for event in events]
     found = [(at, event) for at, event in found if event.council_code in codes]
     return sorted(
         (pair for pair in found if first <= pair[0] <= last), key=lambda pair: pair[1].date

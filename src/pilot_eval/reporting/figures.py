@@ -16,7 +16,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
-from pilot_eval.reference.facts import ENGLAND, council_names, load_breaks
+from pilot_eval.reference.facts import ENGLAND, council_names
 from pilot_eval.reporting.display import Figure, format_number, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
@@ -48,7 +48,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     names = council_names()
     lines = {names[code]: design.figures.loc[code] for code in design.treated}
     title = _say_trend(plan, design)
-    events = find_events([EVERYWHERE, *design.treated], years[0], years[-1] + 0.5)
+    events = find_events(plan.events, [EVERYWHERE, *design.treated], years[0], years[-1] + 0.5)
     with canvas(height=4.6 + 0.17 * len(events)) as (figure, axes):
         band = comparators.quantile([0.1, 0.9])
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
@@ -61,7 +61,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
             label = name if last == years[-1] else f"{name} (to {year_label(last)})"
             ends[label] = (line[last], DARK_BLUE)
         _label_ends(axes, years[-1] + 0.06, ends)
-        _mark_start(axes, design)
+        _mark_start(axes, plan, design)
         axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(axis_label(plan, design.outcome))
@@ -352,11 +352,11 @@ def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> Non
         axes.text(x, height, name, color=colour, va="center", fontsize=9.5)
 
 
-def _mark_start(axes: Axes, design: Design) -> None:
+def _mark_start(axes: Axes, plan: EvaluationPlan, design: Design) -> None:
     top = axes.get_ylim()[1]
     axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
     axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
-    for record in load_breaks():
+    for record in plan.breaks:
         if record.break_id in design.breaks:
             at = record.first_year_after - 0.5
             axes.axvline(at, color=GREY, lw=1, ls=":")

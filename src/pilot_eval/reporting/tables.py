@@ -10,9 +10,7 @@ from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
-    load_breaks,
     load_councils,
-    load_exemptions,
 )
 from pilot_eval.reporting.display import Table, format_number, format_range
 
@@ -58,7 +56,7 @@ def tabulate_statuses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
 
 def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: str) -> Table:
     """Show, for every council ever treated, which years of each outcome it has."""
-    names = {row.council_code: row.council_name for row in load_exemptions()}
+    names = {row.council_code: row.council_name for row in plan.treatment_register}
     outcomes = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
     rows = []
     for code, name in names.items():
@@ -77,7 +75,7 @@ def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: 
 def tabulate_breaks(plan: EvaluationPlan) -> Table:
     """List the measurement breaks and the plan's reason for accepting each."""
     rows = []
-    for record in load_breaks():
+    for record in plan.breaks:
         for outcome, settings in plan.outcomes.items():
             if outcome in record.indicators:
                 accepted = settings.accepted_breaks.get(record.break_id)
@@ -92,7 +90,7 @@ def tabulate_breaks(plan: EvaluationPlan) -> Table:
     return Table(frame=pd.DataFrame(rows), caption="Changes of definition, and what the plan says")
 
 
-def tabulate_register() -> Table:
+def tabulate_register(plan: EvaluationPlan) -> Table:
     """Show the exemption register: who was freed from what, when, and how well that is known."""
     frame = pd.DataFrame(
         [
@@ -106,7 +104,7 @@ def tabulate_register() -> Table:
                 "Coverage": row.coverage,
                 "Evidence": row.evidence_grade.replace("_", " "),
             }
-            for row in load_exemptions()
+            for row in plan.treatment_register
         ]
     )
     return Table(frame=frame, caption="The exemption register; empty means not known")
@@ -265,9 +263,11 @@ def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: s
     return Table(frame=frame, caption=f"Councils left out of this comparison ({role})")
 
 
-def tabulate_single_assessments(table: pd.DataFrame, *, year: int = 2014) -> Table:
+def tabulate_single_assessments(
+    plan: EvaluationPlan, table: pd.DataFrame, *, year: int = 2014
+) -> Table:
     """Show single assessments of 2013-14 for every council ever treated: description only."""
-    names = {row.council_code: row.council_name for row in load_exemptions()}
+    names = {row.council_code: row.council_name for row in plan.treatment_register}
     rows = table[(table["year_ending"] == year) & table["council_code"].isin(list(names))]
     wide = rows.pivot(index="council_code", columns="indicator", values="value")
     status = rows.pivot(index="council_code", columns="indicator", values="value_status")

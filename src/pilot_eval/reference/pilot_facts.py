@@ -1,0 +1,123 @@
+"""The facts in a pilot folder: who was freed from what, other events, changes of definition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pilot_eval.errors import DataError, explain
+from pilot_eval.reference.rows import read_rows, split_list
+
+REGISTER, EVENTS, BREAKS = "register.csv", "events.csv", "breaks.csv"
+PartialDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]
+"""A date as precise as its source: ``2011``, ``2011-03``, ``2011-02-01``; empty where unknown."""
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Exemption(_Fact):
+    """The freedom of one council from one statutory requirement."""
+
+    council_code: str
+    council_name: str
+    requirement: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    freed: Literal["yes", "inferred", "unknown", "no"]
+    announced: PartialDate
+    granted: PartialDate
+    started: PartialDate
+    ended: PartialDate
+    coverage: str
+    evidence_grade: Literal["sourced", "inferred", "not_found"]
+    source: str
+    note: str
+
+
+class MeasurementBreak(_Fact):
+    """A change of definition between `first_year_after` - 1 and `first_year_after`."""
+
+    break_id: Annotated[str, Field(min_length=1)]
+    first_year_after: Annotated[int, Field(strict=False)]
+    indicators: Annotated[tuple[str, ...], Field(strict=False)]
+    basis: Literal["value", "published_value"]
+    description: str
+    source: str
+
+
+class CouncilEvent(_Fact):
+    """Something else that happened to a council (or everywhere: empty code)."""
+
+    council_code: str
+    council_name: str
+    date: PartialDate
+    event: str
+    source: str
+    evidence_grade: Literal["sourced", "not_re_read"]
+
+
+F = TypeVar("F", bound=_Fact)
+
+
+def read_register(folder: Path) -> tuple[Exemption, ...]:
+    """Read a pilot's register: council x requirement, with its evidence.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A pilot folder; without ``register.csv`` the register is empty.
+
+    Returns
+    -------
+    tuple of Exemption
+
+    Raises
+    ------
+    DataError
+        If a cell is not what its column may contain; all faults are listed.
+    """
+    return _read(folder / REGISTER, Exemption)
+
+
+def read_events(folder: Path) -> tuple[CouncilEvent, ...]:
+    """Read the other events of a pilot's councils, to mark on charts; see `read_register`."""
+    return _read(folder / EVENTS, CouncilEvent)
+
+
+def read_breaks(folder: Path) -> tuple[MeasurementBreak, ...]:
+    """Read the changes of definition of a pilot's indicators; see `read_register`."""
+    return _read(
+        folder / BREAKS,
+        MeasurementBreak,
+        lambda row: {**row, "indicators": split_list(row.get("indicators", ""))},
+    )
+
+
+def _read(
+    path: Path, kind: type[F], shape: Callable[[dict[str, str]], Mapping[str, Any]] = dict
+) -> tuple[F, ...]:
+    if not path.is_file():
+        return ()
+    facts, faults = [], []
+    for number, row in enumerate(read_rows(path), start=2):
+        try:
+            facts.append(kind.model_validate(shape({key: row[key].strip() for key in row})))
+        except ValidationError as fault:
+            faults += [_describe(path, number, error) for error in fault.errors()]
+    if faults:
+        raise DataError("\n".join(faults))
+    return tuple(facts)
+
+
+def _describe(path: Path, number: int, error: Mapping[str, Any]) -> str:
+    column = str(error["loc"][0]) if error["loc"] else "row"
+    got = "nothing" if error["type"] == "missing" else repr(error["input"])[:60]
+    return explain(
+        f"{path.parent.name}/{path.name}, row {number}, column {column}",
+        "be valid",
+        got,
+        f"{error['msg']}.",
+    )
