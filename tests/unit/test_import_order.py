@@ -11,9 +11,9 @@ PACKAGE = ROOT / "src" / "pilot_eval"
 ORDER = (
     "errors",
     "project",
+    "reference",
     "plan",
     "evidence",
-    "reference",
     "published",
     "records",
     "design",
