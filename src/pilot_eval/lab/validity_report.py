@@ -9,8 +9,9 @@ from pathlib import Path
 from pilot_eval.errors import RunError, explain
 from pilot_eval.lab.validity_grid import GRID
 from pilot_eval.lab.validity_section import Section
+from pilot_eval.lab.validity_verdicts import VERDICTS
 
-SECTIONS: tuple[Section, ...] = (GRID,)
+SECTIONS: tuple[Section, ...] = (GRID, VERDICTS)
 """Sections in the order of the page."""
 TITLE = "# How often the tests are wrong, and what they find"
 INTRODUCTION = (

@@ -1,0 +1,308 @@
+"""Simulated trials with a known effect, judged by the plan's own rules.
+
+A trial is one outcome in one scenario: real comparators stand in the pilots' place, with the
+pilots' own pattern of hidden counts and missing years, and an effect is added to their figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.design.build import Design, build_design
+from pilot_eval.estimation.did import collapse_changes, fill_worst_case
+from pilot_eval.evaluation.published_strand import evaluate
+from pilot_eval.evaluation.units import name_units
+from pilot_eval.evaluation.verdicts import judge
+from pilot_eval.evidence import Verdict, VerdictInputs
+from pilot_eval.inference import robust_batch
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import build_panel
+
+EFFECTS = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.25))
+"""Effects in detectable sizes, and the share of trials that has each."""
+CHOSEN_ON_LEVEL = 1 / 3
+"""Share of trials whose councils come from one end of the level before the start."""
+TAIL = 0.25
+PERMUTATIONS = 999
+TRIAL_COLUMNS = (
+    *("scenario", "outcome", "selection", "effect", "complete", "calibrated", "n_units"),
+    *("finding", "rating", "false"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrialWorld:
+    """One outcome in one scenario, ready for trials.
+
+    Attributes
+    ----------
+    inputs : VerdictInputs
+        The real comparison's, whose numbers a trial replaces.
+    low, high : array of shape (n, periods)
+        Real comparators, equal where nothing is hidden.
+    cases : array of shape (n,)
+    n_pre : int
+    horizon : float
+        Time from the mean of the periods before the start to that after it, and the periods.
+    pre : array of shape (n_pre,)
+    hidden : array of shape (units, periods)
+        Width of what is hidden in each treated unit's figures; NaN where there is no figure.
+    family_size : int
+        Comparisons that are allowed for together.
+    """
+
+    inputs: VerdictInputs
+    low: np.ndarray
+    high: np.ndarray
+    cases: np.ndarray
+    n_pre: int
+    pre: np.ndarray
+    horizon: float
+    hidden: np.ndarray
+    family_size: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every treated council has every figure."""
+        return self.inputs.seen == self.inputs.listed and bool((self.hidden == 0).all())
+
+
+def build_worlds(
+    plan: EvaluationPlan, table: pd.DataFrame, *, scenarios: Sequence[str] | None = None
+) -> list[TrialWorld]:
+    """Build a world for every comparison that has at least two treated units.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        As for `evaluate`.
+    scenarios : sequence of str, optional
+        Default: all of the plan.
+
+    Returns
+    -------
+    list of TrialWorld
+    """
+    chosen = tuple(scenarios or plan.scenarios)
+    evidence = evaluate(plan, table, scenarios=chosen)
+    panel = build_panel(table, plan)
+    worlds = []
+    for verdict in evidence.verdicts:
+        used = verdict.inputs
+        if used.status == "estimated":
+            design = build_design(plan, panel, scenario=used.scenario, outcome=used.outcome)
+            worlds.append(_build_world(plan, design, used))
+    return worlds
+
+
+def run_trials(
+    plan: EvaluationPlan, worlds: Sequence[TrialWorld], *, trials: int, seed: int
+) -> pd.DataFrame:
+    """Simulate trials and judge each.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        Its rules judge.
+    worlds : sequence of TrialWorld
+        Drawn from with equal probability.
+    trials : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row for each trial, columns `TRIAL_COLUMNS`. `effect` is in detectable sizes, with its
+        sign; `false` is whether the finding contradicts it: a change that is not there or has the
+        other sign, or no clear change where there is one.
+    """
+    rng = np.random.default_rng(seed)
+    sizes, shares = zip(*EFFECTS, strict=True)
+    rows = []
+    for _ in range(trials):
+        world = worlds[rng.integers(len(worlds))]
+        effect = float(rng.choice(sizes, p=shares)) * rng.choice((-1.0, 1.0))
+        selection = _choose_selection(rng)
+        verdict = judge(_simulate(plan, world, effect, selection, rng), plan.verdict)
+        rows.append(_describe(world, verdict, effect, selection))
+    return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
+
+
+def _choose_selection(rng: np.random.Generator) -> str:
+    if rng.random() >= CHOSEN_ON_LEVEL:
+        return "uniform"
+    return str(rng.choice(("top quarter", "bottom quarter")))
+
+
+def _describe(
+    world: TrialWorld, verdict: Verdict, effect: float, selection: str
+) -> dict[str, object]:
+    said = {"rose": 1, "fell": -1, "no clear change": 0}.get(verdict.finding)
+    used = world.inputs
+    return {
+        "scenario": used.scenario,
+        "outcome": used.outcome,
+        "selection": selection,
+        "effect": effect,
+        "complete": world.complete,
+        "calibrated": bool(used.test) and used.is_first_test,
+        "n_units": used.n_units,
+        "finding": verdict.finding,
+        "rating": verdict.rating,
+        "false": said is not None and said != np.sign(effect),
+    }
+
+
+def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) -> TrialWorld:
+    wider = replace(design, treated=design.bounded_treated, comparators=design.bounded_comparators)
+    labels = pd.Series(name_units(plan, wider), index=list(wider.codes))
+    low, high = (
+        frame.reindex(list(wider.codes)).astype(float) for frame in (design.low, design.high)
+    )
+    ours, theirs = list(wider.treated), list(wider.comparators)
+    width = (high.loc[ours] - low.loc[ours]).groupby(labels[ours]).mean()
+    whole = low.loc[theirs].notna().all(axis=1).to_numpy()
+    pre, post = np.array(design.pre, float), np.array(design.post, float)
+    return TrialWorld(
+        inputs=inputs,
+        low=low.loc[theirs].to_numpy()[whole],
+        high=high.loc[theirs].to_numpy()[whole],
+        cases=design.cases.reindex(theirs).to_numpy(float)[whole],
+        n_pre=len(pre),
+        pre=pre,
+        horizon=float(post.mean() - pre.mean()),
+        hidden=width.to_numpy(float),
+        family_size=_count_family(plan),
+    )
+
+
+def _count_family(plan: EvaluationPlan) -> int:
+    return sum(
+        outcome.descriptive is None and outcome.family != "activity"
+        for outcome in plan.outcomes.values()
+    )
+
+
+def _simulate(
+    plan: EvaluationPlan,
+    world: TrialWorld,
+    effect: float,
+    selection: str,
+    rng: np.random.Generator,
+) -> VerdictInputs:
+    """Draw one trial and collect what its verdict rests on."""
+    treated = _choose(world, selection, rng)
+    low, high = _treat(world, treated, effect * world.inputs.mde, rng)
+    corners = fill_worst_case(low, high, treated, world.n_pre)
+    units = [collapse_changes(c, treated, world.n_pre, world.cases) for c in corners]
+    changes = np.stack([unit.change for unit in units])
+    adjusted = np.stack(
+        [
+            _adjust(c, corner, treated, world.n_pre)
+            for c, corner in zip(changes, corners, strict=True)
+        ]
+    )
+    batch = robust_batch(
+        np.concatenate([changes, adjusted]),
+        treated,
+        world.cases,
+        draws=PERMUTATIONS,
+        seed=rng,
+        alpha=plan.inference.alpha,
+        period_factor=units[0].period_factor,
+    )
+    p_value = float(batch.p_value[:2].max())
+    left_out = [_leave_one_out(change, treated) for change in changes]
+    trend_low, trend_high = _extrapolate(world, low, high, treated)
+    comparators = (low[~treated, : world.n_pre] + high[~treated, : world.n_pre]) / 2
+    return replace(
+        world.inputs,
+        estimate_low=float(batch.estimate[:2].min()),
+        estimate_high=float(batch.estimate[:2].max()),
+        conf_low=float(batch.conf_low[:2].min()),
+        conf_high=float(batch.conf_high[:2].max()),
+        p_value=p_value,
+        p_family=_allow_for_family(p_value, world.family_size, rng),
+        adjusted_low=float(batch.estimate[2:].min()),
+        adjusted_high=float(batch.estimate[2:].max()),
+        adjusted_conf_low=float(batch.conf_low[2:].min()),
+        adjusted_conf_high=float(batch.conf_high[2:].max()),
+        trend_low=trend_low,
+        trend_high=trend_high,
+        left_one_out_low=float(np.min(left_out)),
+        left_one_out_high=float(np.max(left_out)),
+        spread=float(comparators.mean(axis=1).std(ddof=1)),
+    )
+
+
+def _choose(world: TrialWorld, selection: str, rng: np.random.Generator) -> np.ndarray:
+    """Choose who stands in the treated units' place, among those with nothing hidden."""
+    known = np.flatnonzero((world.low == world.high).all(axis=1))
+    level = world.low[known, : world.n_pre].mean(axis=1)
+    order = known[np.argsort(level)]
+    tail = int(TAIL * len(order))
+    pool = {"top quarter": order[-tail:], "bottom quarter": order[:tail]}.get(selection, order)
+    treated = np.zeros(len(world.low), dtype=bool)
+    treated[rng.choice(pool, size=len(world.hidden), replace=False)] = True
+    return treated
+
+
+def _treat(
+    world: TrialWorld, treated: np.ndarray, effect: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add the effect after the start, then hide what is hidden of the real treated units."""
+    low, high = world.low.copy(), world.high.copy()
+    own = low[treated]
+    own[:, world.n_pre :] += effect
+    place = rng.random(own.shape)
+    low[treated], high[treated] = own - place * world.hidden, own + (1 - place) * world.hidden
+    return low, high
+
+
+def _adjust(change: np.ndarray, values: np.ndarray, treated: np.ndarray, n_pre: int) -> np.ndarray:
+    """Take out of each change what the level before the start predicts among comparators."""
+    level = np.nanmean(values[:, :n_pre], axis=1)
+    design = np.column_stack([np.ones_like(level), level])
+    slope, *_ = np.linalg.lstsq(design[~treated], change[~treated], rcond=None)
+    return change - design @ slope
+
+
+def _leave_one_out(change: np.ndarray, treated: np.ndarray) -> np.ndarray:
+    own = change[treated]
+    return (own.sum() - own) / (len(own) - 1) - change[~treated].mean()
+
+
+def _extrapolate(
+    world: TrialWorld, low: np.ndarray, high: np.ndarray, treated: np.ndarray
+) -> tuple[float, float]:
+    """Bound the effect that the trend before the start would give, as the verdict's inputs do."""
+    if world.n_pre < 2:
+        return nan, nan
+    centred = world.pre - world.pre.mean()
+    weights = centred / (centred**2).sum() * world.horizon
+    low, high = low[:, : world.n_pre], high[:, : world.n_pre]
+    least, most = (np.where(weights > 0, a, b) @ weights for a, b in ((low, high), (high, low)))
+    if np.isnan(least[treated]).all():
+        return nan, nan
+    ours = np.nanmean(least[treated]), np.nanmean(most[treated])
+    return float(ours[0] - most[~treated].mean()), float(ours[1] - least[~treated].mean())
+
+
+def _allow_for_family(p_value: float, size: int, rng: np.random.Generator) -> float:
+    """Adjust a p-value for a family whose other members have no effect, by Sidak's step-down.
+
+    References
+    ----------
+    Holland and Copenhaver (1987), Biometrics 43(2).
+    """
+    others = np.sort(rng.random(size - 1))
+    place = int(np.searchsorted(others, p_value))
+    ordered = np.append(others[:place], p_value)
+    steps = 1 - (1 - ordered) ** (size - np.arange(place + 1))
+    return float(steps.max())
