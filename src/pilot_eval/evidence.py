@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 
@@ -55,6 +55,8 @@ effect; `bound_low` and `bound_high` are the estimate at the worst cases of supp
 
 Harm = Literal["rises", "falls", "ambiguous"]
 Finding = Literal["rose", "fell", "no clear change", "cannot be told"]
+ROSE, FELL, UNCHANGED, UNANSWERED = get_args(Finding)
+CHANGED = (ROSE, FELL)
 BEST_RATING = 5
 
 

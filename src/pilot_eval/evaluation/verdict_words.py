@@ -6,14 +6,15 @@ documents, notebooks and everything a run writes: outside the words of a verdict
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
-from pilot_eval.evidence import BEST_RATING, Doubt, Finding, Verdict, VerdictInputs
+from pilot_eval.evidence import BEST_RATING, CHANGED, ROSE, Doubt, Finding, Verdict, VerdictInputs
 
 Direction = Literal["worse", "better", ""]
+FINDINGS: tuple[Finding, ...] = get_args(Finding)
 
-FINDINGS: tuple[Finding, ...] = ("rose", "fell", "no clear change", "cannot be told")
 JUDGING_PHRASES = (
     # findings of a verdict
     "no clear change",
@@ -61,9 +62,9 @@ def name_direction(harm: str, finding: Finding) -> Direction:
     >>> name_direction("falls", "rose"), name_direction("ambiguous", "rose")
     ('better', '')
     """
-    if harm == "ambiguous" or finding not in ("rose", "fell"):
+    if harm == "ambiguous" or finding not in CHANGED:
         return ""
-    return "worse" if (harm == "rises") == (finding == "rose") else "better"
+    return "worse" if (harm == "rises") == (finding == ROSE) else "better"
 
 
 def word_short(finding: Finding, direction: Direction, rating: int) -> str:
@@ -99,12 +100,8 @@ def word_long(
 
 def word_answer(carried: Verdict, verdicts: Sequence[Verdict]) -> str:
     """Word the answer to a question: what its outcomes show, then the one that carries it."""
-    counted = [
-        (sum(1 for item in verdicts if item.finding in ("rose", "fell")), "changed"),
-        (sum(1 for item in verdicts if item.finding == "no clear change"), "no clear change"),
-        (sum(1 for item in verdicts if item.finding == "cannot be told"), "cannot be told"),
-    ]
-    said = "; ".join(f"{words}: {number}" for number, words in counted if number)
+    counted = Counter(item.finding for item in verdicts)
+    said = "; ".join(f"{finding}: {counted[finding]}" for finding in FINDINGS if counted[finding])
     return f"Of {len(verdicts)} measures, {said}. {carried.long}"
 
 

@@ -6,7 +6,19 @@ from collections.abc import Iterator, Sequence
 from math import inf, isfinite, isnan
 
 import pilot_eval.evaluation.verdict_words as words
-from pilot_eval.evidence import BEST_RATING, Answer, Doubt, Finding, Verdict, VerdictInputs
+from pilot_eval.evidence import (
+    BEST_RATING,
+    CHANGED,
+    FELL,
+    ROSE,
+    UNANSWERED,
+    UNCHANGED,
+    Answer,
+    Doubt,
+    Finding,
+    Verdict,
+    VerdictInputs,
+)
 from pilot_eval.plan import EvaluationPlan, VerdictRules
 
 NO_ANSWER = "no_answer"
@@ -40,7 +52,7 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
     'no clear change; security 1 of 5'
     """
     why = _why_no_answer(inputs, rules)
-    finding = "cannot be told" if why else _find(inputs)
+    finding = UNANSWERED if why else _find(inputs)
     doubts = [Doubt(condition=NO_ANSWER, points=BEST_RATING, cap=0, text=why)] if why else []
     if inputs.status == "estimated":
         doubts += _list_doubts(inputs, rules, finding)
@@ -109,9 +121,9 @@ def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
 
 def _place(verdict: Verdict) -> tuple[int, float]:
     """Place a verdict in the order in which comparisons carry an answer."""
-    if verdict.finding == "cannot be told":
+    if verdict.finding == UNANSWERED:
         return 3, 0.0
-    if verdict.finding == "no clear change":
+    if verdict.finding == UNCHANGED:
         used = verdict.inputs
         reach = {"rises": used.conf_high, "falls": -used.conf_low}.get(
             used.harm, max(used.conf_high, -used.conf_low)
@@ -144,13 +156,13 @@ def _why_no_answer(inputs: VerdictInputs, rules: VerdictRules) -> str:
 
 def _find(inputs: VerdictInputs) -> Finding:
     if inputs.conf_low > 0:
-        return "rose"
-    return "fell" if inputs.conf_high < 0 else "no clear change"
+        return ROSE
+    return FELL if inputs.conf_high < 0 else UNCHANGED
 
 
 def _excludes_margin(inputs: VerdictInputs, finding: Finding) -> bool | None:
     """Say whether the interval leaves out a harm as large as the margin (non-inferiority)."""
-    if inputs.margin is None or inputs.harm == "ambiguous" or finding == "cannot be told":
+    if inputs.margin is None or inputs.harm == "ambiguous" or finding == UNANSWERED:
         return None
     if inputs.harm == "rises":
         return inputs.conf_high < inputs.margin
@@ -201,9 +213,9 @@ def _about_result(
     width = inputs.estimate_high - inputs.estimate_low
     if width > rules.widest_set * (inputs.conf_high - inputs.conf_low):
         yield "hidden_counts", words.word_hidden(inputs)
-    if finding in ("rose", "fell"):
+    if finding in CHANGED:
         yield from _about_change(inputs, rules)
-    elif finding == "no clear change":
+    elif finding == UNCHANGED:
         yield from _about_no_change(inputs)
 
 

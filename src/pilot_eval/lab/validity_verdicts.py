@@ -7,6 +7,7 @@ from math import sqrt
 
 import pandas as pd
 
+from pilot_eval.evidence import CHANGED, UNANSWERED
 from pilot_eval.lab.validity_section import Section
 from pilot_eval.lab.verdict_trials import PERMUTATIONS, build_worlds, run_trials
 from pilot_eval.plan import load_plan
@@ -55,8 +56,8 @@ def summarise_trials(trials: pd.DataFrame) -> pd.DataFrame:
         Columns `COLUMNS`: `findings` counts what the share is of; `error` is its Monte Carlo
         standard error.
     """
-    answered = trials[trials["finding"] != "cannot be told"]
-    changed = answered[answered["finding"].isin(["rose", "fell"])]
+    answered = trials[trials["finding"] != UNANSWERED]
+    changed = answered[answered["finding"].isin(list(CHANGED))]
     secure = answered["rating"] >= SECURE
     rows = [
         _false("secure", "rose or fell", changed[changed["rating"] >= SECURE], MOST_FALSE),
@@ -91,8 +92,8 @@ def describe_verdicts(table: pd.DataFrame) -> str:
         "Simulated trials: one outcome in one scenario each, drawn from all that can be compared. "
         "Real comparators stand in the pilots' place, with the pilots' pattern of hidden counts "
         "and missing years. Half the trials have no effect, a quarter the detectable one, a "
-        "quarter twice it. In a third of them the councils come from the top or the bottom quarter of the "
-        "level before the start. The rules of the plan judge each trial "
+        "quarter twice it. In a third of them the councils come from the top or the bottom quarter "
+        "of the level before the start. The rules of the plan judge each trial "
         "([rules](decisions/verdict-rules.md)); they were fixed on another seed.",
         "",
         "| what | of | findings | share | standard error | target | met |",
@@ -134,7 +135,7 @@ def _false(part: str, group: str, own: pd.DataFrame, most: float | None = None) 
 
 def _found(size: float, own: pd.DataFrame) -> dict:
     """Count the effects of one size that are found, and rated fair or better."""
-    stated = own["finding"].isin(["rose", "fell"]) & (own["rating"] >= FAIR)
+    stated = own["finding"].isin(list(CHANGED)) & (own["rating"] >= FAIR)
     names = {0.0: "no effect (false)", 1.0: "detectable effect", 2.0: "twice the detectable effect"}
     row = _share("found", names[size], stated & (~own["false"] if size else True))
     if size < 2:

@@ -18,7 +18,7 @@ from pilot_eval.estimation.did import collapse_changes, fill_worst_case
 from pilot_eval.evaluation.published_strand import evaluate
 from pilot_eval.evaluation.units import name_units
 from pilot_eval.evaluation.verdicts import judge
-from pilot_eval.evidence import Verdict, VerdictInputs
+from pilot_eval.evidence import FELL, ROSE, UNCHANGED, Verdict, VerdictInputs
 from pilot_eval.inference import robust_batch
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
@@ -120,7 +120,7 @@ def run_trials(
     DataFrame
         One row for each trial, columns `TRIAL_COLUMNS`. `effect` is in detectable sizes, with its
         sign; `false` is whether the finding contradicts it: a change that is not there or has the
-        other sign, or no clear change where there is one.
+        other sign, or none where there is one.
     """
     rng = np.random.default_rng(seed)
     sizes, shares = zip(*EFFECTS, strict=True)
@@ -143,7 +143,7 @@ def _choose_selection(rng: np.random.Generator) -> str:
 def _describe(
     world: TrialWorld, verdict: Verdict, effect: float, selection: str
 ) -> dict[str, object]:
-    said = {"rose": 1, "fell": -1, "no clear change": 0}.get(verdict.finding)
+    said = {ROSE: 1, FELL: -1, UNCHANGED: 0}.get(verdict.finding)
     used = world.inputs
     return {
         "scenario": used.scenario,
