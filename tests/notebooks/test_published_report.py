@@ -16,6 +16,8 @@ TABLES = {
     "evidence": ("strand", "scenario", "outcome", "method"),
     "effects": ("scenario", "outcome", "council_code"),
     "dropped": ("scenario", "outcome", "council_code", "role"),
+    "verdicts": ("strand", "scenario", "outcome"),
+    "answers": ("family",),
 }
 MOST_SHOWN = 30
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from pilot_eval.evidence import Evidence
     from pilot_eval.plan import EvaluationPlan
 
 EVIDENCE = "evidence.csv"
@@ -33,17 +36,37 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     from pilot_eval.evaluation import evaluate
     from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.council_table import read_council_table
-    from pilot_eval.reference.facts import council_names, load_councils
-    from pilot_eval.reporting.ees import write_ees
-    from pilot_eval.reporting.workbook import SOURCE, write_workbook
+    from pilot_eval.reporting.workbook import SOURCE
 
     table = read_council_table(table_file) if table_file else load_published()
     evidence = evaluate(plan, table)
-    evidence.write(folder)
     source = SOURCE
     if table_file:
         table = protect_indicators(table, threshold=plan.disclosure.threshold)
         source = f"the analyst's own table {table_file.name}"
+    write_files(plan, evidence, table, source, folder)
+
+
+def write_files(
+    plan: EvaluationPlan, evidence: Evidence, table: DataFrame, source: str, folder: Path
+) -> None:
+    """Write evidence that is there, the workbook and the tidy data.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    evidence : Evidence
+    table : pandas.DataFrame
+        The figures behind it, as they may be shown.
+    source : str
+        Where they come from, in words.
+    folder : pathlib.Path
+    """
+    from pilot_eval.reference.facts import council_names, load_councils
+    from pilot_eval.reporting.ees import write_ees
+    from pilot_eval.reporting.workbook import write_workbook
+
+    evidence.write(folder)
     write_workbook(
         folder / WORKBOOK,
         plan=plan,

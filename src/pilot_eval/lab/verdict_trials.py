@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
+from pilot_eval.estimation.adjustment import sampling_variance
 from pilot_eval.estimation.did import collapse_changes, fill_worst_case
 from pilot_eval.evaluation.published_strand import evaluate
 from pilot_eval.evaluation.units import name_units
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import FELL, ROSE, UNCHANGED, Verdict, VerdictInputs
-from pilot_eval.inference import robust_batch
+from pilot_eval.inference import InferenceResult, adjusted_test, robust_batch
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
 
@@ -29,6 +31,7 @@ CHOSEN_ON_LEVEL = 1 / 3
 """Share of trials whose councils come from one end of the level before the start."""
 TAIL = 0.25
 PERMUTATIONS = 999
+PER = {"percentage points": 100.0, "per 10,000 children": 10_000.0}
 TRIAL_COLUMNS = (
     *("scenario", "outcome", "selection", "effect", "complete", "calibrated", "n_units"),
     *("finding", "rating", "false"),
@@ -202,37 +205,33 @@ def _simulate(
     corners = fill_worst_case(low, high, treated, world.n_pre)
     units = [collapse_changes(c, treated, world.n_pre, world.cases) for c in corners]
     changes = np.stack([unit.change for unit in units])
-    adjusted = np.stack(
-        [
-            _adjust(c, corner, treated, world.n_pre)
-            for c, corner in zip(changes, corners, strict=True)
-        ]
-    )
-    batch = robust_batch(
-        np.concatenate([changes, adjusted]),
-        treated,
-        world.cases,
-        draws=PERMUTATIONS,
-        seed=rng,
-        alpha=plan.inference.alpha,
-        period_factor=units[0].period_factor,
-    )
-    p_value = float(batch.p_value[:2].max())
+    options = {
+        "draws": PERMUTATIONS,
+        "seed": rng,
+        "alpha": plan.inference.alpha,
+        "period_factor": units[0].period_factor,
+    }
+    batch = robust_batch(changes, treated, world.cases, **options)
+    adjusted = [
+        _adjust(world, change, corner, treated, options)
+        for change, corner in zip(changes, corners, strict=True)
+    ]
+    p_value = float(batch.p_value.max())
     left_out = [_leave_one_out(change, treated) for change in changes]
     trend_low, trend_high = _extrapolate(world, low, high, treated)
     comparators = (low[~treated, : world.n_pre] + high[~treated, : world.n_pre]) / 2
     return replace(
         world.inputs,
-        estimate_low=float(batch.estimate[:2].min()),
-        estimate_high=float(batch.estimate[:2].max()),
-        conf_low=float(batch.conf_low[:2].min()),
-        conf_high=float(batch.conf_high[:2].max()),
+        estimate_low=float(batch.estimate.min()),
+        estimate_high=float(batch.estimate.max()),
+        conf_low=float(batch.conf_low.min()),
+        conf_high=float(batch.conf_high.max()),
         p_value=p_value,
         p_family=_allow_for_family(p_value, world.family_size, rng),
-        adjusted_low=float(batch.estimate[2:].min()),
-        adjusted_high=float(batch.estimate[2:].max()),
-        adjusted_conf_low=float(batch.conf_low[2:].min()),
-        adjusted_conf_high=float(batch.conf_high[2:].max()),
+        adjusted_low=min(result.estimate for result in adjusted),
+        adjusted_high=max(result.estimate for result in adjusted),
+        adjusted_conf_low=min(result.conf_low for result in adjusted),
+        adjusted_conf_high=max(result.conf_high for result in adjusted),
         trend_low=trend_low,
         trend_high=trend_high,
         left_one_out_low=float(np.min(left_out)),
@@ -265,12 +264,24 @@ def _treat(
     return low, high
 
 
-def _adjust(change: np.ndarray, values: np.ndarray, treated: np.ndarray, n_pre: int) -> np.ndarray:
-    """Take out of each change what the level before the start predicts among comparators."""
-    level = np.nanmean(values[:, :n_pre], axis=1)
-    design = np.column_stack([np.ones_like(level), level])
-    slope, *_ = np.linalg.lstsq(design[~treated], change[~treated], rcond=None)
-    return change - design @ slope
+def _adjust(
+    world: TrialWorld,
+    change: np.ndarray,
+    values: np.ndarray,
+    treated: np.ndarray,
+    options: dict[str, Any],
+) -> InferenceResult:
+    """Test the estimate adjusted for the level before the start."""
+    before = values[:, : world.n_pre]
+    per = PER[world.inputs.unit]
+    return adjusted_test(
+        change,
+        treated,
+        world.cases,
+        np.nanmean(before, axis=1),
+        level_variance=sampling_variance(before, world.cases[:, None], per),
+        **options,
+    )
 
 
 def _leave_one_out(change: np.ndarray, treated: np.ndarray) -> np.ndarray:
