@@ -30,6 +30,7 @@ FACTS = ("treatment_register", "events", "breaks")
 
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
 Family = Literal["delay", "safety", "activity"]
+Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
 Year = Annotated[int, Field(ge=2008, le=2030)]
 
 
@@ -59,6 +60,19 @@ class ComparatorSettings(_Section):
     exclude: tuple[str, ...] = Field(strict=False)
     only: tuple[str, ...] = Field(strict=False, default=())
     nearest: Annotated[int, Field(ge=2, le=150)]
+
+
+class AdjustmentSettings(_Section):
+    """What the adjusted reading adjusts for, beside the level before the start; and why."""
+
+    covariates: tuple[Covariate, ...] = Field(strict=False, max_length=3)
+    reason: str
+
+    @model_validator(mode="after")
+    def _each_once(self) -> AdjustmentSettings:
+        if len(set(self.covariates)) != len(self.covariates):
+            raise ValueError("a covariate is named twice")
+        return self
 
 
 class Window(_Section):
@@ -177,6 +191,7 @@ class EvaluationPlan(_Section):
     inference: InferenceSettings
     disclosure: DisclosureSettings
     comparators: ComparatorSettings
+    adjustment: AdjustmentSettings
     verdict: VerdictRules
     questions: Mapping[Family, str]
     clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
