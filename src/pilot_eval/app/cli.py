@@ -57,6 +57,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
+    _add_init(commands)
+    _add_check(commands)
     _add_import(commands)
     _add_refresh(commands)
     _add_council_report(commands)
@@ -109,6 +111,22 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         help="JUnit XML of the tests (pytest --junit-xml FILE), for the quality assurance log",
     )
     run.set_defaults(command="run")
+
+
+def _add_init(commands: argparse._SubParsersAction) -> None:
+    init = commands.add_parser("init", help="write a pilot folder to change")
+    init.add_argument("name", metavar="NAME", help="of the new folder in pilots/")
+    init.add_argument("--like", default="", metavar="PILOT", help="copy this pilot")
+    init.add_argument(
+        "--from", dest="plan_file", type=Path, metavar="FILE", help="convert a plan of version 0.1"
+    )
+    init.set_defaults(command="init")
+
+
+def _add_check(commands: argparse._SubParsersAction) -> None:
+    check = commands.add_parser("check", help="say everything that is wrong with a pilot folder")
+    check.add_argument("pilot", nargs="?", default="", metavar="NAME", help="default pilot if none")
+    check.set_defaults(command="check")
 
 
 def _add_import(commands: argparse._SubParsersAction) -> None:

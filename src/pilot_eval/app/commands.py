@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pilot_eval.app.run import RunResult
 
-OK, FAILED = 0, 1
+OK, FAILED, BAD_INPUT = 0, 1, 2
 
 
 def run(options: Namespace) -> int:
@@ -62,6 +62,32 @@ def _pairs(given: Sequence[Sequence[str]]) -> dict[str, str]:
             raise ParameterError(explain(f"-p {name}", "be given once", "it twice", "Remove one."))
         pairs[name] = value
     return pairs
+
+
+def init(options: Namespace) -> int:
+    """Write a pilot folder to change."""
+    from pilot_eval.app.pilot_folders import check_pilot, init_pilot, list_dropped
+
+    folder = init_pilot(options.name, like=options.like, plan_file=options.plan_file)
+    _say(f"Written: {folder}")
+    for name in list_dropped(options.plan_file) if options.plan_file else ():
+        _say(f"Could not be converted and was left out: {name}")
+    faults = check_pilot(str(folder))
+    _say("\n".join(["It cannot be run yet:", *faults]) if faults else "")
+    _say(f"Next: change {folder.name}/plan.toml, then `pilot-eval check {folder.name}`.")
+    return OK
+
+
+def check(options: Namespace) -> int:
+    """Say everything that is wrong with a pilot folder."""
+    from pilot_eval.app.pilot_folders import check_pilot
+
+    faults = check_pilot(options.pilot)
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        _say("Nothing is wrong with it.")
+    return BAD_INPUT if faults else OK
 
 
 def import_published(options: Namespace) -> int:
