@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
+from pilot_eval.project import find_file
+
 DATA_FOLDERS = ("data/published", "data/reference")
 HASH_LENGTH = 12
 
@@ -45,10 +47,12 @@ def hash_data(root: Path, table: Path | None = None) -> dict[str, str]:
     dict
         Path below the project (or the table's file name) -> SHA-256.
     """
-    files = sorted(
-        path for folder in DATA_FOLDERS for path in (root / folder).glob("*") if path.is_file()
-    )
-    hashes = {path.relative_to(root).as_posix(): hash_file(path) for path in files}
+    hashes = {
+        f"{folder}/{path.name}": hash_file(path)
+        for folder in DATA_FOLDERS
+        for path in sorted(find_file(folder, root).glob("*"))
+        if path.is_file()
+    }
     if table is not None:
         hashes[table.name] = hash_file(table)
     return hashes

@@ -20,6 +20,7 @@ from pilot_eval.app.manifest import (
 from pilot_eval.app.notebooks import Executed
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
 from pilot_eval.app.results import EVIDENCE
+from pilot_eval.project import find_file
 
 if TYPE_CHECKING:
     from pilot_eval.disclosure.release.register import Entry
@@ -139,7 +140,7 @@ def write_site(
 
 def find_documents(root: Path) -> list[Path]:
     """Find the documents that a report's reader needs, of those the project has."""
-    paths = (root / "docs" / f"{name}.md" for name in DOCUMENTS)
+    paths = (find_file(f"docs/{name}.md", root) for name in DOCUMENTS)
     return [path for path in paths if path.exists()]
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pilot_eval.app.notebooks import is_on_request
 from pilot_eval.app.parameters import check_parameters, parse_parameters, read_declared
 from pilot_eval.errors import ParameterError, RunError, explain
+from pilot_eval.project import find_file, find_pilot
 
 if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
@@ -77,8 +78,8 @@ class Page:
 
     Parameters
     ----------
-    source : str
-        Name of the notebook.
+    source : pathlib.Path
+        The notebook.
     label : str
         Name in the report's menu; empty for the usual one.
     parameters : mapping
@@ -87,7 +88,7 @@ class Page:
         Those that differ from the notebook's defaults.
     """
 
-    source: str
+    source: Path
     label: str
     parameters: Mapping[str, Any]
     changed: Mapping[str, Any]
@@ -126,8 +127,9 @@ def prepare(request: RunRequest) -> Prepared:
     given = parse_parameters(request.parameters, plan)
     if not request.notebooks:
         return Prepared(plan=_revise(plan, given), pages={})
-    names = [COUNCIL_REPORT] if request.councils else choose_notebooks(request)
-    declared = {name: _inspect(request.root, name) for name in names}
+    found = find_notebooks(request.root, request.pilot)
+    names = [COUNCIL_REPORT] if request.councils else choose_notebooks(request, found)
+    declared = {name: _inspect(found[name]) for name in names}
     unused = set(given) - {name for names in declared.values() for name in names}
     if unused:
         raise ParameterError(
@@ -140,7 +142,7 @@ def prepare(request: RunRequest) -> Prepared:
         )
     values = {**_plan_values(plan, request), **_paths_given(request), **given}
     pages = {
-        name: _make_page(source, declared[source], {**values, **own})
+        name: _make_page(found[source], declared[source], {**values, **own})
         for name, (source, own) in _list_pages(request, names).items()
     }
     for page in pages.values():
@@ -166,7 +168,7 @@ def _list_pages(
     return {f"08_{slug}": (COUNCIL_REPORT, {"council": name}) for slug, name in slugs.items()}
 
 
-def _make_page(source: str, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Page:
+def _make_page(source: Path, defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Page:
     changed = {key: value for key, value in values.items() if key in defaults}
     return Page(
         source=source,
@@ -221,12 +223,34 @@ def _revise(plan: EvaluationPlan, given: Mapping[str, Any]) -> EvaluationPlan:
     return plan.revise(changes) if changes else plan
 
 
-def choose_notebooks(request: RunRequest) -> list[str]:
+def find_notebooks(root: Path, pilot: str = "") -> dict[str, Path]:
+    """Find the general notebooks and those of a pilot folder, in the order of their names.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder.
+    pilot : str
+        Name or path of a pilot folder; empty for the default.
+
+    Returns
+    -------
+    dict
+        Name -> path.
+    """
+    folders = find_file(NOTEBOOKS, root), find_pilot(pilot or None, root) / NOTEBOOKS
+    found = {path.stem: path for folder in folders for path in folder.glob("[0-9]*.ipynb")}
+    return dict(sorted(found.items()))
+
+
+def choose_notebooks(request: RunRequest, found: Mapping[str, Path]) -> list[str]:
     """List the notebooks of a run by name.
 
     Parameters
     ----------
     request : RunRequest
+    found : mapping
+        As from `find_notebooks`.
 
     Returns
     -------
@@ -237,7 +261,6 @@ def choose_notebooks(request: RunRequest) -> list[str]:
     ParameterError
         If ``--only`` names one that does not exist.
     """
-    found = sorted(path.stem for path in (request.root / NOTEBOOKS).glob("[0-9]*.ipynb"))
     if not found:
         raise RunError(
             explain(
@@ -253,12 +276,11 @@ def choose_notebooks(request: RunRequest) -> list[str]:
             near = get_close_matches(name, found, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(found)}."
             raise ParameterError(explain("--only", "name a notebook", name, hint))
-    folder = request.root / NOTEBOOKS
-    return chosen or [name for name in found if not is_on_request(folder / f"{name}.ipynb")]
+    return chosen or [name for name, path in found.items() if not is_on_request(path)]
 
 
-def _inspect(root: Path, name: str) -> dict[str, Any]:
+def _inspect(path: Path) -> dict[str, Any]:
     import papermill
 
-    inspected = papermill.inspect_notebook(str(root / NOTEBOOKS / f"{name}.ipynb"))
-    return {declared.name: declared.default for declared in read_declared(inspected, name)}
+    inspected = papermill.inspect_notebook(str(path))
+    return {declared.name: declared.default for declared in read_declared(inspected, path.stem)}

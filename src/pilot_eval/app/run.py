@@ -84,7 +84,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     tasks = [
         Task(
             name=name,
-            source=request.root / NOTEBOOKS / f"{page.source}.ipynb",
+            source=page.source,
             target=folder / NOTEBOOKS / f"{name}.ipynb",
             parameters=page.changed,
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.project import find_file
 
 # (holds, what was seen): None where the run has nothing to check.
 Answer = tuple[bool | None, str]
@@ -72,7 +73,8 @@ def check_outputs_unchanged(run: FinishedRun) -> Answer:
 def check_data_unchanged(run: FinishedRun) -> Answer:
     """Every data file is as the run read it."""
     recorded = run.manifest.get("data", {})
-    present = {name: run.root / name for name in recorded if (run.root / name).is_file()}
+    found = {name: find_file(name, run.root) for name in recorded}
+    present = {name: path for name, path in found.items() if path.is_file()}
     changed = [name for name, path in present.items() if _hash_file(path) != recorded[name]]
     missing = [name for name in recorded if name not in present]
     if changed or missing:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.project import find_file
 from pilot_eval.reporting.display import Table
 from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, Answer, FinishedRun
 
@@ -151,7 +152,7 @@ def read_assumptions(root: str | Path, plan: EvaluationPlan) -> pd.DataFrame:
     pandas.DataFrame of str
         `ASSUMPTION_COLUMNS` and probed_by: the sensitivity analysis that tests it.
     """
-    path = Path(root) / ASSUMPTIONS
+    path = find_file(ASSUMPTIONS, root)
     rows, group = [], ""
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         group = line.removeprefix("## ") if line.startswith("## ") else group
@@ -226,8 +227,7 @@ def _look(
         return holds, f"check {name}: {seen}"
     if kind == "test":
         return _look_at_test(run.root, name, results)
-    folder = run.folder if kind == "run" else run.root
-    there = (folder / name).is_file()
+    there = (run.folder / name if kind == "run" else find_file(name, run.root)).is_file()
     return there, name if there else f"{name} (missing)"
 
 
