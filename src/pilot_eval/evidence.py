@@ -23,6 +23,8 @@ EVIDENCE_COLUMNS = (
     "harm",
     "method",
     "estimate",
+    "estimate_low",
+    "estimate_high",
     "std_error",
     "df",
     "conf_low",
@@ -36,10 +38,13 @@ EVIDENCE_COLUMNS = (
     "share_of_scenario",
     "pre_periods",
     "post_periods",
+    "coverage",
     "mde",
-    "bound_low",
-    "bound_high",
     "fragile",
+    "left_out_estimate",
+    "left_out_conf_low",
+    "left_out_conf_high",
+    "left_out_n_treated",
     "status",
     "reason",
     "breaks",
@@ -50,7 +55,10 @@ EVIDENCE_COLUMNS = (
     "data_hash",
 )
 """`status` is `estimated`, `not_estimable` or `descriptive`; `mde` is the minimum detectable
-effect; `bound_low` and `bound_high` are the estimate at the worst cases of suppressed counts."""
+effect. Where hidden counts can move the effect it is a set, `estimate_low` to `estimate_high`, and
+`estimate` is empty; the interval covers the effect whatever those counts are, and `fragile` says
+that what it shows depends on them. `left_out_` columns are the same number without the years that
+hide a count: a sensitivity. `coverage` counts the councils that have figures, by period."""
 
 
 Harm = Literal["rises", "falls", "ambiguous"]

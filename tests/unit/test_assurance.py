@@ -43,11 +43,12 @@ def headline(plan, table):
 
 def test_placebo_groups_have_no_pilot_and_average_no_effect(plan, panel, headline):
     space = placebo_in_space(plan, panel, **REPEAT)
-    assert space.estimate == pytest.approx(headline.loc["robust", "estimate"], abs=1e-10)
+    ends = headline.loc["robust", ["estimate_low", "estimate_high"]].tolist()
+    assert [space.estimate_low, space.estimate_high] == pytest.approx(ends, abs=1e-10)
     # Groups are drawn from the comparators in size bands, so their mean effect is near zero:
     # within six standard errors of a mean over this many draws plus the bands' own difference.
     assert abs(space.placebos.mean()) < 0.5 * space.placebos.std()
-    count = (np.abs(space.placebos) >= abs(space.estimate)).sum()
+    count = (np.abs(space.placebos) >= space.estimate_low).sum()
     assert space.share_as_large == (count + 1) / (plan.inference.draws + 1) > 0
 
 
@@ -56,10 +57,15 @@ def test_placebo_in_time_is_the_difference_of_the_two_years_before(plan, panel):
     design = pe.build_design(
         plan.revise({"windows.main.pre": [2010], "windows.main.post": [2011]}), panel, **REPEAT
     )
-    change = design.figures[2011] - design.figures[2010]
-    hand = change[list(design.treated)].mean() - change[list(design.comparators)].mean()
+    hands, groups = [], (design.treated, design.comparators)
+    low, high = design.bounds()  # comparators' hidden counts pull the other way
+    for ours, theirs in (((low, high), (high, low)), ((high, low), (low, high))):
+        change = [after[2011] - before[2010] for after, before in (ours, theirs)]
+        mean = [c[list(g)].mean() for c, g in zip(change, groups, strict=True)]
+        hands.append(mean[0] - mean[1])
     assert found["start"].tolist() == [2011]
-    assert found["estimate"].tolist() == pytest.approx([hand], abs=1e-10)
+    ends = found.loc[0, ["estimate_low", "estimate_high"]].tolist()
+    assert ends == pytest.approx(hands, abs=1e-10)
     none = placebo_in_time(plan, panel, scenario="granted", outcome="rereferral_12m_pct")
     assert none.empty
 
@@ -77,22 +83,37 @@ def test_gateshead_is_compared_alone(plan, panel):
 
 
 def test_leaving_out_equals_dropping_in_the_plan(plan, panel, table):
-    found = leave_one_out_treated(plan, panel, **REPEAT).set_index("left_out")["estimate"]
+    found = leave_one_out_treated(plan, panel, **REPEAT).set_index("left_out")["estimate_low"]
     dropped = plan.revise({"drop_councils": ["Cumbria"]})
     again = pe.evaluate(
         dropped, table, scenarios=("granted_march",), outcomes=("repeat_plan_pct",)
     ).table
-    assert found["Cumbria"] == pytest.approx(again["estimate"].iloc[0], abs=1e-10)
+    assert found["Cumbria"] == pytest.approx(again["estimate_low"].iloc[0], abs=1e-10)
 
 
 def test_leaving_out_one_comparator_equals_the_mean_without_it(plan, panel):
     found = leave_one_out_comparators(plan, panel, **REPEAT)
     design = pe.build_design(plan, panel, **REPEAT)
-    units = collapse_design(plan, design)
-    keep = np.ones(len(units.change), dtype=bool)
-    keep[len(design.treated)] = False
-    hand = units.change[units.treated].mean() - units.change[keep & ~units.treated].mean()
-    assert found.iloc[0] == pytest.approx(hand, abs=1e-12)
+    assert found.index.tolist() == list(design.comparators)
+    hidden = design.own_hidden
+
+    def effects(counts):
+        units = collapse_design(plan, design, counts)
+        others = np.flatnonzero(~units.treated)[1:]
+        return units.change[:, units.treated].mean(1) - units.change[:, others].mean(1)
+
+    one_up = hidden.low + np.eye(len(hidden), dtype=int) * (hidden.high - hidden.low)
+    raises = effects(one_up) > effects(hidden.low[None])
+    corners = np.where([~raises, raises], hidden.high, hidden.low)
+    assert found.iloc[0].tolist() == pytest.approx(effects(corners).tolist(), abs=1e-12)
+
+
+def test_comparators_under_one_management_are_left_out_together(plan, panel):
+    pair = {"clusters.Pair": ["Leeds", "Bradford"]}
+    found = leave_one_out_comparators(plan.revise(pair), panel, **REPEAT)
+    design = pe.build_design(plan, panel, **REPEAT)
+    assert "Pair" in found.index
+    assert len(found) == len(design.comparators) - 1
 
 
 def test_the_curve_holds_the_plans_own_estimate_and_no_choice_twice(plan, table, headline):
@@ -101,7 +122,9 @@ def test_the_curve_holds_the_plans_own_estimate_and_no_choice_twice(plan, table,
         "scenario == 'granted_march' and comparators == 'all_england' and inference == 'sharp' "
         "and weights == 'councils equal' and years == '2010+2011 to 2012+2013'"
     )
-    assert own["estimate"].tolist() == pytest.approx([headline.loc["sharp", "estimate"]], abs=1e-9)
+    ends = ["estimate_low", "estimate_high", "conf_low", "conf_high"]
+    sharp = headline.loc["sharp", ends].tolist()
+    assert own.iloc[0][ends].tolist() == pytest.approx(sharp, abs=1e-9)
     assert not curve.duplicated(list(CHOICES)).any()
     assert set(curve["breaks"]) == {"none spanned"}
     summary = summarise_curve(curve)
@@ -126,7 +149,7 @@ def test_denominators_and_changes_of_definition_are_choices(plan, table, outcome
     assert set(curve["figures"]) == {"as planned", figures}
     assert set(curve["breaks"]) >= breaks
     rest = [name for name in CHOICES if name != "figures"]
-    both = curve.pivot(index=rest, columns="figures", values="estimate").dropna()
+    both = curve.pivot(index=rest, columns="figures", values="estimate_low").dropna()
     moved = (both[figures] - both["as planned"]).abs()
     assert len(both)
     assert 0 < moved.max() < 3  # another denominator is another number, not another outcome

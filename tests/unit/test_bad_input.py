@@ -286,7 +286,6 @@ OTHERWISE = {
     "imputation_weights": "takes a checked panel",
     "fit_two_way": "behind two_way.estimate_twfe",
     "combine_clusters": "takes checked units: test_did.py",
-    "fill_worst_case": "takes a checked design: test_did.py",
     "did.estimate_twfe": "linearmodels' own coefficient, to compare with",
     "robust_batch": "many rows at once: test_robust_batch.py",
     "romano_wolf": "takes statistics: test_inference_suite.py",

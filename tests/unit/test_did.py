@@ -1,9 +1,7 @@
-"""Collapsed difference-in-differences: by hand, by regression, by brute force.
+"""Collapsed difference-in-differences: by hand and by regression.
 
-docs/methods.md#from-panel-to-one-number, docs/methods.md#worst-case-bounds.
+docs/methods.md#from-panel-to-one-number.
 """
-
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,6 @@ from pilot_eval.estimation.did import (
     combine_clusters,
     estimate_att,
     estimate_twfe,
-    fill_worst_case,
 )
 
 TREATED = np.array([True, False])
@@ -99,20 +96,16 @@ def test_clusters_are_combined_and_mixed_ones_refused():
         combine_clusters(units, ["a", "b", "mixed", "mixed"])
 
 
-def test_worst_cases_bound_every_way_to_fill():
-    # Three hidden cells, each 1 or 5: of the eight fillings none lies outside the two worst cases.
-    low = np.array([[1.0, 7.0], [1.0, 3.0], [4.0, 1.0]])
-    high = np.array([[5.0, 7.0], [5.0, 3.0], [4.0, 5.0]])
-    treated = np.array([True, False, False])
-    ends = [_effect(matrix, treated) for matrix in fill_worst_case(low, high, treated, 1)]
-    hidden = np.argwhere(low != high)
-    effects = []
-    for filling in product((1.0, 5.0), repeat=len(hidden)):
-        matrix = low.copy()
-        matrix[tuple(hidden.T)] = filling
-        effects.append(_effect(matrix, treated))
-    assert ends == [min(effects), max(effects)]
-
-
-def _effect(matrix, treated):
-    return estimate_att(collapse_changes(matrix, treated, 1).change, treated)
+def test_many_fillings_at_once_are_each_one_filling():
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(7, 20, 4))
+    values[:, [0, 3, 9], [1, 2, 3]] = np.nan
+    treated = np.arange(20) < 3
+    stack = collapse_changes(values, treated, 2)
+    for row, matrix in enumerate(values):
+        one = collapse_changes(matrix, treated, 2)
+        assert stack.change[row] == pytest.approx(one.change, abs=1e-12)
+        assert stack.level[row] == pytest.approx(one.level, abs=1e-12)
+    values[0, 5, 0] = np.nan
+    with pytest.raises(DesignError, match="every filling alike"):
+        collapse_changes(values, treated, 2)

@@ -32,7 +32,7 @@ def write_run(folder, **changes):
     """Write the smallest run that answers every check."""
     folder.mkdir(exist_ok=True)
     rows = [
-        {"scenario": scenario, "outcome": outcome, "estimate": 1.0, "reason": "", "mde": 2.0}
+        {"scenario": scenario, "outcome": outcome, "estimate_low": 1.0, "reason": "", "mde": 2.0}
         | {"fragile": False, "plan_hash": PLAN.hash}
         for scenario in PLAN.scenarios
         for outcome in PLAN.outcomes
@@ -131,7 +131,7 @@ def test_a_test_counts_fully_only_when_its_result_is_known(tmp_path):
         ("Outputs as recorded", {"manifest": {"outputs": {"evidence.csv": "0"}}}),
         ("Data as recorded", {"manifest": {"data": {"data/README.md": "0"}}}),
         ("Data as recorded", {"manifest": {"data": {"gone.csv": "0"}}}),
-        (ITEM, {"evidence": {"estimate": None, "reason": None}}),
+        (ITEM, {"evidence": {"estimate_low": None, "reason": None}}),
         ("Power stated first", {"evidence": {"mde": None, "reason": None}}),
         ("Suppression and conclusions", {"evidence": {"fragile": None}}),
     ],

@@ -49,10 +49,22 @@ def evidence():
     }
     rows = [
         base
-        | {"estimate": 4.25, "conf_low": -2.04, "conf_high": float("inf"), "p_value": 0.0624}
-        | {"mde": 7.0, "bound_low": 4.1, "bound_high": 4.3, "fragile": False, "reason": ""},
+        | {
+            "estimate_low": 4.25,
+            "estimate_high": 4.25,
+            "conf_low": -2.04,
+            "conf_high": float("inf"),
+            "p_value": 0.0624,
+        }
+        | {"mde": 7.0, "left_out_estimate": 4.1, "fragile": False, "reason": ""},
         base
-        | {"method": "sharp", "estimate": 4.25, "p_value": 0.0001, "fragile": True}
+        | {
+            "method": "sharp",
+            "estimate_low": 4.1,
+            "estimate_high": 4.25,
+            "p_value": 0.0001,
+            "fragile": True,
+        }
         | {"reason": "rests on variance following size"},
         base | {"scenario": "granted", "method": "none", "fragile": None, "reason": "withheld"},
     ]
@@ -107,12 +119,12 @@ def test_symbols_and_notes_are_explained_where_they_are_used(book):
 def test_results_are_rounded_and_say_when_there_is_none(book):
     table = read_table(book["Table_1"])
     first, second, third = table.to_dict("records")
-    assert first["Estimate"] == 4.3
+    assert first["Estimate, lower end"] == 4.3
     assert first["Confidence interval, lower end"] == -2.0
     assert first["Confidence interval, upper end"] == "no limit"
     assert (first["P-value"], second["P-value"], third["P-value"]) == (0.062, "[low]", "[z]")
     assert [row["Finding"] for row in (first, second, third)] == [VERDICT.short] * 2 + ["[z]"]
-    assert (third["Estimate"], third["Remarks"]) == ("[z]", "withheld")
+    assert (third["Estimate, lower end"], third["Remarks"]) == ("[z]", "withheld")
 
 
 # DfE, Characteristics of children in need: England's repeat plans, 13.3% in 2010-11; Westminster's

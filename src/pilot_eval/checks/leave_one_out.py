@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
 from pilot_eval.checks.quick import compare_design
 from pilot_eval.design.build import build_design
-from pilot_eval.evaluation import collapse_design
+from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import council_names
 
@@ -28,7 +26,7 @@ def leave_one_out_treated(
     Returns
     -------
     DataFrame
-        One row a treated council: `left_out` and the columns of a quick comparison.
+        One row for each treated council: `left_out` and the columns of a quick comparison.
     """
     design = build_design(plan, panel, scenario=scenario, outcome=outcome)
     names = council_names()
@@ -36,15 +34,16 @@ def leave_one_out_treated(
     for code in design.treated:
         others = tuple(other for other in design.treated if other != code)
         rows.append(
-            {"left_out": names[code]} | compare_design(plan, replace(design, treated=others))
+            {"left_out": names[code]}
+            | compare_design(plan, design.restrict(others, design.comparators))
         )
     return pd.DataFrame(rows)
 
 
 def leave_one_out_comparators(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
-) -> pd.Series:
-    """Compute the point estimate without each comparator in turn.
+) -> pd.DataFrame:
+    """Compute the estimate without each comparator in turn, whatever the hidden counts are.
 
     Parameters
     ----------
@@ -54,11 +53,16 @@ def leave_one_out_comparators(
 
     Returns
     -------
-    Series, council_code -> estimate
-        By the closed form of a mean with one member removed.
+    DataFrame, one row for each comparator
+        Indexed by council code, or by the name of a cluster, whose councils are left out together;
+        `estimate_low` and `estimate_high`, period effects being those of all comparators.
     """
     design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-    units = collapse_design(plan, design)
-    comparators = units.change[~units.treated]
-    without = (comparators.sum() - comparators) / (len(comparators) - 1)
-    return pd.Series(np.mean(units.change[units.treated]) - without, index=list(design.comparators))
+    labels = name_units(plan, design)
+    filled = collapse_fillings(design).combine(labels)
+    others = np.flatnonzero(~filled.base.treated)
+    one_less = np.ones((len(others), len(filled.base.treated)))
+    one_less[np.arange(len(others)), others] = 0
+    ends = [filled.ends(weights) for weights in one_less]
+    index = np.array(list(dict.fromkeys(labels)))[others]
+    return pd.DataFrame(ends, index=index, columns=["estimate_low", "estimate_high"])

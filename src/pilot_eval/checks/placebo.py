@@ -9,10 +9,10 @@ import pandas as pd
 
 from pilot_eval.checks.quick import QUICK_COLUMNS, compare
 from pilot_eval.design.build import build_design
-from pilot_eval.evaluation import collapse_councils, collapse_design
-from pilot_eval.inference import size_adjusted_test
+from pilot_eval.estimation.did import estimate_att
+from pilot_eval.evaluation import collapse_councils, council_effects
+from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 STRATA = 5  # size bands within which placebo groups are drawn
 
@@ -23,14 +23,17 @@ class PlaceboInSpace:
 
     Attributes
     ----------
-    estimate : float
+    estimate_low, estimate_high : float
+        Different where counts are hidden.
     placebos : ndarray, shape (draws,)
-        Effects of the placebo groups.
+        Effects of the placebo groups, at the filling whose estimate is nearest to zero.
     share_as_large : float
-        Share of groups, the pilots' own included, whose effect is at least as far from zero.
+        Share of groups, the pilots' own included, whose effect is at least as far from zero: the
+        largest over the ends of the set; 1 where the set spans zero.
     """
 
-    estimate: float
+    estimate_low: float
+    estimate_high: float
     placebos: np.ndarray
     share_as_large: float
 
@@ -55,20 +58,25 @@ def placebo_in_space(
     Abadie, Diamond and Hainmueller (2010), JASA 105(490), section 2.4: placebo studies.
     """
     design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-    units = collapse_design(plan, design)
+    filled = collapse_fillings(design).combine(name_units(plan, design))
+    units = filled.at(np.stack(filled.corners()))
     pool = np.flatnonzero(~units.treated)
     edges = np.quantile(units.cases[pool], np.linspace(0, 1, STRATA + 1)[1:-1])
     band = np.digitize(units.cases, edges)
     rng = np.random.default_rng(plan.seed)
     groups = _draw_like(band[units.treated], band[pool], plan.inference.draws, rng)
-    change = units.change[pool]
+    low, high = (estimate_att(change, units.treated) for change in units.change)
+    nearest = units.change[int(abs(high) < abs(low)), pool]
     size = groups.shape[1]
-    inside = change[groups].sum(axis=1)
-    placebos = inside / size - (change.sum() - inside) / (len(change) - size)
-    estimate = float(units.change[units.treated].mean() - change.mean())
-    as_large = 1 + int((np.abs(placebos) >= abs(estimate)).sum())
+    inside = nearest[groups].sum(axis=1)
+    placebos = inside / size - (nearest.sum() - inside) / (len(pool) - size)
+    gap = 0.0 if low < 0 < high else min(abs(low), abs(high))
+    as_large = 1 + int((np.abs(placebos) >= gap).sum())
     return PlaceboInSpace(
-        estimate=estimate, placebos=placebos, share_as_large=as_large / (1 + len(placebos))
+        estimate_low=low,
+        estimate_high=high,
+        placebos=placebos,
+        share_as_large=as_large / (1 + len(placebos)),
     )
 
 
@@ -105,7 +113,7 @@ def placebo_in_time(
 
 def placebo_council(
     plan: EvaluationPlan, panel: pd.DataFrame, *, council: str, outcome: str
-) -> dict[str, float]:
+) -> dict[str, object]:
     """Estimate the 'effect' on one council that was announced but not exempted.
 
     Parameters
@@ -120,34 +128,20 @@ def placebo_council(
     Returns
     -------
     dict
-        `estimate`, `conf_low`, `conf_high`, `p_value` of the size-adjusted test, and `rank_p`, the
-        share of councils with a change at least as far from the comparators' mean. Empty where
-        the council has no figures.
+        `effect_low`, `effect_high`, `conf_low`, `conf_high`, `p_value` of the size-adjusted test,
+        and `rank_p`, the share of councils with a change at least as far from the comparators'
+        mean. Empty where the council has no figures.
     """
     design = build_design(plan, panel, scenario="announced", outcome=outcome)
-    names = council_names()
-    held = [names[code] for code in design.treated]
-    if council not in held:
+    found = {row["council_name"]: row for row in council_effects(plan, design)}
+    if council not in found:
         return {}
+    low, high = found[council]["effect_low"], found[council]["effect_high"]
+    nearest = 0.0 if low < 0 < high else min(abs(low), abs(high))
     units = collapse_councils(design)
-    keep = ~units.treated
-    keep[held.index(council)] = True
-    result = size_adjusted_test(
-        units.change[keep],
-        units.treated[keep],
-        units.cases[keep],
-        period_factor=units.period_factor[keep],
-        alpha=plan.inference.alpha,
-    )
-    gaps = np.abs(units.change[~units.treated] - units.change[~units.treated].mean())
-    as_far = 1 + int((gaps >= abs(result.estimate)).sum())
-    return {
-        "estimate": result.estimate,
-        "conf_low": result.conf_low,
-        "conf_high": result.conf_high,
-        "p_value": result.p_value,
-        "rank_p": as_far / (1 + len(gaps)),
-    }
+    others = units.change[~units.treated]
+    as_far = 1 + int((np.abs(others - others.mean()) >= nearest).sum())
+    return found[council] | {"rank_p": as_far / (1 + len(others))}
 
 
 def _draw_like(

@@ -6,12 +6,14 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.errors import DesignError
-from pilot_eval.evaluation import FEWEST_TREATED, collapse_design, run_methods
+from pilot_eval.evaluation import FEWEST_TREATED
+from pilot_eval.evaluation.identified import identify
 from pilot_eval.plan import EvaluationPlan
 
 QUICK_DRAWS = 999  # for checks that repeat a comparison; headline tests use the plan's draws
 QUICK_COLUMNS = (
-    "estimate",
+    "estimate_low",
+    "estimate_high",
     "robust_low",
     "robust_high",
     "sharp_low",
@@ -37,7 +39,8 @@ def compare(
     Returns
     -------
     dict
-        Keys `QUICK_COLUMNS`; figures are missing and `reason` says why where there is no estimate.
+        Keys `QUICK_COLUMNS`; the estimate is a set where counts are hidden. Figures are missing and
+        `reason` says why where there is no estimate.
     """
     try:
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
@@ -53,16 +56,16 @@ def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
             "n_treated": len(design.treated),
             "reason": "fewer than two treated councils have figures",
         }
-    units = collapse_design(plan, design)
-    results = run_methods(plan.revise({"inference.draws": QUICK_DRAWS}), units)
-    robust, sharp = results["robust"], results["sharp"]
+    found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design)
+    robust, sharp = found.numbers["robust"], found.numbers["sharp"]
     return {
-        "estimate": sharp.estimate,
-        "robust_low": robust.conf_low,
-        "robust_high": robust.conf_high,
-        "sharp_low": sharp.conf_low,
-        "sharp_high": sharp.conf_high,
-        "n_treated": int(units.treated.sum()),
+        "estimate_low": sharp["estimate_low"],
+        "estimate_high": sharp["estimate_high"],
+        "robust_low": robust["conf_low"],
+        "robust_high": robust["conf_high"],
+        "sharp_low": sharp["conf_low"],
+        "sharp_high": sharp["conf_high"],
+        "n_treated": int(found.units.treated.sum()),
         "n_comparators": len(design.comparators),
-        "reason": robust.reason,
+        "reason": robust["reason"],
     }

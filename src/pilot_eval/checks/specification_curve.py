@@ -6,22 +6,28 @@ from collections.abc import Iterator
 from itertools import product
 from typing import get_args
 
+import numpy as np
 import pandas as pd
 
 from pilot_eval.checks.quick import QUICK_DRAWS
-from pilot_eval.design.build import build_design
+from pilot_eval.design.build import Design, build_design
 from pilot_eval.errors import DesignError
-from pilot_eval.evaluation import FEWEST_TREATED, collapse_councils, collapse_design, run_methods
-from pilot_eval.inference import size_adjusted_test
+from pilot_eval.evaluation import FEWEST_TREATED
+from pilot_eval.evaluation.fillings import collapse_fillings
+from pilot_eval.evaluation.identified import identify
+from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import ComparatorRule, EvaluationPlan
 from pilot_eval.published.council_indicators import use_band_sums
 from pilot_eval.published.panel import build_panel
 
+NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high")
+SAMPLED = 20  # random fillings beside the corners, where councils are weighted by children
 WEIGHTS = ("councils equal", "by children")
 CHOICES = ("scenario", "years", "breaks", "comparators", "weights", "figures", "inference")
 CURVE_COLUMNS = (
     *CHOICES,
-    "estimate",
+    "estimate_low",
+    "estimate_high",
     "conf_low",
     "conf_high",
     "n_treated",
@@ -46,8 +52,9 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
     Returns
     -------
     DataFrame
-        One row a specification, columns `CURVE_COLUMNS`, sorted by estimate. Combinations in which
-        fewer than two treated councils have figures are left out.
+        One row for each specification, columns `CURVE_COLUMNS`, sorted by estimate, which is a set
+        where counts are hidden. Combinations in which fewer than two treated councils have figures
+        are left out.
 
     References
     ----------
@@ -63,7 +70,7 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
             label = {"scenario": scenario, "years": years, "comparators": rule, "figures": figures}
             rows += [label | row for row in _estimates(revised, panel, scenario, outcome)]
     curve = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-    return curve.sort_values("estimate", ignore_index=True, kind="stable")
+    return curve.sort_values(["estimate_low", "estimate_high"], ignore_index=True, kind="stable")
 
 
 def summarise_curve(curve: pd.DataFrame) -> dict[str, float]:
@@ -77,16 +84,16 @@ def summarise_curve(curve: pd.DataFrame) -> dict[str, float]:
     Returns
     -------
     dict
-        `specifications`, `median`, `lowest`, `highest`, `share_above_zero`, and
-        `share_excluding_zero` (intervals that leave zero out).
+        `specifications`, `median` (of the middles of sets), `lowest`, `highest`, `share_above_zero`
+        (whole sets), and `share_excluding_zero` (intervals that leave zero out).
     """
     excluding = (curve["conf_low"] > 0) | (curve["conf_high"] < 0)
     return {
         "specifications": len(curve),
-        "median": curve["estimate"].median(),
-        "lowest": curve["estimate"].min(),
-        "highest": curve["estimate"].max(),
-        "share_above_zero": (curve["estimate"] > 0).mean(),
+        "median": curve[["estimate_low", "estimate_high"]].mean(axis=1).median(),
+        "lowest": curve["estimate_low"].min(),
+        "highest": curve["estimate_high"].max(),
+        "share_above_zero": (curve["estimate_low"] > 0).mean(),
         "share_excluding_zero": excluding.mean(),
     }
 
@@ -130,26 +137,35 @@ def _estimates(
         return  # a choice the design refuses is not defensible
     if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
         return
-    results = run_methods(plan, collapse_design(plan, design))
+    found = identify(plan, design)
     breaks = {
         "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
     }
-    for method, result in results.items():
-        yield breaks | _row(WEIGHTS[0], method, result)
-    units = collapse_councils(design)
-    weighted = size_adjusted_test(
-        units.change,
-        units.treated,
-        units.cases,
-        period_factor=units.period_factor,
-        weights=units.cases,
-        alpha=plan.inference.alpha,
+    counts = {
+        "n_treated": int(found.units.treated.sum()),
+        "n_comparators": int((~found.units.treated).sum()),
+    }
+    for method, numbers in found.numbers.items():
+        shown = {name: numbers[name] for name in NUMBERS}
+        yield breaks | counts | {"weights": WEIGHTS[0], "inference": method} | shown
+    counts = {"n_treated": len(design.treated), "n_comparators": len(design.comparators)}
+    weighted = {"weights": WEIGHTS[1], "inference": "sharp"} | _weigh_by_children(plan, design)
+    yield breaks | counts | weighted
+
+
+def _weigh_by_children(plan: EvaluationPlan, design: Design) -> dict[str, float]:
+    """Estimate with councils weighted by their cases, whatever the hidden counts are."""
+    filled = collapse_fillings(design)
+    corners = np.stack(filled.corners())
+    units = filled.at(np.vstack([corners, filled.hidden.sample(SAMPLED, plan.seed)]))
+    found = compute_size_adjusted(
+        units.change, units.treated, units.cases, units.period_factor, weights=units.cases
     )
-    yield breaks | _row(WEIGHTS[1], "sharp", weighted)
-
-
-def _row(weights: str, method: str, result: object) -> dict:
-    names = ("estimate", "conf_low", "conf_high", "n_treated", "n_comparators")
-    return {"weights": weights, "inference": method} | {
-        name: getattr(result, name) for name in names
+    low, high = found.interval(plan.inference.alpha)
+    ends = filled.ends(units.cases)
+    return {
+        "estimate_low": ends[0],
+        "estimate_high": ends[1],
+        "conf_low": float(low.min()),
+        "conf_high": float(high.max()),
     }

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from pilot_eval.design.comparators import comparator_codes
+from pilot_eval.design.hidden import HiddenCounts, read_hidden
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan, Window
 from pilot_eval.reference.facts import council_names
 
-_FIGURE_COLUMNS = ("value", "value_low", "value_high")
-_SIZE_COLUMNS = ("denominator", "size_proxy")
+_FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class Dropped:
 class Design:
     """Who is compared with whom, over which periods, on which figures.
 
-    `figures`, `low` and `high` are council_code x period; low and high differ from `figures` only
-    where a small count was suppressed, and `bounded_treated` and `bounded_comparators` are the
-    councils that can be compared once it is put between them. `cases` is the size behind the
-    outcome, one a council.
+    `treated` and `comparators` have a figure, known or bounded, before and after the start.
+    `figures` is council_code x period and missing where a count is hidden; `hidden` is what those
+    counts can be, and `fill` puts a filling in. `cases` is the size behind the outcome, one value
+    for each council.
     """
 
     scenario: str
@@ -44,11 +44,8 @@ class Design:
     treated: tuple[str, ...]
     scenario_size: int
     comparators: tuple[str, ...]
-    bounded_treated: tuple[str, ...]
-    bounded_comparators: tuple[str, ...]
     figures: pd.DataFrame
-    low: pd.DataFrame
-    high: pd.DataFrame
+    hidden: HiddenCounts
     cases: pd.Series
     cases_basis: str
     dropped: tuple[Dropped, ...]
@@ -69,6 +66,54 @@ class Design:
     def names(self) -> list[str]:
         """Names of the treated councils that have figures."""
         return [council_names()[code] for code in self.treated]
+
+    @property
+    def own_hidden(self) -> HiddenCounts:
+        """The hidden counts of the councils compared here."""
+        own = set(self.codes)
+        return self.hidden.select(np.array([code in own for code, _ in self.hidden.cells], bool))
+
+    def fill(self, counts: np.ndarray) -> Design:
+        """Put one filling of `own_hidden` into the figures; nothing is hidden in the copy."""
+        own, none = self.own_hidden, np.zeros(len(self.hidden), dtype=bool)
+        return replace(
+            self, figures=own.fill(self.figures, counts), hidden=self.hidden.select(none)
+        )
+
+    def bounds(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Give the least and the most that every figure can be; equal where it is known."""
+        own = self.own_hidden
+        return own.fill(self.figures, own.low), own.fill(self.figures, own.high)
+
+    def restrict(self, treated: tuple[str, ...], comparators: tuple[str, ...]) -> Design:
+        """Keep some of the councils, in the order given."""
+        strange = set(treated) - set(self.treated) | set(comparators) - set(self.comparators)
+        if strange:
+            got = ", ".join(sorted(strange))
+            rule, action = "be of the design", "Name councils of the design on their own side."
+            raise DesignError(explain("councils", rule, got, action))
+        return replace(self, treated=treated, comparators=comparators)
+
+    def leave_out_hidden(self) -> Design:
+        """Leave out the years with a hidden count, and the councils left without a side."""
+        window = Window(pre=self.pre, post=self.post)
+        treated, comparators = (
+            _usable(self.figures.notna(), codes, window)
+            for codes in (self.treated, self.comparators)
+        )
+        none = self.hidden.select(np.zeros(len(self.hidden), dtype=bool))
+        return replace(self, treated=treated, comparators=comparators, hidden=none)
+
+    def count_figures(self) -> pd.DataFrame:
+        """Count treated councils and comparators with a figure, known or bounded, by period.
+
+        Returns
+        -------
+        DataFrame, period x (treated, comparators)
+        """
+        known = self.own_hidden.mark(self.figures.notna())
+        groups = {"treated": self.treated, "comparators": self.comparators}
+        return pd.DataFrame({name: known.loc[list(codes)].sum() for name, codes in groups.items()})
 
 
 def build_design(
@@ -109,13 +154,14 @@ def build_design(
     _require_pre_period(outcome, window)
     breaks = crossed_breaks(plan, outcome)
     rows = panel[panel["outcome"] == outcome]
+    hidden = read_hidden(rows, outcome, (*window.pre, *window.post))
     wide = _wide(rows, window)
-    figures, low, high = (wide[name] for name in _FIGURE_COLUMNS)
+    figures = wide["value"]
+    seen = hidden.mark(figures.notna())
     everyone = treated_codes(plan, scenario)
     pool = comparator_codes(plan, everyone, figures, window.pre)
-    treated, comparators = (_usable(figures, codes, window) for codes in (everyone, pool))
-    bounded = [_usable(low, codes, window) for codes in (everyone, pool)]
-    cases, basis = _cases(wide, (*treated, *comparators), (*bounded[0], *bounded[1]))
+    treated, comparators = (_usable(seen, codes, window) for codes in (everyone, pool))
+    cases, basis = _cases(wide, (*treated, *comparators))
     return Design(
         scenario=scenario,
         outcome=outcome,
@@ -124,11 +170,8 @@ def build_design(
         treated=treated,
         scenario_size=len(plan.scenarios[scenario].councils),
         comparators=comparators,
-        bounded_treated=bounded[0],
-        bounded_comparators=bounded[1],
         figures=figures,
-        low=low,
-        high=high,
+        hidden=hidden,
         cases=cases,
         cases_basis=basis,
         dropped=_explain_drops(
@@ -184,27 +227,24 @@ def _require_pre_period(outcome: str, window: Window) -> None:
 
 def _wide(rows: pd.DataFrame, window: Window) -> dict[str, pd.DataFrame]:
     """Lay out every column as council x period of the window."""
-    names = [*_FIGURE_COLUMNS, *_SIZE_COLUMNS]
+    names = list(_FIGURE_COLUMNS)
     wide = rows.pivot(index="council_code", columns="period", values=names)
     return {name: wide[name].reindex(columns=[*window.pre, *window.post]) for name in names}
 
 
-def _usable(figures: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tuple[str, ...]:
+def _usable(known: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tuple[str, ...]:
     """Keep the councils with a figure before and a figure after."""
-    known = figures.notna()
     both = known[list(window.pre)].any(axis=1) & known[list(window.post)].any(axis=1)
-    usable = set(figures.index[both])
+    usable = set(known.index[both])
     return tuple(code for code in codes if code in usable)
 
 
-def _cases(
-    wide: dict[str, pd.DataFrame], codes: tuple[str, ...], bounded: tuple[str, ...]
-) -> tuple[pd.Series, str]:
+def _cases(wide: dict[str, pd.DataFrame], codes: tuple[str, ...]) -> tuple[pd.Series, str]:
     """Harmonic mean of the denominators over the periods used, or the proxy for everybody."""
-    size = _harmonic_mean(wide["denominator"]).reindex(list(bounded))
-    if size.reindex(list(codes)).notna().all():
+    size = _harmonic_mean(wide["denominator"]).reindex(list(codes))
+    if size.notna().all():
         return size, "denominator"
-    proxy = _harmonic_mean(wide["size_proxy"]).reindex(list(bounded))
+    proxy = _harmonic_mean(wide["size_proxy"]).reindex(list(codes))
     return proxy, "plans at 31 March"
 
 

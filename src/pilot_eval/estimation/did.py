@@ -18,29 +18,32 @@ from pilot_eval.estimation.cohorts import names_twice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
-    """One change a council, or a cluster of councils under one management.
+    """One change for each council, or for each cluster of councils under one management.
 
     Attributes
     ----------
-    change : ndarray, shape (n,)
+    change : ndarray, shape (n,) or (fillings, n)
         Mean after less mean before, net of the comparators' period effects.
     treated : ndarray of bool, shape (n,)
     cases : ndarray, shape (n,)
         Size behind the outcome.
     period_factor : ndarray, shape (n,)
         Variance of the change relative to a council with every period, for independent periods.
+    level : ndarray, shape of `change`
+        Mean before, net of the comparators' period effects.
     """
 
     change: np.ndarray
     treated: np.ndarray
     cases: np.ndarray
     period_factor: np.ndarray
+    level: np.ndarray | None = None
 
 
 def collapse_changes(
     values: np.ndarray, treated: np.ndarray, n_pre: int, cases: np.ndarray | None = None
 ) -> Units:
-    """Collapse a council x period matrix to one change a council.
+    """Collapse a council x period matrix to one change for each council.
 
     With gaps, councils are seen in different periods; period effects are therefore removed first,
     by least squares with council and period effects on the comparators alone. With none missing
@@ -48,8 +51,8 @@ def collapse_changes(
 
     Parameters
     ----------
-    values : ndarray, shape (n, n_pre + n_post)
-        NaN where missing; every row has a value before and after.
+    values : ndarray, shape (n, n_pre + n_post) or (fillings, n, n_pre + n_post)
+        NaN where missing, in every filling alike; every council has a value before and after.
     treated : ndarray of bool, shape (n,)
     n_pre : int
         Number of leading columns before the start.
@@ -76,26 +79,31 @@ def collapse_changes(
     >>> collapse_changes(np.array([[1., 4.], [2., 3.]]), np.array([True, False]), 1).change
     array([2., 0.])
     """
-    _check_matrix(values, np.asarray(treated, dtype=bool), n_pre)
-    values, treated = np.asarray(values, dtype=float), np.asarray(treated, dtype=bool)
-    effects = _period_effects(values[~treated])
-    net = values - effects
-    before, after = net[:, :n_pre], net[:, n_pre:]
-    counts = np.stack([(~np.isnan(before)).sum(axis=1), (~np.isnan(after)).sum(axis=1)])
-    full = 1 / before.shape[1] + 1 / after.shape[1]
+    treated = np.asarray(treated, dtype=bool)
+    _check_matrix(values, treated, n_pre)
+    values = np.asarray(values, dtype=float)
+    seen = ~np.isnan(values.reshape(-1, *values.shape[-2:])[0])
+    net = np.where(seen, values, 0.0)
+    net = np.where(seen, net - _period_effects(net, seen & ~treated[:, None])[..., None, :], 0.0)
+    counts = np.stack([seen[:, :n_pre].sum(axis=1), seen[:, n_pre:].sum(axis=1)])
+    before, after = net[..., :n_pre].sum(-1) / counts[0], net[..., n_pre:].sum(-1) / counts[1]
+    full = 1 / n_pre + 1 / (values.shape[-1] - n_pre)
     return Units(
-        change=np.nanmean(after, axis=1) - np.nanmean(before, axis=1),
+        change=after - before,
         treated=treated,
-        cases=np.ones(len(values)) if cases is None else cases,
+        cases=np.ones(len(treated)) if cases is None else cases,
         period_factor=(1 / counts).sum(axis=0) / full,
+        level=before,
     )
 
 
 def _check_matrix(matrix: np.ndarray, treated: np.ndarray, n_pre: int) -> None:
     values = np.asarray(matrix, dtype=float)
     seen = ~np.isnan(values)
-    sides = seen[:, :n_pre].any(axis=1) & seen[:, n_pre:].any(axis=1)
+    sides = seen[..., :n_pre].any(axis=-1) & seen[..., n_pre:].any(axis=-1)
+    alike = values.ndim == 2 or bool((seen == seen[0]).all())
     checks = [
+        ("values", "be missing in every filling alike", "different gaps", alike),
         ("values", "be finite or missing", "an infinite value", not np.isinf(values).any()),
         ("values", "hold a value before and after in every row", "a gap", bool(sides.all())),
         ("values", "name each council once", "duplicates", not names_twice(matrix)),
@@ -126,7 +134,7 @@ def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
         If a cluster holds treated councils and comparators.
     """
     labels, first, member = np.unique(np.asarray(clusters), return_index=True, return_inverse=True)
-    if len(labels) == len(units.change):
+    if len(labels) == len(units.treated):
         return units
     size = np.bincount(member)
     treated_share = np.bincount(member, units.treated) / size
@@ -141,11 +149,13 @@ def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
             )
         )
     order = np.argsort(first)
+    share = (member[:, None] == order) / size[order]
     return Units(
-        change=(np.bincount(member, units.change) / size)[order],
+        change=units.change @ share,
         treated=(treated_share == 1)[order],
         cases=np.bincount(member, units.cases)[order],
         period_factor=(np.bincount(member, units.period_factor) / size)[order],
+        level=None if units.level is None else units.level @ share,
     )
 
 
@@ -215,32 +225,21 @@ def estimate_twfe(values: pd.DataFrame, treated: np.ndarray, n_pre: int) -> floa
     return float(model.fit(cov_type="unadjusted").params["exposed"])
 
 
-def fill_worst_case(
-    low: np.ndarray, high: np.ndarray, treated: np.ndarray, n_pre: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fill suppressed cells so that the estimate is as low, and as high, as it can be.
+def _period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Compute period effects of unbalanced matrices, council effects partialled out.
 
     Parameters
     ----------
-    low, high : ndarray, shape (n, n_pre + n_post)
-        Smallest and largest possible values; equal where the value is known.
-    treated : ndarray of bool, shape (n,)
-    n_pre : int
+    values : ndarray, shape (..., n, periods)
+    seen : ndarray of bool, shape (n, periods)
+        Values to use.
 
     Returns
     -------
-    tuple of ndarray
-        The matrix that gives the lowest estimate, and the one that gives the highest.
+    ndarray, shape (..., periods)
     """
-    after = np.arange(low.shape[1]) >= n_pre
-    raises = treated[:, None] == after  # cells whose value moves the estimate up
-    return np.where(raises, low, high), np.where(raises, high, low)
-
-
-def _period_effects(values: np.ndarray) -> np.ndarray:
-    """Period effects of an unbalanced council x period matrix, council effects partialled out."""
-    seen = ~np.isnan(values)
-    counts = seen.sum(axis=1)
-    net = np.where(seen, values - np.nanmean(values, axis=1)[:, None], 0.0)
+    counts = np.maximum(seen.sum(axis=1), 1)
+    used = np.where(seen, values, 0.0)
+    net = np.where(seen, used - used.sum(-1, keepdims=True) / counts[:, None], 0.0)
     normal = np.diag(seen.sum(axis=0)) - seen.T @ (seen / counts[:, None])
-    return np.linalg.pinv(normal, hermitian=True) @ net.sum(axis=0)
+    return net.sum(axis=-2) @ np.linalg.pinv(normal, hermitian=True)

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from pilot_eval.design.build import Design
-from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_design, name_units
+from pilot_eval.evaluation.fillings import name_units
+from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_design
 from pilot_eval.inference import family_test
 from pilot_eval.plan import EvaluationPlan
 

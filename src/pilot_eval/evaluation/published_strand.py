@@ -5,49 +5,25 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from math import isnan
 
 import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
-from pilot_eval.estimation.did import fill_worst_case
+from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import adjust_for_families
-from pilot_eval.evaluation.units import (
-    CITATIONS,
-    FEWEST_TREATED,
-    collapse_councils,
-    collapse_design,
-    conclude,
-    detect_effect,
-    number_result,
-    run_methods,
-    word_settings,
-)
+from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
+from pilot_eval.evaluation.units import CITATIONS, FEWEST_TREATED, word_settings
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import answer_questions, judge
 from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_table
-from pilot_eval.inference import (
-    InferenceResult,
-    size_adjusted_test,
-)
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import build_panel
 from pilot_eval.reference.facts import council_names
 
-EFFECT_COLUMNS = (
-    "scenario",
-    "outcome",
-    "council_code",
-    "council_name",
-    "effect",
-    "conf_low",
-    "conf_high",
-    "p_value",
-)
 DROPPED_COLUMNS = ("scenario", "outcome", "council_code", "council_name", "role", "reason")
 
 
@@ -100,14 +76,20 @@ def evaluate(
             for outcome in plan.outcomes
             if plan.outcomes[outcome].descriptive is None
         }
-        adjusted = adjust_for_families(plan, designs)
+        estimated = {key: estimate_design(plan, design) for key, design in designs.items()}
+        adjusted = adjust_for_families(
+            plan, {key: filled for key, (_, filled) in estimated.items()}
+        )
         for outcome in outcomes or tuple(plan.outcomes):
             label = {"scenario": scenario, "outcome": outcome}
             design = designs.get(outcome)
             if design is None:
                 own = [_describe(plan, label)]
             else:
-                own = list(estimate_design(plan, design, adjusted[outcome]))
+                own = [
+                    row | (adjusted[outcome] if row["method"] == HEADLINE else {})
+                    for row in estimated[outcome][0]
+                ]
             rows += [row | stamp for row in own]
             verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
             if design is None:
@@ -126,98 +108,41 @@ def evaluate(
     )
 
 
-def estimate_design(
-    plan: EvaluationPlan, design: Design, adjusted: Mapping[str, float] | None = None
-) -> Iterator[dict]:
-    """Yield one evidence row a method for a design, estimated or not estimable.
+def estimate_design(plan: EvaluationPlan, design: Design) -> tuple[list[dict], Design]:
+    """Make one evidence row for each method of a design, estimated or not estimable.
 
     Parameters
     ----------
     plan : EvaluationPlan
     design : Design
-    adjusted : mapping, optional
-        The robust test's p-values adjusted for the outcome's family, for its row.
 
-    Yields
-    ------
-    dict
+    Returns
+    -------
+    rows : list of dict
         Columns of the evidence table.
+    design : Design
+        The design at the least favourable filling of its hidden counts, for the families.
     """
     label = _label(plan, design)
     if len(design.treated) < FEWEST_TREATED:
-        yield label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
-        return
-    units = collapse_design(plan, design)
-    results = run_methods(plan, units)
-    bounds = _worst_case(plan, design)
-    for method, result in results.items():
-        yield (
-            label
-            | number_result(result)
-            | {
-                "method": method,
-                "n_treated": int(units.treated.sum()),
-                "mde": detect_effect(plan, units, method),
-                "status": "not_estimable" if isnan(result.estimate) else "estimated",
-                "reason": _reason(result, design),
-                "citation": CITATIONS[method],
-                "settings": word_settings(plan, method, cases=design.cases_basis),
-                **((adjusted or {}) if method == "robust" else {}),
-                **_bound_columns(result, {side: answer[method] for side, answer in bounds.items()}),
-            }
-        )
-
-
-def council_effects(plan: EvaluationPlan, design: Design) -> Iterator[dict]:
-    """Yield each treated council's own effect, with a size-adjusted interval."""
-    if not design.treated:
-        return
-    units = collapse_councils(design)
-    for position, code in enumerate(design.treated):
-        keep = ~design.is_treated
-        keep[position] = True
-        result = size_adjusted_test(
-            units.change[keep],
-            units.treated[keep],
-            units.cases[keep],
-            period_factor=units.period_factor[keep],
-            alpha=plan.inference.alpha,
-        )
-        yield {
-            "council_code": code,
-            "council_name": council_names()[code],
-            "effect": result.estimate,
-            "conf_low": result.conf_low,
-            "conf_high": result.conf_high,
-            "p_value": result.p_value,
+        row = label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
+        return [row], design
+    found = identify(plan, design)
+    numbers_of = add_companions(plan, design, found)
+    rows = [
+        label
+        | numbers
+        | {
+            "method": method,
+            "n_treated": int(found.units.treated.sum()),
+            "status": "not_estimable" if isnan(numbers["estimate_low"]) else "estimated",
+            "reason": _reason(design, numbers),
+            "citation": CITATIONS[method],
+            "settings": word_settings(plan, method, cases=design.cases_basis),
         }
-
-
-def _worst_case(plan: EvaluationPlan, design: Design) -> dict[str, dict[str, InferenceResult]]:
-    """Answers with suppressed counts at the values that make the estimate lowest and highest."""
-    wider = replace(design, treated=design.bounded_treated, comparators=design.bounded_comparators)
-    codes = list(wider.codes)
-    low, high = (frame.reindex(codes) for frame in (design.low, design.high))
-    if low.equals(high):
-        return {}
-    worst = fill_worst_case(
-        low.to_numpy(float), high.to_numpy(float), wider.is_treated, len(design.pre)
-    )
-    frames = (pd.DataFrame(matrix, index=codes) for matrix in worst)
-    answers = [
-        run_methods(plan, collapse_design(plan, replace(wider, figures=frame))) for frame in frames
+        for method, numbers in numbers_of.items()
     ]
-    answers.sort(key=lambda by_method: by_method["robust"].estimate)
-    return dict(zip(("bound_low", "bound_high"), answers, strict=True))
-
-
-def _bound_columns(result: InferenceResult, bounds: Mapping[str, InferenceResult]) -> dict:
-    conclusion = conclude(result.conf_low, result.conf_high)
-    return {side: answer.estimate for side, answer in bounds.items()} | {
-        "fragile": any(
-            conclude(answer.conf_low, answer.conf_high) != conclusion for answer in bounds.values()
-        )
-    }
+    return rows, design.fill(found.counts)
 
 
 def _label(plan: EvaluationPlan, design: Design) -> dict:
@@ -233,20 +158,50 @@ def _label(plan: EvaluationPlan, design: Design) -> dict:
         "n_comparators": len(design.comparators),
         "treated": "; ".join(design.names),
         "share_of_scenario": f"{len(design.treated)} of {design.scenario_size}",
-        "pre_periods": " ".join(str(year) for year in design.pre),
-        "post_periods": " ".join(str(year) for year in design.post),
+        **_periods(design),
         "fragile": False,
         "breaks": "; ".join(design.breaks),
         "freed": design.freed,
     }
 
 
-def _reason(result: InferenceResult, design: Design) -> str:
+def _periods(design: Design) -> dict[str, str]:
+    """Name the periods in which both sides have figures, and how many councils have them."""
+    counts = design.count_figures()
+    both = counts[(counts > 0).all(axis=1)].index
+    sides = {"pre_periods": design.pre, "post_periods": design.post}
+    shown = {
+        name: " ".join(str(year) for year in years if year in both) for name, years in sides.items()
+    }
+    covered = "; ".join(
+        f"{year}: {ours} treated, {others} comparators"
+        for year, ours, others in counts.itertuples(name=None)
+    )
+    return shown | {"coverage": covered}
+
+
+def _reason(design: Design, numbers: Mapping[str, object]) -> str:
     withheld = [item.council_name for item in design.dropped if item.role == "treated"]
-    notes = [result.reason] if result.reason else []
+    notes = [str(numbers["reason"]), _say_hidden(design, numbers)]
     if withheld:
         notes.append(f"no comparable figures for {', '.join(withheld)}")
-    return "; ".join(notes)
+    return "; ".join(filter(None, notes))
+
+
+def _say_hidden(design: Design, numbers: Mapping[str, object]) -> str:
+    """Say whose hidden counts make the estimate a set, and whether they leave its sign open."""
+    cells = design.own_hidden.cells
+    if not cells or numbers["estimate_low"] == numbers["estimate_high"]:
+        return ""
+    names = council_names()
+    ours = [f"{names[code]} {year}" for code, year in cells if code in design.treated]
+    others = len(cells) - len(ours)
+    whose = [", ".join(ours)] if ours else []
+    whose += [f"{others} of comparators"] if others else []
+    text = f"a set: hidden counts ({' and '.join(whose)}) at everything they can be"
+    if numbers["estimate_low"] < 0 < numbers["estimate_high"]:
+        text += "; these alone leave the direction open"
+    return text
 
 
 def _too_few(design: Design) -> str:

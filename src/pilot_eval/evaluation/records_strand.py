@@ -23,7 +23,8 @@ from pilot_eval.estimation.census_changes import (
 from pilot_eval.estimation.census_units import combine_curves, select_units
 from pilot_eval.estimation.council_changes import CouncilChanges, concat_changes, leave_out
 from pilot_eval.estimation.distribution import estimate_distribution
-from pilot_eval.evaluation.published_strand import DROPPED_COLUMNS, EFFECT_COLUMNS
+from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS
+from pilot_eval.evaluation.published_strand import DROPPED_COLUMNS
 from pilot_eval.evaluation.units import (
     CITATIONS,
     detect_effect,
@@ -216,6 +217,8 @@ def estimate_outcome(
             | number_result(result)
             | {
                 "method": method,
+                "estimate_low": result.estimate,
+                "estimate_high": result.estimate,
                 "mde": detect_effect(plan, units, method),
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": "; ".join(filter(None, [result.reason, outcome.note])),
@@ -329,6 +332,8 @@ def _council_effects(
             "council_code": code,
             "council_name": names.get(code, code),
             "effect": result.estimate,
+            "effect_low": result.estimate,
+            "effect_high": result.estimate,
             "conf_low": result.conf_low,
             "conf_high": result.conf_high,
             "p_value": result.p_value,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pilot_eval.design.build import Design
-from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters
+from pilot_eval.estimation.did import Units
+from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.inference import (
     InferenceResult,
     cr2_test,
@@ -12,7 +15,6 @@ from pilot_eval.inference import (
     size_adjusted_test,
 )
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 METHODS = ("robust", "sharp", "cr2")
 CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}
@@ -20,38 +22,31 @@ ESTIMATOR = "difference-in-differences, councils equal"
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
 
-def collapse_design(plan: EvaluationPlan, design: Design) -> Units:
-    """Collapse a design to one change a unit, councils under one management combined.
+def collapse_design(
+    plan: EvaluationPlan, design: Design, counts: np.ndarray | None = None
+) -> Units:
+    """Collapse a design to one change for each unit, councils under one management combined.
 
     Parameters
     ----------
     plan : EvaluationPlan
         Names the clusters.
     design : Design
+    counts : ndarray of int, shape (h,) or (fillings, h), optional
+        Fillings of `design.own_hidden`; by default every count is in the middle of what it can be.
 
     Returns
     -------
     Units
     """
-    return combine_clusters(collapse_councils(design), name_units(plan, design))
+    filled = collapse_fillings(design).combine(name_units(plan, design))
+    return filled.at(filled.hidden.middle() if counts is None else counts)
 
 
-def collapse_councils(design: Design) -> Units:
-    """Collapse a design to one change a council, in the order of `design.codes`."""
-    codes = list(design.codes)
-    return collapse_changes(
-        design.figures.reindex(codes).to_numpy(float),
-        design.is_treated,
-        len(design.pre),
-        design.cases.reindex(codes).to_numpy(float),
-    )
-
-
-def name_units(plan: EvaluationPlan, design: Design) -> list[str]:
-    """Name the unit of each council of `design.codes`: its cluster, or itself."""
-    cluster_of = {council: name for name, members in plan.clusters.items() for council in members}
-    names = council_names()
-    return [cluster_of.get(names[code], code) for code in design.codes]
+def collapse_councils(design: Design, counts: np.ndarray | None = None) -> Units:
+    """Collapse a design to one change for each council, in the order of `design.codes`."""
+    filled = collapse_fillings(design)
+    return filled.at(filled.hidden.middle() if counts is None else counts)
 
 
 def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
@@ -76,13 +71,6 @@ def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult
         ),
         "cr2": cr2_test(units.change, units.treated, alpha=alpha),
     }
-
-
-def conclude(conf_low: float, conf_high: float) -> str:
-    """Say what an interval shows: ``"rise"``, ``"fall"`` or ``"neither"``."""
-    if conf_low > 0:
-        return "rise"
-    return "fall" if conf_high < 0 else "neither"
 
 
 def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from math import nan
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import count_freed
-from pilot_eval.estimation.did import Units, combine_clusters, estimate_att, fill_worst_case
-from pilot_eval.evaluation.units import collapse_design, name_units
+from pilot_eval.evaluation.fillings import FilledUnits, collapse_fillings, name_units
+from pilot_eval.evaluation.prior_trend import extrapolate_trend
 from pilot_eval.evidence import VerdictInputs
 from pilot_eval.plan import EvaluationPlan
 
@@ -91,60 +89,24 @@ def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:
 
 
 def _look_at_design(plan: EvaluationPlan, design: Design) -> dict[str, float]:
-    """Find trend, leave-one-out range and spread, at both ends of what is hidden."""
-    wider = replace(design, treated=design.bounded_treated, comparators=design.bounded_comparators)
-    low, high = (frame.reindex(list(wider.codes)) for frame in (design.low, design.high))
-    values = low.to_numpy(float), high.to_numpy(float)
-    corners = fill_worst_case(*values, wider.is_treated, len(design.pre))
-    left_out = [
-        _leave_one_out(plan, replace(wider, figures=pd.DataFrame(corner, low.index)))
-        for corner in corners
-    ]
-    trend_low, trend_high = _extrapolate_trend(plan, wider, *values)
+    """Find trend, leave-one-out range and spread, whatever the hidden counts are."""
+    left_out = _leave_one_out(collapse_fillings(design).combine(name_units(plan, design)))
+    trend = extrapolate_trend(plan, design)
     levels = design.figures.loc[list(design.comparators), list(design.pre)].mean(axis=1)
     return {
-        "trend_low": trend_low,
-        "trend_high": trend_high,
-        "left_one_out_low": float(np.min(left_out)),
-        "left_one_out_high": float(np.max(left_out)),
+        "trend_low": trend.effect_low,
+        "trend_high": trend.effect_high,
+        "left_one_out_low": min(low for low, _ in left_out),
+        "left_one_out_high": max(high for _, high in left_out),
         "spread": float(levels.std()),
     }
 
 
-def _leave_one_out(plan: EvaluationPlan, design: Design) -> np.ndarray:
-    """Estimate without each treated unit in turn."""
-    units = collapse_design(plan, design)
-    own = units.change[units.treated]
-    if len(own) < 2:
-        return np.array([nan])
-    return (own.sum() - own) / (len(own) - 1) - units.change[~units.treated].mean()
-
-
-def _extrapolate_trend(
-    plan: EvaluationPlan, design: Design, low: np.ndarray, high: np.ndarray
-) -> tuple[float, float]:
-    """Bound the effect that the difference in trends before the start would give if it went on.
-
-    The slope is the least-squares line through the periods before the start, of each council that
-    has them all; the effect is that slope over the time from their mean to the mean after it.
-    """
-    pre, post = np.array(design.pre, float), np.array(design.post, float)
-    if len(pre) < 2:
-        return nan, nan
-    centred = pre - pre.mean()
-    weights = centred / (centred**2).sum() * (post.mean() - pre.mean())
-    low, high = low[:, : len(pre)], high[:, : len(pre)]
-    least = np.where(weights > 0, low, high) @ weights
-    most = np.where(weights > 0, high, low) @ weights
-    known, treated = np.isfinite(least), design.is_treated
-    if not (known & treated).any():
-        return nan, nan
-    labels = np.array(name_units(plan, design))[known]
-
-    def contrast(ours: np.ndarray, theirs: np.ndarray) -> float:
-        change, ones = np.where(treated, ours, theirs)[known], np.ones(known.sum())
-        units = Units(change=change, treated=treated[known], cases=ones, period_factor=ones)
-        units = combine_clusters(units, labels)
-        return estimate_att(units.change, units.treated)
-
-    return contrast(least, most), contrast(most, least)
+def _leave_one_out(filled: FilledUnits) -> list[tuple[float, float]]:
+    """Find the ends of the estimate without each treated unit in turn."""
+    treated = np.flatnonzero(filled.base.treated)
+    if len(treated) < 2:
+        return [(nan, nan)]
+    one_less = np.ones((len(treated), len(filled.base.treated)))
+    one_less[np.arange(len(treated)), treated] = 0
+    return [filled.ends(weights) for weights in one_less]

@@ -234,7 +234,7 @@ def answer_by_sets(
     if sets is None:
         return InferenceResult(method=method, reason=reason, **counts)
     low, high = sets.interval(alpha, scale)
-    limits = _limits(sets.assignments, alpha, low[0], high[0])
+    limits = name_limits(sets.assignments, alpha, low[0], high[0])
     return InferenceResult(
         method=method,
         estimate=difference_of_means(data),
@@ -316,7 +316,8 @@ def difference_of_means(data: Changes) -> float:
     return float(data.changes[data.treated].mean() - data.changes[~data.treated].mean())
 
 
-def _limits(assignments: Assignments, alpha: float, low: float, high: float) -> str:
+def name_limits(assignments: Assignments, alpha: float, low: float, high: float) -> str:
+    """Say what limits an answer by sets: too few sets, or an interval without an end."""
     limits = []
     if assignments.smallest_p > alpha:
         limits.append(f"the smallest possible p-value is {assignments.smallest_p:.3g}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from pilot_eval.inference.inputs import (
 from pilot_eval.inference.randomisation import (
     ShiftedSets,
     answer_by_sets,
+    name_limits,
     shifted_sets,
     step_size,
 )
@@ -107,12 +108,16 @@ def robust_test(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobustBatch:
-    """The robust test of many vectors of changes; every array has shape (F,)."""
+    """The robust test of many vectors of changes; every array has shape (F,).
+
+    `reason` says why figures are missing, or what limits them in some row.
+    """
 
     estimate: np.ndarray
     p_value: np.ndarray
     conf_low: np.ndarray
     conf_high: np.ndarray
+    reason: str = ""
 
 
 def robust_batch(
@@ -164,7 +169,9 @@ def robust_batch(
     True
     """
     values, mask, size, factor = check_batch(changes, treated, cases, period_factor, alpha=alpha)
-    answer = RobustBatch(**{name: np.full(len(values), np.nan) for name in RobustBatch.__slots__})
+    reason = _explain_batch(values, mask)
+    numbers = ("estimate", "p_value", "conf_low", "conf_high")
+    answer = RobustBatch(**{name: np.full(len(values), np.nan) for name in numbers}, reason=reason)
     if not 0 < mask.sum() < mask.size:
         return answer
     answer.estimate[:] = values[:, mask].mean(1) - values[:, ~mask].mean(1)
@@ -176,7 +183,19 @@ def robust_batch(
     answer.p_value[usable] = sets.p_value()
     ends = sets.interval(alpha, step_size(fit.variance[:, mask]))
     answer.conf_low[usable], answer.conf_high[usable] = ends
-    return answer
+    limits = name_limits(assignments, alpha, ends[0].min(), ends[1].max())
+    return replace(answer, reason="; ".join(filter(None, [reason, limits])))
+
+
+def _explain_batch(values: np.ndarray, treated: np.ndarray) -> str:
+    """Say what the numbers of councils forbid, or the first row that has no answer."""
+    if treated.sum() == 2 and (~treated).sum() >= MIN_COMPARATORS:
+        return NOT_VALIDATED
+    rows = (check_changes(row, treated, alpha=0.5) for row in values)
+    found = (
+        why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS) for data in rows
+    )
+    return next(filter(None, found), "")
 
 
 def compute_robust(

@@ -124,6 +124,7 @@ def compute_size_adjusted(
     cases: np.ndarray,
     factor: np.ndarray,
     weights: np.ndarray | float = 1.0,
+    fit: SizeFunction | None = None,
 ) -> SizeAdjusted:
     """Compute the size-adjusted t for a batch of outcomes or simulated draws.
 
@@ -132,6 +133,8 @@ def compute_size_adjusted(
     changes : array of shape (batch, n)
     treated : bool array broadcastable to (batch, n)
     cases, factor, weights : array broadcastable to (batch, n)
+    fit : SizeFunction, optional
+        If it is known already.
 
     Returns
     -------
@@ -141,7 +144,8 @@ def compute_size_adjusted(
     shares = _shares(treated, weights) + _shares(~treated, weights)
     centre = np.where(treated, 0.0, shares * changes).sum(1)
     estimate = np.where(treated, shares * changes, 0.0).sum(1) - centre
-    fit = fit_size_function(comparator_squares(changes, treated), ~treated, cases, factor)
+    if fit is None:
+        fit = fit_size_function(comparator_squares(changes, treated), ~treated, cases, factor)
     variance = (shares**2 * fit.variance).sum(1)
     spread = variance_of_total(
         fit, (shares**2 * factor).sum(1), (shares**2 * factor / cases).sum(1)

@@ -16,9 +16,9 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.estimation.adjustment import sampling_variance
-from pilot_eval.estimation.did import collapse_changes, fill_worst_case
+from pilot_eval.estimation.did import collapse_changes
+from pilot_eval.evaluation.fillings import name_units
 from pilot_eval.evaluation.published_strand import evaluate
-from pilot_eval.evaluation.units import name_units
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import FELL, ROSE, UNCHANGED, Verdict, VerdictInputs
 from pilot_eval.inference import InferenceResult, adjusted_test, robust_batch
@@ -163,12 +163,9 @@ def _describe(
 
 
 def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) -> TrialWorld:
-    wider = replace(design, treated=design.bounded_treated, comparators=design.bounded_comparators)
-    labels = pd.Series(name_units(plan, wider), index=list(wider.codes))
-    low, high = (
-        frame.reindex(list(wider.codes)).astype(float) for frame in (design.low, design.high)
-    )
-    ours, theirs = list(wider.treated), list(wider.comparators)
+    labels = pd.Series(name_units(plan, design), index=list(design.codes))
+    low, high = design.bounds()
+    ours, theirs = list(design.treated), list(design.comparators)
     width = (high.loc[ours] - low.loc[ours]).groupby(labels[ours]).mean()
     whole = low.loc[theirs].notna().all(axis=1).to_numpy()
     pre, post = np.array(design.pre, float), np.array(design.post, float)
@@ -202,7 +199,7 @@ def _simulate(
     """Draw one trial and collect what its verdict rests on."""
     treated = _choose(world, selection, rng)
     low, high = _treat(world, treated, effect * world.inputs.mde, rng)
-    corners = fill_worst_case(low, high, treated, world.n_pre)
+    corners = _fill_corners(low, high, treated, world.n_pre)
     units = [collapse_changes(c, treated, world.n_pre, world.cases) for c in corners]
     changes = np.stack([unit.change for unit in units])
     options = {
@@ -282,6 +279,15 @@ def _adjust(
         level_variance=sampling_variance(before, world.cases[:, None], per),
         **options,
     )
+
+
+def _fill_corners(
+    low: np.ndarray, high: np.ndarray, treated: np.ndarray, n_pre: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fill hidden figures so that the estimate is lowest, and highest."""
+    after = np.arange(low.shape[1]) >= n_pre
+    raises = treated[:, None] == after
+    return np.where(raises, low, high), np.where(raises, high, low)
 
 
 def _leave_one_out(change: np.ndarray, treated: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ def _bands(prefix: str, *edges: tuple[str, int, float]) -> tuple[Band, ...]:
         for name, first, last in edges
     )
 
+
+SHARE_IN_TIME = re.compile(r"(?P<prefix>[a-z]+)_within_(?P<limit>\d+)wd_pct")
 
 #: Clock -> bands, in order, without gaps.
 PUBLISHED_BANDS: dict[str, tuple[Band, ...]] = {
@@ -75,6 +78,33 @@ CLOCK_PREFIX = {
     "later_review": "later_review",
     "referral_decision": "decision",
 }
+
+
+def split_bands(indicator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the bands that a share in time counts, and the other bands of the same total.
+
+    Parameters
+    ----------
+    indicator : str
+        Such as ``ia_within_10wd_pct``.
+
+    Returns
+    -------
+    inside, outside : tuple of str
+        Both empty where the indicator is not made up of bands.
+
+    Examples
+    --------
+    >>> split_bands("icpc_within_15wd_pct")[0]
+    ('icpc_band_0_10', 'icpc_band_11_15')
+    """
+    found = SHARE_IN_TIME.fullmatch(indicator)
+    clocks = {prefix: clock for clock, prefix in CLOCK_PREFIX.items()}
+    if found is None or clocks.get(found["prefix"]) not in PUBLISHED_BANDS:
+        return (), ()
+    bands = PUBLISHED_BANDS[clocks[found["prefix"]]]
+    inside = tuple(band.indicator for band in bands if band.last <= int(found["limit"]))
+    return inside, tuple(band.indicator for band in bands if band.indicator not in inside)
 
 
 def number_bands(duration: np.ndarray, bands: tuple[Band, ...]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,17 @@ import pandas as pd
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.project import find_file
-from pilot_eval.published.published_rows import COLUMNS, Row, make_measure, make_quartile
+from pilot_eval.published.bands import split_bands
+from pilot_eval.published.published_rows import (
+    COLUMNS,
+    SUPPRESSED_HIGH,
+    SUPPRESSED_LOW,
+    Row,
+    bound_numerator,
+    find_scale,
+    make_measure,
+    make_quartile,
+)
 from pilot_eval.published.raw import RawTable, parse_cell, read_raw
 from pilot_eval.published.statuses import (
     NOT_APPLICABLE,
@@ -37,8 +47,10 @@ OPTIONAL_COLUMNS = (
     "confidence",
     "dfe_reference",
 )
-# Worked out anew; allowed, so that a copy of the published table can be read.
-DERIVED_COLUMNS = ("published_value", "value_basis", "numerator_low", "numerator_high")
+# What a suppressed numerator is known to be between; computed where they are not given.
+BOUND_COLUMNS = ("numerator_low", "numerator_high")
+# Computed again; allowed, so that a copy of the published table can be read.
+DERIVED_COLUMNS = ("published_value", "value_basis")
 _OWN_REFERENCE = "own data"
 _FIRST_YEAR, _LAST_YEAR = 1990, 2100
 _INDICATOR = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -102,12 +114,13 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
     problems += _find_duplicates(table, councils)
     if problems:
         raise DataError(_list_problems(table.file, sorted(problems)))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(_bound_from_bands(rows), columns=list(COLUMNS))
     return frame.sort_values(["year_ending", "indicator", "council_code"], ignore_index=True)
 
 
 def _check_columns(table: RawTable) -> None:
-    allowed = {*COUNCIL_COLUMNS, *REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, *DERIVED_COLUMNS}
+    optional = {*OPTIONAL_COLUMNS, *BOUND_COLUMNS, *DERIVED_COLUMNS}
+    allowed = {*COUNCIL_COLUMNS, *REQUIRED_COLUMNS, *optional}
     unknown = [name for name in table.columns if name not in allowed]
     missing = [name for name in REQUIRED_COLUMNS if name not in table.columns]
     if not set(COUNCIL_COLUMNS) & set(table.columns):
@@ -137,7 +150,7 @@ def _find_faults(row: Mapping[str, str], councils: _Councils) -> Iterator[tuple[
     year, indicator = row["year_ending"], row["indicator"]
     if not (year.isdecimal() and _FIRST_YEAR <= int(year) <= _LAST_YEAR):
         yield "year_ending", f"must be a year such as 2012 (to 31 March 2012); got {year!r}"
-    if not _INDICATOR.fullmatch(indicator) or _find_scale(indicator) is None:
+    if not _INDICATOR.fullmatch(indicator) or find_scale(indicator) is None:
         yield (
             "indicator",
             "must be lower case, digits and underscores, ending in _pct, _rate or _wd (or "
@@ -145,6 +158,7 @@ def _find_faults(row: Mapping[str, str], councils: _Councils) -> Iterator[tuple[
         )
     for name in ("numerator", "denominator", "value"):
         yield from _find_figure_faults(row, name)
+    yield from _find_bound_faults(row)
     if row.get("confidence", "") not in CONFIDENCE_CODES | {""}:
         yield "confidence", f"must be 3, 2, 1, A, P or empty; got {row['confidence']!r}"
 
@@ -181,6 +195,18 @@ def _find_figure_faults(row: Mapping[str, str], name: str) -> Iterator[tuple[str
         yield name, f"must be a number, or one of {known}: a blank does not say why it is missing"
 
 
+def _find_bound_faults(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    texts = [row.get(name, "") for name in BOUND_COLUMNS]
+    cells = [parse_cell(text, {}) for text in texts]
+    for name, text, cell in zip(BOUND_COLUMNS, texts, cells, strict=True):
+        if text and (cell is None or not cell[0].is_integer()):
+            yield name, "must be a whole number that is not negative, or empty"
+    if bool(texts[0]) != bool(texts[1]):
+        yield BOUND_COLUMNS[0], f"must come with {BOUND_COLUMNS[1]}"
+    elif cells[0] and cells[1] and cells[0][0] > cells[1][0]:
+        yield BOUND_COLUMNS[0], f"must not be larger than {BOUND_COLUMNS[1]}"
+
+
 def _may_be_blank(indicator: str, name: str) -> bool:
     return (name == "value") != indicator.endswith("_wd")
 
@@ -189,25 +215,19 @@ def _describe(cell: tuple[float, str]) -> str:
     return "number" if cell[1] == REPORTED else f"symbol for {cell[1]}"
 
 
-def _find_scale(indicator: str) -> float | None:
-    if indicator.endswith("_pct") or "_band_" in indicator:
-        return 100.0
-    if indicator.endswith("_rate"):
-        return 10_000.0
-    return 1.0 if indicator.endswith("_wd") else None
-
-
 def _make_row(row: Mapping[str, str], councils: _Councils) -> Row:
     indicator = row["indicator"]
     code, number = row.get("council_code", ""), row.get("dfe_number", "")
     value = _cell(row, "value")
-    scale = _find_scale(indicator) or math.nan
+    scale = find_scale(indicator) or math.nan
     if indicator.endswith("_wd"):
         measure = make_quartile(value or Cell(math.nan, NOT_AVAILABLE))
     else:
         numerator = _cell(row, "numerator") or Cell(math.nan, NOT_AVAILABLE)
         denominator = _cell(row, "denominator") or Cell(math.nan, NOT_AVAILABLE)
         measure = make_measure([numerator], denominator, value, scale, use_printed=True)
+    if measure["numerator_status"] == SUPPRESSED and row.get(BOUND_COLUMNS[0]):
+        measure |= {name: float(row[name].replace(",", "")) for name in BOUND_COLUMNS}
     made = {
         "year_ending": int(row["year_ending"]),
         "council_code": councils.by_code[code] if code else councils.by_number[number],
@@ -219,6 +239,33 @@ def _make_row(row: Mapping[str, str], councils: _Councils) -> Row:
     return {name: made[name] for name in COLUMNS}
 
 
+def _bound_from_bands(rows: list[Row]) -> list[Row]:
+    """Bound hidden shares in time by their bands: a sum of bands is not one small count.
+
+    Without its bands, and without bounds of its own, such a sum has no bounds.
+    """
+    placed = {(row["council_code"], row["year_ending"], row["indicator"]): row for row in rows}
+    return [row | _sum_bounds(row, placed) for row in rows]
+
+
+def _sum_bounds(row: Row, placed: Mapping[tuple[object, ...], Row]) -> Row:
+    inside, outside = split_bands(str(row["indicator"]))
+    given = (row["numerator_low"], row["numerator_high"]) != (SUPPRESSED_LOW, SUPPRESSED_HIGH)
+    if not inside or row["value_status"] != SUPPRESSED or given:
+        return {}
+    place = row["council_code"], row["year_ending"]
+    parts, rest = ([placed.get((*place, name)) for name in names] for names in (inside, outside))
+    low, high = math.nan, math.nan
+    if None not in (*parts, *rest):
+        total = Cell(float(str(row["denominator"])), str(row["denominator_status"]))
+        low, high = bound_numerator(_counts(parts), _counts(rest), total)
+    return dict(zip(BOUND_COLUMNS, (low, high), strict=True))
+
+
+def _counts(rows: Sequence[Row | None]) -> list[Cell]:
+    return [Cell(float(str(row["numerator"])), str(row["numerator_status"])) for row in rows if row]
+
+
 def _cell(row: Mapping[str, str], name: str) -> Cell | None:
     parsed = parse_cell(row.get(name, ""), OWN_SYMBOLS)
     status = row.get(f"{name}_status", "")
@@ -228,7 +275,7 @@ def _cell(row: Mapping[str, str], name: str) -> Cell | None:
 
 
 def _find_contradictions(row: Row) -> Iterator[tuple[str, str]]:
-    if _find_scale(str(row["indicator"])) != 100.0:
+    if find_scale(str(row["indicator"])) != 100.0:
         return
     numerator, denominator = float(str(row["numerator"])), float(str(row["denominator"]))
     if numerator > denominator:

@@ -8,9 +8,11 @@ import pandas as pd
 
 from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.bands import split_bands
+from pilot_eval.published.published_rows import SPARE, find_scale
+from pilot_eval.published.statuses import SUPPRESSED
 from pilot_eval.reference.facts import council_names
 
-CHILDREN_PER_RATE = 10_000
 PROXY_INDICATOR = "cpp_rate"  # its numerator, plans at 31 March, stands in for withheld sizes
 PANEL_COLUMNS = (
     "outcome",
@@ -22,6 +24,11 @@ PANEL_COLUMNS = (
     "value_high",
     "value_status",
     "numerator",
+    "numerator_low",
+    "numerator_high",
+    "gap_low",
+    "gap_high",
+    "count_value",
     "denominator",
     "size_proxy",
     "confidence",
@@ -45,8 +52,10 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
         One row an outcome, council and period, columns `PANEL_COLUMNS`. `value` is in percent or
         per 10,000; it is missing where it was not published. `value_low` and `value_high` differ
         from it only where a small count was suppressed and the denominator is known: then they are
-        the smallest and largest value possible. `size_proxy` is the number of plans at
-        31 March. England and unknown codes are left out.
+        the smallest and largest value possible, and `numerator` is from `numerator_low` to
+        `numerator_high` but not strictly between `gap_low` and `gap_high`; `count_value` is what
+        one child is worth in the outcome's unit. `size_proxy` is the number of plans at 31 March.
+        England and unknown codes are left out.
 
     Raises
     ------
@@ -66,10 +75,20 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
         table["indicator"].isin(list(plan.outcomes)) & table["council_code"].isin(list(names))
     ]
     panel = rows.rename(columns={"indicator": "outcome", "year_ending": "period"})
-    low, high = _suppression_bounds(panel)
+    scale = panel["outcome"].map(find_scale).astype(float)
     panel = panel.assign(
-        council_name=panel["council_code"].map(names), value_low=low, value_high=high
+        council_name=panel["council_code"].map(names),
+        count_value=scale / panel["denominator"].where(panel["denominator"] > 0),
     )
+    panel = panel.merge(
+        _find_gaps(table, panel),
+        on=["outcome", "council_code", "period"],
+        how="left",
+        validate="1:1",
+    )
+    for end in ("low", "high"):
+        bound = panel["count_value"] * panel[f"numerator_{end}"]
+        panel[f"value_{end}"] = panel["value"].where(panel["value"].notna(), bound)
     panel = panel.merge(
         _size_proxy(table), on=["council_code", "period"], validate="m:1", how="left"
     )
@@ -118,16 +137,43 @@ def check_plan(plan: EvaluationPlan, table: pd.DataFrame) -> None:
         raise PlanError("\n  - ".join(["the plan does not fit the data:", *faults]))
 
 
-def _suppression_bounds(panel: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Smallest and largest value where only the numerator's size is hidden, else the value."""
-    hidden = panel["value"].isna() & (panel["denominator"] > 0)
-    is_percent = panel["outcome"].str.endswith("_pct")
-    scale = is_percent.map({True: 100, False: CHILDREN_PER_RATE}) / panel["denominator"]
-    low, high = (
-        panel["value"].mask(hidden, scale * panel[column])
-        for column in ("numerator_low", "numerator_high")
+def _find_gaps(table: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
+    """Find counts that a hidden share in time cannot be, from what its bands leave of the total.
+
+    Where one band inside the limit and one outside are hidden and their sum is more than two small
+    counts, one of the two is small: the numerator is near its low or near its high end.
+    """
+    columns = ["outcome", "council_code", "period"]
+    found = [
+        _gaps_of(own, table, *split_bands(str(outcome)))
+        for outcome, own in panel[panel["value"].isna()].groupby("outcome")
+        if split_bands(str(outcome))[0]
+    ]
+    empty = pd.DataFrame(columns=[*columns, "gap_low", "gap_high"])
+    gaps = pd.concat(found) if found else empty
+    return gaps.astype({"outcome": str, "council_code": str, "period": int, "gap_low": float})
+
+
+def _gaps_of(
+    own: pd.DataFrame, table: pd.DataFrame, inside: tuple[str, ...], outside: tuple[str, ...]
+) -> pd.DataFrame:
+    bands = table[table["indicator"].isin([*inside, *outside])]
+    hidden = bands[bands["numerator_status"] == SUPPRESSED]
+    keys = pd.MultiIndex.from_frame(own[["council_code", "period"]])
+    counts = [
+        hidden[hidden["indicator"].isin(part)]
+        .groupby(["council_code", "year_ending"])
+        .size()
+        .reindex(keys, fill_value=0)
+        .to_numpy()
+        for part in (inside, outside)
+    ]
+    room = own["numerator_high"] - own["numerator_low"]
+    one_of_two = (counts[0] == 1) & (counts[1] == 1) & (room > 2 * SPARE)
+    chosen = own[one_of_two]
+    return chosen[["outcome", "council_code", "period"]].assign(
+        gap_low=chosen["numerator_low"] + SPARE, gap_high=chosen["numerator_high"] - SPARE
     )
-    return low, high
 
 
 def _size_proxy(table: pd.DataFrame) -> pd.DataFrame:

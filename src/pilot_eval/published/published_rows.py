@@ -46,6 +46,21 @@ _NO_POPULATION = Cell(math.nan, NOT_AVAILABLE)
 Row = dict[str, object]
 
 
+def find_scale(indicator: str) -> float | None:
+    """Find what a share is multiplied by: 100, 10,000, or 1 for days; None for an unknown name.
+
+    Examples
+    --------
+    >>> find_scale("ia_band_1_5"), find_scale("cpp_rate")
+    (100.0, 10000.0)
+    """
+    if indicator.endswith("_pct") or "_band_" in indicator:
+        return _SCALE["percent"]
+    if indicator.endswith("_rate"):
+        return _SCALE["rate"]
+    return 1.0 if indicator.endswith("_wd") else None
+
+
 def build_rows(
     vintage: Vintage,
     councils: Mapping[str, CouncilFigures],

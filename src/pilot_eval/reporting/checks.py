@@ -14,10 +14,11 @@ from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.display import Table, format_number, format_range
 
 INTERVALS = {
-    "estimate": "Estimate",
+    "estimate_low": "Estimate, from",
+    "estimate_high": "Estimate, to",
     "robust_low": "Robust, from",
     "robust_high": "Robust, to",
     "sharp_low": "Sharp, from",
@@ -30,7 +31,7 @@ def word_placebo_in_space(space: PlaceboInSpace) -> str:
     """Say how unusual the pilots' effect is among placebo groups of the same sizes."""
     share = format_number(100 * space.share_as_large)
     return (
-        f"The pilots' effect is {format_number(space.estimate)}. "
+        f"The pilots' effect is {format_range(space.estimate_low, space.estimate_high)}. "
         f"Of {len(space.placebos):,} groups of untreated councils of the same sizes, and the "
         f"pilots themselves, {share}% show one at least as far from zero."
     )
@@ -46,14 +47,16 @@ def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, counc
         rows.append(
             {
                 "Outcome": outcome.label,
-                "Estimate": found.get("estimate"),
+                "Effect, from": found.get("effect_low"),
+                "Effect, to": found.get("effect_high"),
                 "From": found.get("conf_low"),
                 "To": found.get("conf_high"),
                 "Share of councils as far": found.get("rank_p"),
             }
         )
+    columns = ("Effect, from", "Effect, to", "From", "To")
     return Table(
-        frame=pd.DataFrame(rows).astype({"Estimate": float, "From": float, "To": float}),
+        frame=pd.DataFrame(rows).astype(dict.fromkeys(columns, float)),
         caption=f"{council} as a placebo: its own change against the comparators'",
         decimals={"Share of councils as far": 2},
     )
@@ -151,7 +154,10 @@ def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
                 + (" (chosen after the trial)" if rule == "neighbours_2021" else "")
                 for rule in rows["comparators"]
             ],
-            "Estimate": rows["estimate"].to_list(),
+            "Estimate": [
+                format_range(low, high)
+                for low, high in zip(rows["estimate_low"], rows["estimate_high"], strict=True)
+            ],
             "From": rows["conf_low"].to_list(),
             "To": rows["conf_high"].to_list(),
             "How many": rows["n_comparators"].to_list(),

@@ -14,7 +14,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
 )
-from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
+from pilot_eval.reporting.display import Figure, Table, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import (
     DARK_BLUE,
@@ -143,7 +143,9 @@ def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council:
         rows.append(
             {
                 "Outcome": outcome.label,
-                "Change against comparators": numbers.get("effect", np.nan),
+                "Change against comparators": format_range(
+                    numbers.get("effect_low", np.nan), numbers.get("effect_high", np.nan)
+                ),
                 "From": numbers.get("conf_low", np.nan),
                 "To": numbers.get("conf_high", np.nan),
                 "Unit": outcome.unit,

@@ -17,7 +17,7 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.reference.facts import ENGLAND, council_names
-from pilot_eval.reporting.display import Figure, format_number, save_canvas
+from pilot_eval.reporting.display import Figure, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ GREY, TEXT = "#6B7278", "#0B0C0C"
 CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
 TRIAL_STARTS = 2011.5  # between the years ending March 2011 and March 2012, on an axis of years
 
+EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
+
 
 def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     """Plot treated councils and the comparators' mean over the years, with breaks marked.
@@ -36,7 +38,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     ----------
     plan : EvaluationPlan
     design : Design
-        Whose figures are plotted; a missing figure is a gap.
+        Its figures are plotted: a missing one as a gap, a hidden one as a bar over what it can be.
 
     Returns
     -------
@@ -46,7 +48,10 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     years = [*design.pre, *design.post]
     comparators = design.figures.loc[list(design.comparators)]
     names = council_names()
-    lines = {names[code]: design.figures.loc[code] for code in design.treated}
+    lowest, highest = design.bounds()
+    lines = {names[code]: lowest.loc[code] for code in design.treated}
+    tops = {names[code]: highest.loc[code] for code in design.treated}
+    known = {name: line.where(line == tops[name]) for name, line in lines.items()}
     title = _say_trend(plan, design)
     events = find_events(plan.events, [EVERYWHERE, *design.treated], years[0], years[-1] + 0.5)
     with canvas(height=4.6 + 0.17 * len(events)) as (figure, axes):
@@ -56,7 +61,8 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         axes.plot(years, mean, color=ORANGE, lw=3, marker="s")
         ends = {f"{len(comparators)} comparators (mean)": (mean.dropna().iloc[-1], ORANGE)}
         for name, line in lines.items():
-            axes.plot(years, line, color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
+            axes.plot(years, known[name], color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
+            axes.vlines(years, line, tops[name], color=DARK_BLUE, lw=4, alpha=0.5)
             last = line.last_valid_index()
             label = name if last == years[-1] else f"{name} (to {year_label(last)})"
             ends[label] = (line[last], DARK_BLUE)
@@ -67,7 +73,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         axes.set_ylabel(axis_label(plan, design.outcome))
         told = mark_events(axes, events)
         png = save_canvas(figure)
-    frame = pd.DataFrame({"Comparators, mean": mean} | lines).T.round(1)
+    frame = pd.DataFrame({"Comparators, mean": mean} | known).T.round(1)
     frame.columns = [year_label(year) for year in years]
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
@@ -97,25 +103,23 @@ def plot_effects(
     """
     own = evidence.effects.query("scenario == @scenario and outcome == @outcome")
     pooled = evidence.table.query("scenario == @scenario and outcome == @outcome")
-    rows = [
-        (row.council_name, row.effect, row.conf_low, row.conf_high, DARK_BLUE, "o")
-        for row in own.itertuples()
-    ]
+    rows = [(*row, DARK_BLUE, "o") for row in own[EFFECT_NUMBERS].itertuples(False, None)]
     for method, colour in (("sharp", TURQUOISE), ("robust", DARK_PINK)):
         row = pooled[pooled["method"] == method].iloc[0]
         label = f"Pooled, {method} test"
-        rows.append((label, row["estimate"], row["conf_low"], row["conf_high"], colour, "D"))
+        ends = ("estimate_low", "estimate_high", "conf_low", "conf_high")
+        rows.append((label, *(row[name] for name in ends), colour, "D"))
     reach = pooled.set_index("method")["mde"]["sharp"]
-    title = _say_effects(plan.outcomes[outcome].label, own["effect"], rows[-1])
+    title = _say_effects(plan.outcomes[outcome].label, own["effect_low"], rows[-1])
     with canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
         axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
         axes.axvline(0, color=TEXT, lw=1)
-        for position, (_, effect, low, high, colour, marker) in enumerate(reversed(rows)):
+        for position, (_, first, last, low, high, colour, marker) in enumerate(reversed(rows)):
             axes.plot([low, high], [position] * 2, color=colour, lw=2.5, solid_capstyle="butt")
-            axes.plot(effect, position, marker=marker, color=colour, ms=8)
+            axes.plot([first, last], [position] * 2, marker=marker, color=colour, ms=8, lw=7)
         axes.set_yticks(range(len(rows)), [row[0] for row in reversed(rows)])
         limit = 1.25 * max(
-            abs(value) for row in rows for value in row[1:4] if abs(value) < 5 * reach
+            abs(value) for row in rows for value in row[1:5] if abs(value) < 5 * reach
         )
         axes.set_xlim(-limit, limit)
         axes.set_xlabel(
@@ -128,7 +132,8 @@ def plot_effects(
         title=title,
         alt=f"Dots with intervals, one a council and two pooled. {title}.",
         numbers=pd.DataFrame(
-            [row[:4] for row in rows], columns=["Council", "Effect", "Interval from", "Interval to"]
+            [row[:5] for row in rows],
+            columns=["Council", "Effect from", "Effect to", "Interval from", "Interval to"],
         ).round(1),
         png=png,
     )
@@ -254,7 +259,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
     Figure
         Its numbers: a row a scenario.
     """
-    above = 100 * (curve["estimate"] > 0).mean()
+    above = 100 * (curve["estimate_low"] > 0).mean()
     excluding = 100 * ((curve["conf_low"] > 0) | (curve["conf_high"] < 0)).mean()
     title = (
         f"{plan.outcomes[outcome].label}: {above:.0f}% of {len(curve)} defensible specifications "
@@ -269,7 +274,10 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
             low, high = curve["conf_low"][own], curve["conf_high"][own]
             axes.vlines(places[own], low, high, color=colour, alpha=0.25, lw=1.2)
             label = plan.scenarios[name].short
-            axes.plot(places[own], curve["estimate"][own], marker, color=colour, ms=4, label=label)
+            ends = curve["estimate_low"][own], curve["estimate_high"][own]
+            axes.vlines(places[own], *ends, color=colour, lw=3)
+            axes.plot(places[own], ends[0], marker, color=colour, ms=4, label=label)
+            axes.plot(places[own], ends[1], marker, color=colour, ms=4)
         ends = curve[["conf_low", "conf_high"]].to_numpy()
         reach = np.quantile(np.abs(ends[np.isfinite(ends)]), 0.9)
         axes.set_ylim(-1.1 * reach, 1.3 * reach)
@@ -277,7 +285,8 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         axes.set_ylabel(f"Effect, {plan.outcomes[outcome].unit}")
         axes.legend(frameon=False, loc="upper left", ncols=3)
         png = save_canvas(figure)
-    numbers = curve.groupby("scenario", sort=False)["estimate"].describe()
+    middles = curve.assign(estimate=curve[["estimate_low", "estimate_high"]].mean(axis=1))
+    numbers = middles.groupby("scenario", sort=False)["estimate"].describe()
     numbers = numbers[["count", "min", "50%", "max"]].reindex(list(colours)).round(1)
     numbers.insert(0, "Scenario", [plan.scenarios[name].short for name in numbers.index])
     numbers["count"] = numbers["count"].astype(int)
@@ -294,29 +303,37 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
 
 def _say_trend(plan: EvaluationPlan, design: Design) -> str:
     """State how far each group moved, from the councils' mean before to their mean after."""
-    change = design.figures[list(design.post)].mean(axis=1) - design.figures[list(design.pre)].mean(
-        axis=1
+    pre, post = list(design.pre), list(design.post)
+    low, high = design.bounds()
+    least, most = (
+        after[post].mean(axis=1) - before[pre].mean(axis=1)
+        for before, after in ((high, low), (low, high))
     )
-    ours, theirs = change[list(design.treated)].mean(), change[list(design.comparators)].mean()
+    groups = list(design.treated), list(design.comparators)
+    ours, theirs = (_moved(least[codes].mean(), most[codes].mean()) for codes in groups)
     unit = plan.outcomes[design.outcome].unit
     return (
         f"{plan.outcomes[design.outcome].label}: before to after, {len(design.treated)} treated "
-        f"councils {_moved(ours)} and {len(design.comparators)} comparators {_moved(theirs)} {unit}"
+        f"councils {ours} and {len(design.comparators)} comparators {theirs} {unit}"
     )
 
 
-def _moved(change: float) -> str:
+def _moved(low: float, high: float) -> str:
     """Say which way and how far, as in "rose by 1.2"."""
-    return f"{'rose' if change > 0 else 'fell'} by {format_number(abs(change))}"
+    if low < 0 < high:
+        return f"moved by {format_range(low, high)}"
+    return (
+        f"rose by {format_range(low, high)}" if high > 0 else f"fell by {format_range(-high, -low)}"
+    )
 
 
 def _say_effects(label: str, effects: pd.Series, pooled: tuple) -> str:
     """State how many councils' own effects are above zero, and the pooled interval."""
-    _, effect, low, high = pooled[:4]
+    _, first, last, low, high = pooled[:5]
     above = int((effects > 0).sum())
     return (
         f"{label}: {above} of {len(effects)} councils' own effects "
-        f"are above zero; together {format_number(effect)}, and anything from "
+        f"are above zero; together {format_range(first, last)}, and anything from "
         f"{format_number(low)} to {format_number(high)} could be true"
     )
 

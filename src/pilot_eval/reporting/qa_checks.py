@@ -86,21 +86,21 @@ def check_every_outcome_answered(run: FinishedRun) -> Answer:
     """Every outcome under every scenario has an estimate, or says why not."""
     wanted = {(s, o) for s in run.plan.scenarios for o in run.plan.outcomes}
     rows = run.evidence
-    answered = rows[rows["estimate"].notna() | rows["reason"].notna()]
+    answered = rows[rows["estimate_low"].notna() | rows["reason"].notna()]
     missing = wanted - set(zip(answered["scenario"], answered["outcome"], strict=True))
     return not missing, f"{len(wanted)} pairs; unanswered: {len(missing)}"
 
 
 def check_detectable_effects(run: FinishedRun) -> Answer:
     """Every estimate has a minimum detectable effect, or a reason for having none."""
-    estimated = run.evidence[run.evidence["estimate"].notna()]
+    estimated = run.evidence[run.evidence["estimate_low"].notna()]
     bare = estimated["mde"].isna() & estimated["reason"].isna()
     return not bare.any(), f"{len(estimated)} estimates; without: {int(bare.sum())}"
 
 
 def check_fragile_marked(run: FinishedRun) -> Answer:
     """Every estimate says whether suppression could change its conclusion."""
-    estimated = run.evidence[run.evidence["estimate"].notna()]
+    estimated = run.evidence[run.evidence["estimate_low"].notna()]
     fragile = estimated["fragile"].astype(str).eq("True").sum()
     return bool(estimated["fragile"].notna().all()), f"{fragile} of {len(estimated)} rows fragile"
 

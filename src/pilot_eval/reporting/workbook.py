@@ -53,10 +53,14 @@ NOTES = {
         "The smallest effect that a two-sided test would find in 80% of trials. An effect "
         "smaller than this may well have been missed."
     ),
-    "bounds": (
-        "The estimate with every suppressed count put back, at the end that makes it lowest and "
-        "highest. Councils then join that the estimate had to leave out, so that both ends can "
-        "lie on one side of it."
+    "set": (
+        "Where hidden counts can move the estimate, it is everything from the lower to the upper "
+        "end: hidden counts are put at all that they can be. The interval covers the effect "
+        "whatever they are. Elsewhere the two ends are equal."
+    ),
+    "left_out": (
+        "A sensitivity: the estimate without the years whose counts are hidden, and without the "
+        "councils that have no other year. It rests on other councils and can lie outside the ends."
     ),
     "verdict": (
         "One finding for each outcome and scenario, by rules in the analysis plan. Security is "
@@ -231,10 +235,11 @@ def _build_results(
             "figure. Notes are on the sheet Notes."
         ),
         table_notes={
-            "Estimate": "$$att$$",
+            "Estimate, lower end": "$$att$$",
+            "Estimate, upper end": "$$set$$",
             "Method": "$$methods$$",
             "Minimum detectable effect": "$$mde$$",
-            "Lowest estimate that suppression allows": "$$bounds$$",
+            "Estimate without hidden figures": "$$left_out$$",
             "Finding": "$$verdict$$",
         },
         index_columns={2: 0},

@@ -28,12 +28,12 @@ ENGLAND = "E92000001"
 
 #: Column of the evidence -> heading; headings with units as the guidance asks.
 RESULT_COLUMNS = {
-    "estimate": "Estimate",
+    "estimate_low": "Estimate, lower end",
+    "estimate_high": "Estimate, upper end",
     "conf_low": "Confidence interval, lower end",
     "conf_high": "Confidence interval, upper end",
     "mde": "Minimum detectable effect",
-    "bound_low": "Lowest estimate that suppression allows",
-    "bound_high": "Highest estimate that suppression allows",
+    "left_out_estimate": "Estimate without hidden figures",
 }
 FAMILIES = {
     "delay": "Delay: changes in timeliness in the pilot councils against comparators",

@@ -1,0 +1,126 @@
+"""Every method's answer on many fillings at once, and the one row they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from pilot_eval.estimation.did import Units
+from pilot_eval.inference import cr2_test, robust_batch, size_adjusted_test
+from pilot_eval.inference.cluster_robust import compute_cluster_robust
+from pilot_eval.inference.size_adjusted import compute_size_adjusted
+from pilot_eval.plan import EvaluationPlan
+
+SMALLEST_P = float(np.finfo(float).tiny)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answers:
+    """One method's answer on each filling; every array has shape (fillings,).
+
+    `reason` says why figures are missing, or what limits them.
+    """
+
+    p_value: np.ndarray
+    conf_low: np.ndarray
+    conf_high: np.ndarray
+    reason: str = ""
+
+    def hull(self) -> dict[str, float]:
+        """Cover the effect whatever the hidden counts are: widest ends, largest p-value."""
+        return {
+            "conf_low": float(self.conf_low.min()),
+            "conf_high": float(self.conf_high.max()),
+            "p_value": float(self.p_value.max()),
+        }
+
+    def conclusions(self) -> set[str]:
+        """Collect what the fillings' intervals show."""
+        ends = zip(self.conf_low, self.conf_high, strict=True)
+        return {conclude(low, high) for low, high in ends}
+
+
+def conclude(conf_low: float, conf_high: float) -> str:
+    """Say what an interval shows: ``"rise"``, ``"fall"`` or ``"neither"``."""
+    if conf_low > 0:
+        return "rise"
+    return "fall" if conf_high < 0 else "neither"
+
+
+def answer_robust(plan: EvaluationPlan, units: Units) -> Answers:
+    """Answer by the robust test."""
+    found = robust_batch(
+        units.change,
+        units.treated,
+        units.cases,
+        draws=plan.inference.draws,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+        period_factor=units.period_factor,
+    )
+    return Answers(
+        p_value=found.p_value,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        reason=found.reason,
+    )
+
+
+def answer_sharp(plan: EvaluationPlan, units: Units) -> Answers:
+    """Answer by the size-adjusted test."""
+    alpha = plan.inference.alpha
+
+    def test_one(row: int) -> str:
+        factor = units.period_factor
+        args = units.change[row], units.treated, units.cases
+        return size_adjusted_test(*args, period_factor=factor, alpha=alpha).reason
+
+    first = test_one(0)
+    if first.startswith("not estimable"):
+        return _without_figures(len(units.change), first)
+    found = compute_size_adjusted(units.change, units.treated, units.cases, units.period_factor)
+    low, high = found.interval(alpha)
+    worst = int(found.p_value.argmax())
+    return Answers(p_value=found.p_value, conf_low=low, conf_high=high, reason=test_one(worst))
+
+
+def answer_cr2(plan: EvaluationPlan, units: Units) -> Answers:
+    """Answer by CR2 with Satterthwaite degrees of freedom."""
+    alpha, treated = plan.inference.alpha, units.treated
+    reason = cr2_test(units.change[0], treated, alpha=alpha).reason
+    if reason.startswith("not estimable"):
+        return _without_figures(len(units.change), reason)
+    places = np.broadcast_to(treated, units.change.shape)
+    variance, df = compute_cluster_robust(units.change, places, "cr2")
+    error = np.sqrt(variance)
+    estimate = units.change[:, treated].mean(1) - units.change[:, ~treated].mean(1)
+    half = stdtrit(df, 1 - alpha / 2) * error
+    p_value = np.maximum(2 * stdtr(df, -np.abs(estimate) / error), SMALLEST_P)
+    return Answers(
+        p_value=p_value, conf_low=estimate - half, conf_high=estimate + half, reason=reason
+    )
+
+
+#: Method -> its answers on a stack of changes, shape (fillings, n). A new method is a new entry.
+ANSWERS: Mapping[str, Callable[[EvaluationPlan, Units], Answers]] = {
+    "robust": answer_robust,
+    "sharp": answer_sharp,
+    "cr2": answer_cr2,
+}
+#: Methods that take long for each filling: they see only the fillings that decide a row.
+SLOW = ("robust",)
+
+
+def pick_fillings(units: Units, rows: np.ndarray) -> Units:
+    """Take some of the fillings of a stack."""
+    level = None if units.level is None else units.level[rows]
+    return replace(units, change=units.change[rows], level=level)
+
+
+def _without_figures(fillings: int, reason: str) -> Answers:
+    missing = np.full(fillings, nan)
+    return Answers(p_value=missing, conf_low=missing, conf_high=missing, reason=reason)

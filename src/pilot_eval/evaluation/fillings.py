@@ -1,0 +1,288 @@
+"""Changes as a function of the hidden counts, and the fillings that decide a row.
+
+Changes are linear in the hidden counts, so many fillings cost one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import stdtrit
+
+from pilot_eval.design.build import Design
+from pilot_eval.design.hidden import HiddenCounts
+from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters
+from pilot_eval.inference.size_adjusted import comparator_squares
+from pilot_eval.inference.variance import fit_size_function
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.facts import council_names
+
+RANDOM_FILLINGS = 200
+SEARCH_ROUNDS = 12
+"""Rounds of improving a filling cell by cell; a search ends sooner where none improves it."""
+PATH_STEPS = 9
+"""Fillings between the two corners: somewhere among them a set that spans zero comes near it."""
+
+Objective = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FilledUnits:
+    """Changes and pre-trial levels of every unit, whatever the hidden counts are.
+
+    Attributes
+    ----------
+    hidden : HiddenCounts
+        Of the councils compared.
+    base : Units
+        With every hidden count at its lowest.
+    change_slope, level_slope : ndarray, shape (h, n)
+        What one child more in each hidden count adds.
+    """
+
+    hidden: HiddenCounts
+    base: Units
+    change_slope: np.ndarray
+    level_slope: np.ndarray
+
+    def at(self, counts: np.ndarray) -> Units:
+        """Give the units at one filling, shape (h,), or at many, shape (fillings, h)."""
+        step = np.asarray(counts) - self.hidden.low
+        return replace(
+            self.base,
+            change=self.base.change + step @ self.change_slope,
+            level=self.base.level + step @ self.level_slope,
+        )
+
+    def combine(self, labels: list[str]) -> FilledUnits:
+        """Combine councils under one management, as `combine_clusters` does."""
+        base = combine_clusters(self.base, labels)
+        if base is self.base:
+            return self
+        slopes = replace(self.base, change=self.change_slope, level=self.level_slope)
+        slopes = combine_clusters(slopes, labels)
+        return replace(self, base=base, change_slope=slopes.change, level_slope=slopes.level)
+
+    def with_change(self, values: np.ndarray) -> FilledUnits:
+        """Put other values in the place of changes: at the lowest counts, then a child more each.
+
+        Parameters
+        ----------
+        values : ndarray, shape (1 + h, n)
+        """
+        base = replace(self.base, change=values[0])
+        return replace(self, base=base, change_slope=values[1:] - values[0])
+
+    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """Find the fillings with the lowest and the highest estimate, each of shape (h,)."""
+        pull = self.change_slope @ self._contrast(np.ones(len(self.base.treated)))
+        return self.hidden.corner(-pull), self.hidden.corner(pull)
+
+    def ends(self, weights: np.ndarray | None = None) -> tuple[float, float]:
+        """Find the lowest and the highest effect that the hidden counts allow.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (n,), optional
+            Weights of the units in their group's mean; 0 leaves a unit out. Equal by default.
+        """
+        every = np.ones(len(self.base.treated)) if weights is None else np.asarray(weights, float)
+        contrast = self._contrast(every)
+        span = (self.hidden.high - self.hidden.low) * (self.change_slope @ contrast)
+        lowest = float(self.base.change @ contrast)
+        return lowest + float(np.minimum(span, 0).sum()), lowest + float(np.maximum(span, 0).sum())
+
+    def _contrast(self, weights: np.ndarray) -> np.ndarray:
+        treated = self.base.treated
+        total = np.where(treated, weights[treated].sum(), -weights[~treated].sum())
+        return weights / total
+
+
+def collapse_fillings(design: Design) -> FilledUnits:
+    """Collapse a design to one change for each council, as a function of its hidden counts.
+
+    Parameters
+    ----------
+    design : Design
+
+    Returns
+    -------
+    FilledUnits
+        In the order of `design.codes`.
+    """
+    cases = design.cases.reindex(list(design.codes)).to_numpy(float)
+    units = collapse_changes(lay_out(design), design.is_treated, len(design.pre), cases)
+    return FilledUnits(
+        hidden=design.own_hidden,
+        base=replace(units, change=units.change[0], level=units.level[0]),
+        change_slope=units.change[1:] - units.change[0],
+        level_slope=units.level[1:] - units.level[0],
+    )
+
+
+def lay_out(design: Design) -> np.ndarray:
+    """Lay figures out with hidden counts at their lowest, then with one child more in each.
+
+    Parameters
+    ----------
+    design : Design
+
+    Returns
+    -------
+    ndarray, shape (1 + h, n, periods)
+        Councils in the order of `design.codes`.
+    """
+    hidden, codes = design.own_hidden, list(design.codes)
+    lowest = hidden.fill(design.figures, hidden.low).reindex(codes).to_numpy(float)
+    place = {code: position for position, code in enumerate(codes)}
+    years = {year: position for position, year in enumerate((*design.pre, *design.post))}
+    values = np.repeat(lowest[None], len(hidden) + 1, axis=0)
+    rows = [place[council] for council, _ in hidden.cells]
+    columns = [years[period] for _, period in hidden.cells]
+    values[np.arange(1, len(hidden) + 1), rows, columns] += hidden.unit_value
+    return values
+
+
+def name_units(plan: EvaluationPlan, design: Design) -> list[str]:
+    """Name the unit of each council of `design.codes`: its cluster, or itself."""
+    cluster_of = {council: name for name, members in plan.clusters.items() for council in members}
+    names = council_names()
+    return [cluster_of.get(names[code], code) for code in design.codes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """Fillings to evaluate, and those among them that decide the ends of an interval.
+
+    Attributes
+    ----------
+    counts : ndarray of int, shape (fillings, h)
+        Both corners first, then random fillings, those between the corners, and those a search
+        found.
+    deciding : ndarray of int
+        Rows of `counts`: both corners, the ends of the interval and the smallest and largest
+        p-value, ranked by Welch's t of size-standardised changes.
+    """
+
+    counts: np.ndarray
+    deciding: np.ndarray
+
+
+def choose_fillings(
+    filled: FilledUnits, *, seed: int, fillings: int = RANDOM_FILLINGS
+) -> Candidates:
+    """Choose fillings: both corners, random ones, and those a search finds to be extreme.
+
+    Parameters
+    ----------
+    filled : FilledUnits
+    seed : int
+    fillings : int
+        Number of random ones.
+
+    Returns
+    -------
+    Candidates
+    """
+    hidden = filled.hidden
+    low, high = filled.corners()
+    counts = np.unique(
+        np.vstack([hidden.sample(fillings, seed), _between(hidden, low, high)]), axis=0
+    )
+    counts = np.vstack([low, high, counts])
+    deciding = [0, 1]
+    for weight in _weights(filled, counts):
+        objectives = _objectives(filled.base, weight)
+        changes = filled.at(counts).change
+        starts = [int(np.argmax(objective(changes))) for objective in objectives]
+        pairs = zip(objectives, starts, strict=True)
+        found = [_improve(filled, counts[start], objective) for objective, start in pairs]
+        deciding += range(len(counts), len(counts) + len(found))
+        counts = np.vstack([counts, *found])
+    return _without_repeats(counts, np.array(deciding))
+
+
+def _without_repeats(counts: np.ndarray, deciding: np.ndarray) -> Candidates:
+    """Keep each filling once, where it comes first."""
+    _, first, member = np.unique(counts, axis=0, return_index=True, return_inverse=True)
+    order = np.sort(first)
+    place = np.searchsorted(order, first[member.ravel()])
+    return Candidates(counts=counts[order], deciding=np.unique(place[deciding]))
+
+
+def _between(hidden: HiddenCounts, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    share = np.linspace(0, 1, PATH_STEPS + 2)[1:-1, None]
+    return hidden.into_possible(np.rint(low + share * (high - low)).astype(np.int64))
+
+
+def _weights(filled: FilledUnits, counts: np.ndarray) -> list[np.ndarray]:
+    """Weigh changes by the standard deviation that size predicts, and equally (CR2)."""
+    units = filled.at(counts[:1])
+    comparator = ~units.treated[None]
+    if comparator.sum() < 2:
+        return []
+    squares = comparator_squares(units.change, units.treated[None])
+    fit = fit_size_function(squares, comparator, units.cases, units.period_factor)
+    equal = np.ones(units.treated.size)
+    if not (fit.variance[0] > 0).all():
+        return [equal]
+    return [1 / np.sqrt(fit.variance[0]), equal]
+
+
+def _objectives(units: Units, weight: np.ndarray) -> list[Objective]:
+    """List what a search makes as large as possible.
+
+    Minus the lower end of an interval, its upper end, the size of t and minus the size of t, all by
+    Welch's t of treated against comparators.
+    """
+    treated = units.treated
+    n_treated, n_others = int(treated.sum()), int((~treated).sum())
+    if min(n_treated, n_others) < 2:
+        return []
+    scale = weight[treated].mean()
+    critical = float(stdtrit(n_treated - 1, 0.975))
+
+    def summarise(changes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        centred = (changes - changes[:, ~treated].mean(1, keepdims=True)) * weight
+        ours, others = centred[:, treated], centred[:, ~treated]
+        error = ours.var(1, ddof=1) / n_treated + others.var(1, ddof=1) / n_others
+        return (ours.mean(1) - others.mean(1)) / scale, np.sqrt(error) / scale
+
+    def lower(changes: np.ndarray) -> np.ndarray:
+        centre, error = summarise(changes)
+        return critical * error - centre
+
+    def upper(changes: np.ndarray) -> np.ndarray:
+        centre, error = summarise(changes)
+        return critical * error + centre
+
+    def strongest(changes: np.ndarray) -> np.ndarray:
+        centre, error = summarise(changes)
+        return np.abs(centre) / np.where(error > 0, error, np.inf)
+
+    return [lower, upper, strongest, lambda changes: -strongest(changes)]
+
+
+def _improve(filled: FilledUnits, counts: np.ndarray, objective: Objective) -> np.ndarray:
+    """Improve a filling by moving all cells that help at once, or else the one that helps most."""
+    cell, option = filled.hidden.options()
+    current, change = counts.copy(), filled.at(counts).change
+    best = float(objective(change[None])[0])
+    for _ in range(SEARCH_ROUNDS):
+        step = (option - current[cell])[:, None] * filled.change_slope[cell]
+        value = objective(change + step)
+        if not value.max() > best + 1e-12 * max(1.0, abs(best)):
+            break
+        together = current.copy()
+        helps = np.flatnonzero(value > best)
+        helps = helps[np.argsort(value[helps], kind="stable")]  # a cell's best move comes last
+        together[cell[helps]] = option[helps]
+        alone = current.copy()
+        alone[cell[value.argmax()]] = option[value.argmax()]
+        moves = np.stack([together, alone])
+        values = objective(filled.at(moves).change)
+        current, best = moves[values.argmax()], float(values.max())
+        change = filled.at(current).change
+    return current

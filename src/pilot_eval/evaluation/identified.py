@@ -1,0 +1,153 @@
+"""One design's answer: a number, or the set of numbers that the hidden counts allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+
+from pilot_eval.design.build import Design
+from pilot_eval.estimation.did import Units
+from pilot_eval.evaluation.batch_methods import ANSWERS, SLOW, pick_fillings
+from pilot_eval.evaluation.fillings import (
+    FilledUnits,
+    choose_fillings,
+    collapse_fillings,
+    name_units,
+)
+from pilot_eval.evaluation.units import (
+    FEWEST_TREATED,
+    collapse_design,
+    detect_effect,
+    number_result,
+    run_methods,
+)
+from pilot_eval.plan import EvaluationPlan
+
+HEADLINE = "robust"
+
+
+Numbers = dict[str, dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Identified:
+    """What a design says, by method.
+
+    Attributes
+    ----------
+    units : Units
+        At the least favourable filling.
+    widest : Units
+        At the filling whose comparators' changes vary most.
+    counts : ndarray of int, shape (h,)
+        The least favourable filling of `design.own_hidden`: the one with the headline test's
+        largest p-value.
+    numbers : mapping of str to mapping
+        Method -> values of evidence columns, with the method's own `reason`.
+    """
+
+    units: Units
+    widest: Units
+    counts: np.ndarray
+    numbers: Mapping[str, Mapping[str, object]]
+
+
+def identify(plan: EvaluationPlan, design: Design) -> Identified:
+    """Estimate a design by every method, whatever its hidden counts are.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+        With a treated council and a comparator.
+
+    Returns
+    -------
+    Identified
+        Where counts are hidden, `estimate_low` and `estimate_high` are the exact ends of what they
+        allow, `estimate` is missing unless the two are equal, the interval is the union over
+        fillings and the p-value the largest.
+
+    References
+    ----------
+    Manski (2003), Partial Identification of Probability Distributions, chapter 1; the union of
+    intervals covers the true effect at the stated level, and more.
+    """
+    filled = collapse_fillings(design).combine(name_units(plan, design))
+    return _identify_set(plan, filled) if len(filled.hidden) else _identify_point(plan, filled)
+
+
+def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> Numbers:
+    """Add to each method's numbers its detectable effect and the estimate left out of it.
+
+    The detectable effect is that of the filling whose comparators vary most.
+    """
+    left_out = _estimate_left_out(plan, design) if len(design.own_hidden) else {}
+    return {
+        method: numbers
+        | {"mde": detect_effect(plan, found.widest, method)}
+        | left_out.get(method, {})
+        for method, numbers in found.numbers.items()
+    }
+
+
+def _identify_point(plan: EvaluationPlan, filled: FilledUnits) -> Identified:
+    numbers = {}
+    for method, result in run_methods(plan, filled.base).items():
+        ends = {"estimate_low": result.estimate, "estimate_high": result.estimate}
+        rest = {"fragile": False, "reason": result.reason}
+        numbers[method] = number_result(result) | ends | rest
+    base = filled.base
+    return Identified(units=base, widest=base, counts=filled.hidden.low, numbers=numbers)
+
+
+def _identify_set(plan: EvaluationPlan, filled: FilledUnits) -> Identified:
+    chosen = choose_fillings(filled, seed=plan.seed)
+    stack = filled.at(chosen.counts)
+    ends = filled.ends()
+    numbers, worst = {}, 0
+    for method, answer in ANSWERS.items():
+        rows = chosen.deciding if method in SLOW else np.arange(len(chosen.counts))
+        found = answer(plan, pick_fillings(stack, rows))
+        fragile = len(found.conclusions()) > 1
+        numbers[method] = _number_set(ends, found.hull())
+        numbers[method] |= {"fragile": fragile, "reason": found.reason}
+        if method == HEADLINE and not np.isnan(found.p_value).any():
+            worst = int(rows[found.p_value.argmax()])
+    spread = stack.change[:, ~stack.treated].var(axis=1)
+    return Identified(
+        units=pick_fillings(stack, worst),
+        widest=pick_fillings(stack, int(spread.argmax())),
+        counts=chosen.counts[worst],
+        numbers=numbers,
+    )
+
+
+def _number_set(ends: tuple[float, float], hull: Mapping[str, float]) -> dict[str, object]:
+    low, high = (nan, nan) if isnan(hull["p_value"]) else ends
+    return {
+        "estimate": low if low == high else nan,
+        "estimate_low": low,
+        "estimate_high": high,
+        **hull,
+    }
+
+
+def _estimate_left_out(plan: EvaluationPlan, design: Design) -> Numbers:
+    """Estimate without the years that hide a count: a sensitivity, on councils of its own."""
+    rest = design.leave_out_hidden()
+    columns: Numbers = {method: {"left_out_n_treated": len(rest.treated)} for method in ANSWERS}
+    if len(rest.treated) < FEWEST_TREATED or not rest.comparators:
+        return columns
+    units = collapse_design(plan, rest)
+    for method, result in run_methods(plan, units).items():
+        columns[method] = {
+            "left_out_estimate": result.estimate,
+            "left_out_conf_low": result.conf_low,
+            "left_out_conf_high": result.conf_high,
+            "left_out_n_treated": int(units.treated.sum()),
+        }
+    return columns
