@@ -160,6 +160,7 @@ class VerdictPoints(_Section):
 class VerdictCaps(_Section):
     """Highest rating while a condition holds."""
 
+    family: Points
     readings_differ: Points
     too_few_units: Points
 

@@ -204,7 +204,7 @@ def test_a_set_is_worded_as_a_set(rules):
 def test_a_verdict_is_one_row(rules):
     row = judge(replace(SOUND, p_family=0.06), rules).to_row()
     assert tuple(row) == VERDICT_COLUMNS
-    assert row["doubts"] == "family 2"
+    assert row["doubts"] == "family 2"  # weight: a cap of 3
 
 
 def test_every_rule_is_a_key_of_the_plan_that_changes_its_hash():
