@@ -11,6 +11,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
+from pilot_eval.run_cache import once_per_run
+
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
 HASH_LENGTH = 12
 
@@ -359,6 +361,7 @@ def to_csv_bytes(table: pd.DataFrame) -> bytes:
     return text.encode("utf-8")
 
 
+@once_per_run
 def hash_table(table: pd.DataFrame) -> str:
     """Return the first 12 hex digits of the SHA-256 of a table's CSV."""
     return hashlib.sha256(to_csv_bytes(table)).hexdigest()[:HASH_LENGTH]

@@ -11,6 +11,7 @@ PACKAGE = ROOT / "src" / "pilot_eval"
 ORDER = (
     "errors",
     "project",
+    "run_cache",
     "reference",
     "plan",
     "evidence",

@@ -17,6 +17,7 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
+from pilot_eval import run_cache
 from pilot_eval.app.staging import ADVICE
 
 START_SECONDS = 60
@@ -86,15 +87,21 @@ def use_one_thread_each() -> None:
 
 @contextmanager
 def worker_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Give a process pool; on Ctrl-C or an error its processes and their kernels are ended."""
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start_worker)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        _end_children()
-        raise
-    pool.shutdown()
+    """Give a process pool whose processes, and their kernels, compute nothing twice.
+
+    On Ctrl-C or an error they are ended.
+    """
+    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as kept:
+        pool = ProcessPoolExecutor(
+            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(kept,)
+        )
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end_children()
+            raise
+        pool.shutdown()
 
 
 def execute_all(
@@ -229,10 +236,11 @@ def _first_line(source: str) -> str:
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
-def _start_worker() -> None:
+def _start_worker(kept: str) -> None:
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
+    os.environ[run_cache.VARIABLE] = kept
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.
     os.environ.pop("MPLBACKEND", None)

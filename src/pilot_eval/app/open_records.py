@@ -21,6 +21,7 @@ from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.validation import ValidationResult, validate_census
 from pilot_eval.reference.facts import council_names
+from pilot_eval.run_cache import once_per_run
 
 if TYPE_CHECKING:
     from pilot_eval.lab.simulate import SimulationTruth
@@ -141,20 +142,29 @@ def open_records(
         first_day, cut = covered_days(coverage, data_cut)
         missing = find_missing_returns(coverage)
         tables = _read(data_folder, data_format, mapping_file)
+        validation = validate_census(tables, data_cut=cut)
         exemptions = build_exemption_table(plan.treatment_register)
     else:
-        tables, truth = simulate_nation(plan, scenario)
+        validation, truth = _simulate_and_validate(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
         exemptions = _simulated_table(truth)
     settings = build_settings(first_day=first_day, data_cut=cut, convention=convention)
     return RecordStudy(
         plan=plan,
-        validation=validate_census(tables, data_cut=cut),
+        validation=validation,
         settings=settings,
         exemptions=exemptions,
         missing=missing,
         truth=truth,
     )
+
+
+@once_per_run
+def _simulate_and_validate(
+    plan: EvaluationPlan, scenario: str
+) -> tuple[ValidationResult, SimulationTruth]:
+    tables, truth = simulate_nation(plan, scenario)
+    return validate_census(tables, data_cut=truth.settings.cut), truth
 
 
 def simulate_nation(

@@ -23,6 +23,7 @@ from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import build_panel
 from pilot_eval.reference.facts import council_names
+from pilot_eval.run_cache import once_per_run
 
 DROPPED_COLUMNS = ("scenario", "outcome", "council_code", "council_name", "role", "reason")
 
@@ -63,6 +64,17 @@ def evaluate(
     """
     plan = load_plan() if plan is None else plan
     table = load_published() if table is None else table
+    chosen = scenarios or tuple(plan.scenarios), outcomes or tuple(plan.outcomes)
+    return _evaluate(plan, table, *chosen)
+
+
+@once_per_run
+def _evaluate(
+    plan: EvaluationPlan,
+    table: pd.DataFrame,
+    scenarios: tuple[str, ...],
+    outcomes: tuple[str, ...],
+) -> Evidence:
     panel = build_panel(table, plan)
     rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     stamp = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
@@ -70,7 +82,7 @@ def evaluate(
     effects: list[dict] = []
     dropped: list[dict] = []
     verdicts: list[Verdict] = []
-    for scenario in scenarios or tuple(plan.scenarios):
+    for scenario in scenarios:
         designs = {
             outcome: build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
             for outcome in plan.outcomes
@@ -80,7 +92,7 @@ def evaluate(
         adjusted = adjust_for_families(
             plan, {key: filled for key, (_, filled) in estimated.items()}
         )
-        for outcome in outcomes or tuple(plan.outcomes):
+        for outcome in outcomes:
             label = {"scenario": scenario, "outcome": outcome}
             design = designs.get(outcome)
             if design is None:

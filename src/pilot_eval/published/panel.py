@@ -12,6 +12,7 @@ from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import SPARE, find_scale
 from pilot_eval.published.statuses import SUPPRESSED
 from pilot_eval.reference.facts import council_names
+from pilot_eval.run_cache import once_per_run
 
 PROXY_INDICATOR = "cpp_rate"  # its numerator, plans at 31 March, stands in for withheld sizes
 PANEL_COLUMNS = (
@@ -36,6 +37,7 @@ PANEL_COLUMNS = (
 )
 
 
+@once_per_run
 def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     """Build the panel that designs are cut from.
 
