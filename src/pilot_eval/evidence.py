@@ -97,8 +97,9 @@ class VerdictInputs:
         The identified set; equal where no hidden figure matters.
     conf_low, conf_high, p_value, p_family, mde : float
         Of that test, over the set; `p_family` is NaN outside a family.
-    adjusted_low, adjusted_high, adjusted_conf_low, adjusted_conf_high : float
-        The estimate adjusted for the level before the start, and its interval; NaN without one.
+    other_low, other_high, other_conf_low, other_conf_high : float
+        The other reading of the effect and its interval: adjusted for the level before the start,
+        or unadjusted where the adjusted test carries the verdict; NaN without one.
     rejection_rate : float
         How often the test rejects true nulls on this outcome's own data; NaN where not measured.
     trend_low, trend_high : float
@@ -139,10 +140,10 @@ class VerdictInputs:
     p_value: float = nan
     p_family: float = nan
     mde: float = nan
-    adjusted_low: float = nan
-    adjusted_high: float = nan
-    adjusted_conf_low: float = nan
-    adjusted_conf_high: float = nan
+    other_low: float = nan
+    other_high: float = nan
+    other_conf_low: float = nan
+    other_conf_high: float = nan
     rejection_rate: float = nan
     trend_low: float = nan
     trend_high: float = nan
@@ -274,10 +275,10 @@ VERDICT_COLUMNS = (
     "p_value",
     "p_family",
     "mde",
-    "adjusted_low",
-    "adjusted_high",
-    "adjusted_conf_low",
-    "adjusted_conf_high",
+    "other_low",
+    "other_high",
+    "other_conf_low",
+    "other_conf_high",
     "rejection_rate",
     "trend_low",
     "trend_high",

@@ -8,6 +8,7 @@ from math import inf, nan
 import pytest
 
 import pilot_eval as pe
+from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import BEST_RATING, VERDICT_COLUMNS, VerdictInputs
 
@@ -27,10 +28,10 @@ SOUND = VerdictInputs(
     p_value=0.001,
     p_family=0.01,
     mde=3.0,
-    adjusted_low=5.5,
-    adjusted_high=5.5,
-    adjusted_conf_low=3.5,
-    adjusted_conf_high=7.5,
+    other_low=5.5,
+    other_high=5.5,
+    other_conf_low=3.5,
+    other_conf_high=7.5,
     rejection_rate=0.05,
     trend_low=0.5,
     trend_high=0.5,
@@ -49,10 +50,10 @@ STILL = replace(
     estimate_high=0.5,
     conf_low=-1.5,
     conf_high=2.5,
-    adjusted_low=0.4,
-    adjusted_high=0.4,
-    adjusted_conf_low=-1.6,
-    adjusted_conf_high=2.4,
+    other_low=0.4,
+    other_high=0.4,
+    other_conf_low=-1.6,
+    other_conf_high=2.4,
 )
 
 
@@ -111,9 +112,9 @@ def test_a_comparison_without_a_fault_has_the_best_rating(rules):
         ({"trend_low": nan, "trend_high": nan}, "one_period_before", 4),
         ({"is_first_test": False}, "later_test", 4),
         ({"rejection_rate": nan}, "not_calibrated", 4),
-        ({"adjusted_low": nan}, "not_adjusted", 4),
-        ({"adjusted_conf_low": -0.1}, "readings_differ", 2),
-        ({"adjusted_low": -1.0, "adjusted_high": -0.5}, "readings_differ", 2),
+        ({"other_low": nan}, "not_adjusted", 4),
+        ({"other_conf_low": -0.1}, "readings_differ", 2),
+        ({"other_low": -1.0, "other_high": -0.5}, "readings_differ", 2),
         ({"estimate_low": 5.4, "estimate_high": 6.6}, "hidden_counts", 4),
         ({"p_family": 0.06}, "family", 3),
         ({"p_family": nan}, "family", 3),
@@ -132,11 +133,11 @@ def test_each_condition_costs_what_the_plan_says(rules, change, condition, ratin
 @pytest.mark.parametrize(
     ("change", "condition"),
     [
-        ({"conf_high": 3.0, "adjusted_conf_high": 3.0}, "imprecise"),  # the margin lies within
+        ({"conf_high": 3.0, "other_conf_high": 3.0}, "imprecise"),  # the margin lies within
         ({"margin": None, "mde": 2.0}, "imprecise"),
         ({"margin": None, "mde": nan}, "imprecise"),
         ({"trend_low": -3.5}, "trend_part"),  # as large as the margin: it could hide a harm
-        ({"adjusted_conf_low": 0.1}, "readings_differ"),
+        ({"other_conf_low": 0.1}, "readings_differ"),
     ],
 )
 def test_no_clear_change_is_doubted_for_what_it_could_hide(rules, change, condition):
@@ -218,3 +219,38 @@ def test_every_rule_is_a_key_of_the_plan_that_changes_its_hash():
                 changes = {f"verdict.{key}": value + 1 if isinstance(value, int) else value / 2}
         for name, changed in changes.items():
             assert plan.revise({name: changed}).hash != plan.hash, name
+
+
+@pytest.mark.parametrize(
+    ("carrying", "low", "other"),
+    [("robust", 4.0, 3.0), ("adjusted", 3.0, 4.0), (None, 4.0, 3.0)],
+)
+def test_the_carrying_test_gives_the_numbers_and_the_other_reading_stands_beside(
+    carrying, low, other
+):
+    plan = pe.load_plan()
+    row = {
+        "strand": "published",
+        "scenario": "announced",
+        "outcome": "repeat_plan_pct",
+        "harm": "rises",
+        "unit": "percentage points",
+        "share_of_scenario": "5 of 5",
+        "status": "estimated",
+        "n_treated": 5,
+        "n_comparators": 130,
+        "mde": 5.0,
+        "p_value": 0.1,
+        "conf_high": 9.0,
+        "estimate_high": 6.0,
+        "carrying_test": carrying,
+    }
+    rows = [
+        row | {"method": "robust", "estimate_low": 5.0, "conf_low": 4.0},
+        row | {"method": "adjusted", "estimate_low": 4.5, "conf_low": 3.0},
+    ]
+    inputs = collect_inputs(plan, rows)
+    assert (inputs.conf_low, inputs.other_conf_low) == (low, other)
+    assert inputs.test == (carrying or "")
+    finding = judge(inputs, plan.verdict).finding
+    assert (finding == "cannot be told") == (carrying is None)

@@ -37,12 +37,12 @@ def collect_inputs(
     """
     by_method = {row["method"]: row for row in rows}
     first = rows[0]
-    test = first.get("carrying_test", FIRST_TEST)
+    test = first.get("carrying_test", FIRST_TEST) or ""
     seen, listed = (int(part) for part in first["share_of_scenario"].split(" of "))
     numbers: dict[str, Any] = {}
     if first["status"] == "estimated":
-        shown = by_method.get(test) or by_method[FIRST_TEST]
-        numbers = _number(shown, by_method.get(ADJUSTED_TEST, {}))
+        other = FIRST_TEST if test == ADJUSTED_TEST else ADJUSTED_TEST
+        numbers = _number(by_method[test or FIRST_TEST], by_method.get(other, {}))
     if design is not None and first["status"] == "estimated":
         numbers |= _look_at_design(plan, design)
     return VerdictInputs(
@@ -69,17 +69,14 @@ def _name(plan: EvaluationPlan, scenario: str, outcome: str) -> dict[str, Any]:
     return {"label": settings.label, "group": group, "margin": settings.margin}
 
 
-def _number(shown: Mapping[str, Any], adjusted: Mapping[str, Any]) -> dict[str, float]:
-    """Take the numbers of the test that carries the verdict, and of the adjusted reading."""
-    low, high = (shown.get(f"estimate_{end}", shown["estimate"]) for end in ("low", "high"))
-    numbers = {name: shown[name] for name in ("conf_low", "conf_high", "p_value", "mde")}
-    numbers |= {"estimate_low": low, "estimate_high": high}
+def _number(shown: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+    """Take the numbers of the test that carries the verdict, and of the other reading."""
+    ends = ("estimate_low", "estimate_high", "conf_low", "conf_high")
+    numbers = {name: shown[name] for name in (*ends, "p_value", "mde")}
+    numbers |= {name.replace("estimate", "other"): other.get(name, nan) for name in ends[:2]}
+    numbers |= {f"other_{name}": other.get(name, nan) for name in ends[2:]}
     numbers["p_family"] = shown.get("p_romano_wolf", nan)
     numbers["rejection_rate"] = shown.get("calibration", nan)
-    estimate = adjusted.get("estimate", nan)
-    for end in ("low", "high"):
-        numbers[f"adjusted_{end}"] = adjusted.get(f"estimate_{end}", estimate)
-        numbers[f"adjusted_conf_{end}"] = adjusted.get(f"conf_{end}", nan)
     return numbers
 
 

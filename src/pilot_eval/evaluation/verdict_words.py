@@ -44,7 +44,15 @@ JUDGING_PHRASES = (
     "suggestive",
     "undetermined",
 )
+COUNTED = dict(
+    zip(
+        FINDINGS,
+        ("{n} rose", "{n} fell", "{n} show no clear change", "{n} cannot be told"),
+        strict=True,
+    )
+)
 SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
+ADJUSTED_TEST = "adjusted"
 MOST_REASONS = 3
 """Reasons for doubt in the long words: the heaviest; all are in the tables."""
 NO_TEST = "No test errs rarely enough on this outcome's own data."
@@ -101,8 +109,8 @@ def word_long(
 def word_answer(carried: Verdict, verdicts: Sequence[Verdict]) -> str:
     """Word the answer to a question: what its outcomes show, then the one that carries it."""
     counted = Counter(item.finding for item in verdicts)
-    said = "; ".join(f"{finding}: {counted[finding]}" for finding in FINDINGS if counted[finding])
-    return f"Of {len(verdicts)} measures, {said}. {carried.long}"
+    said = [COUNTED[finding].format(n=counted[finding]) for finding in FINDINGS if counted[finding]]
+    return f"Of {len(verdicts)} measures, {', '.join(said)}. {carried.long}"
 
 
 def word_number(inputs: VerdictInputs) -> str:
@@ -188,10 +196,11 @@ def word_chosen(inputs: VerdictInputs) -> str:
 
 
 def word_readings(inputs: VerdictInputs) -> str:
-    """Say that the adjusted reading differs from the unadjusted one."""
+    """Say that the adjusted and the unadjusted reading differ."""
+    how = "Not adjusted" if inputs.test == ADJUSTED_TEST else "Adjusted"
     return (
-        f"Adjusted for the level before the start the effect is {_range(inputs, 'adjusted')} "
-        f"({show(inputs.adjusted_conf_low)} to {show(inputs.adjusted_conf_high)}): the two "
+        f"{how} for the level before the start the effect is {_range(inputs, 'other')} "
+        f"({show(inputs.other_conf_low)} to {show(inputs.other_conf_high)}): the two "
         f"readings assume different things about how the {inputs.units} were chosen, and differ."
     )
 

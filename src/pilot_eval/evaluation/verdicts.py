@@ -206,7 +206,7 @@ def _about_result(
     inputs: VerdictInputs, rules: VerdictRules, finding: Finding
 ) -> Iterator[tuple[str, str]]:
     """Yield doubts that come from the numbers."""
-    if isnan(inputs.adjusted_low):
+    if isnan(inputs.other_low):
         yield "not_adjusted", words.NOT_ADJUSTED
     elif _readings_differ(inputs):
         yield "readings_differ", words.word_readings(inputs)
@@ -241,9 +241,9 @@ def _about_no_change(inputs: VerdictInputs) -> Iterator[tuple[str, str]]:
 def _readings_differ(inputs: VerdictInputs) -> bool:
     """Say whether the unadjusted and the adjusted reading differ in sign or in leaving out zero."""
     ours = _sign(inputs.conf_low, inputs.conf_high)
-    theirs = _sign(inputs.adjusted_conf_low, inputs.adjusted_conf_high)
+    theirs = _sign(inputs.other_conf_low, inputs.other_conf_high)
     signs = _sign(inputs.estimate_low, inputs.estimate_high) * _sign(
-        inputs.adjusted_low, inputs.adjusted_high
+        inputs.other_low, inputs.other_high
     )
     return ours != theirs or signs < 0
 
