@@ -31,6 +31,7 @@ FACTS = ("treatment_register", "events", "breaks")
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
 Family = Literal["delay", "safety", "activity"]
 Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
+Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
 Year = Annotated[int, Field(ge=2008, le=2030)]
 
 
@@ -72,6 +73,20 @@ class AdjustmentSettings(_Section):
     def _each_once(self) -> AdjustmentSettings:
         if len(set(self.covariates)) != len(self.covariates):
             raise ValueError("a covariate is named twice")
+        return self
+
+
+class CalibrationSettings(_Section):
+    """How the tests are tried on comparators, and which may carry a verdict in which order."""
+
+    sets: Annotated[int, Field(ge=20, le=1_000_000)]
+    limit: Annotated[float, Field(gt=0, lt=1)]
+    order: tuple[Method, ...] = Field(strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> CalibrationSettings:
+        if len(set(self.order)) != len(self.order):
+            raise ValueError("order names a test twice")
         return self
 
 
@@ -193,6 +208,7 @@ class EvaluationPlan(_Section):
     disclosure: DisclosureSettings
     comparators: ComparatorSettings
     adjustment: AdjustmentSettings
+    calibration: CalibrationSettings
     verdict: VerdictRules
     questions: Mapping[Family, str]
     clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
@@ -338,6 +354,7 @@ def _known_keys() -> list[str]:
         InferenceSettings,
         DisclosureSettings,
         ComparatorSettings,
+        CalibrationSettings,
         VerdictRules,
         VerdictPoints,
         VerdictCaps,

@@ -1,0 +1,89 @@
+"""Where calibrations are kept: the default pilot's with the validity page, others with the user.
+
+A calibration is found by the hash of all that it rests on, so that one that has become out of date
+is not found.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from platformdirs import user_cache_path
+
+from pilot_eval.evaluation.calibration import Rate, Rates
+from pilot_eval.project import find_file
+
+STORE = "docs/validity/calibration.csv"
+CACHE_VARIABLE = "PILOT_EVAL_CACHE"
+
+
+def cache_folder() -> Path:
+    """Return the folder for calibrations of other plans and tables.
+
+    It is the user's cache folder, or the one that the environment variable ``PILOT_EVAL_CACHE``
+    names. It contains rates and hashes, no figures of councils.
+    """
+    named = os.environ.get(CACHE_VARIABLE)
+    return (Path(named) if named else user_cache_path("pilot_eval")) / "calibration"
+
+
+def find_rates(key: str, root: Path | None = None) -> Rates | None:
+    """Find a stored calibration.
+
+    Parameters
+    ----------
+    key : str
+        From `calibration_key`.
+    root : path, optional
+        Project folder; found from the current folder by default.
+
+    Returns
+    -------
+    mapping of str to Rate, or None
+        None where nothing is stored for exactly these data, design, level and code.
+    """
+    return read_store(root).get(key) or _read_cached(cache_folder() / f"{key}.json")
+
+
+def read_store(root: Path | None = None) -> dict[str, dict[str, Rate]]:
+    """Read the table of the validity page: key -> test -> rate; empty where there is none."""
+    path = find_file(STORE, root)
+    if not path.is_file():
+        return {}
+    stored: dict[str, dict[str, Rate]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            rate = Rate(rejections=int(row["rejections"]), sets=int(row["sets"]))
+            stored.setdefault(row["key"], {})[row["method"]] = rate
+    return stored
+
+
+def keep_rates(key: str, rates: Rates) -> None:
+    """Keep a calibration in the user's cache."""
+    content = {test: [rate.rejections, rate.sets] for test, rate in rates.items()}
+    _replace(cache_folder() / f"{key}.json", json.dumps(content))
+
+
+def _read_cached(path: Path) -> dict[str, Rate] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            test: Rate(rejections=rejections, sets=sets)
+            for test, (rejections, sets) in content.items()
+        }
+    except (OSError, ValueError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(
+        "w", encoding="utf-8", newline="\n", dir=path.parent, suffix=".tmp", delete=False
+    ) as file:
+        file.write(text)
+    Path(file.name).replace(path)
