@@ -19,11 +19,13 @@ from pilot_eval.estimation.adjustment import sampling_variance
 from pilot_eval.estimation.did import collapse_changes
 from pilot_eval.evaluation.fillings import name_units
 from pilot_eval.evaluation.published_strand import evaluate
+from pilot_eval.evaluation.verdict_inputs import ADJUSTED_TEST, FIRST_TEST
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import FELL, ROSE, UNCHANGED, Verdict, VerdictInputs
-from pilot_eval.inference import InferenceResult, adjusted_test, robust_batch
+from pilot_eval.inference import InferenceResult, adjusted_test, cr2_test, robust_test
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
+from pilot_eval.reference.facts import load_councils
 
 EFFECTS = ((0.0, 0.5), (1.0, 0.25), (2.0, 0.25))
 """Effects in detectable sizes, and the share of trials that has each."""
@@ -31,6 +33,7 @@ CHOSEN_ON_LEVEL = 1 / 3
 """Share of trials whose councils come from one end of the level before the start."""
 TAIL = 0.25
 PERMUTATIONS = 999
+ENDS = ("estimate_low", "estimate_high", "conf_low", "conf_high")
 PER = {"percentage points": 100.0, "per 10,000 children": 10_000.0}
 TRIAL_COLUMNS = (
     *("scenario", "outcome", "selection", "effect", "complete", "calibrated", "n_units"),
@@ -55,6 +58,8 @@ class TrialWorld:
     pre : array of shape (n_pre,)
     hidden : array of shape (units, periods)
         Width of what is hidden in each treated unit's figures; NaN where there is no figure.
+    types : array of str, shape (n,)
+        Type of each comparator, for the stratified test.
     family_size : int
         Comparisons that are allowed for together.
     """
@@ -67,6 +72,7 @@ class TrialWorld:
     pre: np.ndarray
     horizon: float
     hidden: np.ndarray
+    types: np.ndarray
     family_size: int
 
     @property
@@ -169,6 +175,7 @@ def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) ->
     width = (high.loc[ours] - low.loc[ours]).groupby(labels[ours]).mean()
     whole = low.loc[theirs].notna().all(axis=1).to_numpy()
     pre, post = np.array(design.pre, float), np.array(design.post, float)
+    types = {council.council_code: council.council_type for council in load_councils()}
     return TrialWorld(
         inputs=inputs,
         low=low.loc[theirs].to_numpy()[whole],
@@ -178,6 +185,7 @@ def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) ->
         pre=pre,
         horizon=float(post.mean() - pre.mean()),
         hidden=width.to_numpy(float),
+        types=np.array([types[code] for code in theirs])[whole],
         family_size=_count_family(plan),
     )
 
@@ -201,34 +209,29 @@ def _simulate(
     low, high = _treat(world, treated, effect * world.inputs.mde, rng)
     corners = _fill_corners(low, high, treated, world.n_pre)
     units = [collapse_changes(c, treated, world.n_pre, world.cases) for c in corners]
-    changes = np.stack([unit.change for unit in units])
+    changes = [unit.change for unit in units]
     options = {
         "draws": PERMUTATIONS,
         "seed": rng,
         "alpha": plan.inference.alpha,
         "period_factor": units[0].period_factor,
     }
-    batch = robust_batch(changes, treated, world.cases, **options)
-    adjusted = [
-        _adjust(world, change, corner, treated, options)
-        for change, corner in zip(changes, corners, strict=True)
-    ]
-    p_value = float(batch.p_value.max())
+    carrying = world.inputs.test or FIRST_TEST
+    companion = FIRST_TEST if carrying == ADJUSTED_TEST else ADJUSTED_TEST
+    shown, other = (
+        _test(world, method, treated, list(zip(changes, corners, strict=True)), options)
+        for method in (carrying, companion)
+    )
+    p_family = _allow_for_family(shown["p_value"], world.family_size, rng)
     left_out = [_leave_one_out(change, treated) for change in changes]
     trend_low, trend_high = _extrapolate(world, low, high, treated)
     comparators = (low[~treated, : world.n_pre] + high[~treated, : world.n_pre]) / 2
     return replace(
         world.inputs,
-        estimate_low=float(batch.estimate.min()),
-        estimate_high=float(batch.estimate.max()),
-        conf_low=float(batch.conf_low.min()),
-        conf_high=float(batch.conf_high.max()),
-        p_value=p_value,
-        p_family=_allow_for_family(p_value, world.family_size, rng),
-        other_low=min(result.estimate for result in adjusted),
-        other_high=max(result.estimate for result in adjusted),
-        other_conf_low=min(result.conf_low for result in adjusted),
-        other_conf_high=max(result.conf_high for result in adjusted),
+        **shown,
+        **{name.replace("estimate", "other"): other[name] for name in ENDS[:2]},
+        **{f"other_{name}": other[name] for name in ENDS[2:]},
+        p_family=p_family if carrying == FIRST_TEST else nan,
         trend_low=trend_low,
         trend_high=trend_high,
         left_one_out_low=float(np.min(left_out)),
@@ -261,24 +264,41 @@ def _treat(
     return low, high
 
 
-def _adjust(
+def _test(
     world: TrialWorld,
+    method: str,
+    treated: np.ndarray,
+    corners: Sequence[tuple[np.ndarray, np.ndarray]],
+    options: dict[str, Any],
+) -> dict[str, float]:
+    """Test both corners of what is hidden: the hull of estimates and intervals, the largest p."""
+    found = [_test_one(world, method, treated, *corner, options) for corner in corners]
+    return {
+        "estimate_low": min(result.estimate for result in found),
+        "estimate_high": max(result.estimate for result in found),
+        "conf_low": min(result.conf_low for result in found),
+        "conf_high": max(result.conf_high for result in found),
+        "p_value": max(result.p_value for result in found),
+    }
+
+
+def _test_one(
+    world: TrialWorld,
+    method: str,
+    treated: np.ndarray,
     change: np.ndarray,
     values: np.ndarray,
-    treated: np.ndarray,
     options: dict[str, Any],
 ) -> InferenceResult:
-    """Test the estimate adjusted for the level before the start."""
+    if method == "cr2":
+        return cr2_test(change, treated, alpha=options["alpha"])
+    if method != ADJUSTED_TEST:
+        strata = None if method == FIRST_TEST else world.types
+        return robust_test(change, treated, world.cases, strata=strata, **options)
     before = values[:, : world.n_pre]
-    per = PER[world.inputs.unit]
-    return adjusted_test(
-        change,
-        treated,
-        world.cases,
-        np.nanmean(before, axis=1),
-        level_variance=sampling_variance(before, world.cases[:, None], per),
-        **options,
-    )
+    noise = sampling_variance(before, world.cases[:, None], PER[world.inputs.unit])
+    level = np.nanmean(before, axis=1)
+    return adjusted_test(change, treated, world.cases, level, level_variance=noise, **options)
 
 
 def _fill_corners(
