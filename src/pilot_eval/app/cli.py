@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    defer_grammars()
     options = build_parser().parse_args(arguments)
     try:
         commands = import_module("pilot_eval.app.commands")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pilot_eval import run_cache
+from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.app.staging import ADVICE
 
 START_SECONDS = 60
@@ -240,6 +241,10 @@ def _start_worker(kept: str) -> None:
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
+    defer_grammars()
+    from pilot_eval.app.forked_kernels import use_forked_kernels
+
+    use_forked_kernels()
     os.environ[run_cache.VARIABLE] = kept
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.
