@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from pilot_eval.app.staging import ADVICE
 START_SECONDS = 60
 CELL_SECONDS = 120
 STOP_SECONDS = 5
+QUIET_SECONDS = 4
 DEAD_AT_START = "Kernel died before replying"
 # below this level ipykernel 7.4 prints a notice on encryption, and one on every interrupt
 KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=50"]
@@ -110,6 +111,7 @@ def execute_all(
     tasks: Sequence[Task],
     tell: Callable[[Executed], None],
     also: Sequence[Future[None]] = (),
+    waiting: Callable[[], None] = lambda: None,
 ) -> list[Executed]:
     """Execute every task, past failures.
 
@@ -122,6 +124,8 @@ def execute_all(
         Called with each result as it arrives.
     also : sequence of Future
         Other work in the pool: awaited too, and its error ends everything at once.
+    waiting : callable, optional
+        Called whenever nothing has arrived for `QUIET_SECONDS`.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def execute_all(
     """
     futures = {pool.submit(execute_one, task): task for task in tasks}
     results = {}
-    for future in as_completed([*futures, *also]):
+    for future in _arriving([*futures, *also], waiting):
         if future not in futures:
             future.result()
             continue
@@ -138,6 +142,16 @@ def execute_all(
         results[task.name] = _collect(future, task)
         tell(results[task.name])
     return [results[task.name] for task in tasks]
+
+
+def _arriving(futures: Sequence[Future[Any]], waiting: Callable[[], None]) -> Iterator[Future[Any]]:
+    """Give futures as they are done, and a sign of life between them."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=QUIET_SECONDS, return_when=FIRST_COMPLETED)
+        if not done:
+            waiting()
+        yield from done
 
 
 def execute_one(task: Task) -> Executed:

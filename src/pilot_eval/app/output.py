@@ -127,7 +127,7 @@ def write_site(
             result.name: f"{result.cell}: {result.error}" for result in executed if not result.ok
         },
     )
-    tell("Writing the report ...")
+    tell("Writing the report: pages, charts and PDF ...")
     labels = {name: page.label for name, page in prepared.pages.items() if page.label}
     return build_site(
         [result.path for result in executed if result.ok],

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from pilot_eval.app.notebooks import (
     Executed,
@@ -61,6 +62,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
         site = write_site(request, prepared, executed, folder, tell)
+        tell("Checking what was written, for the quality assurance log ...")
         write_record(request, prepared, executed, folder, started, site)
         published = publish(folder, _names(request, run_id, complete=not failed))
     return RunResult(folder=published, failed=failed)
@@ -95,7 +97,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     progress = _Progress(len(tasks), tell)
     with worker_pool(jobs) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)
-        return execute_all(pool, tasks, progress.show, also=[results])
+        return execute_all(pool, tasks, progress.show, also=[results], waiting=progress.wait)
 
 
 class _Progress:
@@ -103,6 +105,7 @@ class _Progress:
 
     def __init__(self, total: int, tell: Tell) -> None:
         self._total, self._done, self._tell = total, 0, tell
+        self._started = monotonic()
 
     def show(self, executed: Executed) -> None:
         self._done += 1
@@ -110,3 +113,9 @@ class _Progress:
         retried = " (kernel started twice)" if executed.retried else ""
         place = f"[{self._done}/{self._total}]"
         self._tell(f"  {place} {executed.name}: {fate}, {executed.seconds:.1f} s{retried}")
+
+    def wait(self) -> None:
+        """Say that work goes on, where nothing else is said for some seconds."""
+        left, seconds = self._total - self._done, monotonic() - self._started
+        what = f"{left} of {self._total} notebooks to go" if left else "tables and workbook to go"
+        self._tell(f"  ... {what}, {seconds:.0f} s so far")

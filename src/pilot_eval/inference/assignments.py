@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, product
 from math import comb, prod
 
@@ -63,9 +64,23 @@ def draw_assignments(
         raise InferenceError(explain("draws", "be a whole number above 0", draws, "Write 9999."))
     groups = _strata(treated, strata)
     sizes = [(group, int(treated[group].sum())) for group in groups]
+    if isinstance(seed, np.random.Generator):
+        return _draw(sizes, draws, seed)
+    return _draw_again(tuple((group.tobytes(), k) for group, k in sizes), draws, seed)
+
+
+@lru_cache(maxsize=32)
+def _draw_again(sizes: tuple[tuple[bytes, int], ...], draws: int, seed: int) -> Assignments:
+    """Draw with a seed; outcome after outcome asks for the same sets."""
+    groups = [(np.frombuffer(group, dtype=np.intp), k) for group, k in sizes]
+    assignments = _draw(groups, draws, np.random.default_rng(seed))
+    assignments.members.flags.writeable = False
+    return assignments
+
+
+def _draw(sizes: list[tuple[np.ndarray, int]], draws: int, rng: np.random.Generator) -> Assignments:
     if prod(comb(group.size, k) for group, k in sizes) <= draws:
         return Assignments(members=_list_all(sizes), complete=True)
-    rng = np.random.default_rng(seed)
     parts = [group[draw_subsets(rng, draws, group.size, k)] for group, k in sizes if k]
     return Assignments(members=np.concatenate(parts, axis=1), complete=False)
 

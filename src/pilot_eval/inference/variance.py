@@ -7,6 +7,7 @@ Everything here works on a batch: arrays of shape (batch, councils).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,8 +65,25 @@ def fit_size_function(
     x1 = np.broadcast_to(factor, shape)
     x2 = np.broadcast_to(factor / cases, shape)
     keep = np.broadcast_to(comparator, shape)
+    if shape[0] > 1:
+        return _fit(squares, x1, x2, keep)
+    used = np.where(keep, squares, 0.0)
+    return _fit_one(*(part.tobytes() for part in (used, x1, x2, keep)))
+
+
+@lru_cache(maxsize=64)
+def _fit_one(squares: bytes, x1: bytes, x2: bytes, keep: bytes) -> SizeFunction:
+    """Fit one outcome; several tests ask for the same fit, one after another."""
+    numbers = (np.frombuffer(part)[None] for part in (squares, x1, x2))
+    fit = _fit(*numbers, np.frombuffer(keep, dtype=bool)[None])
+    for part in (fit.a, fit.b, fit.variance, fit.kappa, *fit.information):
+        part.flags.writeable = False
+    return fit
+
+
+def _fit(squares: np.ndarray, x1: np.ndarray, x2: np.ndarray, keep: np.ndarray) -> SizeFunction:
     a, b = _solve(squares, x1, x2, np.where(keep, 1.0 / x1**2, 0.0))
-    active = np.arange(shape[0])
+    active = np.arange(len(squares))
     for _ in range(MAX_ITERATIONS):
         y, u1, u2 = squares[active], x1[active], x2[active]
         weight = _weights(a[active], b[active], u1, u2, keep[active])

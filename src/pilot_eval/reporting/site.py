@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -148,11 +149,14 @@ def build_site(
     if not pages or pages[0].name != "index":
         pages = [_empty_index(facts), *pages]
     pages += _read_documents(documents)
-    for page in pages:
-        name = SUMMARY if page.name == "index" else page.name
-        save_figures(page.body, name, folder / FIGURES)
     paper = _environment().get_template("print.html.j2")
-    print_pdf(paper.render(pages=_prefix_ids(pages), facts=facts, style=_style()), folder)
+    document = paper.render(pages=_prefix_ids(pages), facts=facts, style=_style())
+    with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
+        printed = beside.submit(print_pdf, document, folder)
+        for page in pages:
+            name = SUMMARY if page.name == "index" else page.name
+            save_figures(page.body, name, folder / FIGURES)
+        printed.result()
     quality = Page(name=QUALITY, title=QUALITY_TITLE, label=QUALITY_TITLE, body="")
     site = Site(pages=[*pages, quality], facts=facts, folder=folder)
     for page in pages:
