@@ -12,8 +12,9 @@ import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import EntryPoint
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from threading import Thread
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
@@ -93,8 +94,15 @@ def _run_kernel(arguments: list[str], env: Mapping[str, str], cwd: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(env)
-    os.environ["JPY_PARENT_PID"] = str(os.getppid())  # it ends with the fork server, that with us
     os.chdir(cwd)
+    Thread(target=_end_with_parent, daemon=True).start()
     from ipykernel import kernelapp
 
     kernelapp.launch_new_instance(argv=arguments)
+
+
+def _end_with_parent() -> None:
+    """End at once when the process that drives the notebook is gone, however it went."""
+    if parent := parent_process():
+        parent.join()
+    os._exit(1)
