@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, ParamSpec, TypeVar
 
-from pilot_eval.project import find_root
+from pilot_eval.project import find_file
 
 VARIABLE = "PILOT_EVAL_RUN_CACHE"
 PACKAGE = Path(__file__).resolve().parent
@@ -69,7 +69,7 @@ def hash_call(name: str, args: tuple[object, ...], kwargs: dict[str, object]) ->
     """Hash a call, the facts it may read and the code that it runs."""
     written = BytesIO()
     _Pickler(written, protocol=pickle.HIGHEST_PROTOCOL).dump((name, args, sorted(kwargs.items())))
-    facts = [hash_folder(find_root() / folder) for folder in FACTS]
+    facts = [hash_folder(find_file(folder)) for folder in FACTS]
     parts = [hash_folder(PACKAGE), *facts, hashlib.sha256(written.getbuffer()).hexdigest()]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 

@@ -67,7 +67,7 @@ def test_one_changed_line_is_another_answer(kept, tmp_path_factory, monkeypatch,
     changed = folder / name
     changed.parent.mkdir(parents=True)
     monkeypatch.setattr(run_cache, "PACKAGE", folder / "src")
-    monkeypatch.setattr(run_cache, "find_root", lambda: folder)
+    monkeypatch.setattr(run_cache, "find_file", lambda name: folder / name)
     table = pd.DataFrame({"a": [1.0]})
     for text, calls in (("one\ntwo\n", 1), ("one\nTwo\n", 2), ("one\ntwo\n", 2)):
         changed.write_text(text)
