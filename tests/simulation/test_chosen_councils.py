@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import pilot_eval as pe
-from pilot_eval.design.covariates import build_covariates
+from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.inference import adjusted_test
 from pilot_eval.lab.chosen_councils import (
     MEAN_PROMISED,
@@ -84,8 +84,8 @@ def test_the_study_measures_the_public_test(plan, panel):
             treated,
             data.cases,
             data.levels,
-            covariates=build_covariates(plan.adjustment.covariates, data.codes, data.cases),
-            level_variance=data.level_variance,
+            covariates=build_covariates(plan.adjustment.covariates, data.facts, data.cases),
+            level_variance=data.facts.level_variance,
             seed=1,
         )
         many = np.repeat(np.sort(members)[None], 20, axis=0)

@@ -8,6 +8,7 @@ import pilot_eval as pe
 from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_twfe
 from pilot_eval.evaluation import collapse_councils
+from pilot_eval.evaluation.units import ALL_METHODS, CITATIONS, METHODS
 from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
 from pilot_eval.reference.facts import council_names
 
@@ -51,9 +52,9 @@ def test_every_estimate_says_how_it_was_made(plan, evidence):
             f"alpha {plan.inference.alpha:g}",
         ]
         draws = {f"draws {plan.inference.draws}", f"seed {plan.seed}"}
-        assert (draws <= set(used)) == (row.method == "robust")
+        assert (draws <= set(used)) == (row.method not in ("sharp", "cr2"))
         assert f"comparators {plan.comparators.rule}" in used
-        assert row.citation == f"docs/methods.md#{row.method}"  # test_docs: it leads to a heading
+        assert row.citation == CITATIONS[row.method]  # test_docs: it leads to a heading
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_table_with_impossible_figures_is_refused(plan, table, spoil, words):
     ("councils", "keys"),
     [
         ({"drop_councils": ["Cumbria", "Knowsley", "Westminster"]}, {"none"}),  # one treated
-        ({"comparators.only": ["Leeds"]}, {"robust", "sharp", "cr2"}),  # one comparator
+        ({"comparators.only": ["Leeds"]}, set(ALL_METHODS)),  # one comparator
     ],
 )
 def test_too_few_councils_are_not_estimable_and_the_row_says_why(plan, table, councils, keys):
@@ -113,7 +114,8 @@ def test_a_balanced_outcome_equals_linearmodels(plan, table):
     assert figures.notna().all().all()
     result = pe.evaluate(plan, table, scenarios=("announced",), outcomes=("cpp_rate",)).table
     twfe = estimate_twfe(figures, design.is_treated, len(design.pre))
-    assert result["estimate"].tolist() == pytest.approx([twfe] * 3, abs=1e-10)
+    unadjusted = result[result["method"] != "adjusted"]["estimate"]
+    assert unadjusted.tolist() == pytest.approx([twfe] * (len(ALL_METHODS) - 1), abs=1e-10)
 
 
 def _never_treated(plan):
@@ -186,7 +188,7 @@ def test_sets_of_hidden_counts(evidence, scenario, outcome, low, high):
     rows = evidence.table.query("scenario == @scenario and outcome == @outcome")
     assert rows["estimate"].isna().all()
     assert rows["reason"].str.contains("a set: hidden counts").all()
-    for row in rows.itertuples():
+    for row in rows[rows["method"] != "adjusted"].itertuples():
         assert (row.estimate_low, row.estimate_high) == pytest.approx((low, high), abs=0.006)
 
 
@@ -195,7 +197,8 @@ def test_a_conclusion_that_hidden_counts_could_change_is_fragile(evidence):
     rows = rows.set_index("method")
     # Left out, the sharp test shows a rise; at some admissible counts it does, at others not.
     assert rows.loc["sharp", "left_out_conf_low"] > 0 > rows.loc["sharp", "conf_low"]
-    assert rows["fragile"].to_dict() == {"robust": False, "sharp": True, "cr2": False}
+    shown = rows.loc[list(METHODS), "fragile"].to_dict()
+    assert shown == {"robust": False, "sharp": True, "cr2": False}
     whole = evidence.table["estimate"].notna()
     assert not evidence.table.loc[whole, "fragile"].any()
     assert evidence.table.loc[whole, "left_out_n_treated"].isna().all()
@@ -243,3 +246,15 @@ def test_own_table_and_changed_figure_change_the_hash(plan, table):
     two = pe.evaluate(plan, changed, **kwargs).table
     assert one["data_hash"].iloc[0] != two["data_hash"].iloc[0]
     assert one["estimate_low"].iloc[0] != two["estimate_low"].iloc[0]
+
+
+def test_the_adjusted_reading_stands_beside_every_estimate_and_names_who_is_out_of_range(evidence):
+    found = evidence.table[evidence.table["status"] == "estimated"]
+    by_row = found.groupby(["scenario", "outcome"])["method"].agg(set)
+    assert (by_row.map(len) == len(ALL_METHODS)).all()
+    adjusted = found[found["method"] == "adjusted"]
+    assert (adjusted["conf_low"] <= adjusted["estimate_low"]).all()
+    assert (adjusted["estimate_high"] <= adjusted["conf_high"]).all()
+    outside = adjusted[adjusted["reason"].str.contains("beyond every comparator's")]
+    assert outside.set_index("scenario").loc["announced", "outcome"] == "cla_outside_la_pct"
+    assert outside["reason"].str.contains("Westminster|Tri-borough").all()

@@ -10,6 +10,7 @@ from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.plan import EvaluationPlan
 
+QUICK_METHODS = ("robust", "sharp")
 QUICK_DRAWS = 999  # for checks that repeat a comparison; headline tests use the plan's draws
 QUICK_COLUMNS = (
     "estimate_low",
@@ -56,7 +57,7 @@ def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
             "n_treated": len(design.treated),
             "reason": "fewer than two treated councils have figures",
         }
-    found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design)
+    found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design, QUICK_METHODS)
     robust, sharp = found.numbers["robust"], found.numbers["sharp"]
     return {
         "estimate_low": sharp["estimate_low"],

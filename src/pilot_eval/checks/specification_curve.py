@@ -15,6 +15,7 @@ from pilot_eval.errors import DesignError
 from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.fillings import collapse_fillings
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.units import METHODS
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import ComparatorRule, EvaluationPlan
 from pilot_eval.published.council_indicators import use_band_sums
@@ -137,7 +138,7 @@ def _estimates(
         return  # a choice the design refuses is not defensible
     if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
         return
-    found = identify(plan, design)
+    found = identify(plan, design, METHODS)
     breaks = {
         "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
     }

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import names_twice
+from pilot_eval.estimation.covariates import UnitFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Units:
         Variance of the change relative to a council with every period, for independent periods.
     level : ndarray, shape of `change`
         Mean before, net of the comparators' period effects.
+    facts : UnitFacts, optional
+        What is known of the councils; without it nothing can be adjusted or stratified.
     """
 
     change: np.ndarray
@@ -38,6 +41,7 @@ class Units:
     cases: np.ndarray
     period_factor: np.ndarray
     level: np.ndarray | None = None
+    facts: UnitFacts | None = None
 
 
 def collapse_changes(
@@ -156,6 +160,7 @@ def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
         cases=np.bincount(member, units.cases)[order],
         period_factor=(np.bincount(member, units.period_factor) / size)[order],
         level=None if units.level is None else units.level @ share,
+        facts=units.facts and units.facts.combine(labels[order], first[order], share),
     )
 
 

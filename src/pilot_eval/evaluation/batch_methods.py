@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import nan
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
+from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
-from pilot_eval.inference import cr2_test, robust_batch, size_adjusted_test
+from pilot_eval.inference import adjusted_batch, cr2_test, robust_batch, size_adjusted_test
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
@@ -22,12 +25,14 @@ SMALLEST_P = float(np.finfo(float).tiny)
 class Answers:
     """One method's answer on each filling; every array has shape (fillings,).
 
-    `reason` says why figures are missing, or what limits them.
+    `estimate` is given by methods whose estimate is not the difference of mean changes; `reason`
+    says why figures are missing, or what limits them.
     """
 
     p_value: np.ndarray
     conf_low: np.ndarray
     conf_high: np.ndarray
+    estimate: np.ndarray | None = None
     reason: str = ""
 
     def hull(self) -> dict[str, float]:
@@ -37,6 +42,12 @@ class Answers:
             "conf_high": float(self.conf_high.max()),
             "p_value": float(self.p_value.max()),
         }
+
+    def span(self) -> tuple[float, float] | None:
+        """Find the least and the largest estimate of the method's own, if it has one."""
+        if self.estimate is None:
+            return None
+        return float(self.estimate.min()), float(self.estimate.max())
 
     def conclusions(self) -> set[str]:
         """Collect what the fillings' intervals show."""
@@ -105,14 +116,109 @@ def answer_cr2(plan: EvaluationPlan, units: Units) -> Answers:
     )
 
 
+def answer_adjusted(plan: EvaluationPlan, units: Units) -> Answers:
+    """Answer by the adjusted test."""
+    found = adjusted_batch(
+        units.change,
+        units.treated,
+        units.cases,
+        units.level,
+        draws=plan.inference.draws,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+        period_factor=units.period_factor,
+        **adjustment_of(plan, units),
+    )
+    return Answers(
+        p_value=found.p_value,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        estimate=found.estimate,
+        reason="; ".join(filter(None, [found.reason, name_outside(units)])),
+    )
+
+
+def answer_stratified(plan: EvaluationPlan, units: Units, strata: str) -> Answers:
+    """Answer by the robust test against sets with as many councils of each type, or region."""
+    found = robust_batch(
+        units.change,
+        units.treated,
+        units.cases,
+        draws=plan.inference.draws,
+        strata=getattr(units.facts, strata).astype(str),
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+        period_factor=units.period_factor,
+    )
+    return Answers(
+        p_value=found.p_value,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        reason=found.reason,
+    )
+
+
+def adjustment_of(plan: EvaluationPlan, units: Units) -> dict[str, np.ndarray]:
+    """Lay out what the adjusted test needs of the councils: covariates and noise of the level."""
+    return {
+        "covariates": build_covariates(plan.adjustment.covariates, units.facts, units.cases),
+        "level_variance": units.facts.level_variance,
+    }
+
+
+def name_outside(units: Units) -> str:
+    """Name treated units whose level lies beyond every comparator's, at any filling."""
+    levels = np.atleast_2d(units.level)
+    others = levels[:, ~units.treated]
+    beyond = (levels < others.min(1, keepdims=True)) | (levels > others.max(1, keepdims=True))
+    names = units.facts.names[units.treated & beyond.any(axis=0)]
+    if not len(names):
+        return ""
+    return (
+        f"level before the start beyond every comparator's: {', '.join(names)} (predicted as at "
+        "the end of the comparators' range)"
+    )
+
+
 #: Method -> its answers on a stack of changes, shape (fillings, n). A new method is a new entry.
 ANSWERS: Mapping[str, Callable[[EvaluationPlan, Units], Answers]] = {
     "robust": answer_robust,
     "sharp": answer_sharp,
     "cr2": answer_cr2,
+    "adjusted": answer_adjusted,
+    "stratified_type": partial(answer_stratified, strata="types"),
+    "stratified_region": partial(answer_stratified, strata="regions"),
 }
 #: Methods that take long for each filling: they see only the fillings that decide a row.
-SLOW = ("robust",)
+SLOW = ("robust", "adjusted", "stratified_type", "stratified_region")
+
+
+def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndarray) -> np.ndarray:
+    """Pick the fillings that a method is run on.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    method : str
+    stack : Units
+        At many fillings.
+    deciding : ndarray of int
+        Fillings that decide the ends of the difference in mean changes.
+
+    Returns
+    -------
+    ndarray of int
+        All for quick methods; for the adjusted test also those with its own least and largest
+        estimate.
+    """
+    if method not in SLOW:
+        return np.arange(len(stack.change))
+    given = adjustment_of(plan, stack)
+    if method != "adjusted" or why_not_adjustable(stack.treated, given["covariates"]):
+        return deciding
+    residual = adjust_changes(stack.change, stack.treated, stack.level, **given).residual
+    estimate = residual[:, stack.treated].mean(axis=1)
+    return np.unique([*deciding, estimate.argmin(), estimate.argmax()])
 
 
 def pick_fillings(units: Units, rows: np.ndarray) -> Units:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -10,14 +10,11 @@ import numpy as np
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.batch_methods import ANSWERS, SLOW, pick_fillings
-from pilot_eval.evaluation.fillings import (
-    FilledUnits,
-    choose_fillings,
-    collapse_fillings,
-    name_units,
-)
+from pilot_eval.evaluation.batch_methods import ANSWERS, pick_fillings, pick_rows
+from pilot_eval.evaluation.fillings import FilledUnits, choose_fillings
+from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import (
+    ALL_METHODS,
     FEWEST_TREATED,
     collapse_design,
     detect_effect,
@@ -55,7 +52,9 @@ class Identified:
     numbers: Mapping[str, Mapping[str, object]]
 
 
-def identify(plan: EvaluationPlan, design: Design) -> Identified:
+def identify(
+    plan: EvaluationPlan, design: Design, methods: Sequence[str] = ALL_METHODS
+) -> Identified:
     """Estimate a design by every method, whatever its hidden counts are.
 
     Parameters
@@ -63,6 +62,8 @@ def identify(plan: EvaluationPlan, design: Design) -> Identified:
     plan : EvaluationPlan
     design : Design
         With a treated council and a comparator.
+    methods : sequence of str
+        Some of `ALL_METHODS`, the headline among them where counts are hidden.
 
     Returns
     -------
@@ -76,8 +77,9 @@ def identify(plan: EvaluationPlan, design: Design) -> Identified:
     Manski (2003), Partial Identification of Probability Distributions, chapter 1; the union of
     intervals covers the true effect at the stated level, and more.
     """
-    filled = collapse_fillings(design).combine(name_units(plan, design))
-    return _identify_set(plan, filled) if len(filled.hidden) else _identify_point(plan, filled)
+    filled = collapse_units(plan, design)
+    find = _identify_set if len(filled.hidden) else _identify_point
+    return find(plan, filled, methods)
 
 
 def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> Numbers:
@@ -94,9 +96,11 @@ def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> N
     }
 
 
-def _identify_point(plan: EvaluationPlan, filled: FilledUnits) -> Identified:
+def _identify_point(
+    plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]
+) -> Identified:
     numbers = {}
-    for method, result in run_methods(plan, filled.base).items():
+    for method, result in run_methods(plan, filled.base, methods).items():
         ends = {"estimate_low": result.estimate, "estimate_high": result.estimate}
         rest = {"fragile": False, "reason": result.reason}
         numbers[method] = number_result(result) | ends | rest
@@ -104,16 +108,16 @@ def _identify_point(plan: EvaluationPlan, filled: FilledUnits) -> Identified:
     return Identified(units=base, widest=base, counts=filled.hidden.low, numbers=numbers)
 
 
-def _identify_set(plan: EvaluationPlan, filled: FilledUnits) -> Identified:
+def _identify_set(plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]) -> Identified:
     chosen = choose_fillings(filled, seed=plan.seed)
     stack = filled.at(chosen.counts)
     ends = filled.ends()
     numbers, worst = {}, 0
-    for method, answer in ANSWERS.items():
-        rows = chosen.deciding if method in SLOW else np.arange(len(chosen.counts))
-        found = answer(plan, pick_fillings(stack, rows))
+    for method in methods:
+        rows = pick_rows(plan, method, stack, chosen.deciding)
+        found = ANSWERS[method](plan, pick_fillings(stack, rows))
         fragile = len(found.conclusions()) > 1
-        numbers[method] = _number_set(ends, found.hull())
+        numbers[method] = _number_set(found.span() or ends, found.hull())
         numbers[method] |= {"fragile": fragile, "reason": found.reason}
         if method == HEADLINE and not np.isnan(found.p_value).any():
             worst = int(rows[found.p_value.argmax()])

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from math import nan
+from typing import Any
+
 import numpy as np
 
 from pilot_eval.design.build import Design
+from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.fillings import collapse_fillings, name_units
+from pilot_eval.evaluation.batch_methods import adjustment_of, name_outside
+from pilot_eval.evaluation.fillings import collapse_fillings
+from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.inference import (
     InferenceResult,
+    adjusted_test,
     cr2_test,
     minimum_detectable_effect,
     robust_test,
@@ -17,8 +27,15 @@ from pilot_eval.inference import (
 from pilot_eval.plan import EvaluationPlan
 
 METHODS = ("robust", "sharp", "cr2")
-CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS}
+STRATA = {"stratified_type": "types", "stratified_region": "regions"}
+ALL_METHODS = (*METHODS, "adjusted", *STRATA)
+CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS} | {
+    "adjusted": "docs/methods-inference.md#adjusted",
+    **dict.fromkeys(STRATA, "docs/methods-inference.md#randomisation"),
+}
 ESTIMATOR = "difference-in-differences, councils equal"
+MDE_TESTS = {"sharp": "size_adjusted", "adjusted": "robust"} | dict.fromkeys(STRATA, "robust")
+"""Method -> the test whose detectable effect is its own: randomisation tests differ in draws."""
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
 
@@ -39,7 +56,7 @@ def collapse_design(
     -------
     Units
     """
-    filled = collapse_fillings(design).combine(name_units(plan, design))
+    filled = collapse_units(plan, design)
     return filled.at(filled.hidden.middle() if counts is None else counts)
 
 
@@ -49,38 +66,55 @@ def collapse_councils(design: Design, counts: np.ndarray | None = None) -> Units
     return filled.at(filled.hidden.middle() if counts is None else counts)
 
 
-def run_methods(plan: EvaluationPlan, units: Units) -> dict[str, InferenceResult]:
-    """Run every method on collapsed changes; the keys are `METHODS`."""
-    alpha = plan.inference.alpha
-    return {
-        "robust": robust_test(
-            units.change,
-            units.treated,
-            units.cases,
-            draws=plan.inference.draws,
-            seed=plan.seed,
-            alpha=alpha,
-            period_factor=units.period_factor,
-        ),
-        "sharp": size_adjusted_test(
-            units.change,
-            units.treated,
-            units.cases,
-            period_factor=units.period_factor,
-            alpha=alpha,
-        ),
-        "cr2": cr2_test(units.change, units.treated, alpha=alpha),
+def run_methods(
+    plan: EvaluationPlan, units: Units, methods: Sequence[str] = ALL_METHODS
+) -> dict[str, InferenceResult]:
+    """Run methods on collapsed changes.
+
+    Where nothing is known of the councils, the adjusted and the stratified tests are left out.
+    """
+    tests = _list_tests(plan, units)
+    return {method: tests[method]() for method in methods if method in tests}
+
+
+def _list_tests(plan: EvaluationPlan, units: Units) -> dict[str, Callable[[], InferenceResult]]:
+    data = units.change, units.treated, units.cases
+    settled = {"alpha": plan.inference.alpha, "period_factor": units.period_factor}
+    drawn = settled | {"draws": plan.inference.draws, "seed": plan.seed}
+    tests = {
+        "robust": partial(robust_test, *data, **drawn),
+        "sharp": partial(size_adjusted_test, *data, **settled),
+        "cr2": partial(cr2_test, units.change, units.treated, alpha=plan.inference.alpha),
     }
+    if units.facts is None:
+        return tests
+    tests["adjusted"] = partial(_test_adjusted, plan, units, drawn)
+    for method, name in STRATA.items():
+        strata = getattr(units.facts, name).astype(str)
+        tests[method] = partial(robust_test, *data, strata=strata, **drawn)
+    return tests
+
+
+def _test_adjusted(plan: EvaluationPlan, units: Units, drawn: Mapping[str, Any]) -> InferenceResult:
+    data = units.change, units.treated, units.cases, units.level
+    result = adjusted_test(*data, **adjustment_of(plan, units), **drawn)
+    return replace(result, reason="; ".join(filter(None, [result.reason, name_outside(units)])))
 
 
 def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
     """Find the minimum detectable effect of a method, from comparators and sizes alone."""
+    change = units.change
+    if method == "adjusted":
+        given = adjustment_of(plan, units)
+        if why_not_adjustable(units.treated, given["covariates"]):
+            return nan
+        change = adjust_changes(change[None], units.treated, units.level, **given).residual[0]
     return minimum_detectable_effect(
-        units.change[~units.treated],
+        change[~units.treated],
         units.cases[~units.treated],
         units.cases[units.treated],
         int(units.treated.sum()),
-        "size_adjusted" if method == "sharp" else method,
+        MDE_TESTS.get(method, method),
         plan.inference.alpha,
         plan.inference.power,
         seed=plan.seed,
@@ -89,9 +123,11 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
 
 def word_settings(plan: EvaluationPlan, method: str, **more: object) -> str:
     """Word how a row was made: the estimator, then what its test used, then anything else."""
-    used = {"estimator": ESTIMATOR, "alpha": f"{plan.inference.alpha:g}"}
-    if method == "robust":
+    used: dict[str, object] = {"estimator": ESTIMATOR, "alpha": f"{plan.inference.alpha:g}"}
+    if method not in ("sharp", "cr2"):
         used |= {"draws": plan.inference.draws, "seed": plan.seed}
+    if method == "adjusted":
+        used["adjusted for"] = ", ".join(["level before the start", *plan.adjustment.covariates])
     used |= {"comparators": plan.comparators.rule, **more}
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in used.items())
 

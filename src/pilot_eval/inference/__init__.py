@@ -1,7 +1,7 @@
 """How sure we are: tests for few treated councils, on one change a council."""
 
 from pilot_eval.inference.adaptive import adaptive_test
-from pilot_eval.inference.adjusted import adjusted_test
+from pilot_eval.inference.adjusted import adjusted_batch, adjusted_test
 from pilot_eval.inference.cluster_robust import cr1_test, cr2_test, cr3_test
 from pilot_eval.inference.collapse import collapse_panel
 from pilot_eval.inference.multiplicity import benjamini_hochberg, family_test, romano_wolf
@@ -18,6 +18,7 @@ __all__ = [
     "InferenceResult",
     "RobustBatch",
     "adaptive_test",
+    "adjusted_batch",
     "adjusted_test",
     "benjamini_hochberg",
     "collapse_panel",

@@ -7,10 +7,21 @@ import numpy as np
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.estimation.adjustment import AdjustedChanges, adjust_changes, why_not_adjustable
 from pilot_eval.inference.assignments import Assignments, draw_assignments
-from pilot_eval.inference.inputs import Changes, check_changes, finite_vector, why_not_estimable
-from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, step_size
+from pilot_eval.inference.inputs import (
+    Changes,
+    check_batch,
+    check_changes,
+    finite_vector,
+    why_not_estimable,
+)
+from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, name_limits, step_size
 from pilot_eval.inference.result import InferenceResult
-from pilot_eval.inference.robust import FEWEST_VALIDATED, MIN_COMPARATORS, NOT_VALIDATED
+from pilot_eval.inference.robust import (
+    FEWEST_VALIDATED,
+    MIN_COMPARATORS,
+    NOT_VALIDATED,
+    RobustBatch,
+)
 from pilot_eval.inference.variance import SizeFunction, fit_size_function
 
 METHOD = "adjusted"
@@ -123,6 +134,66 @@ def adjusted_test(
             "outside": float(adjusted.outside.sum()),
             "reliability": float(adjusted.reliability.min()),
         },
+    )
+
+
+def adjusted_batch(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    levels: np.ndarray,
+    *,
+    covariates: np.ndarray | None = None,
+    level_variance: np.ndarray | None = None,
+    draws: int = 9999,
+    seed: int | np.random.Generator,
+    alpha: float = 0.05,
+    period_factor: np.ndarray | None = None,
+) -> RobustBatch:
+    """Test many vectors of changes and levels with the same treated councils and the same draws.
+
+    Parameters
+    ----------
+    changes, levels : array of shape (F, n)
+        One row for each filling of hidden counts. Bands are those of the mean level over fillings.
+    treated, cases, covariates, level_variance, draws, seed, alpha, period_factor
+        As for `adjusted_test`.
+
+    Returns
+    -------
+    RobustBatch
+        All NaN with the reason where nothing can be adjusted.
+
+    Raises
+    ------
+    InferenceError
+        As `robust_batch`.
+    """
+    values, mask, size, factor = check_batch(changes, treated, cases, period_factor, alpha=alpha)
+    first = check_changes(values[0], mask, size[0], factor[0], alpha=alpha)
+    reason = why_not_estimable(first, min_treated=2, min_comparators=MIN_COMPARATORS)
+    reason = reason or why_not_adjustable(mask, covariates)
+    if reason:
+        missing = np.full(len(values), np.nan)
+        return RobustBatch(
+            estimate=missing, p_value=missing, conf_low=missing, conf_high=missing, reason=reason
+        )
+    adjusted = adjust_changes(
+        values, mask, levels, covariates=covariates, level_variance=level_variance
+    )
+    strata = label_strata(levels.mean(axis=0))
+    assignments = draw_assignments(mask, draws=draws, strata=strata, seed=seed)
+    fit, sets = compute_adjusted(adjusted, mask, size, factor, assignments)
+    low, high = sets.interval(alpha, step_size(fit.variance[:, mask]))
+    limits = name_limits(assignments, alpha, low.min(), high.max())
+    return RobustBatch(
+        estimate=adjusted.residual[:, mask].mean(axis=1),
+        p_value=sets.p_value(),
+        conf_low=low,
+        conf_high=high,
+        reason="; ".join(
+            filter(None, [NOT_VALIDATED if mask.sum() < FEWEST_VALIDATED else "", limits])
+        ),
     )
 
 

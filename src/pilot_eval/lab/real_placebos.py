@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.design.comparators import comparator_codes
-from pilot_eval.design.covariates import COUNCIL_TYPES, build_covariates
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.estimation.adjustment import adjust_changes, sampling_variance
+from pilot_eval.estimation.covariates import UnitFacts, build_covariates, group_types
+from pilot_eval.evaluation.unit_facts import CASES_PER, find_facts
 from pilot_eval.inference.adjusted import label_strata, standardise_adjusted
 from pilot_eval.inference.set_statistics import TIE, welch_t
 from pilot_eval.inference.size_adjusted import comparator_squares
@@ -44,9 +45,9 @@ class RealOutcome:
     ----------
     outcome : str
     codes : tuple of str, length n
-    changes, levels, level_variance, cases : ndarray, shape (n,)
-        Mean after minus mean before; mean before and its sampling variance; size.
-    types, regions : ndarray of str, shape (n,)
+    changes, levels, cases : ndarray, shape (n,)
+        Mean after minus mean before; mean before; size.
+    facts : UnitFacts
     other_years : mapping of int to ndarray, shape (n,)
         Figures of years outside the window.
     """
@@ -55,10 +56,8 @@ class RealOutcome:
     codes: tuple[str, ...]
     changes: np.ndarray
     levels: np.ndarray
-    level_variance: np.ndarray
     cases: np.ndarray
-    types: np.ndarray
-    regions: np.ndarray
+    facts: UnitFacts
     other_years: Mapping[int, np.ndarray]
 
 
@@ -102,18 +101,17 @@ def collapse_untreated(
         return None
     figures = figures.loc[sizes.index]
     pre, post = list(window.pre), list(window.post)
-    councils = {council.council_code: council for council in load_councils()}
     levels = figures[pre].to_numpy()
-    per = 100.0 if plan.outcomes[outcome].unit == "percentage points" else 10_000.0
+    variance = sampling_variance(
+        levels, sizes[pre].to_numpy(), CASES_PER[plan.outcomes[outcome].unit]
+    )
     return RealOutcome(
         outcome=outcome,
         codes=tuple(figures.index),
         changes=(figures[post].mean(axis=1) - figures[pre].mean(axis=1)).to_numpy(),
         levels=levels.mean(axis=1),
-        level_variance=sampling_variance(levels, sizes[pre].to_numpy(), per),
         cases=(1 / (1 / sizes).mean(axis=1)).to_numpy(),
-        types=np.array([councils[code].council_type for code in figures.index]),
-        regions=np.array([councils[code].region for code in figures.index]),
+        facts=find_facts(list(figures.index), variance),
         other_years={year: figures[year].to_numpy() for year in other_years},
     )
 
@@ -141,7 +139,7 @@ def choose_sets(
     n, k = len(data.codes), sum(types.values())
     chosen = {"random": _draw(rng, np.arange(n), sets, k)}
     of_type = [
-        _draw(rng, _find_type(data.types, name, count), sets, count)
+        _draw(rng, _find_type(data.facts.types, name, count), sets, count)
         for name, count in types.items()
     ]
     chosen["types"] = np.concatenate(of_type, axis=1)
@@ -184,7 +182,7 @@ Method = Callable[[RealOutcome, np.ndarray], Standardised]
 
 
 def unadjusted(strata: str | None = None) -> Method:
-    """Make the robust test, stratified by an attribute of `RealOutcome` if one is named."""
+    """Make the robust test, stratified by an attribute of `UnitFacts` if one is named."""
 
     def standardise(data: RealOutcome, treated: np.ndarray) -> Standardised:
         changes = np.broadcast_to(data.changes, treated.shape)
@@ -193,7 +191,7 @@ def unadjusted(strata: str | None = None) -> Method:
             1, keepdims=True
         )
         scale = np.sqrt(fit.variance)
-        labels = None if strata is None else getattr(data, strata)
+        labels = None if strata is None else getattr(data.facts, strata).astype(str)
         return Standardised(z=(changes - centre) / scale, scale=scale, strata=labels)
 
     return standardise
@@ -207,8 +205,8 @@ def adjusted(covariates: tuple[str, ...], *, bands: bool = True) -> Method:
             np.broadcast_to(data.changes, treated.shape),
             treated,
             data.levels,
-            covariates=build_covariates(covariates, data.codes, data.cases),
-            level_variance=data.level_variance,
+            covariates=build_covariates(covariates, data.facts, data.cases),
+            level_variance=data.facts.level_variance,
         )
         _, z, scale = standardise_adjusted(found, treated, data.cases, _ONE)
         return Standardised(z=z, scale=scale, strata=label_strata(data.levels) if bands else None)
@@ -355,8 +353,7 @@ def _find_type(types: np.ndarray, name: str, count: int) -> np.ndarray:
     own = np.flatnonzero(types == name)
     if len(own) > count:
         return own
-    group = np.array([COUNCIL_TYPES.get(each, each) for each in types])
-    return np.flatnonzero(group == COUNCIL_TYPES.get(name, name))
+    return np.flatnonzero(group_types(types) == group_types(np.array([name]))[0])
 
 
 def _draw(rng: np.random.Generator, pool: np.ndarray, sets: int, k: int) -> np.ndarray:

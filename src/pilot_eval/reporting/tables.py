@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.design.build import Design
-from pilot_eval.evaluation import METHODS
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
@@ -14,7 +13,7 @@ from pilot_eval.reference.facts import (
 )
 from pilot_eval.reporting.display import Table, format_number, format_range
 
-METHOD_LABELS = ("Robust", "Sharp", "CR2")
+METHOD_LABELS = {"robust": "Robust", "sharp": "Sharp", "cr2": "CR2", "adjusted": "Adjusted"}
 STATUS_WORDS = {
     "reported": "yes",
     "suppressed": "suppressed",
@@ -207,11 +206,11 @@ def tabulate_estimates(
 
 def _estimate_row(verdict: Verdict, rows: pd.DataFrame) -> dict[str, object]:
     """Put the verdict and the tests of one outcome into one row."""
-    first, by_method = rows.iloc[0], rows.set_index("method").reindex(METHODS)
+    first, by_method = rows.iloc[0], rows.set_index("method").reindex(list(METHOD_LABELS))
     intervals = {
         label: "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
         for label, low, high in zip(
-            METHOD_LABELS, by_method["conf_low"], by_method["conf_high"], strict=True
+            METHOD_LABELS.values(), by_method["conf_low"], by_method["conf_high"], strict=True
         )
     }
     return {

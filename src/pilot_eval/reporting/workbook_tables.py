@@ -21,6 +21,9 @@ METHODS = {
     "robust": "Robust: randomisation test",
     "sharp": "Sharp: size-adjusted t test",
     "cr2": "Cluster-robust: CR2 t test",
+    "adjusted": "Adjusted: randomisation test among councils of the same level before the start",
+    "stratified_type": "Robust, sets of the same council types",
+    "stratified_region": "Robust, sets of the same regions",
     "none": "None: described only",
 }
 P_DECIMALS = 3

@@ -1,0 +1,61 @@
+"""What the reference facts and the denominators say of a design's councils before the start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pilot_eval.design.build import Design
+from pilot_eval.estimation.adjustment import sampling_variance
+from pilot_eval.estimation.covariates import UnitFacts
+from pilot_eval.evaluation.fillings import FilledUnits, collapse_fillings, name_units
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.facts import load_councils
+
+CASES_PER = {"percentage points": 100.0, "per 10,000 children": 10_000.0}
+
+
+def collapse_units(plan: EvaluationPlan, design: Design) -> FilledUnits:
+    """Collapse a design to its units, with what is known of each before the start."""
+    filled = collapse_fillings(design)
+    base = replace(filled.base, facts=describe_councils(plan, design))
+    return replace(filled, base=base).combine(name_units(plan, design))
+
+
+def find_facts(codes: Sequence[str], level_variance: np.ndarray) -> UnitFacts:
+    """Look up what is known of councils.
+
+    Parameters
+    ----------
+    codes : sequence of str, length n
+    level_variance : ndarray, shape (n,)
+
+    Returns
+    -------
+    UnitFacts
+    """
+    councils = {council.council_code: council for council in load_councils()}
+    own = [councils[code] for code in codes]
+    return UnitFacts(
+        names=np.array([council.council_name for council in own], dtype=object),
+        types=np.array([council.council_type for council in own], dtype=object),
+        regions=np.array([council.region for council in own], dtype=object),
+        low_income=np.array([council.child_low_income_2011_pct for council in own], float),
+        level_variance=level_variance,
+    )
+
+
+def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
+    """Look up what is known of a design's councils, in the order of `design.codes`.
+
+    Hidden counts are in the middle of what they can be: the variance of a level hardly depends on
+    them.
+    """
+    codes = list(design.codes)
+    hidden = design.own_hidden
+    levels = hidden.fill(design.figures, hidden.middle()).loc[codes, list(design.pre)]
+    per = CASES_PER[plan.outcomes[design.outcome].unit]
+    cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], levels.shape)
+    return find_facts(codes, sampling_variance(levels.to_numpy(float), cases, per))
