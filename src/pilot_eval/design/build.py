@@ -227,14 +227,22 @@ def _require_pre_period(outcome: str, window: Window) -> None:
 
 def _wide(rows: pd.DataFrame, window: Window) -> dict[str, pd.DataFrame]:
     """Lay out every column as council x period of the window."""
-    names = list(_FIGURE_COLUMNS)
-    wide = rows.pivot(index="council_code", columns="period", values=names)
-    return {name: wide[name].reindex(columns=[*window.pre, *window.post]) for name in names}
+    council, codes = pd.factorize(rows["council_code"], sort=True)
+    years = pd.Index([*window.pre, *window.post], name="period")
+    period = years.get_indexer(rows["period"])
+    inside = period >= 0
+    wide = {}
+    for name in _FIGURE_COLUMNS:
+        cells = np.full((len(codes), len(years)), np.nan)
+        cells[council[inside], period[inside]] = rows[name].to_numpy(float)[inside]
+        wide[name] = pd.DataFrame(cells, pd.Index(codes, name="council_code"), years)
+    return wide
 
 
 def _usable(known: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tuple[str, ...]:
     """Keep the councils with a figure before and a figure after."""
-    both = known[list(window.pre)].any(axis=1) & known[list(window.post)].any(axis=1)
+    before, after = (known[list(years)].to_numpy(bool) for years in (window.pre, window.post))
+    both = before.any(axis=1) & after.any(axis=1)
     usable = set(known.index[both])
     return tuple(code for code in codes if code in usable)
 
