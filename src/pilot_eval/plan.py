@@ -10,11 +10,25 @@ import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pilot_eval.errors import DataError, PlanError, explain
+from pilot_eval.plan_settings import (
+    AdjustmentSettings,
+    CalibrationSettings,
+    ComparatorSettings,
+    DisclosureSettings,
+    Family,
+    FamilySettings,
+    InferenceSettings,
+    Outcome,
+    Scenario,
+    Section,
+    VerdictRules,
+    Window,
+)
 from pilot_eval.project import PLAN_NAME, find_pilot
 from pilot_eval.reference.pilot_facts import (
     CouncilEvent,
@@ -28,176 +42,8 @@ from pilot_eval.reference.pilot_facts import (
 HASH_LENGTH = 12
 FACTS = ("treatment_register", "events", "breaks")
 
-ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
-Family = Literal["delay", "safety", "activity"]
-Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
-Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
-Year = Annotated[int, Field(ge=2008, le=2030)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class InferenceSettings(_Section):
-    """Level, draws and power of every test."""
-
-    alpha: Annotated[float, Field(gt=0, lt=0.5)]
-    draws: Annotated[int, Field(ge=99, le=1_000_000)]
-    power: Annotated[float, Field(gt=0.5, lt=1)]
-
-
-class DisclosureSettings(_Section):
-    """Counts of children from 1 to `threshold` are suppressed; others rounded to `rounding`."""
-
-    threshold: Annotated[int, Field(ge=1, le=100)]
-    rounding: Annotated[int, Field(ge=1, le=1000)]
-
-
-class ComparatorSettings(_Section):
-    """Who the pilots are compared with."""
-
-    rule: ComparatorRule
-    exclude: tuple[str, ...] = Field(strict=False)
-    only: tuple[str, ...] = Field(strict=False, default=())
-    nearest: Annotated[int, Field(ge=2, le=150)]
-
-
-class AdjustmentSettings(_Section):
-    """What the adjusted reading adjusts for, beside the level before the start; and why."""
-
-    covariates: tuple[Covariate, ...] = Field(strict=False, max_length=3)
-    reason: str
-
-    @model_validator(mode="after")
-    def _each_once(self) -> AdjustmentSettings:
-        if len(set(self.covariates)) != len(self.covariates):
-            raise ValueError("a covariate is named twice")
-        return self
-
-
-class CalibrationSettings(_Section):
-    """How the tests are tried on comparators, and which may carry a verdict in which order."""
-
-    sets: Annotated[int, Field(ge=20, le=1_000_000)]
-    limit: Annotated[float, Field(gt=0, lt=1)]
-    order: tuple[Method, ...] = Field(strict=False, min_length=1)
-
-    @model_validator(mode="after")
-    def _each_once(self) -> CalibrationSettings:
-        if len(set(self.order)) != len(self.order):
-            raise ValueError("order names a test twice")
-        return self
-
-
-class Window(_Section):
-    """Years ending 31 March before and after the start."""
-
-    pre: tuple[Year, ...] = Field(strict=False)
-    post: tuple[Year, ...] = Field(strict=False, min_length=1)
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Window:
-        years = self.pre + self.post
-        if list(years) != sorted(set(years)):
-            raise ValueError("years must rise, without repeats, every pre before every post year")
-        return self
-
-
-class Scenario(_Section):
-    """Which councils count as treated, and from when."""
-
-    short: str
-    label: str
-    councils: tuple[str, ...] = Field(strict=False, min_length=1)
-    first_treated: tuple[Year, ...] = Field(strict=False)
-    months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False)
-
-    @model_validator(mode="after")
-    def _one_entry_a_council(self) -> Scenario:
-        if len(set(self.councils)) != len(self.councils):
-            raise ValueError("a council is named twice")
-        if not len(self.councils) == len(self.first_treated) == len(self.months_exposed):
-            raise ValueError("councils, first_treated and months_exposed must be equally long")
-        return self
-
-
-class Outcome(_Section):
-    """One outcome: what it is, when harm is done, and over which years it is compared."""
-
-    label: str
-    family: Family
-    harm: Literal["rises", "falls", "ambiguous"]
-    unit: Literal["percentage points", "per 10,000 children"]
-    window: str
-    requirement: Literal["assessment_time_limits", "icpc_15wd"] | None = None
-    accepted_breaks: Mapping[str, str] = Field(default_factory=dict)
-    descriptive: str | None = None
-    margin: Annotated[float, Field(gt=0)] | None = None
-    margin_reason: str | None = None
-
-    @model_validator(mode="after")
-    def _margin_has_a_reason(self) -> Outcome:
-        if (self.margin is None) != (not self.margin_reason):
-            raise ValueError("margin and margin_reason go together")
-        if self.family == "safety" and self.margin is None:
-            raise ValueError("a safety outcome needs a margin and its reason")
-        if self.family != "activity" and self.harm == "ambiguous":
-            raise ValueError("only activity may have an ambiguous direction of harm")
-        return self
-
-
-Points = Annotated[int, Field(ge=0, le=5)]
-Share = Annotated[float, Field(gt=0)]
-
-
-class VerdictPoints(_Section):
-    """Points of the rating, from 5, that each condition costs."""
-
-    chosen: Points
-    few_units: Points
-    some_unseen: Points
-    many_unseen: Points
-    hidden_counts: Points
-    one_period_before: Points
-    trend_part: Points
-    trend_whole: Points
-    one_unit_decides: Points
-    not_known_freed: Points
-    definition_changed: Points
-    family: Points
-    imprecise: Points
-    not_adjusted: Points
-    later_test: Points
-    not_calibrated: Points
-
-
-class VerdictCaps(_Section):
-    """Highest rating while a condition holds."""
-
-    family: Points
-    readings_differ: Points
-    too_few_units: Points
-
-
-class VerdictRules(_Section):
-    """How evidence becomes a finding and a security rating: docs/decisions/verdict-rules.md."""
-
-    assignment: Literal["chosen", "by lot"]
-    fewest_units: Annotated[int, Field(ge=2)]
-    validated_units: Annotated[int, Field(ge=2)]
-    enough_units: Annotated[int, Field(ge=2)]
-    most_unseen: Annotated[float, Field(ge=0, le=1)]
-    widest_set: Share
-    widest_interval: Share
-    trend_part: Share
-    trend_whole: Share
-    share_without_one: Annotated[float, Field(ge=0, le=1)]
-    points: VerdictPoints
-    caps: VerdictCaps
-
-
-class EvaluationPlan(_Section):
+class EvaluationPlan(Section):
     """The whole plan, frozen. Load it with `load_plan`; change a copy with `revise`."""
 
     pilot: str
@@ -208,6 +54,7 @@ class EvaluationPlan(_Section):
     disclosure: DisclosureSettings
     comparators: ComparatorSettings
     adjustment: AdjustmentSettings
+    family: FamilySettings
     calibration: CalibrationSettings
     verdict: VerdictRules
     questions: Mapping[Family, str]
@@ -221,7 +68,7 @@ class EvaluationPlan(_Section):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> EvaluationPlan:
-        faults = [*_window_faults(self), *_council_faults(self)]
+        faults = [*_window_faults(self), *_council_faults(self), *_family_faults(self)]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -349,20 +196,21 @@ def _word(error: Mapping[str, Any]) -> list[str]:
 
 
 def _known_keys() -> list[str]:
-    sections = (
-        EvaluationPlan,
-        InferenceSettings,
-        DisclosureSettings,
-        ComparatorSettings,
-        CalibrationSettings,
-        VerdictRules,
-        VerdictPoints,
-        VerdictCaps,
-        Window,
-        Scenario,
-        Outcome,
-    )
+    sections = [EvaluationPlan, *Section.__subclasses__()]
     return sorted({key for section in sections for key in section.model_fields})
+
+
+def _family_faults(plan: EvaluationPlan) -> list[str]:
+    named = {
+        "primary_scenario": ((plan.family.primary_scenario,), plan.scenarios),
+        "primary_outcomes": (plan.family.primary_outcomes, plan.outcomes),
+    }
+    return [
+        f"family.{key} names {name!r}, which the plan does not have"
+        for key, (names, known) in named.items()
+        for name in names
+        if name not in known
+    ]
 
 
 def _window_faults(plan: EvaluationPlan) -> list[str]:

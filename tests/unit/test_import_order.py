@@ -13,6 +13,7 @@ ORDER = (
     "project",
     "run_cache",
     "reference",
+    "plan_settings",
     "plan",
     "evidence",
     "published",

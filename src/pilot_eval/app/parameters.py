@@ -18,7 +18,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.census_changes import CLOCKS
-from pilot_eval.plan import ComparatorRule
+from pilot_eval.plan_settings import ComparatorRule
 from pilot_eval.reference.working_days import Convention
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from pilot_eval.evaluation.fillings import collapse_fillings
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.units import METHODS
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
-from pilot_eval.plan import ComparatorRule, EvaluationPlan
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_settings import ComparatorRule
 from pilot_eval.published.council_indicators import use_band_sums
 from pilot_eval.published.panel import build_panel
 

@@ -11,7 +11,8 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.hidden import HiddenCounts, read_hidden
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.plan import EvaluationPlan, Window
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_settings import Window
 from pilot_eval.reference.facts import council_names
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilot_eval.plan import Covariate
+from pilot_eval.plan_settings import Covariate
 
 TYPE_GROUPS = {"ILB": "London borough", "OLB": "London borough"}
 """Types that count as one: too few inner London boroughs are not pilots to stand on their own."""

@@ -20,7 +20,8 @@ from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.evaluation.units import FEWEST_TREATED
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
-from pilot_eval.plan import CalibrationSettings, EvaluationPlan
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_settings import CalibrationSettings
 from pilot_eval.reference.facts import load_councils
 
 MONTE_CARLO_LEVEL = 0.95
@@ -249,7 +250,7 @@ def carrying_test(rows: Iterable[Mapping[str, Any]], settings: CalibrationSettin
 
     Examples
     --------
-    >>> from pilot_eval.plan import CalibrationSettings
+    >>> from pilot_eval.plan_settings import CalibrationSettings
     >>> settings = CalibrationSettings(sets=2000, limit=0.07, order=("robust", "cr2"))
     >>> rows = [{"method": "robust", "p_value": 0.01, "calibration_low": 0.09},
     ...         {"method": "cr2", "p_value": 0.03, "calibration_low": 0.05}]

@@ -6,14 +6,17 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isnan
+from dataclasses import dataclass
+from itertools import product
+from math import isnan, nan
 
+import numpy as np
 import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
-from pilot_eval.evaluation.families import adjust_for_families
+from pilot_eval.evaluation.families import Tested, adjust_for_families
 from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
 from pilot_eval.evaluation.units import CITATIONS, FEWEST_TREATED, word_settings
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
@@ -44,7 +47,8 @@ def evaluate(
     table : DataFrame, optional
         Long table of council indicators, as from `load_published` (the default).
     scenarios, outcomes : tuple of str, optional
-        Keys of the plan to evaluate; all by default.
+        Keys of the plan to evaluate; all by default. The family of comparisons, and with it the
+        adjusted p-values and ratings, is what is evaluated: judge by the whole plan.
 
     Returns
     -------
@@ -78,39 +82,32 @@ def _evaluate(
     panel = build_panel(table, plan)
     rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     stamp = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
+    estimated = {
+        (scenario, outcome): estimate_design(
+            plan, build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
+        )
+        for scenario, outcome in product(scenarios, outcomes)
+        if plan.outcomes[outcome].descriptive is None
+    }
+    adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
     rows: list[dict] = []
     effects: list[dict] = []
     dropped: list[dict] = []
     verdicts: list[Verdict] = []
-    for scenario in scenarios:
-        designs = {
-            outcome: build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
-            for outcome in plan.outcomes
-            if plan.outcomes[outcome].descriptive is None
-        }
-        estimated = {key: estimate_design(plan, design) for key, design in designs.items()}
-        adjusted = adjust_for_families(
-            plan, {key: filled for key, (_, filled) in estimated.items()}
-        )
-        for outcome in outcomes:
-            label = {"scenario": scenario, "outcome": outcome}
-            design = designs.get(outcome)
-            if design is None:
-                own = [_describe(plan, label)]
-            else:
-                own = [
-                    row | (adjusted[outcome] if row["method"] == HEADLINE else {})
-                    for row in estimated[outcome][0]
-                ]
-            rows += [row | stamp for row in own]
-            verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
-            if design is None:
-                continue
-            effects += [label | row for row in council_effects(plan, design)]
-            dropped += [
-                label | {name: getattr(item, name) for name in DROPPED_COLUMNS[2:]}
-                for item in design.dropped
-            ]
+    for scenario, outcome in product(scenarios, outcomes):
+        label = {"scenario": scenario, "outcome": outcome}
+        found = estimated.get((scenario, outcome))
+        design = found.tested.design if found else None
+        own = found.with_family(adjusted[scenario, outcome]) if found else [_describe(plan, label)]
+        rows += [row | stamp for row in own]
+        verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
+        if design is None:
+            continue
+        effects += [label | row for row in council_effects(plan, design)]
+        dropped += [
+            label | {name: getattr(item, name) for name in DROPPED_COLUMNS[2:]}
+            for item in design.dropped
+        ]
     return Evidence(
         table=build_evidence_table(rows),
         effects=pd.DataFrame(effects, columns=list(EFFECT_COLUMNS)),
@@ -120,7 +117,25 @@ def _evaluate(
     )
 
 
-def estimate_design(plan: EvaluationPlan, design: Design) -> tuple[list[dict], Design]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Estimated:
+    """A comparison's evidence rows, and what the family of comparisons needs of it."""
+
+    rows: list[dict]
+    tested: Tested
+
+    def with_family(self, adjusted: Mapping[str, object]) -> list[dict]:
+        """Give the rows, the headline's with its adjusted p-values or why it has none."""
+        return [
+            {**row, **adjusted, "reason": "; ".join(filter(None, (row["reason"], note)))}
+            if row["method"] in (HEADLINE, "none")
+            else row
+            for row in self.rows
+            for note in (adjusted.get("reason", ""),)
+        ]
+
+
+def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     """Make one evidence row for each method of a design, estimated or not estimable.
 
     Parameters
@@ -130,15 +145,13 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> tuple[list[dict], D
 
     Returns
     -------
-    rows : list of dict
-        Columns of the evidence table.
-    design : Design
-        The design at the least favourable filling of its hidden counts, for the families.
+    Estimated
     """
     label = _label(plan, design)
     if len(design.treated) < FEWEST_TREATED:
         row = label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
-        return [row], design
+        none = np.zeros(len(design.own_hidden), dtype=np.int64)
+        return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
     found = identify(plan, design)
     numbers_of = add_companions(plan, design, found)
     rows = [
@@ -154,7 +167,9 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> tuple[list[dict], D
         }
         for method, numbers in numbers_of.items()
     ]
-    return rows, design.fill(found.counts)
+    p_value = float(numbers_of[HEADLINE]["p_value"])  # type: ignore[arg-type]
+    tested = Tested(design=design, counts=found.counts, p_value=p_value)
+    return Estimated(rows=rows, tested=tested)
 
 
 def _label(plan: EvaluationPlan, design: Design) -> dict:

@@ -118,6 +118,8 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
         plan.inference.alpha,
         plan.inference.power,
         seed=plan.seed,
+        period_factor_comparators=units.period_factor[~units.treated],
+        period_factor_treated=units.period_factor[units.treated],
     )
 
 

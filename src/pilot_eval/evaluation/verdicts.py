@@ -19,7 +19,8 @@ from pilot_eval.evidence import (
     Verdict,
     VerdictInputs,
 )
-from pilot_eval.plan import EvaluationPlan, VerdictRules
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_settings import VerdictRules
 
 NO_ANSWER = "no_answer"
 

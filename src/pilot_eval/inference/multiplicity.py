@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.assignments import Assignments, draw_assignments
-from pilot_eval.inference.inputs import check_alpha, check_index, no_variation
+from pilot_eval.inference.inputs import check_index, no_variation
 from pilot_eval.inference.set_statistics import TIE, sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
 from pilot_eval.inference.variance import fit_size_function
@@ -16,18 +15,18 @@ from pilot_eval.inference.variance import fit_size_function
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FamilyResult:
-    """P-values of a family of outcomes; arrays of shape (outcomes,), NaN where not estimable.
+    """P-values of a family; arrays of shape (comparisons,), NaN where not estimable.
 
     Attributes
     ----------
     p_value : array
-        Each outcome's own p-value, from the shared draws.
+        Each comparison's own p-value.
     romano_wolf : array
         Adjusted for the whole family: the chance of any false finding is controlled.
     benjamini_hochberg : array
         Adjusted for the share of false findings among findings.
     reasons : tuple of str
-        Why an outcome has none, or an empty string.
+        Why a comparison is outside the family, or an empty string.
     """
 
     p_value: np.ndarray
@@ -42,31 +41,38 @@ def family_test(
     cases: np.ndarray,
     *,
     draws: int = 9999,
-    strata: np.ndarray | None = None,
     seed: int | np.random.Generator,
-    alpha: float = 0.05,
     period_factor: np.ndarray | None = None,
+    p_values: np.ndarray | None = None,
 ) -> FamilyResult:
-    """Apply the robust test to a family of outcomes with the same treated sets for all.
+    """Adjust the robust test's p-values for a family of comparisons that share councils.
+
+    In each draw one permutation of all councils puts others in the place of those treated
+    anywhere, for every comparison at once, so that overlaps and missing cells stay. A comparison
+    keeps its own number of treated councils: where a stand-in has no value in it, the next council
+    of the permutation that has one takes its place.
 
     Parameters
     ----------
-    changes : array of shape (outcomes, n)
-        NaN where a council has no value; it is then left out of that outcome in every set.
-    treated : bool array of shape (n,)
-    cases : array of shape (n,) or (outcomes, n)
+    changes : array of shape (comparisons, n)
+        NaN where a council has no value or no part in a comparison.
+    treated : bool array of shape (n,) or (comparisons, n)
+    cases : array of shape (n,) or (comparisons, n)
     draws : int
-    strata : array of shape (n,), optional
     seed : int or numpy Generator
-    alpha : float
-    period_factor : array of shape (n,) or (outcomes, n), optional
+    period_factor : array of shape (n,) or (comparisons, n), optional
         Variance factor of each change from its number of periods. Default 1.
+    p_values : array of shape (comparisons,), optional
+        Each comparison's own p-value, such as the largest over hidden counts. Default: that of the
+        joint draws.
 
     Returns
     -------
     FamilyResult
-        Romano-Wolf works on each draw's p-value within its outcome, so that outcomes with
-        different numbers of treated councils count alike.
+        Step-down on the smallest p-value of each draw, so that comparisons with different numbers
+        of treated councils count alike. An adjusted p-value is never below its own, by
+        construction: in every comparison at least floor(p (1 + draws)) draws, or all, have a
+        p-value of p or less, because tied statistics get the smallest rank.
 
     Raises
     ------
@@ -75,7 +81,8 @@ def family_test(
 
     References
     ----------
-    Romano and Wolf (2005), JASA 100(469); Westfall and Young (1993).
+    Westfall and Young (1993), Resampling-Based Multiple Testing, algorithm 2.8 (smallest p-value);
+    Romano and Wolf (2005), JASA 100(469).
 
     Examples
     --------
@@ -85,33 +92,31 @@ def family_test(
     >>> bool((family.romano_wolf >= family.p_value).all())
     True
     """
-    check_alpha(alpha)
-    check_index({"changes": getattr(changes, "T", changes), "treated": treated})
+    check_index(
+        {"changes": getattr(changes, "T", changes), "treated": getattr(treated, "T", treated)}
+    )
     changes, treated = _check_family(changes, treated)
     cases = _check_positive("cases", cases, changes)
     one = 1.0 if period_factor is None else period_factor
     factor = _check_positive("period_factor", one, changes)
-    assignments = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
-    p_values = np.full(len(changes), np.nan)
-    null = np.ones((len(changes), len(assignments.members)))
-    reasons = []
-    for row in range(len(changes)):
-        reason = _why_not(changes[row], treated)
-        reasons.append(reason)
-        if not reason:
-            p_values[row], null[row] = _one(
-                changes[row], treated, cases[row], factor[row], assignments
-            )
-    used = ~np.isnan(p_values)
+    reasons = tuple(map(_why_not, changes, treated))
+    used = np.flatnonzero([not reason for reason in reasons])
+    own = np.full(len(changes), np.nan)
+    null = np.ones((len(changes), draws))
+    order = _permute(treated[used].any(0), draws, seed)
+    for row in used:
+        members = _stand_in(order, treated[row], np.isfinite(changes[row]))
+        own[row], null[row] = _one(changes[row], treated[row], cases[row], factor[row], members)
+    if p_values is not None:
+        own[used] = _check_p_values(p_values, changes)[used]
     adjusted = np.full(len(changes), np.nan)
-    if used.any():
-        complete = assignments.complete
-        adjusted[used] = romano_wolf(-p_values[used], -null[used], complete=complete)
+    if used.size:
+        adjusted[used] = romano_wolf(-own[used], -null[used])
     return FamilyResult(
-        p_value=p_values,
+        p_value=own,
         romano_wolf=adjusted,
-        benjamini_hochberg=benjamini_hochberg(p_values),
-        reasons=tuple(reasons),
+        benjamini_hochberg=benjamini_hochberg(own),
+        reasons=reasons,
     )
 
 
@@ -182,9 +187,42 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     if not used.size:
         return adjusted
     order = used[np.argsort(values[used], kind="stable")]
-    scaled = values[order] * order.size / np.arange(1, order.size + 1)
+    scaled = values[order] * (order.size / np.arange(1, order.size + 1))
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return adjusted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Order:
+    """Permutations of councils, the first columns standing in for those treated anywhere.
+
+    `place` is the column of each treated council, -1 for others; `councils` is draws x n.
+    """
+
+    place: np.ndarray
+    councils: np.ndarray
+
+
+def _permute(treated: np.ndarray, draws: int, seed: int | np.random.Generator) -> _Order:
+    place = np.where(treated, np.cumsum(treated) - 1, -1)
+    random = np.random.default_rng(seed).random((draws, treated.size), dtype=np.float32)
+    return _Order(place=place, councils=random.argsort(axis=1).astype(np.int32))
+
+
+def _stand_in(order: _Order, treated: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Name each draw's stand-ins for a comparison's treated councils, shape (draws, k)."""
+    members = order.councils[:, order.place[treated & seen]]
+    absent = ~seen[members]
+    rows = np.flatnonzero(absent.any(1))
+    if rows.size:
+        later = order.councils[rows, order.place.max() + 1 :]
+        first = np.argsort(~seen[later], axis=1, kind="stable")[:, : members.shape[1]]
+        spare = np.take_along_axis(later, first, axis=1)
+        missing = absent[rows]
+        which = np.cumsum(missing, axis=1) - 1
+        chosen = np.take_along_axis(spare, np.maximum(which, 0), axis=1)
+        members[rows] = np.where(missing, chosen, members[rows])
+    return members
 
 
 def _one(
@@ -192,53 +230,38 @@ def _one(
     treated: np.ndarray,
     cases: np.ndarray,
     factor: np.ndarray,
-    assignments: Assignments,
+    members: np.ndarray,
 ) -> tuple[float, np.ndarray]:
-    """Compute an outcome's p-value and that of every set, councils without a value left out."""
+    """Compute a comparison's p-value and that of every draw, councils without a value left out."""
     seen = np.isfinite(changes)
     d, m, t = changes[seen], cases[seen], treated[seen]
-    squares = comparator_squares(d[None], t[None])
-    fit = fit_size_function(squares, ~t[None], m, factor[seen])
+    fit = fit_size_function(comparator_squares(d[None], t[None]), ~t[None], m, factor[seen])
     z = np.zeros(changes.size)
     z[seen] = (d - d[~t].mean()) / np.sqrt(fit.variance[0])
-    stack = np.stack([z, z**2, seen.astype(float)])
-    actual = np.flatnonzero(treated)[None]
-    statistics = [
-        _welch_of_sums(sum_sets(stack, sets), stack.sum(1))
-        for sets in (assignments.members, actual)
-    ]
-    ranks, own = _p_of_each(np.abs(statistics[0]), abs(float(statistics[1][0])), assignments)
-    return own, ranks
-
-
-def _welch_of_sums(sums: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Compute Welch's t of sets in which each has its own number of observed councils."""
-    k = np.maximum(sums[2], 2.0)
-    t = welch_t(sums[0], sums[1], totals[0], totals[1], k, totals[2])
-    return np.where(sums[2] >= 2, t, 0.0)
-
-
-def _p_of_each(
-    null: np.ndarray, actual: float, assignments: Assignments
-) -> tuple[np.ndarray, float]:
+    stack = np.stack([z, z**2])
+    k, n = int(t.sum()), int(seen.sum())
+    actual = np.flatnonzero(treated & seen)[None]
+    null, own = (
+        np.abs(welch_t(*sum_sets(stack, sets), *stack.sum(1), k, n)) for sets in (members, actual)
+    )
     ordered = np.sort(null)
-    draws = null.size
-    reached = draws - np.searchsorted(ordered, null * (1 - TIE))
-    own = float(assignments.p_value(draws - np.searchsorted(ordered, actual * (1 - TIE))))
-    return assignments.p_value(reached), own
+    above = null.size - np.searchsorted(ordered, null * (1 + TIE), side="right")
+    reached = null.size - np.searchsorted(ordered, own * (1 - TIE))
+    return float((1 + reached[0]) / (1 + null.size)), (1 + above) / (1 + null.size)
 
 
 def _check_family(changes: object, treated: object) -> tuple[np.ndarray, np.ndarray]:
     changes = np.asarray(changes, dtype=float)
     mask = np.asarray(treated, dtype=float)
-    if changes.ndim != 2 or mask.shape != changes.shape[1:] or not np.isin(mask, (0, 1)).all():
+    fits = changes.ndim == 2 and mask.shape in (changes.shape, changes.shape[1:])
+    if not fits or not np.isin(mask, (0, 1)).all():
         got = f"shapes {changes.shape} and {mask.shape}"
-        action = "Give changes as outcomes x councils and treated as yes or no for each council."
+        action = "Give changes as comparisons x councils and treated as yes or no for each council."
         raise InferenceError(explain("changes", "fit treated", got, action))
     if np.isinf(changes).any():
         action = "Mark councils without a value as NaN."
         raise InferenceError(explain("changes", "be finite or missing", "infinity", action))
-    return changes, mask.astype(bool)
+    return changes, np.broadcast_to(mask.astype(bool), changes.shape)
 
 
 def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarray:
@@ -254,10 +277,20 @@ def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarra
     return np.where(full > 0, full, 1.0)
 
 
+def _check_p_values(p_values: object, changes: np.ndarray) -> np.ndarray:
+    values = np.asarray(p_values, dtype=float)
+    used = values[~np.isnan(values)]
+    if values.shape != changes.shape[:1] or (used < 0).any() or (used > 1).any():
+        action = "Give one p-value for each comparison."
+        got = f"shape {values.shape} or a value outside"
+        raise InferenceError(explain("p_values", "lie between 0 and 1", got, action))
+    return values
+
+
 def _why_not(changes: np.ndarray, treated: np.ndarray) -> str:
     seen = np.isfinite(changes)
     if (seen & treated).sum() < 2 or (seen & ~treated).sum() < MIN_COMPARATORS:
         return f"not estimable: needs 2 treated councils and {MIN_COMPARATORS} comparators"
     if no_variation(changes[seen & ~treated]):
-        return "not estimable: the comparators' changes are all equal, so nothing says how sure"
+        return "not estimable: the comparators' changes are all equal: no uncertainty to estimate"
     return ""

@@ -19,7 +19,8 @@ from pilot_eval.lab.real_placebos import (
     unadjusted,
 )
 from pilot_eval.lab.validity_section import Section
-from pilot_eval.plan import EvaluationPlan, Window, load_plan
+from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.plan_settings import Window
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import build_panel
 

@@ -22,7 +22,8 @@ from pilot_eval.inference.adjusted import label_strata, standardise_adjusted
 from pilot_eval.inference.set_statistics import TIE, welch_t
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
-from pilot_eval.plan import EvaluationPlan, Window
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_settings import Window
 from pilot_eval.reference.facts import load_councils
 
 ALPHA = 0.05

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from pilot_eval.errors import RunError, explain
 from pilot_eval.lab.chosen_councils import CHOSEN
+from pilot_eval.lab.validity_families import FAMILY
 from pilot_eval.lab.validity_grid import GRID
 from pilot_eval.lab.validity_real_data import REAL_DATA
 from pilot_eval.lab.validity_section import Section
 from pilot_eval.lab.validity_verdicts import VERDICTS
 
-SECTIONS: tuple[Section, ...] = (GRID, CHOSEN, REAL_DATA, VERDICTS)
+SECTIONS: tuple[Section, ...] = (GRID, FAMILY, CHOSEN, REAL_DATA, VERDICTS)
 """Sections in the order of the page."""
 TITLE = "# How often the tests are wrong, and what they find"
 INTRODUCTION = (

@@ -124,7 +124,7 @@ def plot_effects(
         axes.set_xlim(-limit, limit)
         axes.set_xlabel(
             f"Effect, {plan.outcomes[outcome].unit}.\n"
-            "Shaded: too small to be detected four times in five (sharp test)"
+            f"Shaded: too small to be {plan.inference.words} (sharp test)"
         )
         png = save_canvas(figure)
     return Figure(
@@ -176,7 +176,7 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
                 if np.isfinite(value):
                     axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
         axes.set_yticks(places, [wrap(label) for label in labels])
-        axes.set_xlabel("Minimum detectable effect,\npercentage points (80% power, two-sided 5%)")
+        axes.set_xlabel(f"Minimum detectable effect, percentage points:\n{plan.inference.words}")
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
         png = save_canvas(figure)
     numbers = wide[["sharp", "robust"]].round(1)

@@ -50,7 +50,7 @@ NOTES = {
         "follows its size. The finding says which conclusion the methods together allow."
     ),
     "mde": (
-        "The smallest effect that a two-sided test would find in 80% of trials. An effect "
+        "The smallest true effect that would be {}. An effect "
         "smaller than this may well have been missed."
     ),
     "set": (
@@ -128,7 +128,7 @@ def write_workbook(
             contentsheet_options={
                 "instructions": "This sheet holds one table: what is on which sheet."
             },
-            notes_table=_list_notes(sheets),
+            notes_table=_list_notes(plan, sheets),
         )
     book.set_properties(
         {"title": plan.title, "subject": "Results and their figures", "created": CREATED}
@@ -142,10 +142,11 @@ def write_workbook(
     return path
 
 
-def _list_notes(sheets: Mapping[str, GPTable]) -> pd.DataFrame:
+def _list_notes(plan: EvaluationPlan, sheets: Mapping[str, GPTable]) -> pd.DataFrame:
     """List the notes that a sheet refers to."""
     used = " ".join(mark for table in sheets.values() for mark in table.table_notes.values())
-    notes = {key: text for key, text in NOTES.items() if f"$${key}$$" in used}
+    words = plan.inference.words
+    notes = {key: text.format(words) for key, text in NOTES.items() if f"$${key}$$" in used}
     return pd.DataFrame({"Note": list(notes), "Note text": list(notes.values())})
 
 

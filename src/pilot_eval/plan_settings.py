@@ -1,0 +1,191 @@
+"""The sections of the analysis plan and what each key may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
+Family = Literal["delay", "safety", "activity"]
+Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
+Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
+Year = Annotated[int, Field(ge=2008, le=2030)]
+
+
+class Section(BaseModel):
+    """A part of the plan: frozen, strict, without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class InferenceSettings(Section):
+    """Level, draws and power of every test."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5)]
+    draws: Annotated[int, Field(ge=99, le=1_000_000)]
+    power: Annotated[float, Field(gt=0.5, lt=1)]
+
+    @property
+    def words(self) -> str:
+        """Say power and level in one phrase."""
+        return f"found in {self.power:.3g} of trials by a two-sided test at level {self.alpha:g}"
+
+
+class DisclosureSettings(Section):
+    """Counts of children from 1 to `threshold` are suppressed; others rounded to `rounding`."""
+
+    threshold: Annotated[int, Field(ge=1, le=100)]
+    rounding: Annotated[int, Field(ge=1, le=1000)]
+
+
+class ComparatorSettings(Section):
+    """Who the pilots are compared with."""
+
+    rule: ComparatorRule
+    exclude: tuple[str, ...] = Field(strict=False)
+    only: tuple[str, ...] = Field(strict=False, default=())
+    nearest: Annotated[int, Field(ge=2, le=150)]
+
+
+class AdjustmentSettings(Section):
+    """What the adjusted reading adjusts for, beside the level before the start; and why."""
+
+    covariates: tuple[Covariate, ...] = Field(strict=False, max_length=3)
+    reason: str
+
+    @model_validator(mode="after")
+    def _each_once(self) -> AdjustmentSettings:
+        if len(set(self.covariates)) != len(self.covariates):
+            raise ValueError("a covariate is named twice")
+        return self
+
+
+class CalibrationSettings(Section):
+    """How the tests are tried on comparators, and which may carry a verdict in which order."""
+
+    sets: Annotated[int, Field(ge=20, le=1_000_000)]
+    limit: Annotated[float, Field(gt=0, lt=1)]
+    order: tuple[Method, ...] = Field(strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> CalibrationSettings:
+        if len(set(self.order)) != len(self.order):
+            raise ValueError("order names a test twice")
+        return self
+
+
+class Window(Section):
+    """Years ending 31 March before and after the start."""
+
+    pre: tuple[Year, ...] = Field(strict=False)
+    post: tuple[Year, ...] = Field(strict=False, min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Window:
+        years = self.pre + self.post
+        if list(years) != sorted(set(years)):
+            raise ValueError("years must rise, without repeats, every pre before every post year")
+        return self
+
+
+class Scenario(Section):
+    """Which councils count as treated, and from when."""
+
+    short: str
+    label: str
+    councils: tuple[str, ...] = Field(strict=False, min_length=1)
+    first_treated: tuple[Year, ...] = Field(strict=False)
+    months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _one_entry_a_council(self) -> Scenario:
+        if len(set(self.councils)) != len(self.councils):
+            raise ValueError("a council is named twice")
+        if not len(self.councils) == len(self.first_treated) == len(self.months_exposed):
+            raise ValueError("councils, first_treated and months_exposed must be equally long")
+        return self
+
+
+class Outcome(Section):
+    """One outcome: what it is, when harm is done, and over which years it is compared."""
+
+    label: str
+    family: Family
+    harm: Literal["rises", "falls", "ambiguous"]
+    unit: Literal["percentage points", "per 10,000 children"]
+    window: str
+    requirement: Literal["assessment_time_limits", "icpc_15wd"] | None = None
+    accepted_breaks: Mapping[str, str] = Field(default_factory=dict)
+    descriptive: str | None = None
+    margin: Annotated[float, Field(gt=0)] | None = None
+    margin_reason: str | None = None
+
+    @model_validator(mode="after")
+    def _margin_has_a_reason(self) -> Outcome:
+        if (self.margin is None) != (not self.margin_reason):
+            raise ValueError("margin and margin_reason go together")
+        if self.family == "safety" and self.margin is None:
+            raise ValueError("a safety outcome needs a margin and its reason")
+        if self.family != "activity" and self.harm == "ambiguous":
+            raise ValueError("only activity may have an ambiguous direction of harm")
+        return self
+
+
+Points = Annotated[int, Field(ge=0, le=5)]
+Share = Annotated[float, Field(gt=0)]
+
+
+class VerdictPoints(Section):
+    """Points of the rating, from 5, that each condition costs."""
+
+    chosen: Points
+    few_units: Points
+    some_unseen: Points
+    many_unseen: Points
+    hidden_counts: Points
+    one_period_before: Points
+    trend_part: Points
+    trend_whole: Points
+    one_unit_decides: Points
+    not_known_freed: Points
+    definition_changed: Points
+    family: Points
+    imprecise: Points
+    not_adjusted: Points
+    later_test: Points
+    not_calibrated: Points
+
+
+class VerdictCaps(Section):
+    """Highest rating while a condition holds."""
+
+    family: Points
+    readings_differ: Points
+    too_few_units: Points
+
+
+class VerdictRules(Section):
+    """How evidence becomes a finding and a security rating: docs/decisions/verdict-rules.md."""
+
+    assignment: Literal["chosen", "by lot"]
+    fewest_units: Annotated[int, Field(ge=2)]
+    validated_units: Annotated[int, Field(ge=2)]
+    enough_units: Annotated[int, Field(ge=2)]
+    most_unseen: Annotated[float, Field(ge=0, le=1)]
+    widest_set: Share
+    widest_interval: Share
+    trend_part: Share
+    trend_whole: Share
+    share_without_one: Annotated[float, Field(ge=0, le=1)]
+    points: VerdictPoints
+    caps: VerdictCaps
+
+
+class FamilySettings(Section):
+    """What was declared before results: the scenario and outcomes that count first, and why."""
+
+    primary_scenario: str
+    primary_outcomes: tuple[str, ...] = Field(strict=False, min_length=1)
+    reason: Annotated[str, Field(min_length=1)]
