@@ -27,6 +27,8 @@ BENCHMARKS = (
     "bench_inference.py",
     "bench_estimators.py",
     "bench_disclosure.py",
+    "bench_growth.py",
+    "floor.py",
 )
 PACKAGES = (
     *("numpy", "scipy", "pandas", "pyarrow", "lxml"),
@@ -74,7 +76,7 @@ def main() -> None:
     machine = describe_machine()
     sections = []
     for name in BENCHMARKS:
-        own = ["--small"] * options.small
+        own = ["--small"] * (options.small and name != "floor.py")
         if options.validator and name == "bench_census_xml.py":
             own += ["--validator", options.validator]
         sections.append(run(name, own))
