@@ -74,24 +74,30 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
 
 
 def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple[Answer, ...]:
-    """Answer every question of the plan that some of the verdicts are about.
+    """Answer every question of the plan that the primary scenario was evaluated for.
 
-    The plan's first scenario is the one that answers.
+    A primary outcome carries the answer, where the question has one.
     """
-    primary = next(iter(plan.scenarios))
+    family = plan.family
     answers = []
-    for family, question in plan.questions.items():
+    for key, question in plan.questions.items():
         own = [
             verdict
             for verdict in verdicts
-            if verdict.inputs.scenario == primary
-            and plan.outcomes[verdict.inputs.outcome].family == family
+            if verdict.inputs.scenario == family.primary_scenario
+            and plan.outcomes[verdict.inputs.outcome].family == key
         ]
-        answers += [answer(question, family, own)] if own else []
+        first = [item for item in own if item.inputs.outcome in family.primary_outcomes]
+        answers += [answer(question, key, own, first or own)] if own else []
     return tuple(answers)
 
 
-def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
+def answer(
+    question: str,
+    family: str,
+    verdicts: Sequence[Verdict],
+    primary: Sequence[Verdict] | None = None,
+) -> Answer:
     """Answer a question from the verdicts of its comparisons.
 
     The comparison that carries the answer is the most secure of those that found a change for the
@@ -104,12 +110,14 @@ def answer(question: str, family: str, verdicts: Sequence[Verdict]) -> Answer:
     question, family : str
     verdicts : sequence of Verdict
         At least one.
+    primary : sequence of Verdict, optional
+        Those that may carry the answer; all by default.
 
     Returns
     -------
     Answer
     """
-    carried = min(verdicts, key=_place)
+    carried = min(verdicts if primary is None else primary, key=_place)
     return Answer(
         question=question,
         family=family,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pilot_eval.evidence import CHANGED, UNANSWERED
 from pilot_eval.lab.validity_section import Section
-from pilot_eval.lab.verdict_trials import PERMUTATIONS, build_worlds, run_trials
+from pilot_eval.lab.verdict_trials import build_worlds, run_trials
 from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 
@@ -38,7 +38,7 @@ def run_verdicts(draws: int, seed: int, executor: Executor | None = None) -> pd.
         Columns `COLUMNS`.
     """
     plan = load_plan()
-    worlds = build_worlds(plan.revise({"inference.draws": PERMUTATIONS}), load_published())
+    worlds = build_worlds(plan, load_published())
     return summarise_trials(run_trials(plan, worlds, trials=draws, seed=seed))
 
 
@@ -60,8 +60,8 @@ def summarise_trials(trials: pd.DataFrame) -> pd.DataFrame:
     changed = answered[answered["finding"].isin(list(CHANGED))]
     secure = answered["rating"] >= SECURE
     rows = [
-        _false("secure", "rose or fell", changed[changed["rating"] >= SECURE], MOST_FALSE),
-        _false("secure", "any finding", answered[secure], MOST_FALSE),
+        _false("secure", "any finding", answered[secure], FEWEST_SECURE),
+        _false("secure", "rose or fell", changed[changed["rating"] >= SECURE], 1),
     ]
     rows += [
         _false("rating", str(rating), own) for rating, own in changed.groupby("rating", sort=True)
@@ -123,13 +123,13 @@ VERDICTS = Section(
 )
 
 
-def _false(part: str, group: str, own: pd.DataFrame, most: float | None = None) -> dict:
-    """Count the false among some findings; a target also asks for enough of them."""
+def _false(part: str, group: str, own: pd.DataFrame, fewest: int = 0) -> dict:
+    """Count the false among some findings; a target is set where there must be enough of them."""
     row = _share(part, group, own["false"])
-    if most is None:
+    if not fewest:
         return row
-    fine = len(own) >= FEWEST_SECURE and row["share"] <= most
-    target = f"at most {most:.0%} of at least {FEWEST_SECURE}"
+    fine = len(own) >= fewest and row["share"] <= MOST_FALSE
+    target = f"at most {MOST_FALSE:.0%} of {fewest} or more"
     return row | {"target": target, "met": "yes" if fine else "no"}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import nan
+from math import log1p, nan
 from typing import Any
 
 import numpy as np
@@ -60,8 +60,8 @@ class TrialWorld:
         Width of what is hidden in each treated unit's figures; NaN where there is no figure.
     types : array of str, shape (n,)
         Type of each comparator, for the stratified test.
-    family_size : int
-        Comparisons that are allowed for together.
+    family_size : float
+        Independent comparisons that the family of all comparisons amounts to.
     """
 
     inputs: VerdictInputs
@@ -73,7 +73,7 @@ class TrialWorld:
     horizon: float
     hidden: np.ndarray
     types: np.ndarray
-    family_size: int
+    family_size: float
 
     @property
     def complete(self) -> bool:
@@ -101,12 +101,13 @@ def build_worlds(
     chosen = tuple(scenarios or plan.scenarios)
     evidence = evaluate(plan, table, scenarios=chosen)
     panel = build_panel(table, plan)
+    family_size = _measure_family(evidence.table)
     worlds = []
     for verdict in evidence.verdicts:
         used = verdict.inputs
         if used.status == "estimated":
             design = build_design(plan, panel, scenario=used.scenario, outcome=used.outcome)
-            worlds.append(_build_world(plan, design, used))
+            worlds.append(_build_world(plan, design, used, family_size))
     return worlds
 
 
@@ -168,7 +169,9 @@ def _describe(
     }
 
 
-def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) -> TrialWorld:
+def _build_world(
+    plan: EvaluationPlan, design: Design, inputs: VerdictInputs, family_size: float
+) -> TrialWorld:
     labels = pd.Series(name_units(plan, design), index=list(design.codes))
     low, high = design.bounds()
     ours, theirs = list(design.treated), list(design.comparators)
@@ -186,15 +189,19 @@ def _build_world(plan: EvaluationPlan, design: Design, inputs: VerdictInputs) ->
         horizon=float(post.mean() - pre.mean()),
         hidden=width.to_numpy(float),
         types=np.array([types[code] for code in theirs])[whole],
-        family_size=_count_family(plan),
+        family_size=family_size,
     )
 
 
-def _count_family(plan: EvaluationPlan) -> int:
-    return sum(
-        outcome.descriptive is None and outcome.family != "activity"
-        for outcome in plan.outcomes.values()
-    )
+def _measure_family(table: pd.DataFrame) -> float:
+    """Find how many independent comparisons the real family amounts to.
+
+    From its smallest p-value: 1 - (1 - p)^size is what the joint draws make of it.
+    """
+    rows = table[table["p_romano_wolf"].notna()]
+    row = rows.loc[rows["p_value"].idxmin()]
+    adjusted = min(float(row["p_romano_wolf"]), 1 - 1 / PERMUTATIONS)
+    return max(1.0, log1p(-adjusted) / log1p(-float(row["p_value"])))
 
 
 def _simulate(
@@ -331,14 +338,14 @@ def _extrapolate(
     return float(ours[0] - most[~treated].mean()), float(ours[1] - least[~treated].mean())
 
 
-def _allow_for_family(p_value: float, size: int, rng: np.random.Generator) -> float:
+def _allow_for_family(p_value: float, size: float, rng: np.random.Generator) -> float:
     """Adjust a p-value for a family whose other members have no effect, by Sidak's step-down.
 
     References
     ----------
     Holland and Copenhaver (1987), Biometrics 43(2).
     """
-    others = np.sort(rng.random(size - 1))
+    others = np.sort(rng.random(round(size) - 1))
     place = int(np.searchsorted(others, p_value))
     ordered = np.append(others[:place], p_value)
     steps = 1 - (1 - ordered) ** (size - np.arange(place + 1))
