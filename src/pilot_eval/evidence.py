@@ -43,6 +43,10 @@ EVIDENCE_COLUMNS = (
     "post_periods",
     "coverage",
     "mde",
+    "calibration",
+    "calibration_low",
+    "calibration_high",
+    "carrying_test",
     "fragile",
     "left_out_estimate",
     "left_out_conf_low",
@@ -61,7 +65,10 @@ EVIDENCE_COLUMNS = (
 effect. Where hidden counts can move the effect it is a set, `estimate_low` to `estimate_high`, and
 `estimate` is empty; the interval covers the effect whatever those counts are, and `fragile` says
 that what it shows depends on them. `left_out_` columns are the same number without the years that
-hide a count: a sensitivity. `coverage` counts the councils that have figures, by period."""
+hide a count: a sensitivity. `coverage` counts the councils that have figures, by period.
+`calibration` is the share of sets of real comparators, in the treated councils' place, that the
+row's test rejects, with its Monte Carlo interval; there is one England. `carrying_test` is the
+first test of the plan's order that does not err there, and carries the verdict; empty if none."""
 
 
 Harm = Literal["rises", "falls", "ambiguous"]

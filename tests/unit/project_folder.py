@@ -25,7 +25,8 @@ def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
     shutil.copytree(ROOT / "pilots", folder / "pilots")
     plan = folder / "pilots" / "timescales-2011" / "plan.toml"
-    quick = plan.read_text(encoding="utf-8").replace("draws = 9999", "draws = 199")
+    text = plan.read_text(encoding="utf-8")
+    quick = text.replace("draws = 9999", "draws = 199").replace("sets = 2000", "sets = 20")
     plan.write_text(quick, encoding="utf-8")
     shutil.copytree(ROOT / "data", folder / "data")
     (folder / "notebooks").mkdir()

@@ -19,10 +19,12 @@ from pilot_eval.evaluation.calibration import (
     carrying_test,
 )
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates, read_store
-from pilot_eval.inference import cr2_test, robust_test, size_adjusted_test
+from pilot_eval.evaluation.units import ALL_METHODS
+from pilot_eval.inference import adjusted_test, cr2_test, robust_test, size_adjusted_test
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 
-N, SETS, DRAWS = 60, 12, 499
+N, SETS = 60, 12
+SETTINGS = {"draws": 499, "seed": 7}
 FEW = 100
 #: Recomputed below; chosen for one large, one usual and one set-valued comparison.
 CELLS = [("announced", "cin_rate"), ("granted", "cla_rate"), ("announced", "repeat_plan_pct")]
@@ -55,49 +57,67 @@ def draw(world, wanted="aabc", sets=SETS):
     )
 
 
-def test_every_p_value_is_that_of_the_test_on_the_one_set(world):
-    changes, cases, factor, groups = world
-    members = draw(world)
-    found = compute_set_p_values(
-        changes, cases, factor, members, strata=groups, draws=DRAWS, seed=7
+def compute(world, members, **options):
+    changes, cases, factor, _ = world
+    return compute_set_p_values(
+        changes, cases, factor, members, **SETTINGS, **by_facts(world), **options
     )
+
+
+def by_facts(world):
+    """Strata and levels; the level predicts a part of the change."""
+    changes, _, factor, groups = world
+    levels = 20 - 2 * changes + np.random.default_rng(6).normal(size=N)
+    adjustment = {
+        "levels": levels,
+        "covariates": (groups == "a")[:, None] * 1.0,
+        "level_variance": factor / 4,
+    }
+    return {"strata": {"stratified_type": groups}, "adjustment": adjustment}
+
+
+def one_at_a_time(world, own):
+    changes, cases, factor, groups = world
+    treated = np.isin(np.arange(N), own)
+    settings = SETTINGS | {"period_factor": factor}
+    data = changes, treated, cases
+    return {
+        "robust": robust_test(*data, **settings),
+        "stratified_type": robust_test(*data, strata=groups, **settings),
+        "adjusted": adjusted_test(*data, **by_facts(world)["adjustment"], **settings),
+        "sharp": size_adjusted_test(*data, period_factor=factor),
+        "cr2": cr2_test(changes, treated),
+    }
+
+
+def test_every_p_value_is_that_of_the_test_on_the_one_set(world):
+    # Two make-ups of groups: each set is compared with sets of its own kind.
+    members = np.vstack([draw(world, "aabc"), draw(world, "abbc")])
+    found = compute(world, members)
     for row, own in enumerate(members):
-        treated = np.isin(np.arange(N), own)
-        settings = {"draws": DRAWS, "seed": 7, "period_factor": factor}
-        alone = {
-            "robust": robust_test(changes, treated, cases, **settings),
-            "stratified_type": robust_test(changes, treated, cases, strata=groups, **settings),
-            "sharp": size_adjusted_test(changes, treated, cases, period_factor=factor),
-            "cr2": cr2_test(changes, treated),
-        }
-        for name, result in alone.items():
+        for name, result in one_at_a_time(world, own).items():
             assert found[name][row] == pytest.approx(result.p_value, rel=1e-9, abs=1e-12), name
 
 
-def test_sets_of_several_make_ups_are_each_compared_with_their_own_kind(world):
+def test_a_test_without_an_answer_has_none_here_either(world):
     changes, cases, factor, groups = world
-    members = np.vstack([draw(world, "aabc"), draw(world, "abbc")])
-    found = compute_set_p_values(
-        changes, cases, factor, members, strata=groups, draws=DRAWS, seed=7
-    )["stratified_type"]
-    for row, own in enumerate(members):
-        treated = np.isin(np.arange(N), own)
-        alone = robust_test(
-            changes, treated, cases, strata=groups, draws=DRAWS, seed=7, period_factor=factor
-        )
-        assert found[row] == pytest.approx(alone.p_value, abs=1e-12)
+    few = np.arange(N) < 12  # too few comparators for the adjustment
+    small = changes[few], cases[few], factor[few], groups[few]
+    given = by_facts(world)["adjustment"]
+    adjustment = {name: values[few] for name, values in given.items()}
+    members = np.array([[0, 1, 2, 3]])
+    found = compute_set_p_values(*small[:3], members, strata={}, adjustment=adjustment, **SETTINGS)
+    assert np.isnan(found["adjusted"]).all()
+    assert not np.isnan(found["robust"]).any()
+    flat = compute_set_p_values(np.ones(12), *small[1:3], members, strata={}, **SETTINGS)
+    assert all(np.isnan(p_values).all() for p_values in flat.values())
 
 
 def test_stopping_early_never_changes_what_is_rejected(world):
-    changes, cases, factor, groups = world
-    changes = changes + 2 * (np.arange(N) < 6)  # some sets are rejected, some not
+    changes, *rest = world
+    shifted = changes + 2 * (np.arange(N) < 6), *rest  # some sets are rejected, some not
     members = draw(world, sets=300)
-    full, quick = (
-        compute_set_p_values(
-            changes, cases, factor, members, strata=groups, draws=DRAWS, seed=7, decide_at=stop
-        )
-        for stop in (None, 0.05)
-    )
+    full, quick = (compute(shifted, members, decide_at=stop) for stop in (None, 0.05))
     for name in full:
         rejected = full[name] <= 0.05
         assert 0 < rejected.sum() < rejected.size
@@ -122,10 +142,10 @@ def test_a_group_without_comparators_is_replaced_by_any_other(world):
 
 def test_without_an_effect_a_test_rejects_at_its_level():
     rng = np.random.default_rng(8)
-    changes, ones, groups = rng.normal(size=150), np.ones(150), np.array(["a"] * 150)
+    changes, ones = rng.normal(size=150), np.ones(150)
     members = np.argsort(rng.random((1500, 150)), axis=1)[:, :5]
     found = compute_set_p_values(
-        changes, ones, ones, members, strata=groups, draws=999, seed=1, decide_at=0.05
+        changes, ones, ones, members, strata={}, draws=999, seed=1, decide_at=0.05
     )
     rate = (found["robust"] <= 0.05).mean()
     assert abs(rate - 0.05) < 4 * np.sqrt(0.05 * 0.95 / len(members))
@@ -160,11 +180,13 @@ def test_the_first_test_that_does_not_err_carries_the_verdict(plan, rows, carrie
     assert carrying_test(rows, plan.calibration) == carries
 
 
-def test_the_store_fits_the_committed_plan_data_and_code(comparisons):
+def test_the_store_fits_the_committed_plan_data_and_code(plan, comparisons):
     """Run `pilot-eval validity --out docs --only calibration` where this fails."""
     stored = read_store()
     assert {key for key, _ in comparisons.values()} == set(stored)
-    assert all({"robust", "sharp", "cr2"} <= set(rates) for rates in stored.values())
+    assert all(
+        set(ALL_METHODS) >= set(rates) >= set(plan.calibration.order) for rates in stored.values()
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" ".join)
@@ -194,6 +216,49 @@ def test_the_first_sets_of_a_cell_are_counted_exactly_as_one_at_a_time(plan, com
     assert rates["sharp"] == Rate(rejections=count, sets=25)
 
 
+@pytest.fixture(scope="module")
+def evidence(plan):
+    return pe.evaluate(plan, scenarios=("granted",))
+
+
+def test_every_evidence_row_has_its_own_tests_rate(evidence, comparisons):
+    stored = read_store()
+    rows = evidence.table[evidence.table["status"] == "estimated"]
+    assert len(rows) > 30
+    for row in rows.itertuples():
+        rate = stored[comparisons[row.scenario, row.outcome][0]][row.method]
+        found = row.calibration, row.calibration_low, row.calibration_high
+        assert found == (rate.share, rate.low, rate.high)
+
+
+def test_a_test_that_errs_carries_no_verdict(plan, evidence):
+    for (_, outcome), rows in evidence.table.groupby(["scenario", "outcome"]):
+        if (rows["status"] != "estimated").all():
+            continue
+        carries = set(rows["carrying_test"])
+        assert len(carries) == 1
+        (name,) = carries
+        verdict = evidence.verdict("granted", outcome)
+        assert verdict.inputs.test == name
+        low = rows.set_index("method")["calibration_low"]
+        if name:
+            assert low[name] <= plan.calibration.limit
+            assert verdict.inputs.rejection_rate == rows.set_index("method")["calibration"][name]
+        else:
+            assert verdict.finding == "cannot be told"
+    assert len(set(evidence.table["carrying_test"].dropna())) > 1
+
+
+def test_without_a_stored_calibration_rows_say_so_and_nothing_is_computed(plan, monkeypatch):
+    other = plan.revise({"seed": 5})
+    monkeypatch.setattr("pilot_eval.evaluation.calibration.compute_set_p_values", pytest.fail)
+    found = pe.evaluate(other, scenarios=("granted",), outcomes=("s47_rate",))
+    assert found.table["calibration"].isna().all()
+    assert set(found.table["carrying_test"]) == {"robust"}
+    doubts = {doubt.condition for doubt in found.verdicts[0].doubts}
+    assert "not_calibrated" in doubts
+
+
 def test_hidden_counts_are_tried_at_both_corners(comparisons):
     assert len(comparisons["announced", "repeat_plan_pct"][1]) == 2
     assert len(comparisons["announced", "cin_rate"][1]) == 1
@@ -207,6 +272,7 @@ def test_hidden_counts_are_tried_at_both_corners(comparisons):
         {"calibration.sets": 500},
         {"seed": 1},
         {"comparators.rule": "same_type"},
+        {"adjustment.covariates": ["region"]},
         {"windows.main.pre": [2011]},
         {"scenarios.announced.councils": ["Cumbria", "Knowsley", "Hackney", "Gateshead"]},
     ],

@@ -40,12 +40,13 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
     RunError
         If `folder` is no run, or the data are not those of the run.
     """
-    from pilot_eval.app.results import write_results
+    from pilot_eval.app.results import calibrate_tests, write_results
     from pilot_eval.plan import EvaluationPlan
 
     manifest = _read_manifest(folder)
     _check_data(manifest, root, table_file)
     plan = EvaluationPlan.model_validate(manifest["plan"])
+    calibrate_tests(plan, table_file)
     with TemporaryDirectory(prefix="pilot_eval-") as scratch:
         again = Path(scratch)
         write_results(plan, table_file, again)

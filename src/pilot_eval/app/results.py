@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,26 @@ if TYPE_CHECKING:
 EVIDENCE = "evidence.csv"
 WORKBOOK = "tables.xlsx"
 TIDY = "ees"
+
+
+def calibrate_tests(
+    plan: EvaluationPlan, table_file: Path | None, tell: Callable[[str], None] | None = None
+) -> None:
+    """Measure how often the tests err on these data, unless that is stored.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table_file : pathlib.Path, optional
+        As for `write_results`.
+    tell : callable, optional
+        Where progress goes, a line at a time.
+    """
+    from pilot_eval.checks.real_data_placebos import calibrate
+    from pilot_eval.published.council_indicators import load_published
+    from pilot_eval.published.council_table import read_council_table
+
+    calibrate(plan, read_council_table(table_file) if table_file else load_published(), tell=tell)
 
 
 def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:

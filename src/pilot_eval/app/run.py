@@ -18,7 +18,7 @@ from pilot_eval.app.notebooks import (
 )
 from pilot_eval.app.output import write_record, write_site
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
-from pilot_eval.app.results import write_results
+from pilot_eval.app.results import calibrate_tests, write_results
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.project import find_reports
 
@@ -57,6 +57,8 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     use_one_thread_each()
     started = datetime.now(UTC)
     prepared = prepare(request)
+    if not request.councils:
+        calibrate_tests(prepared.plan, request.table_file, tell)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
     with stage(request.out or find_reports(request.root) / run_id) as folder:
         executed = _execute(request, prepared, folder, tell)

@@ -15,14 +15,15 @@ from scipy.special import betaincinv
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
+from pilot_eval.evaluation.batch_methods import adjustment_of
 from pilot_eval.evaluation.code_hash import hash_code
-from pilot_eval.evaluation.fillings import collapse_fillings, name_units
+from pilot_eval.evaluation.fillings import name_units
+from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import FEWEST_TREATED
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import CalibrationSettings
-from pilot_eval.reference.facts import load_councils
 
 MONTE_CARLO_LEVEL = 0.95
 KEY_DECIMALS = 8
@@ -67,8 +68,12 @@ class PlaceboPool:
     ----------
     changes, cases, period_factor : array of shape (n,)
         Of the comparators alone.
-    groups : array of str, shape (n,)
-        Council type of each comparator.
+    groups, regions : array of str, shape (n,)
+        Council type and region of each comparator.
+    levels, level_variance : array of shape (n,)
+        Mean before the start and its sampling variance.
+    covariates : array of shape (n, q)
+        Those that the plan declares for the adjusted test.
     treated_groups, treated_cases : array of shape (k,)
         Whom the placebo sets must resemble.
     """
@@ -77,6 +82,10 @@ class PlaceboPool:
     cases: np.ndarray
     period_factor: np.ndarray
     groups: np.ndarray
+    regions: np.ndarray
+    levels: np.ndarray
+    level_variance: np.ndarray
+    covariates: np.ndarray
     treated_groups: np.ndarray
     treated_cases: np.ndarray
 
@@ -100,31 +109,26 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
     others = len(set(labels[len(design.treated) :]))
     if treated < FEWEST_TREATED or others < treated + MIN_COMPARATORS:
         return []
-    filled = collapse_fillings(design).combine(labels)
+    filled = collapse_units(plan, design)
     corners = filled.corners() if len(filled.hidden) else (filled.hidden.low,)
-    groups = _group_units(labels, design)
-    return [_pool(filled.at(counts), groups) for counts in corners]
+    return [_pool(plan, filled.at(counts)) for counts in corners]
 
 
-def _pool(units: Units, groups: np.ndarray) -> PlaceboPool:
-    treated = units.treated
+def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
+    treated, facts = units.treated, units.facts
+    types, given = facts.types.astype(str), adjustment_of(plan, units)
     return PlaceboPool(
         changes=units.change[~treated],
         cases=units.cases[~treated],
         period_factor=units.period_factor[~treated],
-        groups=groups[~treated],
-        treated_groups=groups[treated],
+        groups=types[~treated],
+        regions=facts.regions.astype(str)[~treated],
+        levels=units.level[~treated],
+        level_variance=given["level_variance"][~treated],
+        covariates=given["covariates"][~treated],
+        treated_groups=types[treated],
         treated_cases=units.cases[treated],
     )
-
-
-def _group_units(labels: Iterable[str], design: Design) -> np.ndarray:
-    """Find the council type of each unit; a cluster has that of its first member."""
-    types = {council.council_code: council.council_type for council in load_councils()}
-    group_of: dict[str, str] = {}
-    for label, code in zip(labels, design.codes, strict=True):
-        group_of.setdefault(label, types[code])
-    return np.array(list(group_of.values()))
 
 
 def calibrate_pools(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> dict[str, Rate]:
@@ -172,7 +176,12 @@ def count_rejections(
         pool.cases,
         pool.period_factor,
         members,
-        strata=pool.groups,
+        strata={"stratified_type": pool.groups, "stratified_region": pool.regions},
+        adjustment={
+            "levels": pool.levels,
+            "covariates": pool.covariates,
+            "level_variance": pool.level_variance,
+        },
         draws=draws,
         seed=seed,
         decide_at=alpha,

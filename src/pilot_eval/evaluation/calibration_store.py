@@ -9,12 +9,23 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from platformdirs import user_cache_path
 
-from pilot_eval.evaluation.calibration import Rate, Rates
+from pilot_eval.design.build import Design
+from pilot_eval.evaluation.calibration import (
+    Rate,
+    Rates,
+    build_pools,
+    calibration_columns,
+    calibration_key,
+    carrying_test,
+)
+from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
 STORE = "docs/validity/calibration.csv"
@@ -29,6 +40,33 @@ def cache_folder() -> Path:
     """
     named = os.environ.get(CACHE_VARIABLE)
     return (Path(named) if named else user_cache_path("pilot_eval")) / "calibration"
+
+
+def add_calibration(
+    plan: EvaluationPlan, design: Design, rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Add to a design's evidence rows how often their tests err, and which test carries.
+
+    Only what is stored is read: `checks.real_data_placebos.calibrate` measures.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+    rows : iterable of mapping
+        One for each method.
+
+    Returns
+    -------
+    list of dict
+        With `calibration`, `calibration_low` and `calibration_high`, missing where nothing is
+        stored, and `carrying_test`, empty where every test errs.
+    """
+    pools = build_pools(plan, design)
+    rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
+    found = [{**row, **calibration_columns(rates, row["method"])} for row in rows]
+    carries = carrying_test(found, plan.calibration) or ""
+    return [row | {"carrying_test": carries} for row in found]
 
 
 def find_rates(key: str, root: Path | None = None) -> Rates | None:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
+from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
 from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
@@ -169,7 +170,7 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     ]
     p_value = float(numbers_of[HEADLINE]["p_value"])  # type: ignore[arg-type]
     tested = Tested(design=design, counts=found.counts, p_value=p_value)
-    return Estimated(rows=rows, tested=tested)
+    return Estimated(rows=add_calibration(plan, design, rows), tested=tested)
 
 
 def _label(plan: EvaluationPlan, design: Design) -> dict:

@@ -59,6 +59,7 @@ NO_TEST = "No test errs rarely enough on this outcome's own data."
 NO_END = "The interval has no end: no size of change is excluded."
 NO_TREND = "There is no trend before the start to compare with: only one period was published."
 NOT_ADJUSTED = "No estimate adjusted for the level before the start could be made."
+TEST_NAMES = {"cr2": "CR2", "stratified_type": "stratified (by council type)"}
 NOT_CALIBRATED = "How often the test errs on this outcome's own data has not been measured."
 
 
@@ -187,7 +188,8 @@ def word_breaks(inputs: VerdictInputs) -> str:
 
 def word_later_test(inputs: VerdictInputs) -> str:
     """Say that the first test errs too often and another carries the verdict."""
-    return f"The usual test errs too often on this outcome; the {inputs.test} test replaces it."
+    name = TEST_NAMES.get(inputs.test, inputs.test)
+    return f"The usual test errs too often on this outcome; the {name} test replaces it."
 
 
 def word_chosen(inputs: VerdictInputs) -> str:

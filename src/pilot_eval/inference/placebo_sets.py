@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
+from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
+from pilot_eval.inference.adjusted import label_strata, standardise_adjusted
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
 from pilot_eval.inference.inputs import ROUNDING
@@ -18,7 +21,7 @@ NEAREST_SHARE = 0.5
 """Share of a council's own group, those nearest in size, that may stand in for it."""
 FEWEST_STAND_INS = 8
 """Fewest councils that may stand in for one, where its group has that many."""
-BLOCK = 262_144
+BLOCK = 131_072
 """Statistics worked on at a time: few enough to stay in a processor's cache."""
 
 
@@ -90,7 +93,8 @@ def compute_set_p_values(
     period_factor: np.ndarray,
     members: np.ndarray,
     *,
-    strata: np.ndarray,
+    strata: Mapping[str, np.ndarray],
+    adjustment: Mapping[str, np.ndarray] | None = None,
     draws: int,
     seed: int,
     decide_at: float | None = None,
@@ -103,8 +107,10 @@ def compute_set_p_values(
         Of the comparators alone.
     members : int array of shape (sets, k)
         Positions of the placebo councils.
-    strata : array of shape (n,)
-        For the stratified test.
+    strata : mapping of str to array of shape (n,)
+        Name of each stratified test, and its strata.
+    adjustment : mapping of str to array, optional
+        `levels`, `covariates` and `level_variance` of the adjusted test.
     draws, seed : int
         As for `robust_test`.
     decide_at : float, optional
@@ -114,31 +120,67 @@ def compute_set_p_values(
     Returns
     -------
     dict
-        Test -> p-values, shape (sets,): `robust`, `stratified_type`, `sharp` and `cr2`. NaN where
-        a test has no answer. Equal to what the tests say of the sets one at a time.
+        Test -> p-values, shape (sets,). NaN where a test has no answer. Equal to what the tests
+        say of the sets one at a time.
 
     Examples
     --------
     >>> rng = np.random.default_rng(1)
     >>> changes, ones, members = rng.normal(size=30), np.ones(30), np.array([[0, 1, 2], [3, 4, 5]])
-    >>> found = compute_set_p_values(changes, ones, ones, members, strata=ones, draws=99, seed=1)
+    >>> found = compute_set_p_values(changes, ones, ones, members, strata={}, draws=99, seed=1)
     >>> {name: p_values.shape for name, p_values in found.items()}
-    {'robust': (2,), 'stratified_type': (2,), 'sharp': (2,), 'cr2': (2,)}
+    {'robust': (2,), 'sharp': (2,), 'cr2': (2,)}
     """
     mask = np.zeros((len(members), changes.size), dtype=bool)
     mask[np.arange(len(members))[:, None], members] = True
-    table = np.broadcast_to(changes, mask.shape)
-    sharp = compute_size_adjusted(table, mask, cases, period_factor)
+    spread = _spread(np.broadcast_to(changes, mask.shape), ~mask)
+    known = spread > ROUNDING * max(1.0, float(np.abs(changes).max()))
+    empty = np.full(len(members), np.nan)
+    names = ["robust", "sharp", "cr2", *strata, *(["adjusted"] if adjustment is not None else [])]
+    found = {name: empty.copy() for name in names}
+    if known.any():
+        data = np.broadcast_to(changes, mask[known].shape), mask[known], cases, period_factor
+        settings = {"draws": draws, "seed": seed, "decide_at": decide_at}
+        for name, p_values in _test_sets(data, members[known], strata, adjustment, settings):
+            found[name][known] = p_values
+    return found
+
+
+def _test_sets(
+    data: tuple[np.ndarray, ...],
+    members: np.ndarray,
+    strata: Mapping[str, np.ndarray],
+    adjustment: Mapping[str, np.ndarray] | None,
+    settings: Mapping[str, Any],
+) -> Iterator[tuple[str, np.ndarray]]:
+    table, mask, *_ = data
+    sharp = compute_size_adjusted(*data)
     z = _standardise(table, mask, sharp.fit)
-    settings = {"draws": draws, "seed": seed, "decide_at": decide_at}
-    found = {
-        "robust": _randomise(z, mask, members, None, **settings),
-        "stratified_type": _randomise(z, mask, members, strata, **settings),
-        "sharp": sharp.p_value,
-        "cr2": _test_cr2(table, mask, sharp.estimate),
-    }
-    flat = _spread(table, ~mask) <= ROUNDING * np.maximum(1.0, np.abs(changes).max())
-    return {name: np.where(flat, np.nan, p_values) for name, p_values in found.items()}
+    yield "robust", _randomise(z, mask, members, None, **settings)
+    yield "sharp", sharp.p_value
+    yield "cr2", _test_cr2(table, mask, sharp.estimate)
+    for name, labels in strata.items():
+        yield name, _randomise(z, mask, members, labels, **settings)
+    if adjustment is not None:
+        yield "adjusted", _test_adjusted(data, members, adjustment, settings)
+
+
+def _test_adjusted(
+    data: tuple[np.ndarray, ...],
+    members: np.ndarray,
+    adjustment: Mapping[str, np.ndarray],
+    settings: Mapping[str, Any],
+) -> np.ndarray:
+    table, mask, cases, factor = data
+    covariates = adjustment["covariates"]
+    known = np.array([not why_not_adjustable(row, covariates) for row in mask], dtype=bool)
+    p_values = np.full(len(mask), np.nan)
+    if known.any():
+        adjusted = adjust_changes(table[known], mask[known], **adjustment)
+        _, z, _ = standardise_adjusted(adjusted, mask[known], cases, factor)
+        strata = label_strata(adjustment["levels"])
+        p_values[known] = _randomise(z, mask[known], members[known], strata, **settings)
+    return p_values
 
 
 def _standardise(table: np.ndarray, mask: np.ndarray, fit: SizeFunction) -> np.ndarray:
