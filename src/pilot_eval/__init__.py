@@ -1,4 +1,4 @@
-"""pilot_eval: evaluation of the 2011 child-protection timescale pilots.
+"""pilot_eval: evaluation of pilots that treat a few councils.
 
 Public names load where they are first used, so that ``import pilot_eval`` stays fast.
 """

@@ -26,10 +26,11 @@ from pilot_eval.plan_settings import (
     Outcome,
     Scenario,
     Section,
+    Texts,
     VerdictRules,
     Window,
 )
-from pilot_eval.project import PLAN_NAME, find_pilot
+from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot
 from pilot_eval.reference.pilot_facts import (
     CouncilEvent,
     Exemption,
@@ -65,6 +66,7 @@ class EvaluationPlan(Section):
     treatment_register: tuple[Exemption, ...] = Field(strict=False)
     events: tuple[CouncilEvent, ...] = Field(strict=False)
     breaks: tuple[MeasurementBreak, ...] = Field(strict=False)
+    texts: Texts
 
     @model_validator(mode="after")
     def _hangs_together(self) -> EvaluationPlan:
@@ -103,7 +105,7 @@ class EvaluationPlan(Section):
         Examples
         --------
         >>> plan = load_plan()                                                # doctest: +SKIP
-        >>> plan.revise({"comparators.rule": "same_region", "drop_councils": ["Cumbria"]})
+        >>> plan.revise({"comparators.rule": "same_region", "inference.alpha": 0.1})
         ...                                                                   # doctest: +SKIP
         """
         content = self.model_dump()
@@ -142,7 +144,7 @@ def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None
     0.05
     """
     folder = find_pilot(pilot, root)
-    content = _read_toml(folder / PLAN_NAME)
+    content, texts = _read_toml(folder / PLAN_NAME), _read_toml(folder / TEXTS_NAME)
     facts, faults = {}, []
     for name, read in (
         ("treatment_register", read_register),
@@ -153,11 +155,12 @@ def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None
             facts[name] = [row.model_dump() for row in read(folder)]
         except DataError as fault:
             faults += str(fault).splitlines()
-    own = {"pilot", *FACTS} & content.keys()
+    own = {"pilot", "texts", *FACTS} & content.keys()
     faults += [f"{PLAN_NAME}: `{name}` is read from the folder: remove the key" for name in own]
     if faults:
         raise PlanError("\n  - ".join([f"{folder.name} has {len(faults)} faults:", *faults]))
-    return _validate(content | facts | {"pilot": folder.name}, f"{folder.name}/{PLAN_NAME}")
+    content |= {"pilot": folder.name, "texts": texts, **facts}
+    return _validate(content, f"{folder.name}/{PLAN_NAME}")
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -210,6 +213,11 @@ def _family_faults(plan: EvaluationPlan) -> list[str]:
         for key, (names, known) in named.items()
         for name in names
         if name not in known
+    ] + [
+        f"texts.limits names scenario {name!r}, which the plan does not have"
+        for limit in plan.texts.limits
+        for name in limit.scenarios
+        if name not in plan.scenarios
     ]
 
 

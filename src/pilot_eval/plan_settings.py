@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -81,6 +82,11 @@ class Window(Section):
 
     pre: tuple[Year, ...] = Field(strict=False)
     post: tuple[Year, ...] = Field(strict=False, min_length=1)
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Years before, then years after."""
+        return (*self.pre, *self.post)
 
     @model_validator(mode="after")
     def _in_order(self) -> Window:
@@ -181,6 +187,23 @@ class VerdictRules(Section):
     share_without_one: Annotated[float, Field(ge=0, le=1)]
     points: VerdictPoints
     caps: VerdictCaps
+
+
+class Limit(Section):
+    """Something that the figures cannot show, and for which scenarios and families that is so."""
+
+    text: Annotated[str, Field(min_length=1)]
+    scenarios: tuple[str, ...] = Field(strict=False, default=())
+    families: tuple[Family, ...] = Field(strict=False, default=())
+
+
+class Texts(Section):
+    """Words and dates of a pilot's report."""
+
+    start: Annotated[date, Field(strict=False)]
+    start_name: Annotated[str, Field(min_length=1)]
+    published_on: Annotated[date, Field(strict=False)]
+    limits: tuple[Limit, ...] = Field(strict=False, default=())
 
 
 class FamilySettings(Section):

@@ -11,6 +11,7 @@ from pilot_eval.errors import PlanError, RunError, explain
 
 PILOTS = "pilots"
 PLAN_NAME = "plan.toml"
+TEXTS_NAME = "texts.toml"
 DEFAULT_NAME = "pilots.toml"
 ROOT_VARIABLE = "PILOT_EVAL_ROOT"
 

@@ -249,9 +249,8 @@ def test_records_are_opened_for_a_notebook(returns):
 
 
 def test_windows_end_where_the_longest_horizon_is_followed_up():
-    settings = build_settings(
-        first_day=date(2009, 4, 1), data_cut=date(2013, 3, 31), convention="end_counts"
-    )
+    days = {"first_day": date(2009, 4, 1), "data_cut": date(2013, 3, 31)}
+    settings = build_settings(load_plan(), **days, convention="end_counts")
     assert [(w.first, w.last) for w in settings.pre] == [
         (date(2009, 4, 1), date(2010, 3, 31)),
         (date(2010, 4, 1), date(2011, 2, 28)),

@@ -56,6 +56,7 @@ def test_every_fault_is_listed_at_once(plan):
 def test_a_file_that_is_no_plan(tmp_path, text, words):
     folder = tmp_path / "Plan für morgen"
     folder.mkdir()
+    shutil.copyfile(ROOT / "pilots" / "timescales-2011" / "texts.toml", folder / "texts.toml")
     if text is not None:
         (folder / "plan.toml").write_text(text, encoding="utf-8")
     with pytest.raises(PlanError, match=words):
@@ -84,7 +85,9 @@ def test_a_fault_in_the_folder_names_file_row_and_column(tmp_path, file, old, ne
         pe.load_plan(folder)
 
 
-@pytest.mark.parametrize("file", ["register.csv", "events.csv", "breaks.csv", "plan.toml"])
+@pytest.mark.parametrize(
+    "file", ["register.csv", "events.csv", "breaks.csv", "plan.toml", "texts.toml"]
+)
 def test_every_file_of_the_folder_changes_the_hash(plan, tmp_path, file):
     folder = shutil.copytree(ROOT / "pilots" / "timescales-2011", tmp_path / plan.pilot)
     assert pe.load_plan(folder).hash == plan.hash

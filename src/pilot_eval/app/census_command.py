@@ -131,7 +131,7 @@ def run_census(
     parts = list_parts(paths, format=data_format)
     coverage = build_coverage(parts)
     first_day, cut = covered_days(coverage, data_cut)
-    settings, trouble = _try_settings(first_day, cut)
+    settings, trouble = _try_settings(plan, first_day, cut)
     work = PartWork(
         data_cut=cut,
         panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
@@ -171,10 +171,13 @@ def run_census(
     return CensusRun(folder=written, released=released, verdicts=verdicts)
 
 
-def _try_settings(first_day: date, cut: date) -> tuple[CensusSettings | None, str]:
+def _try_settings(
+    plan: EvaluationPlan, first_day: date, cut: date
+) -> tuple[CensusSettings | None, str]:
     """Cut the years into windows; without any, say why."""
     try:
-        return build_settings(first_day=first_day, data_cut=cut, convention=DEFAULT_CONVENTION), ""
+        days = {"first_day": first_day, "data_cut": cut}
+        return build_settings(plan, **days, convention=DEFAULT_CONVENTION), ""
     except ParameterError as fault:
         return None, str(fault)
 

@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(
         prog="pilot-eval",
-        description="Evaluation of the 2011 child-protection timescale pilots.",
+        description="Evaluation of pilots that treat a few councils.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)

@@ -27,11 +27,9 @@ if TYPE_CHECKING:
     from pilot_eval.lab.simulate import SimulationTruth
     from pilot_eval.records.schema import CensusTables
 
-TRIAL_START = date(2011, 3, 1)
 FOLLOW_UP_DAYS = 140  # calendar days that hold the longest horizon, 90 working days
 SIMULATED_SCALE = 0.1  # of real size: a nation in a few seconds
 SIMULATED_EFFECTS = {"pull": 0.6, "delay": 0.3}
-CENSUS_YEARS = (2010, 2013)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ def open_records(
     data_format: str = "xml",
     mapping_file: str = "",
     data_cut: str = "",
-    scenario: str = "granted_march",
+    scenario: str = "",
     convention: str = "start_is_day_0",
     alpha: float | None = None,
     pilot: str = "",
@@ -106,6 +104,7 @@ def open_records(
     data_cut : str
         Last day that the records cover, as 2013-03-31; needed with a data folder.
     scenario : str
+        The plan's primary scenario if empty.
     convention : {"start_is_day_0", "end_counts"}
     alpha : float, optional
     pilot : str
@@ -125,7 +124,7 @@ def open_records(
 
     Examples
     --------
-    >>> study = open_records(scenario="granted_march")                        # doctest: +SKIP
+    >>> study = open_records(convention="end_counts")                        # doctest: +SKIP
     """
     checked = {
         "data_folder": data_folder,
@@ -136,6 +135,7 @@ def open_records(
         **others,
     }
     plan = open_study(pilot=pilot, scenario=scenario, alpha=alpha, **checked).plan
+    scenario = scenario or plan.family.primary_scenario
     truth, missing = None, {}
     if data_folder:
         coverage = build_coverage(list_parts(data_folder, format=data_format))
@@ -148,7 +148,7 @@ def open_records(
         validation, truth = _simulate_and_validate(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
         exemptions = _simulated_table(truth)
-    settings = build_settings(first_day=first_day, data_cut=cut, convention=convention)
+    settings = build_settings(plan, first_day=first_day, data_cut=cut, convention=convention)
     return RecordStudy(
         plan=plan,
         validation=validation,
@@ -192,24 +192,38 @@ def simulate_nation(
         SimulationSettings,
     )
 
-    starts = zip(
-        plan.scenarios[scenario].councils, plan.scenarios[scenario].months_exposed, strict=True
-    )
-    late = {name: months < 12 for name, months in starts}
+    starts = _first_days(plan, scenario)
+    years = [year for window in plan.windows.values() if window.pre for year in window.years]
     codes = treated_codes(plan, scenario)
     kept = [name for name in plan.scenarios[scenario].councils if name not in plan.drop_councils]
     settings = SimulationSettings(
-        first_year=CENSUS_YEARS[0],
-        last_year=CENSUS_YEARS[1],
+        first_year=min(years),
+        last_year=max(years),
         scale=scale,
         exemptions=tuple(
-            Exemption(council_code=code, start=date(2011, 9, 1) if late[name] else TRIAL_START)
+            Exemption(council_code=code, start=starts[name])
             for code, name in zip(codes, kept, strict=True)
         ),
         effects=Effects(**SIMULATED_EFFECTS),
         faults=FaultRates(overlapping_episodes=0.01, end_before_start=0.002, two_plans=0.01),
     )
     return simulate_census(settings, seed=plan.seed)
+
+
+def _first_days(plan: EvaluationPlan, scenario: str) -> dict[str, date]:
+    """Give each council's first day: the pilot's, or where months exposed are fewer, by them."""
+    chosen = plan.scenarios[scenario]
+    rows = zip(chosen.councils, chosen.first_treated, chosen.months_exposed, strict=True)
+    return {
+        name: plan.texts.start if months == 12 else _month_before(year, months)
+        for name, year, months in rows
+    }
+
+
+def _month_before(year: int, months: int) -> date:
+    """Find the first day that leaves so many months until 31 March of a year."""
+    month = (3 - months) % 12 + 1
+    return date(year if month <= 3 else year - 1, month, 1)
 
 
 def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
@@ -249,11 +263,15 @@ def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
     return first, cut
 
 
-def build_settings(*, first_day: date, data_cut: date, convention: str) -> CensusSettings:
+def build_settings(
+    plan: EvaluationPlan, *, first_day: date, data_cut: date, convention: str
+) -> CensusSettings:
     """Cut the records' years into windows before and after the start of the trial.
 
     Parameters
     ----------
+    plan : EvaluationPlan
+        Its texts give the first day of the trial.
     first_day, data_cut : date
         First and last day that the records cover.
     convention : {"start_is_day_0", "end_counts"}
@@ -268,15 +286,16 @@ def build_settings(*, first_day: date, data_cut: date, convention: str) -> Censu
     ParameterError
         If there is no day before the start, or too few after it.
     """
-    last = data_cut - timedelta(days=FOLLOW_UP_DAYS)
-    pre = _years(first_day, TRIAL_START - timedelta(days=1))
-    post = _years(date(2011, 4, 1), last)
+    last, start = data_cut - timedelta(days=FOLLOW_UP_DAYS), plan.texts.start
+    pre = _years(first_day, start - timedelta(days=1))
+    year = start.year + ((start.month, start.day) > (4, 1))
+    post = _years(date(year, 4, 1), last)
     if not pre or not post:
         raise ParameterError(
             explain(
                 "data_cut, first day",
-                f"leave records before {TRIAL_START} and at least {FOLLOW_UP_DAYS} days of "
-                "follow-up after April 2011",
+                f"leave records before {start} and at least {FOLLOW_UP_DAYS} days of "
+                f"follow-up after April {year}",
                 f"{first_day} to {data_cut}",
                 "Add returns of more years.",
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import DesignError, PilotEvalError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan, load_plan
-from pilot_eval.project import PILOTS, PLAN_NAME, find_pilot, find_root, find_shipped
+from pilot_eval.project import PILOTS, PLAN_NAME, TEXTS_NAME, find_pilot, find_root, find_shipped
 from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER
 
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
@@ -51,7 +51,7 @@ def init_pilot(name: str, *, like: str = "", plan_file: Path | None = None) -> P
     text = TITLE.sub(title, text, count=1) if plan_file is None else _convert(plan_file, text)
     with stage(target) as folder:
         for path in sorted(source.iterdir()):
-            if path.name in (REGISTER, EVENTS, BREAKS, "texts.toml"):
+            if path.name in (REGISTER, EVENTS, BREAKS, TEXTS_NAME):
                 shutil.copyfile(path, folder / path.name)
         (folder / PLAN_NAME).write_text(text, encoding="utf-8", newline="\n")
         return publish(folder, iter([target]))

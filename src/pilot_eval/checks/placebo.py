@@ -114,15 +114,15 @@ def placebo_in_time(
 def placebo_council(
     plan: EvaluationPlan, panel: pd.DataFrame, *, council: str, outcome: str
 ) -> dict[str, object]:
-    """Estimate the 'effect' on one council that was announced but not exempted.
+    """Estimate the 'effect' on one council that the primary scenario counts as treated.
 
     Parameters
     ----------
     plan : EvaluationPlan
-        Its scenario ``announced`` must name the council.
+        Its primary scenario must name the council.
     panel : DataFrame
     council : str
-        Name, such as ``"Gateshead"``.
+        Name.
     outcome : str
 
     Returns
@@ -132,7 +132,7 @@ def placebo_council(
         and `rank_p`, the share of councils with a change at least as far from the comparators'
         mean. Empty where the council has no figures.
     """
-    design = build_design(plan, panel, scenario="announced", outcome=outcome)
+    design = build_design(plan, panel, scenario=plan.family.primary_scenario, outcome=outcome)
     found = {row["council_name"]: row for row in council_effects(plan, design)}
     if council not in found:
         return {}

@@ -28,7 +28,7 @@ def freed_from(plan: EvaluationPlan, requirement: str | None, codes: tuple[str, 
     Returns
     -------
     str
-        For example ``"Westminster (inferred), Knowsley (inferred)"``, ``"not found which"``, or
+        For example ``"Anytown (inferred), Otherham (sourced)"``, ``"not found which"``, or
         empty where no requirement is at issue.
     """
     if requirement is None:

@@ -98,18 +98,16 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     gone = table[table["status"] != "estimated"]
     partial = table[(table["family"] == "delay") & (table["method"] == "robust")]
     limits = [
-        "None of the outcomes is a direct measure of harm to a child.",
-        "The pilots were chosen, not drawn by lot. Other things happened to them too. Cumbria was "
-        "inspected inadequate in 2012. Westminster merged its services in 2011. Hackney had "
-        "already changed its practice.",
-        "A published share in time counts finished cases only. A case that drifts is missing until "
-        "it is finished.",
-        "There are two years before the start at most, so parallel trends cannot be tested.",
-        "From July 2011 every council knew that the limits would go. The others may have changed "
-        "too, which hides effects.",
-        "March and September 2011 fall in the same year of figures, so they cannot tell the two "
-        "waves apart.",
+        limit.text
+        for limit in plan.texts.limits
+        if not limit.families or set(limit.families) & set(table["family"])
+        if not limit.scenarios or set(limit.scenarios) & set(table["scenario"])
     ]
+    most = max((len(window.pre) for window in plan.windows.values()), default=0)
+    limits.append(
+        f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the start: "
+        "with so few, parallel trends cannot be tested."
+    )
     withheld = partial[[_is_partial(share) for share in partial["share_of_scenario"]]]
     if len(withheld):
         shares = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg(list)

@@ -38,7 +38,7 @@ def word_placebo_in_space(space: PlaceboInSpace) -> str:
 
 
 def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, council: str) -> Table:
-    """Show the effect on a council that was announced but not exempted, outcome by outcome."""
+    """Show the effect on one council that was named and not treated, outcome by outcome."""
     rows = []
     for key, outcome in plan.outcomes.items():
         if not plan.windows[outcome.window].pre or outcome.family == "activity":

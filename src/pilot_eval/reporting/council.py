@@ -20,10 +20,9 @@ from pilot_eval.reporting.figures import (
     DARK_BLUE,
     GREY,
     ORANGE,
-    TEXT,
-    TRIAL_STARTS,
     axis_label,
     canvas,
+    mark_start,
     year_label,
 )
 
@@ -61,7 +60,7 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
         "short": council,
         "label": f"{council} alone",
         "councils": [council],
-        "first_treated": [2012],
+        "first_treated": [min(min(s.first_treated) for s in plan.scenarios.values())],
         "months_exposed": [12],
     }
     exclude = [name for name in plan.comparators.exclude if name != council]
@@ -86,7 +85,7 @@ def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
         if event.council_code == code
     ]
     if code not in plan.ever_treated:
-        lines.insert(0, "Never announced, granted or flagged as a pilot.")
+        lines.insert(0, "Not in the register of this pilot.")
     return lines
 
 
@@ -227,9 +226,7 @@ def plot_council(
             years, band.loc[0.5], color=ORANGE, lw=2.5, marker="s", label="Comparators, median"
         )
         axes.plot(years, own, color=DARK_BLUE, lw=3, marker="o", label=council)
-        axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
-        top = axes.get_ylim()[1]
-        axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
+        mark_start(axes, plan, SCENARIO)
         told = mark_events(axes, events)
         axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_ylabel(axis_label(plan, outcome))

@@ -5,7 +5,7 @@ Colours are the Government Analysis Function's; shape and direct labels repeat w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 GREY, TEXT = "#6B7278", "#0B0C0C"
 CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
-TRIAL_STARTS = 2011.5  # between the years ending March 2011 and March 2012, on an axis of years
 
 EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
 
@@ -67,7 +66,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
             label = name if last == years[-1] else f"{name} (to {year_label(last)})"
             ends[label] = (line[last], DARK_BLUE)
         _label_ends(axes, years[-1] + 0.06, ends)
-        _mark_start(axes, plan, design)
+        mark_start(axes, plan, design.scenario, design.breaks)
         axes.set_xticks(years, [year_label(year) for year in years])
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(axis_label(plan, design.outcome))
@@ -369,15 +368,16 @@ def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> Non
         axes.text(x, height, name, color=colour, va="center", fontsize=9.5)
 
 
-def _mark_start(axes: Axes, plan: EvaluationPlan, design: Design) -> None:
-    top = axes.get_ylim()[1]
-    axes.axvline(TRIAL_STARTS, color=TEXT, lw=1, ls="--")
-    axes.text(TRIAL_STARTS + 0.03, top, "trials start", va="bottom", fontsize=9)
+def mark_start(axes: Axes, plan: EvaluationPlan, scenario: str, breaks: Sequence[str] = ()) -> None:
+    """Mark the first start of a scenario and the changes of definition on an axis of years."""
+    top, start = axes.get_ylim()[1], min(plan.scenarios[scenario].first_treated) - 0.5
+    axes.axvline(start, color=TEXT, lw=1, ls="--")
+    axes.text(start + 0.03, top, plan.texts.start_name, va="bottom", fontsize=9)
     for record in plan.breaks:
-        if record.break_id in design.breaks:
+        if record.break_id in breaks:
             at = record.first_year_after - 0.5
             axes.axvline(at, color=GREY, lw=1, ls=":")
-            if at != TRIAL_STARTS:
+            if at != start:
                 axes.text(at + 0.03, top, "definition changes", va="bottom", fontsize=9, color=GREY)
 
 

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gptables import Cover, GPTable, GPWorkbook
 
 # The same tables give the same bytes: the time of the run is in manifest.json, not here.
-CREATED = datetime(2011, 2, 1)
 A4 = 9  # Excel's number of the paper
 COVER_WIDTH = 110  # characters; longer lines would wrap into each other
 # Characters: outcome, scenario, data, finding, method, unit, eight numbers, comparators, remarks.
@@ -131,7 +130,11 @@ def write_workbook(
             notes_table=_list_notes(plan, sheets),
         )
     book.set_properties(
-        {"title": plan.title, "subject": "Results and their figures", "created": CREATED}
+        {
+            "title": plan.title,
+            "subject": "Results and their figures",
+            "created": datetime.combine(plan.texts.published_on, time()),
+        }
     )
     _narrow_results(book, sheets)
     for sheet in book.worksheets():

@@ -28,7 +28,7 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     Examples
     --------
     >>> text = '''      council  children
-    ... 0     Cumbria       120'''
+    ... 0     Anytown       120'''
     >>> next(find_printed_tables(text))[1].columns.tolist()
     ['council', 'children']
     """
