@@ -16,6 +16,7 @@ from pilot_eval.inference import adaptive_test, cr2_test, robust_test, size_adju
 from pilot_eval.lab.validity import PERMUTATIONS, compute_verdicts, run_validity
 from pilot_eval.lab.validity_cells import Cell, full_grid, reduced_grid
 from pilot_eval.lab.validity_draws import simulate_draws
+from pilot_eval.lab.validity_families import PROMISED, WORLDS, run_families
 from pilot_eval.lab.validity_grid import GRID, run_grid
 from pilot_eval.lab.validity_report import SECTIONS, compose_page, write_validity
 from pilot_eval.lab.validity_section import Section, read_table
@@ -148,3 +149,13 @@ def test_a_fuller_grid_keeps_its_promises():
     ]
     # 3 standard errors and about 150 promises: at most one may fail by chance.
     assert len(missed) <= 1, missed[["name", "method", "note"]].to_string()
+
+
+def test_families_make_few_false_findings():
+    # A reduced size: sets of the union's size would make false findings in 30% of 2, 2, 5 of 6.
+    table = run_families(draws=100, seed=4)
+    families, share = table["families"], table["any_false"]
+    assert families.tolist() == [100] * len(WORLDS)
+    assert (share <= PROMISED + 4 * np.sqrt(PROMISED * (1 - PROMISED) / families)).all()
+    assert share.mean() <= PROMISED + 3 * np.sqrt(PROMISED * (1 - PROMISED) / families.sum())
+    assert (table.loc[table["effects"] > 0, "found"] > 0.05).all()

@@ -104,9 +104,11 @@ def family_test(
     own = np.full(len(changes), np.nan)
     null = np.ones((len(changes), draws))
     order = _permute(treated[used].any(0), draws, seed)
-    for row in used:
-        members = _stand_in(order, treated[row], np.isfinite(changes[row]))
-        own[row], null[row] = _one(changes[row], treated[row], cases[row], factor[row], members)
+    z = _standardise(changes[used], treated[used], cases[used], factor[used])
+    for row, standardised in zip(used, z, strict=True):
+        seen = np.isfinite(changes[row])
+        members = _stand_in(order, treated[row], seen)
+        own[row], null[row] = _one(standardised, treated[row] & seen, int(seen.sum()), members)
     if p_values is not None:
         own[used] = _check_p_values(p_values, changes)[used]
     adjusted = np.full(len(changes), np.nan)
@@ -216,7 +218,8 @@ def _stand_in(order: _Order, treated: np.ndarray, seen: np.ndarray) -> np.ndarra
     rows = np.flatnonzero(absent.any(1))
     if rows.size:
         later = order.councils[rows, order.place.max() + 1 :]
-        first = np.argsort(~seen[later], axis=1, kind="stable")[:, : members.shape[1]]
+        rank = np.cumsum(seen[later], axis=1, dtype=np.int32)
+        first = np.stack([(rank > i).argmax(1) for i in range(members.shape[1])], axis=1)
         spare = np.take_along_axis(later, first, axis=1)
         missing = absent[rows]
         which = np.cumsum(missing, axis=1) - 1
@@ -225,22 +228,30 @@ def _stand_in(order: _Order, treated: np.ndarray, seen: np.ndarray) -> np.ndarra
     return members
 
 
-def _one(
-    changes: np.ndarray,
-    treated: np.ndarray,
-    cases: np.ndarray,
-    factor: np.ndarray,
-    members: np.ndarray,
-) -> tuple[float, np.ndarray]:
-    """Compute a comparison's p-value and that of every draw, councils without a value left out."""
+def _standardise(
+    changes: np.ndarray, treated: np.ndarray, cases: np.ndarray, factor: np.ndarray
+) -> np.ndarray:
+    """Standardise changes by the size function of their comparison, 0 where there is no value."""
     seen = np.isfinite(changes)
-    d, m, t = changes[seen], cases[seen], treated[seen]
-    fit = fit_size_function(comparator_squares(d[None], t[None]), ~t[None], m, factor[seen])
-    z = np.zeros(changes.size)
-    z[seen] = (d - d[~t].mean()) / np.sqrt(fit.variance[0])
+    if not len(seen):
+        return changes
+    comparator = seen & ~treated
+    filled = np.where(seen, changes, 0.0)
+    mean = np.where(comparator, filled, 0.0).sum(1, keepdims=True) / comparator.sum(1)[:, None]
+    squares = comparator_squares(filled, ~comparator)
+    fit = fit_size_function(
+        squares, comparator, np.where(seen, cases, np.inf), np.where(seen, factor, 1.0)
+    )
+    return np.divide(filled - mean, np.sqrt(fit.variance), out=np.zeros(seen.shape), where=seen)
+
+
+def _one(
+    z: np.ndarray, treated: np.ndarray, n: int, members: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Compute a comparison's p-value and that of every draw from n standardised changes."""
     stack = np.stack([z, z**2])
-    k, n = int(t.sum()), int(seen.sum())
-    actual = np.flatnonzero(treated & seen)[None]
+    k = int(treated.sum())
+    actual = np.flatnonzero(treated)[None]
     null, own = (
         np.abs(welch_t(*sum_sets(stack, sets), *stack.sum(1), k, n)) for sets in (members, actual)
     )
