@@ -182,6 +182,7 @@ class VerdictRules(Section):
     most_unseen: Annotated[float, Field(ge=0, le=1)]
     widest_set: Share
     widest_interval: Share
+    matters: Share
     trend_part: Share
     trend_whole: Share
     share_without_one: Annotated[float, Field(ge=0, le=1)]

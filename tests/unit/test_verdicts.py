@@ -134,8 +134,8 @@ def test_each_condition_costs_what_the_plan_says(rules, change, condition, ratin
     ("change", "condition"),
     [
         ({"conf_high": 3.0, "other_conf_high": 3.0}, "imprecise"),  # the margin lies within
-        ({"margin": None, "mde": 2.0}, "imprecise"),
-        ({"margin": None, "mde": nan}, "imprecise"),
+        ({"margin": None, "spread": 4.0}, "imprecise"),
+        ({"margin": None, "spread": nan}, "imprecise"),
         ({"trend_low": -3.5}, "trend_part"),  # as large as the margin: it could hide a harm
         ({"other_conf_low": 0.1}, "readings_differ"),
     ],

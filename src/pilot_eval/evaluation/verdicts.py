@@ -225,7 +225,7 @@ def _about_result(
     if finding in CHANGED:
         yield from _about_change(inputs, rules)
     elif finding == UNCHANGED:
-        yield from _about_no_change(inputs)
+        yield from _about_no_change(inputs, rules)
 
 
 def _about_change(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[str, str]]:
@@ -239,8 +239,8 @@ def _about_change(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[
         yield "one_unit_decides", words.word_left_one_out(inputs)
 
 
-def _about_no_change(inputs: VerdictInputs) -> Iterator[tuple[str, str]]:
-    size = inputs.mde if inputs.margin is None else inputs.margin
+def _about_no_change(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[str, str]]:
+    size = rules.matters * inputs.spread if inputs.margin is None else inputs.margin
     if _holds_what_matters(inputs, size):
         yield "imprecise", words.word_imprecise(inputs, size)
     if max(abs(inputs.trend_low), abs(inputs.trend_high)) >= size:
