@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 
 import pilot_eval as pe
-from pilot_eval.lab.validity_verdicts import LEAST_POWER, MOST_FALSE, summarise_trials
+from pilot_eval.lab.validity_section import read_table
+from pilot_eval.lab.validity_verdicts import LEAST_POWER, MOST_FALSE, TRIALS, summarise_trials
 from pilot_eval.lab.verdict_trials import build_worlds, run_trials
+from pilot_eval.project import find_root
 
 QUICK = {"inference.draws": 199}
 SEED = 7
@@ -78,3 +80,9 @@ def test_a_finding_is_false_where_it_contradicts_the_effect():
     assert table.loc[("secure", "rose or fell"), "share"] == pytest.approx(2 / 3)
     assert table.loc[("secure", "any finding"), "share"] == pytest.approx(3 / 4)
     assert table.loc[("found", "twice the detectable effect"), "share"] == 0
+
+
+def test_the_stored_run_is_whole_and_its_targets_are_met():
+    table = read_table(find_root() / "docs" / "validity" / "verdicts.csv")
+    assert table.loc[table["part"] == "rating", "findings"].sum() > TRIALS / 4
+    assert set(table["met"]) == {"yes", ""}

@@ -94,7 +94,7 @@ def describe_verdicts(table: pd.DataFrame) -> str:
         "and missing years. Half the trials have no effect, a quarter the detectable one, a "
         "quarter twice it. In a third of them the councils come from the top or the bottom quarter "
         "of the level before the start. The rules of the plan judge each trial "
-        "([rules](decisions/verdict-rules.md)); they were fixed on another seed.",
+        "([rules](decisions/verdict-rules.md)); all but one were fixed on other seeds.",
         "",
         "| what | of | findings | share | standard error | target | met |",
         "|---|---|---|---|---|---|---|",
