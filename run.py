@@ -5,7 +5,8 @@
     python3 run.py lab          open JupyterLab in the same environment
 
 Only Python's standard library is used here. The first run makes `.venv` beside this file and
-installs `requirements.lock` into it; later runs find it ready and start in seconds.
+installs the packages of a lock file into it: `requirements-evaluate.lock`, or `requirements.lock`
+for `test`, which adds the tests' own packages. Later runs find it ready and start at once.
 """
 
 import argparse
@@ -26,12 +27,20 @@ from pathlib import Path
 OLDEST_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-LOCK = ROOT / "requirements.lock"
+LOCKS = {"test": "requirements.lock"}  # every package, at the same versions
+EVALUATE_LOCK = "requirements-evaluate.lock"  # without browser, cross-check and test packages
 STAMP = VENV / "pilot_eval_stamp.json"
 WAIT_SECONDS = 1.0
 INTERRUPTED = 130
 BAD_SETUP = 2
-PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
+UV = "uv==0.13.9"  # installs the same lock in seconds; pip does it where uv cannot
+UV_NAMES = {
+    "cert": "SSL_CERT_FILE",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+    "trusted-host": "UV_INSECURE_HOST",
+}
 
 NO_VENV = """\
 Python's `venv` or `ensurepip` is missing, and neither `virtualenv` nor `pip` was found.
@@ -130,46 +139,56 @@ def child_environment(proxy):
 
 
 def prepare(options, environment):
-    """Make `.venv` ready: nothing to do, an update, or everything from the start."""
-    wanted, found = expected_stamp(), read_stamp()
-    if found == wanted:
+    """Make `.venv` ready: nothing to do, more packages, or everything from the start."""
+    lock = LOCKS.get(options.command, EVALUATE_LOCK)
+    wanted, found = expected_stamp(lock), read_stamp()
+    usable = all(found.get(key) == wanted[key] for key in ("python", "folder"))
+    if usable and is_current(found, wanted):
         return
     if options.wheels and not Path(options.wheels).is_dir():
         raise SetupError(f"--wheels must name a folder of wheels; {options.wheels} is none.")
     started = time.monotonic()
-    if {**(found or {}), "lock": "", "project": ""} == {**wanted, "lock": "", "project": ""}:
+    if usable:
         print("The list of packages has changed: updating .venv ...")
+    elif VENV.exists():
+        print(".venv is unfinished, was moved, or is of another Python: making it again ...")
     else:
-        if VENV.exists():
-            print(".venv is unfinished, was moved, or is of another Python: making it again ...")
-        else:
-            print("First run: making .venv (one to three minutes) ...")
+        print("First run: making .venv (about half a minute) ...")
+    if not usable:
         make_venv()
     STAMP.unlink(missing_ok=True)
-    install(options, environment)
+    install(lock, options, environment)
     STAMP.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
     print(f"The environment is ready ({time.monotonic() - started:.0f} s).\n")
 
 
-def expected_stamp():
-    """Say what a finished environment was made from."""
-    if not LOCK.is_file():
-        raise SetupError(f"{LOCK} is missing: get the whole project again (git clone).")
+def expected_stamp(lock):
+    """Say what a finished environment was made from; `test` holds all that `evaluate` needs."""
+    locks = sorted({lock, EVALUATE_LOCK})
+    for name in locks:
+        if not (ROOT / name).is_file():
+            raise SetupError(f"{ROOT / name} is missing: get the whole project again (git clone).")
     return {
-        "lock": digest(LOCK),
+        "locks": {name: digest(ROOT / name) for name in locks},
         "project": digest(ROOT / "pyproject.toml"),
         "python": sys.version,
         "folder": str(VENV),
     }
 
 
+def is_current(found, wanted):
+    """Say whether everything wanted is installed, at the versions of today's locks."""
+    installed = found.get("locks", {})
+    return found["project"] == wanted["project"] and wanted["locks"].items() <= installed.items()
+
+
 def read_stamp():
-    """Read what `.venv` was made from; None if it was never finished."""
+    """Read what `.venv` was made from; nothing if it was never finished."""
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return stamp if isinstance(stamp, dict) and venv_python().is_file() else None
+        return {}
+    return stamp if isinstance(stamp, dict) and venv_python().is_file() else {}
 
 
 def digest(path):
@@ -229,19 +248,42 @@ def pip_command():
     return [base_python(), "-m", "pip", "--python", str(venv_python())]
 
 
-def install(options, environment):
-    """Install the lock, then the project itself, then prepare caches."""
-    source = ["--proxy", options.proxy] if options.proxy else []
-    if options.wheels:
-        source += ["--no-index", "--find-links", str(Path(options.wheels).resolve())]
-    command = [*pip_command(), "install", "-qq", "--disable-pip-version-check", *source]
-    print("  installing the packages of requirements.lock ...")
-    steps = [["-r", str(LOCK)], ["--no-deps", "-e", str(ROOT)]]
-    for step in steps:
-        if subprocess.call([*command, *step], env=environment, stdin=subprocess.DEVNULL):
-            raise SetupError(NO_INSTALL.format(command=options.command, root=ROOT))
-    warm = "import matplotlib.font_manager, pandas, scipy.stats, statsmodels.api"
-    subprocess.call([str(venv_python()), "-c", warm], env=environment, stdin=subprocess.DEVNULL)
+def install(lock, options, environment):
+    """Install a lock and the project itself: by uv, or by pip where uv cannot; prepare caches."""
+    wheels = str(Path(options.wheels).resolve()) if options.wheels else ""
+    source = ["--no-index", "--find-links", wheels] if wheels else []
+    packages = [*source, "--no-deps", "-r", str(ROOT / lock), "-e", str(ROOT)]
+    proxy = ["--proxy", options.proxy] if options.proxy else []
+    pip = [*pip_command(), "install", "-qq", "--disable-pip-version-check", "--no-compile", *proxy]
+    print(f"  installing the packages of {lock} ...")
+    by_uv = quietly([*pip, *source, UV], environment) and quietly(
+        [*uv_command(), *packages], uv_environment(environment)
+    )
+    if not by_uv and subprocess.call([*pip, *packages], env=environment, stdin=subprocess.DEVNULL):
+        raise SetupError(NO_INSTALL.format(command=options.command, root=ROOT))
+    quietly([str(venv_python()), "-c", "import matplotlib.font_manager"], environment)
+
+
+def quietly(command, environment):
+    """Run a program without showing what it says; say whether it succeeded."""
+    run = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return run.returncode == 0
+
+
+def uv_command():
+    """Call uv on the environment."""
+    return [str(venv_python()), "-m", "uv", "pip", "install", "-q", "--python", str(venv_python())]
+
+
+def uv_environment(environment):
+    """Give uv the indexes, wheels and certificates that pip's own settings name."""
+    command = [*pip_command(), "config", "list"]
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    found = re.findall(r"^[^=]*\.([a-z-]+)='(.*)'$", listed.stdout, flags=re.MULTILINE)
+    known = {UV_NAMES[key]: value.replace("\\n", " ") for key, value in found if key in UV_NAMES}
+    return {**known, "UV_INDEX_STRATEGY": "unsafe-best-match", **environment}
 
 
 @contextlib.contextmanager
@@ -310,77 +352,9 @@ def call(command, environment):
 
 
 def test(options, _rest, environment):
-    """Run linters, notebooks, browser tests and pytest; say at the end what each found."""
-    results = []
-    get_page_checker(environment)
-    for name, command in test_steps(options.slow):
-        print(f"\n== {name}", flush=True)
-        started = time.monotonic()
-        code, summary = run_step(command, environment)
-        results.append((name, code, summary, time.monotonic() - started))
-    print("\n== Result")
-    for name, code, summary, seconds in results:
-        print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
-    passed, failed, skipped = (count(results, what) for what in ("passed", "failed", "skipped"))
-    failed += count(results, "error") + count(results, "errors")
-    failed += sum(code != 0 and not summary for _, code, summary, _ in results)
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return max((1 for _, code, _, _ in results if code), default=0)
-
-
-def get_page_checker(environment):
-    """Get the second accessibility checker, where npm is found; its test is skipped elsewhere."""
-    npm, folder = shutil.which("npm"), VENV / "browser"
-    if npm is None or (folder / "node_modules" / "html_codesniffer").is_dir():
-        return
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent"]
-    if subprocess.call([*command, "--ignore-scripts", PAGE_CHECKER], env=environment):
-        print(f"npm could not get {PAGE_CHECKER}: the tests that need it are skipped.")
-
-
-def test_steps(slow):
-    """List the steps of `test`: name and command."""
-    python = str(venv_python())
-    pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
-    sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
-    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
-    parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
-    nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
-    marks = "not browser" if slow else "not browser and not slow"
-    return [
-        ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
-        ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
-        ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
-        ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
-        ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
-    ]
-
-
-def run_step(command, environment):
-    """Run one step, showing its output; return its exit code and pytest's summary line."""
-    summary = ""
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=str(ROOT),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
-    with process:
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            if re.search(r"\d+ (passed|failed|error|errors|skipped|deselected)\b.* in ", line):
-                summary = line.strip("= \n")
-    return process.returncode, summary
-
-
-def count(results, word):
-    """Add up one word of pytest's summary lines."""
-    found = (re.search(rf"(\d+) {word}\b", summary) for _, _, summary, _ in results)
-    return sum(int(match.group(1)) for match in found if match)
+    """Run linters, notebooks, browser tests and pytest: see tests/run_all.py."""
+    slow = ["--slow"] if options.slow else []
+    return call([str(venv_python()), str(ROOT / "tests" / "run_all.py"), *slow], environment)
 
 
 COMMANDS = {"evaluate": evaluate, "test": test, "lab": lab}

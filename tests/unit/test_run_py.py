@@ -23,12 +23,11 @@ def run_py(tmp_path, monkeypatch):
     spec.loader.exec_module(module)
     folder = tmp_path / "a folder ä"
     folder.mkdir()
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-evaluate.lock", "pyproject.toml"):
         (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     venv = folder / ".venv"
     monkeypatch.setattr(module, "ROOT", folder)
     monkeypatch.setattr(module, "VENV", venv)
-    monkeypatch.setattr(module, "LOCK", folder / "requirements.lock")
     monkeypatch.setattr(module, "STAMP", venv / "pilot_eval_stamp.json")
     return module
 
@@ -48,8 +47,8 @@ def steps(run_py, monkeypatch):
     return done
 
 
-def prepare(run_py, *arguments):
-    options, _ = run_py.read_arguments(["evaluate", *arguments])
+def prepare(run_py, *arguments, command="evaluate"):
+    options, _ = run_py.read_arguments([command, *arguments])
     run_py.prepare(options, {})
 
 
@@ -57,6 +56,14 @@ def test_the_second_run_installs_nothing(run_py, steps):
     prepare(run_py)
     prepare(run_py)
     assert steps == ["make", "install"]
+
+
+def test_tests_add_their_packages_and_evaluate_then_needs_nothing_more(run_py, steps):
+    prepare(run_py)
+    prepare(run_py, command="test")
+    prepare(run_py)
+    prepare(run_py, command="lab")
+    assert steps == ["make", "install", "install"]
 
 
 @pytest.mark.parametrize(
@@ -83,16 +90,17 @@ def test_what_is_not_finished_or_not_current_is_made_again(run_py, steps, change
     elif change == "moved":
         run_py.STAMP.write_text(json.dumps({**stamp, "folder": "elsewhere"}))
     elif change == "other lock":
-        run_py.LOCK.write_text("numpy==2.4.6\n")
+        (run_py.ROOT / run_py.EVALUATE_LOCK).write_text("numpy==2.4.6\n")
     else:
-        run_py.LOCK.write_bytes(run_py.LOCK.read_bytes().replace(b"\n", b"\r\n"))
+        lock = run_py.ROOT / run_py.EVALUATE_LOCK
+        lock.write_bytes(lock.read_bytes().replace(b"\n", b"\r\n"))
     prepare(run_py)
     assert steps == expected
 
 
 def test_a_failed_update_is_not_taken_for_finished(run_py, steps, monkeypatch):
     prepare(run_py)
-    run_py.LOCK.write_text("numpy==2.4.6\n")
+    (run_py.ROOT / run_py.EVALUATE_LOCK).write_text("numpy==2.4.6\n")
 
     def fail(*_):
         raise run_py.SetupError("no internet")
@@ -133,13 +141,44 @@ def test_an_old_python_is_refused_in_words(run_py):
 
 def test_wheels_mean_no_index_and_the_proxy_is_passed_on(run_py, monkeypatch, tmp_path):
     calls = []
+
+    def refuse_uv(command, _environment):
+        calls.append(command)
+        return False
+
+    monkeypatch.setattr(run_py, "quietly", refuse_uv)
     monkeypatch.setattr(run_py.subprocess, "call", lambda command, **_: calls.append(command))
     monkeypatch.setattr(run_py, "pip_command", lambda: ["pip"])
     options, _ = run_py.read_arguments(["test", "--wheels", str(tmp_path), "--proxy", "http://p:1"])
-    run_py.install(options, {})
-    for step in calls[:2]:
+    run_py.install("requirements.lock", options, {})
+    by_pip = [command for command in calls if command[0] == "pip"]
+    assert len(by_pip) == 2  # uv could not be had, so pip installed the lock
+    for step in by_pip:
         assert {"--no-index", "--find-links", str(tmp_path), "--proxy", "http://p:1"} <= set(step)
     assert run_py.child_environment("http://p:1")["HTTPS_PROXY"] == "http://p:1"
+
+
+def test_uv_installs_the_same_lock_where_it_can_be_had(run_py, monkeypatch):
+    calls = []
+    monkeypatch.setattr(run_py, "quietly", lambda command, _: calls.append(command) or True)
+    monkeypatch.setattr(run_py, "pip_command", lambda: ["pip"])
+    monkeypatch.setattr(run_py, "uv_environment", dict)
+    monkeypatch.setattr(run_py.subprocess, "call", lambda *_, **__: pytest.fail("pip was used"))
+    options, _ = run_py.read_arguments(["evaluate"])
+    run_py.install("requirements-evaluate.lock", options, {})
+    assert calls[1][1:4] == ["-m", "uv", "pip"]
+    assert str(run_py.ROOT / "requirements-evaluate.lock") in calls[1]
+
+
+def test_what_evaluate_installs_is_a_part_of_the_lock():
+    def pins(name):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        return {line.split(" ;")[0] for line in lines if re.match(r"[a-z0-9]", line)}
+
+    product, everything = pins("requirements-evaluate.lock"), pins("requirements.lock")
+    assert product < everything
+    tests_only = {line.split("==")[0] for line in everything - product}
+    assert {"playwright", "pyfixest", "pytest-xdist"} <= tests_only
 
 
 def test_a_missing_folder_of_wheels_is_said_before_anything_is_done(run_py, steps, tmp_path):
@@ -165,12 +204,15 @@ def lock_files(run_py):
     return [str(Path(run_py.tempfile.gettempdir()) / f"pilot_eval-{name}.lock")]
 
 
-def test_the_result_of_test_ends_with_one_plain_line(run_py, monkeypatch, capsys):
+def test_the_result_of_test_ends_with_one_plain_line(monkeypatch, capsys):
     script = "print('== 3 passed, 1 skipped in 0.10s =='); raise SystemExit({})"
     failing = "print('== 1 failed, 2 passed in 0.10s =='); raise SystemExit(1)"
-    monkeypatch.setattr(run_py, "get_page_checker", lambda _: None)
+    spec = importlib.util.spec_from_file_location("run_all", ROOT / "tests" / "run_all.py")
+    run_all = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(run_all)
+    monkeypatch.setattr(run_all, "get_page_checker", lambda: None)
     monkeypatch.setattr(
-        run_py,
+        run_all,
         "test_steps",
         lambda _: [
             ("one", [sys.executable, "-c", script.format(0)]),
@@ -178,8 +220,7 @@ def test_the_result_of_test_ends_with_one_plain_line(run_py, monkeypatch, capsys
             ("ruff", [sys.executable, "-c", "raise SystemExit(1)"]),
         ],
     )
-    options, rest = run_py.read_arguments(["test"])
-    assert run_py.test(options, rest, None) == 1
+    assert run_all.main([]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 2 failed, 1 skipped"
 
 

@@ -1,0 +1,94 @@
+"""What `python3 run.py test` runs, in its environment: linters, notebooks, browser and pytest."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run every step; say at the end what each found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slow", action="store_true", help="simulation studies at full size")
+    options = parser.parse_args(arguments)
+    results = []
+    get_page_checker()
+    for name, command in test_steps(options.slow):
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        code, summary = run_step(command)
+        results.append((name, code, summary, time.monotonic() - started))
+    print("\n== Result")
+    for name, code, summary, seconds in results:
+        print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
+    passed, failed, skipped = (count(results, what) for what in ("passed", "failed", "skipped"))
+    failed += count(results, "error") + count(results, "errors")
+    failed += sum(code != 0 and not summary for _, code, summary, _ in results)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return max((1 for _, code, _, _ in results if code), default=0)
+
+
+def get_page_checker() -> None:
+    """Get the second accessibility checker, where npm is found; its test is skipped elsewhere."""
+    npm, folder = shutil.which("npm"), Path(sys.prefix) / "browser"
+    if npm is None or (folder / "node_modules" / "html_codesniffer").is_dir():
+        return
+    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent"]
+    if subprocess.call([*command, "--ignore-scripts", PAGE_CHECKER]):
+        print(f"npm could not get {PAGE_CHECKER}: the tests that need it are skipped.")
+
+
+def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
+    """List the steps: name and command."""
+    python = sys.executable
+    pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
+    sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
+    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
+    nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
+    marks = "not browser" if slow else "not browser and not slow"
+    return [
+        ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
+        ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
+        ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
+        ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
+        ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
+    ]
+
+
+def run_step(command: list[str]) -> tuple[int, str]:
+    """Run one step, showing its output; return its exit code and pytest's summary line."""
+    summary = ""
+    process = subprocess.Popen(
+        command,
+        cwd=str(ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    with process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            if re.search(r"\d+ (passed|failed|error|errors|skipped|deselected)\b.* in ", line):
+                summary = line.strip("= \n")
+    return process.returncode, summary
+
+
+def count(results: list[tuple[str, int, str, float]], word: str) -> int:
+    """Add up one word of pytest's summary lines."""
+    found = (re.search(rf"(\d+) {word}\b", summary) for _, _, summary, _ in results)
+    return sum(int(match.group(1)) for match in found if match)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
