@@ -255,7 +255,7 @@ def carrying_test(rows: Iterable[Mapping[str, Any]], settings: CalibrationSettin
     Returns
     -------
     str or None
-        None where every test errs: the finding is then "cannot be told".
+        None where every test errs: then no test can carry a verdict.
 
     Examples
     --------

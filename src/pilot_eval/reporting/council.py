@@ -174,7 +174,7 @@ def state_verdict(plan: EvaluationPlan, panel: pd.DataFrame) -> list[str]:
     for key, outcome in plan.outcomes.items():
         if outcome.descriptive is None:
             design = council_design(plan, panel, key)
-            rows, _ = estimate_design(plan, design)
+            rows = estimate_design(plan, design).rows
             verdict = judge(collect_inputs(plan, rows, design), plan.verdict)
             shared.setdefault(verdict.short, []).append(outcome.label)
     total = sum(len(labels) for labels in shared.values())
