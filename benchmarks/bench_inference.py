@@ -64,7 +64,9 @@ def our_tasks(panel, treated, cases, draws) -> dict[str, Callable[[], object]]:
         "robust, with interval": lambda: robust_test(d, treated, cases, draws=draws, seed=1),
         "sharp": lambda: size_adjusted_test(d, treated, cases),
         "sharp, resampled": lambda: resampling_test(d, treated, cases, draws=draws, seed=1),
-        "adaptive": lambda: adaptive_test(d, treated, cases, panel[:, :BEFORE], seed=1),
+        "adaptive": lambda: adaptive_test(
+            d, treated, cases, panel[:, :BEFORE], n_after=panel.shape[1] - BEFORE, seed=1
+        ),
         "CR2": lambda: cr2_test(d, treated),
         "CR3": lambda: cr3_test(d, treated),
         "randomisation, t": lambda: randomisation_test(d, treated, draws=draws, seed=1),

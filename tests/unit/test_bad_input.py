@@ -117,7 +117,9 @@ CALLS = {
     ),
     "adaptive_test": (
         CHANGES,
-        lambda w: inference.adaptive_test(w.d, w.treated, w.cases, w.panel[:, :START], **DRAWS),
+        lambda w: inference.adaptive_test(
+            w.d, w.treated, w.cases, w.panel[:, :START], n_after=2, **DRAWS
+        ),
     ),
     "resampling_test": (
         CHANGES,

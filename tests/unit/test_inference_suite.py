@@ -73,7 +73,12 @@ def test_a_panel_without_pre_periods_is_refused():
 
 def adaptive(panel, treated, **change):
     changes = panel[:, 8:].mean(1) - panel[:, :8].mean(1)
-    given = {"cases": np.full(len(panel), 100.0), "before": panel[:, :8], "seed": 1}
+    given = {
+        "cases": np.full(len(panel), 100.0),
+        "before": panel[:, :8],
+        "n_after": panel.shape[1] - 8,
+        "seed": 1,
+    }
     return adaptive_test(changes, treated, **(given | change))
 
 

@@ -1,7 +1,8 @@
 """The adaptive test: honest also where the treated are noisier than their size predicts.
 
 The treated part of the variance is scaled by how noisy the treated were *before* the trial,
-relative to what their size predicts. How far that scale can be off is learnt from comparators.
+relative to what their size predicts, at the horizon of the estimate: slow movements count as much
+as in a change from before to after. How far that scale can be off is learnt from comparators.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pilot_eval.inference.inputs import (
     no_variation,
     why_not_estimable,
 )
-from pilot_eval.inference.pretrial import MIN_OBSERVED, MIN_PERIODS, PreTrial, measure_pretrial
+from pilot_eval.inference.persistence import PreTrial, measure_pretrial
+from pilot_eval.inference.pretrial import MIN_OBSERVED, MIN_PERIODS, two_way_residuals
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
 from pilot_eval.inference.variance import fit_size_function
@@ -26,16 +28,14 @@ from pilot_eval.inference.variance import fit_size_function
 METHOD = "adaptive"
 MIN_COMPARATORS = 12
 """Fewest comparators from which the null distribution is resampled."""
-ONE_TREATED_NOTE = (
-    "with one treated council and eight pre-trial periods it has 84-87% of an oracle's power, 67% "
-    "where errors are skewed (docs/validity.md)"
-)
 FEW_TREATED_NOTE = (
-    "with fewer than five treated councils it has 88-89% of an oracle's power where errors are "
-    "skewed (docs/validity.md)"
+    "fewer than five treated councils: their own noise is known badly, which costs power "
+    "(docs/validity.md)"
 )
+LEAST_RATIO = 0.2
+"""Floor of the treated councils' noise ratio, whose unbiased estimate can be below 0."""
 ENOUGH_TREATED = 5
-"""Treated councils from which the test has at least 90% of an oracle's power."""
+"""Treated councils below which the result says that power is low."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ def adaptive_test(
     cases: np.ndarray,
     before: np.ndarray,
     *,
+    n_after: int,
     draws: int = 9999,
     seed: int | np.random.Generator,
     period_factor: np.ndarray | None = None,
@@ -92,6 +93,8 @@ def adaptive_test(
     before : array of shape (n, periods)
         Pre-trial values of the outcome, equally spaced; NaN where a period is missing. At least
         eight periods; a council needs five observed ones. Comparators with fewer are left out.
+    n_after : int
+        Periods after the start behind each change: the horizon at which noise is measured.
     draws : int
         Resamples of comparators behind the p-value.
     seed : int or numpy Generator
@@ -105,7 +108,8 @@ def adaptive_test(
     InferenceResult
         Diagnostics: `ratio`, the treated councils' pre-trial variance over what their size
         predicts, with `ratio_p`, the p-value of its being 1 (the test of the sharp test's
-        assumption); `correlation`; `critical`; a, b, kappa; `comparators_left_out`.
+        assumption); `correlation` of the fast noise; `slow_share`, the share of slow (random-walk)
+        noise in a change's variance; `critical`; a, b, kappa; `comparators_left_out`.
 
     Raises
     ------
@@ -124,11 +128,12 @@ def adaptive_test(
     >>> rng = np.random.default_rng(1)
     >>> panel = rng.normal(size=(60, 12))
     >>> changes = panel[:, 8:].mean(1) - panel[:, :8].mean(1)
-    >>> result = adaptive_test(changes, np.arange(60) < 4, np.full(60, 100), panel[:, :8], seed=1)
+    >>> treated, cases = np.arange(60) < 4, np.full(60, 100)
+    >>> result = adaptive_test(changes, treated, cases, panel[:, :8], n_after=4, seed=1)
     >>> 0.4 < result.diagnostics["ratio"] < 2
     True
     """
-    series = _check_before(before)
+    series, n_after = _check_before(before), _check_after(n_after)
     kept, dropped = _enough_observed(series, treated)
     data, series = _checked_part(kept, changes, treated, cases, period_factor, series, alpha)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
@@ -142,6 +147,7 @@ def adaptive_test(
         data.cases,
         data.period_factor,
         series[None],
+        n_after,
         resamples,
         alpha,
     )
@@ -161,9 +167,7 @@ def adaptive_test(
 
 def _power_note(n_treated: int) -> str:
     """Say so where few treated councils cost more power than the test promises."""
-    if n_treated >= ENOUGH_TREATED:
-        return ""
-    return ONE_TREATED_NOTE if n_treated == 1 else FEW_TREATED_NOTE
+    return "" if n_treated >= ENOUGH_TREATED else FEW_TREATED_NOTE
 
 
 def draw_resamples(n_treated: int, *, draws: int, seed: int | np.random.Generator) -> Resamples:
@@ -194,6 +198,7 @@ def compute_adaptive(
     cases: np.ndarray,
     factor: np.ndarray,
     before: np.ndarray,
+    n_after: int,
     resamples: Resamples,
     alpha: float,
     sharp: SizeAdjusted | None = None,
@@ -206,6 +211,7 @@ def compute_adaptive(
     treated : bool array of shape (n,)
     cases, factor : array broadcastable to (batch, n)
     before : array of shape (batch, n, periods)
+    n_after : int
     resamples : Resamples
     alpha : float
     sharp : SizeAdjusted, optional
@@ -217,10 +223,10 @@ def compute_adaptive(
     """
     if sharp is None:
         sharp = compute_size_adjusted(changes, treated, cases, factor)
-    pretrial = measure_pretrial(before, ~treated)
-    predicted = fit_size_function(pretrial.noise, ~treated, cases, np.ones(treated.size)).variance
+    pretrial = measure_pretrial(before, ~treated, changes, factor, n_after)
+    predicted = fit_size_function(pretrial.overall, ~treated, cases, np.ones(treated.size)).variance
     ratios = pretrial.noise / predicted
-    ratio = ratios[:, treated].mean(1)
+    ratio = np.maximum(ratios[:, treated].mean(1), LEAST_RATIO)
     n1, n0 = int(treated.sum()), int((~treated).sum())
     own = sharp.fit.variance[:, treated].sum(1) / n1**2
     rest = sharp.fit.variance[:, ~treated].sum(1) / n0**2
@@ -251,6 +257,7 @@ def _null_distribution(changes, treated, sharp, ratios, own, rest, resamples):
     for j in range(n1):
         shift = shift + root[:, [j]] * z[:, chosen[:, j]]
         ratio = ratio + ratios[:, chosen[:, j]] / n1
+    ratio = np.maximum(ratio, LEAST_RATIO)
     fitted = ratio * own[:, None] * _chi_square_share(sharp.df, resamples.fit_noise)
     return np.abs(shift) / np.sqrt(fitted + rest[:, None]), ratio
 
@@ -290,6 +297,13 @@ def _check_before(before: object) -> np.ndarray:
     return series
 
 
+def _check_after(n_after: object) -> int:
+    if isinstance(n_after, (int, np.integer)) and not isinstance(n_after, bool) and n_after >= 1:
+        return int(n_after)
+    action = "Give the number of periods after the start."
+    raise InferenceError(explain("n_after", "be a whole number above 0", n_after, action))
+
+
 def _enough_observed(series: np.ndarray, treated: object) -> tuple[np.ndarray, int]:
     enough = np.isfinite(series).sum(1) >= MIN_OBSERVED
     is_treated = np.asarray(treated, dtype=float)
@@ -320,7 +334,8 @@ def _why_not(data: Changes, series: np.ndarray) -> str:
     rows = series[data.treated]
     if (np.isfinite(rows).sum(1) < MIN_OBSERVED).any():
         return f"not estimable: a treated council has under {MIN_OBSERVED} pre-trial values"
-    noise = measure_pretrial(series[None], ~data.treated).noise[0]
+    residual, _ = two_way_residuals(series[None], np.isfinite(series)[None], ~data.treated)
+    noise = (residual[0] ** 2).mean(1)
     floor = (ROUNDING * max(1.0, float(np.nanmax(np.abs(series))))) ** 2
     if (noise[~data.treated] <= floor).all():
         return "not estimable: the comparators' pre-trial values do not vary"
@@ -337,6 +352,7 @@ def _diagnostics(answer: Adaptive) -> dict[str, float]:
         "ratio": float(answer.ratio[0]),
         "ratio_p": float(answer.ratio_p[0]),
         "correlation": float(answer.pretrial.correlation[0]),
+        "slow_share": float(answer.pretrial.slow_share[0]),
         "critical": float(answer.critical[0]),
         "a": float(fit.a[0]),
         "b": float(fit.b[0]),

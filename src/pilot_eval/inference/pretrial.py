@@ -1,11 +1,10 @@
-"""How variable each council was before the trial, freed of council, period and serial effects.
+"""Pre-trial residuals, freed of council and period effects, and their serial correlation.
 
 Works on a batch: `before` has shape (batch, councils, periods), NaN where a period is missing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -19,50 +18,6 @@ NODES = 400
 """Quadrature nodes for the expected lag-1 share: six digits."""
 MAX_SWEEPS = 200
 SWEEP_TOLERANCE = 1e-9
-NORMAL_ABSOLUTE = 2 / np.pi
-"""Squared mean of an absolute standard normal."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreTrial:
-    """Pre-trial noise of a batch.
-
-    Attributes
-    ----------
-    noise : array of shape (batch, n)
-        Variance of one period's error, council by council.
-    correlation : array of shape (batch,)
-        First-order serial correlation common to the comparators.
-    """
-
-    noise: np.ndarray
-    correlation: np.ndarray
-
-
-def measure_pretrial(before: np.ndarray, comparator: np.ndarray) -> PreTrial:
-    """Measure each council's pre-trial noise from its whitened residuals.
-
-    Residuals after council and period means are freed of the serial correlation that comparators
-    show, so that each period counts; the squared mean absolute residual resists outliers.
-
-    Parameters
-    ----------
-    before : array of shape (batch, n, periods)
-        Pre-trial values; NaN where missing.
-    comparator : bool array of shape (n,)
-
-    Returns
-    -------
-    PreTrial
-    """
-    seen = np.isfinite(before)
-    residual, _ = two_way_residuals(before, seen, comparator)
-    correlation = common_correlation(residual, seen, comparator)
-    white = _whiten(residual, seen, correlation)
-    count = seen.sum(2)
-    size = np.abs(white).sum(2) / count
-    normal = NORMAL_ABSOLUTE + (1 - NORMAL_ABSOLUTE) / count
-    return PreTrial(noise=size**2 * count / (count - 1) / normal, correlation=correlation)
 
 
 def two_way_residuals(
@@ -149,19 +104,3 @@ def _expected_shares(periods: int) -> np.ndarray:
         integrand = np.exp(-np.log(grown).sum(1) / 2) * ((diagonal * values) / grown).sum(1)
         shares.append(float((weights / 2 * integrand / (1 - x) ** 2).sum()))
     return np.array(shares)
-
-
-def _whiten(residual, seen, correlation) -> np.ndarray:
-    """Turn a first-order process with gaps into uncorrelated residuals of unit loss of one mean."""
-    unit, last, gap = np.zeros_like(residual), np.zeros(seen.shape[:2]), np.full(seen.shape[:2], 0)
-    white = np.zeros_like(residual)
-    for t in range(residual.shape[2]):
-        now = seen[:, :, t]
-        carry = np.where(gap > 0, correlation[:, None] ** np.maximum(gap, 1), 0.0)
-        root = np.sqrt(1 - carry**2)
-        white[:, :, t] = np.where(now, (residual[:, :, t] - carry * last) / root, 0.0)
-        unit[:, :, t] = np.where(now, (1 - carry) / root, 0.0)
-        last = np.where(now, residual[:, :, t], last)
-        gap = np.where(now, 1, np.where(gap > 0, gap + 1, 0))
-    level = (white * unit).sum(2, keepdims=True) / (unit**2).sum(2, keepdims=True)
-    return white - level * unit

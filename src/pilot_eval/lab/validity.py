@@ -141,7 +141,7 @@ def compute_verdicts(
         verdicts["robust"] = _robust(data, sharp, effect, seed)
         verdicts |= {kind: _cluster(data, effect, kind) for kind in ("cr2", "cr1")}
     if cell.n_before >= MIN_PERIODS:
-        verdicts["adaptive"] = _adaptive(data, sharp, effect, seed)
+        verdicts["adaptive"] = _adaptive(cell, data, sharp, effect, seed)
     return verdicts
 
 
@@ -185,7 +185,9 @@ def _robust(data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int) -> 
     )
 
 
-def _adaptive(data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int) -> Verdict:
+def _adaptive(
+    cell: Cell, data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int
+) -> Verdict:
     resamples = draw_resamples(int(data.treated.sum()), draws=PERMUTATIONS, seed=seed)
     answer = compute_adaptive(
         data.changes,
@@ -193,6 +195,7 @@ def _adaptive(data: Draws, sharp: SizeAdjusted, effect: np.ndarray, seed: int) -
         data.cases,
         data.period_factor,
         data.before,
+        cell.n_after,
         resamples,
         ALPHA,
         sharp,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Allocation = Literal["random", "small", "large", "mixed"]
-Errors = Literal["normal", "t3", "skewed"]
-SizeLaw = Literal["size", "wrong"]
+Errors = Literal["normal", "t3", "skewed", "binomial"]
+SizeLaw = Literal["size", "wrong", "own"]
 Group = Literal["base", "stress", "adverse"]
 
 
@@ -22,8 +22,9 @@ class Cell:
     n_councils, n_treated : int
     allocation : {"random", "small", "large", "mixed"}
         Who is treated: anybody, or the smallest or largest quarter, or half from each.
-    errors : {"normal", "t3", "skewed"}
-        Shape of the shocks: normal, Student's t with 3 degrees of freedom, centred exponential.
+    errors : {"normal", "t3", "skewed", "binomial"}
+        Shape of the shocks: normal, Student's t with 3 degrees of freedom, centred exponential;
+        or binomial counts around moving shares, with the published denominators of 2010.
     n_before, n_after : int
         Periods before and after the start.
     correlation : float
@@ -32,8 +33,9 @@ class Cell:
         Share of council-periods missing at random.
     noise : float
         Standard deviation of the treated relative to what their size predicts.
-    size_law : {"size", "wrong"}
-        Error variance (a + b/size), or a power of size times a council's own random factor.
+    size_law : {"size", "wrong", "own"}
+        Error variance (a + b/size), a power of size times each council's own random factor, or
+        (a + b/size) times a larger factor of its own.
     outliers : float
         Share of comparators with five times the standard deviation.
     regional_shock, common_shock : float
@@ -41,6 +43,12 @@ class Cell:
         deviations of a middling council.
     same_region : bool
         Whether all treated lie in one region: a regional shock is then common to them.
+    slow : float
+        Variance of a random walk's step that is added to the errors, in variances of the error.
+    slow_noise : float
+        Standard deviation of the treated councils' random walk relative to the comparators'.
+    chosen_on_level : bool
+        Whether the treated come from the quarter with the highest values before the start.
     """
 
     name: str
@@ -58,22 +66,26 @@ class Cell:
     regional_shock: float = 0.0
     common_shock: float = 0.0
     same_region: bool = False
+    slow: float = 0.0
+    slow_noise: float = 1.0
+    chosen_on_level: bool = False
 
     @property
     def variance_follows_size(self) -> bool:
         """Whether the sharp test's assumption holds."""
-        return self.noise == 1.0 and self.variance_follows_size_and_noise
+        return self.noise == 1.0 and self.slow_noise == 1.0 and self.variance_follows_size_and_noise
 
     @property
     def variance_follows_size_and_noise(self) -> bool:
-        """Whether it holds up to one factor common to the treated (the adaptive test's)."""
-        shocks = self.regional_shock or self.common_shock
-        return self.size_law == "size" and not self.outliers and not shocks
+        """Whether it holds up to a factor common to the treated (the adaptive test's)."""
+        other = self.regional_shock or self.common_shock or self.chosen_on_level or self.outliers
+        return self.size_law == "size" and self.errors != "binomial" and not other
 
     @property
     def group(self) -> Group:
         """What the cell asks: base (assumptions hold), stress, or adverse (no method can help)."""
-        if self.common_shock or (self.regional_shock and self.same_region):
+        shock = self.common_shock or (self.regional_shock and self.same_region)
+        if shock or self.chosen_on_level:
             return "adverse"
         return "base" if self.variance_follows_size and self.errors == "normal" else "stress"
 
@@ -88,6 +100,8 @@ class Target:
     coverage: bool = False
 
 
+PUBLISHED_COUNCILS = 151
+"""Councils with a published denominator of the binomial worlds."""
 FEWEST_ROBUST = 3
 ADAPTIVE_PERIODS = 8
 
@@ -113,7 +127,7 @@ def target_of(cell: Cell, method: str) -> Target:
         return Target(low=0.04, high=0.06, power=0.97, coverage=True)
     enough = cell.n_before >= ADAPTIVE_PERIODS
     if method == "adaptive" and enough and cell.variance_follows_size_and_noise:
-        return Target(low=0.04, high=0.06, power=0.90)
+        return Target(low=0.04, high=0.06)
     return Target()
 
 
@@ -125,7 +139,13 @@ def full_grid() -> list[Cell]:
     list of Cell
     """
     base = Cell(name="base")
-    return [base, *_one_at_a_time(base), *_size_and_number(base), *_hard_pairs(base)]
+    return [
+        base,
+        *_one_at_a_time(base),
+        *_size_and_number(base),
+        *_hard_pairs(base),
+        *_harder(base),
+    ]
 
 
 def reduced_grid() -> list[Cell]:
@@ -135,7 +155,8 @@ def reduced_grid() -> list[Cell]:
     -------
     list of Cell
     """
-    wanted = {"base", "1 treated", "3 treated", "small treated", "treated 1.5x as noisy", "skewed"}
+    wanted = {"base", "1 treated", "3 treated", "treated 1.5x as noisy", "skewed"}
+    wanted |= {"persistent, 12 periods, treated 1.5x"}
     return [cell for cell in full_grid() if cell.name in wanted]
 
 
@@ -205,4 +226,24 @@ def _hard_pairs(base: Cell) -> list[Cell]:
         replace(
             base, name="regional shock, treated in one region", regional_shock=0.5, same_region=True
         ),
+    ]
+
+
+def _harder(base: Cell) -> list[Cell]:
+    """List persistent noise, and worlds in which something other than size matters."""
+    few = replace(base, n_after=4, slow=0.2)
+    many = replace(base, n_before=24, n_after=12, slow=0.05)
+    counts = replace(base, errors="binomial", n_councils=PUBLISHED_COUNCILS)
+    pairs = [("persistent, 12 periods", few), ("persistent, 36 periods", many)]
+    pairs += [
+        ("uncorrelated and persistent, 12 periods", replace(few, correlation=0.0, slow=0.1)),
+        ("uncorrelated and persistent, 36 periods", replace(many, correlation=0.0, slow=0.02)),
+    ]
+    return [
+        *(replace(cell, name=name) for name, cell in pairs[:2]),
+        *(replace(cell, name=f"{name}, treated 1.5x", slow_noise=1.5) for name, cell in pairs),
+        replace(base, name="variance not explained by size", size_law="own"),
+        replace(counts, name="binomial, real denominators"),
+        replace(counts, name="3 treated, binomial", n_treated=3),
+        replace(base, name="chosen on level", chosen_on_level=True),
     ]

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from pilot_eval.inference.collapse import collapse_panel
 from pilot_eval.inference.pretrial import MIN_OBSERVED
 from pilot_eval.lab.validity_cells import Cell
+from pilot_eval.published.council_indicators import load_published
+from pilot_eval.reference.facts import ENGLAND
 
 LOG_CASES, LOG_SPREAD = 6.0, 0.8
 """Cases behind an outcome: median 403, from about 80 to 2,000. The spread of the logarithm in DfE's
 tables of 2010 to 2014 is 0.6 (plan starts, referrals) to 1.0 (initial assessments)."""
 TYPICAL_CASES = 400.0
 OUTLIER_SCALE = 5.0
+OWN_SPREAD = 0.7
+"""Standard deviation of the log of a variance that size does not explain."""
+DENOMINATORS = "ia_within_7wd_pct"
+"""Indicator whose published denominators of the first year binomial worlds use."""
+SHARES = (0.4, 0.9)
+"""Range of the councils' true shares before the start."""
+SHARE_SD = 0.04
+"""Standard deviation of a council's moving share: four of them stay within 0 and 1."""
 REGIONS = 9
 BURN_IN = 12
 """Periods simulated before the first kept one; 0.6 to the 12th is 0.002."""
@@ -62,6 +73,15 @@ def simulate_draws(cell: Cell, batch: int, rng: np.random.Generator) -> Draws:
     if cell.same_region:
         region[:, treated] = 0
     panel = _panel(cell, variance, region, rng)
+    white = np.zeros(cases.shape)
+    if cell.errors == "binomial":
+        panel, variance, white = _binomial(cell, cases, rng)
+    if cell.chosen_on_level:
+        order = _order_on_level(cell, panel, rng)
+        cases, variance, region, white = (
+            np.take_along_axis(part, order, axis=1) for part in (cases, variance, region, white)
+        )
+        panel = np.take_along_axis(panel, order[:, :, None], axis=1)
     panel[_missing(cell, batch, rng)] = np.nan
     collapsed = collapse_panel(panel, cell.n_before, treated)
     return Draws(
@@ -70,13 +90,16 @@ def simulate_draws(cell: Cell, batch: int, rng: np.random.Generator) -> Draws:
         changes=collapsed.changes,
         period_factor=collapsed.period_factor,
         before=panel[:, :, : cell.n_before],
-        true_variance=_true_variance(cell, panel, variance, region),
+        true_variance=_true_variance(cell, panel, variance, region, white),
     )
 
 
 def _cases(cell: Cell, batch: int, rng: np.random.Generator) -> np.ndarray:
     """Draw council sizes and put the treated councils first."""
-    cases = np.exp(rng.normal(LOG_CASES, LOG_SPREAD, (batch, cell.n_councils)))
+    shape = (batch, cell.n_councils)
+    if cell.errors == "binomial":
+        return rng.permuted(np.broadcast_to(_denominators()[: shape[1]], shape), axis=1)
+    cases = np.exp(rng.normal(LOG_CASES, LOG_SPREAD, shape))
     if cell.allocation == "random":
         return cases
     cases.sort(axis=1)
@@ -100,10 +123,12 @@ def _some(batch: int, n: int, k: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _error_variance(cell: Cell, cases: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    if cell.size_law == "size":
-        variance = 0.5 + 0.5 * TYPICAL_CASES / cases
-    else:
+    if cell.size_law == "wrong":
         variance = np.sqrt(TYPICAL_CASES / cases) * np.exp(rng.normal(0, 0.5, cases.shape))
+    else:
+        variance = 0.5 + 0.5 * TYPICAL_CASES / cases
+    if cell.size_law == "own":
+        variance = variance * np.exp(rng.normal(0, OWN_SPREAD, cases.shape))
     treated = np.arange(cell.n_councils) < cell.n_treated
     outlying = ~treated & (rng.random(cases.shape) < cell.outliers)
     return (
@@ -125,7 +150,43 @@ def _panel(
         panel += np.take_along_axis(shocks, region[:, :, None], axis=1)
     if cell.common_shock:
         panel[:, : cell.n_treated] += cell.common_shock * _serial(cell, (batch, 1), rng)
+    if cell.slow:
+        steps = rng.standard_normal(panel.shape) * np.sqrt(cell.slow * variance)[:, :, None]
+        steps[:, : cell.n_treated] *= cell.slow_noise
+        panel += steps.cumsum(2)
     return panel
+
+
+@lru_cache(maxsize=1)
+def _denominators() -> np.ndarray:
+    """Read the published denominators of one indicator in the first year."""
+    table = load_published()
+    rows = table[(table["indicator"] == DENOMINATORS) & (table["council_code"] != ENGLAND)]
+    rows = rows[rows["year_ending"] == rows["year_ending"].min()]
+    return rows["denominator"].dropna().to_numpy(float)
+
+
+def _binomial(
+    cell: Cell, cases: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw percentages from counts; return also the moving and the sampling variance."""
+    share = rng.uniform(*SHARES, cases.shape)
+    moving = replace(cell, errors="normal")
+    path = share[:, :, None] + SHARE_SD * _serial(moving, cases.shape, rng)
+    counts = rng.binomial(cases.astype(int)[:, :, None], np.clip(path, 0, 1))
+    sampling = (share * (1 - share) - SHARE_SD**2) / cases
+    return (
+        100 * counts / cases[:, :, None],
+        np.full(cases.shape, (100 * SHARE_SD) ** 2),
+        100**2 * sampling,
+    )
+
+
+def _order_on_level(cell: Cell, panel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Put councils of the highest quarter before the start first, as the treated."""
+    rank = np.argsort(-panel[:, :, : cell.n_before].mean(2), axis=1)
+    quarter = cell.n_councils // 4
+    return np.concatenate([rng.permuted(rank[:, :quarter], axis=1), rank[:, quarter:]], axis=1)
 
 
 def _serial(cell: Cell, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -163,24 +224,30 @@ def _missing(cell: Cell, batch: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _true_variance(
-    cell: Cell, panel: np.ndarray, variance: np.ndarray, region: np.ndarray
+    cell: Cell, panel: np.ndarray, variance: np.ndarray, region: np.ndarray, white: np.ndarray
 ) -> np.ndarray:
     """Compute the variance of the mean difference from everything that was simulated."""
-    k, n = cell.n_treated, cell.n_councils
+    k, n, time = cell.n_treated, cell.n_councils, np.arange(panel.shape[2])
     share = np.where(np.arange(n) < k, 1 / k, -1 / (n - k))
-    total = (share**2 * variance * _change_variance(cell, np.isfinite(panel))).sum(1)
-    full = _change_variance(cell, np.ones((1, 1, panel.shape[2]), bool))[0, 0]
+    seen = np.isfinite(panel)
+    serial = cell.correlation ** np.abs(np.subtract.outer(time, time))
+    own = variance * _change_variance(cell, seen, serial)
+    own += white * _change_variance(cell, seen, np.eye(time.size))
+    if cell.slow:
+        slow = cell.slow * np.where(np.arange(n) < k, cell.slow_noise**2, 1.0)
+        own += variance * slow * _change_variance(cell, seen, np.minimum.outer(time, time))
+    total = (share**2 * own).sum(1)
+    full = _change_variance(cell, np.ones((1, 1, time.size), bool), serial)[0, 0]
     for r in range(REGIONS if cell.regional_shock else 0):
         total += cell.regional_shock**2 * full * (share * (region == r)).sum(1) ** 2
     return total + cell.common_shock**2 * full
 
 
-def _change_variance(cell: Cell, seen: np.ndarray) -> np.ndarray:
-    """Compute the variance of mean after minus mean before, for errors of unit variance."""
+def _change_variance(cell: Cell, seen: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Compute the variance of mean after minus mean before from the covariance of the periods."""
     before = np.arange(seen.shape[2]) < cell.n_before
     weight = np.where(before, -1.0, 1.0) * seen
     weight /= np.where(
         before, (seen & before).sum(2, keepdims=True), (seen & ~before).sum(2, keepdims=True)
     )
-    lags = np.abs(np.subtract.outer(np.arange(before.size), np.arange(before.size)))
-    return ((weight @ cell.correlation**lags) * weight).sum(2)
+    return ((weight @ covariance) * weight).sum(2)
