@@ -14,8 +14,9 @@ from pilot_eval.checks.specification_curve import (
 )
 from pilot_eval.checks.trends import bound_design
 from pilot_eval.evaluation import collapse_design
+from pilot_eval.evaluation.prior_trend import extrapolate_trend
 from pilot_eval.inference import minimum_detectable_effect
-from pilot_eval.reporting.checks import tabulate_choices, tabulate_trend_bounds
+from pilot_eval.reporting.checks import tabulate_choices, tabulate_trend_bounds, word_prior_trend
 
 REPEAT = {"scenario": "granted_march", "outcome": "repeat_plan_pct"}
 
@@ -174,25 +175,51 @@ def test_simulated_power_agrees_with_the_formula(plan, panel):
 
 
 def test_bounds_widen_with_the_departure_allowed(plan, panel):
-    both, values = bound_design(plan, pe.build_design(plan, panel, **REPEAT))
+    report = bound_design(plan, pe.build_design(plan, panel, **REPEAT))
+    both, values = report.bounds, report.breakdown
     for restriction in ("relative_magnitudes", "smoothness"):
         bounds = both[both["restriction"] == restriction]
         assert bounds["conf_low"].is_monotonic_decreasing
         assert bounds["conf_high"].is_monotonic_increasing
         without_zero = (bounds["conf_low"] > 0) | (bounds["conf_high"] < 0)
         assert without_zero.tolist() == (bounds["allowed"] < values[restriction]).tolist()
-    # Repeat plans had already parted before: along the straight line through it nothing is left.
-    assert np.isnan(values["smoothness"])
-    assert values["relative_magnitudes"] > 0
-    shown = tabulate_trend_bounds(plan, REPEAT["outcome"], both, values)
-    assert "zero is left out up to" in shown.caption
+    shown = tabulate_trend_bounds(plan, REPEAT["outcome"], report)
+    assert "no interval leaves zero out" in shown.caption  # with Westminster, whose count is hidden
+    assert "Treated: Cumbria, Knowsley, Westminster, Hackney" in shown.caption
     assert len(shown.frame) == len(both)
+
+
+def test_breakdown_values_hold_for_every_filling(plan, panel):
+    # Without Westminster nothing of the treated is hidden and the rise stands out more.
+    without = plan.revise({"drop_councils": ["Westminster"]})
+    design = pe.build_design(without, panel, **REPEAT)
+    report = bound_design(without, design)
+    single = [
+        bound_design(without, design.fill(counts)).breakdown["relative_magnitudes"]
+        for counts in design.own_hidden.sample(5, seed=2)
+    ]
+    assert report.missing == ()
+    assert report.breakdown["relative_magnitudes"] <= min(single) + 1e-9
+
+
+def test_the_trend_before_gone_on_by_hand(plan, panel):
+    # DfE, repeat plans in 2009-10 and 2010-11: Cumbria 8.9 11.3, Knowsley 8.0 8.1, Westminster
+    # 4.8 14.8, Hackney 11.9 11.9: up 3.1 on average. Comparators' known figures: down 0.1.
+    design = pe.build_design(plan, panel, **REPEAT)
+    trend = extrapolate_trend(plan, design)
+    assert trend.slope_low < 3.2 < trend.slope_high
+    assert (trend.effect_low, trend.effect_high) == (2 * trend.slope_low, 2 * trend.slope_high)
+    known = extrapolate_trend(plan, design.leave_out_hidden())
+    assert known.effect_low == known.effect_high == pytest.approx(6.5, abs=0.05)
+    said = word_prior_trend(plan, REPEAT["outcome"], bound_design(plan, design))
+    assert "Had that trend gone on, the estimate would be 5.4 to 6.7" in said
 
 
 def test_no_bounds_with_one_year_before(plan, panel):
     design = pe.build_design(plan, panel, scenario="granted", outcome="rereferral_12m_pct")
-    bounds, breakdown = bound_design(plan, design)
-    assert bounds.empty
-    assert breakdown == {}
-    shown = tabulate_trend_bounds(plan, "rereferral_12m_pct", bounds, breakdown)
+    report = bound_design(plan, design)
+    assert report.bounds.empty
+    assert report.breakdown == {}
+    assert "not known" in word_prior_trend(plan, "rereferral_12m_pct", report)
+    shown = tabulate_trend_bounds(plan, "rereferral_12m_pct", report)
     assert "cannot be computed" in shown.caption

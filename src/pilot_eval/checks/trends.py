@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isnan, nan
+
 import numpy as np
 import pandas as pd
 
-from pilot_eval.checks.sensitivity import bound_trends, breakdown_value
-from pilot_eval.checks.trend_evidence import trend_evidence
+from pilot_eval.checks.sensitivity import Restriction, bound_trends, breakdown_value
+from pilot_eval.checks.trend_evidence import TrendEvidence, trend_evidence
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.event_study import estimate_event_study
+from pilot_eval.evaluation import FEWEST_TREATED
+from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, lay_out
+from pilot_eval.evaluation.prior_trend import PriorTrend, extrapolate_trend, prior_slopes
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.facts import council_names
 
 ALLOWED = {
     "relative_magnitudes": (
@@ -24,13 +32,40 @@ ALLOWED = {
 BOUND_COLUMNS = ("restriction", "allowed", "conf_low", "conf_high")
 
 
-def bound_design(plan: EvaluationPlan, design: Design) -> tuple[pd.DataFrame, dict[str, float]]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrendReport:
+    """What trends that part would do to an estimate.
+
+    Attributes
+    ----------
+    bounds : DataFrame
+        Columns `BOUND_COLUMNS`; empty where they cannot be computed.
+    breakdown : dict of str to float
+        By restriction: the largest departure at which the interval still leaves zero out, whatever
+        the hidden counts are; NaN where it includes zero even without any. Empty with `bounds`.
+    prior : PriorTrend
+        The difference in trends before the start, and the effect it would give if it went on.
+    treated : tuple of str
+        Names of the treated councils that the bounds rest on.
+    missing : tuple of str
+        Names of the estimate's treated councils that lack a year and are not among them.
+    """
+
+    bounds: pd.DataFrame
+    breakdown: Mapping[str, float]
+    prior: PriorTrend
+    treated: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def bound_design(plan: EvaluationPlan, design: Design) -> TrendReport:
     """Bound the average effect when trends may part in two ways.
 
     Relative magnitudes: by a multiple of their parting before the start. Smoothness: along the
-    straight line through it, with a slope that may change by so much a year. Only councils with
-    every year are used. With two pre-trial years there is one pre-trial coefficient, so both rest
-    on that one difference; with one year there is none.
+    straight line through it, with a slope that may change by so much a year. Councils with every
+    year, known or bounded, are used; intervals are unions over fillings of the hidden counts. With
+    two pre-trial years there is one pre-trial coefficient, so both rest on that one difference;
+    with one year there is none.
 
     Parameters
     ----------
@@ -39,34 +74,78 @@ def bound_design(plan: EvaluationPlan, design: Design) -> tuple[pd.DataFrame, di
 
     Returns
     -------
-    bounds : DataFrame
-        Columns `BOUND_COLUMNS`; empty where they cannot be computed.
-    breakdown : dict of str to float
-        By restriction: the largest departure at which the interval still leaves zero out; NaN
-        where it holds zero even without any. Empty with `bounds`.
+    TrendReport
 
     References
     ----------
     Rambachan and Roth (2023), Review of Economic Studies 90(5); ``docs/methods-estimators.md``,
     block RR.
     """
-    empty = pd.DataFrame(columns=list(BOUND_COLUMNS))
-    if len(design.pre) < 2:
-        return empty, {}
-    figures = design.figures.reindex(list(design.codes))
-    whole = figures.notna().all(axis=1).to_numpy()
-    treated = design.is_treated[whole]
-    if treated.sum() < 2:
-        return empty, {}
-    start = np.where(treated, float(len(design.pre)), np.nan)
-    study = estimate_event_study(figures[whole].to_numpy(float), start)
+    names = council_names()
+    part = _with_every_year(design)
+    bounds, breakdown = pd.DataFrame(columns=list(BOUND_COLUMNS)), {}
+    if len(design.pre) >= 2 and len(part.treated) >= FEWEST_TREATED:
+        bounds, breakdown = _bound(
+            plan, [_evidence(part, counts) for counts in _fillings(plan, part)]
+        )
+    return TrendReport(
+        bounds=bounds,
+        breakdown=breakdown,
+        prior=extrapolate_trend(plan, design),
+        treated=tuple(part.names),
+        missing=tuple(names[code] for code in design.treated if code not in part.treated),
+    )
+
+
+def _with_every_year(design: Design) -> Design:
+    whole = ~np.isnan(lay_out(design)[0]).any(axis=1)
+    kept = {code for code, complete in zip(design.codes, whole, strict=True) if complete}
+    return design.restrict(
+        tuple(code for code in design.treated if code in kept),
+        tuple(code for code in design.comparators if code in kept),
+    )
+
+
+def _fillings(plan: EvaluationPlan, design: Design) -> np.ndarray:
+    """Choose fillings: those that decide the estimate's interval, and both ends of the trend."""
+    filled = collapse_fillings(design)
+    if not len(filled.hidden):
+        return filled.hidden.low[None]
+    chosen = choose_fillings(filled, seed=plan.seed)
+    trend = filled.with_change(prior_slopes(design)).corners()
+    return np.unique(np.vstack([*trend, chosen.counts[chosen.deciding]]), axis=0)
+
+
+def _evidence(design: Design, counts: np.ndarray) -> TrendEvidence:
+    figures = design.fill(counts).figures.reindex(list(design.codes)).to_numpy(float)
+    start = np.where(design.is_treated, float(len(design.pre)), np.nan)
     target = np.full(len(design.post), 1 / len(design.post))
-    evidence = trend_evidence(study, target, few_treated=True)
+    return trend_evidence(estimate_event_study(figures, start), target, few_treated=True)
+
+
+def _bound(
+    plan: EvaluationPlan, evidence: Sequence[TrendEvidence]
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Take the union of intervals over fillings, and the smallest breakdown value."""
     options = {"alpha": plan.inference.alpha, "seed": plan.seed}
     rows, breakdown = [], {}
     for restriction, values in ALLOWED.items():
         for allowed in values:
-            found = bound_trends(evidence, allowed, restriction, **options)
-            rows.append((restriction, allowed, found.conf_low, found.conf_high))
-        breakdown[restriction] = breakdown_value(evidence, restriction, **options)
+            found = [bound_trends(one, allowed, restriction, **options) for one in evidence]
+            low, high = min(one.conf_low for one in found), max(one.conf_high for one in found)
+            rows.append((restriction, allowed, low, high))
+        breakdown[restriction] = _break_down(evidence, restriction, options)
     return pd.DataFrame(rows, columns=list(BOUND_COLUMNS)), breakdown
+
+
+def _break_down(
+    evidence: Sequence[TrendEvidence], restriction: Restriction, options: Mapping[str, float]
+) -> float:
+    """Find the smallest breakdown value; NaN as soon as one filling's interval includes zero."""
+    smallest = inf
+    for one in evidence:
+        value = breakdown_value(one, restriction, **options)
+        if isnan(value):
+            return nan
+        smallest = min(smallest, value)
+    return smallest

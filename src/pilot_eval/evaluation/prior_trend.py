@@ -8,7 +8,7 @@ from math import nan
 import numpy as np
 
 from pilot_eval.design.build import Design
-from pilot_eval.evaluation.fillings import FilledUnits, collapse_fillings, lay_out, name_units
+from pilot_eval.evaluation.fillings import collapse_fillings, lay_out, name_units
 from pilot_eval.plan import EvaluationPlan
 
 
@@ -60,25 +60,32 @@ def extrapolate_trend(plan: EvaluationPlan, design: Design) -> PriorTrend:
     PriorTrend
         On the treated councils and comparators that have every year before the start.
     """
-    pre = np.array(design.pre, dtype=float)
-    years = float(np.mean(design.post) - np.mean(pre))
-    values = lay_out(design)[0, :, : len(pre)]
+    years = float(np.mean(design.post) - np.mean(design.pre))
+    values = lay_out(design)[0, :, : len(design.pre)]
     complete = dict(zip(design.codes, ~np.isnan(values).any(axis=1), strict=True))
     treated = tuple(code for code in design.treated if complete[code])
     others = tuple(code for code in design.comparators if complete[code])
-    if len(pre) < 2 or not treated or not others:
+    if len(design.pre) < 2 or not treated or not others:
         return PriorTrend(slope_low=nan, slope_high=nan, years=years, treated=treated)
-    low, high = _filled_slopes(plan, design, treated, others).ends()
+    part = design.restrict(treated, others)
+    filled = collapse_fillings(part).with_change(prior_slopes(part))
+    low, high = filled.combine(name_units(plan, part)).ends()
     return PriorTrend(slope_low=low, slope_high=high, years=years, treated=treated)
 
 
-def _filled_slopes(
-    plan: EvaluationPlan, design: Design, treated: tuple[str, ...], others: tuple[str, ...]
-) -> FilledUnits:
-    """Put each council's slope in the place of its change, as a function of hidden counts."""
-    part = design.restrict(treated, others)
-    filled = collapse_fillings(part)
-    pre = np.array(part.pre, dtype=float)
-    weights = (pre - pre.mean()) / ((pre - pre.mean()) ** 2).sum()
-    slopes = lay_out(part)[:, :, : len(pre)] @ weights
-    return filled.with_change(slopes).combine(name_units(plan, part))
+def prior_slopes(design: Design) -> np.ndarray:
+    """Fit a line to each council's years before the start.
+
+    Parameters
+    ----------
+    design : Design
+        Whose councils have every year before the start.
+
+    Returns
+    -------
+    ndarray, shape (1 + h, n)
+        Change in a year: with hidden counts at their lowest, then with one child more in each.
+    """
+    years = np.array(design.pre, dtype=float)
+    weights = (years - years.mean()) / ((years - years.mean()) ** 2).sum()
+    return lay_out(design)[:, :, : len(years)] @ weights

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from pilot_eval.checks.leave_one_out import leave_one_out_treated
 from pilot_eval.checks.placebo import PlaceboInSpace, placebo_council, placebo_in_time
 from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import CHOICES, summarise_curve
+from pilot_eval.checks.trends import TrendReport
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting.display import Table, format_number, format_range
 
 INTERVALS = {
@@ -166,22 +166,39 @@ def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
     return Table(frame=frame, caption="Estimates by comparator rule (sharp test)")
 
 
-def tabulate_trend_bounds(
-    plan: EvaluationPlan, outcome: str, bounds: pd.DataFrame, breakdown: Mapping[str, float]
-) -> Table:
+def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) -> str:
+    """Say how trends differed before the start, and what that would come to if it had gone on."""
+    prior, unit = report.prior, plan.outcomes[outcome].unit
+    if pd.isna(prior.slope_low):
+        return "The trend before the start is not known: there are not two years before it."
+    slope = format_range(prior.slope_low, prior.slope_high)
+    effect = format_range(prior.effect_low, prior.effect_high)
+    names = ", ".join(council_names()[code] for code in prior.treated)
+    return (
+        f"Before the start the treated councils ({names}) "
+        f"moved by {slope} {unit} a year relative to comparators. Had that trend gone on, the "
+        f"estimate would be {effect} without any effect of the trial."
+    )
+
+
+def tabulate_trend_bounds(plan: EvaluationPlan, outcome: str, report: TrendReport) -> Table:
     """Show intervals under trends that part, in the two ways of `bound_design`."""
     names = {
         "relative_magnitudes": "times the parting before the start",
         "smoothness": f"{plan.outcomes[outcome].unit} of slope a year, around a straight line",
     }
+    bounds = report.bounds
     said = [
         f"zero is left out up to {format_number(value)} {names[restriction]}"
-        for restriction, value in breakdown.items()
+        for restriction, value in report.breakdown.items()
         if not pd.isna(value)
     ]
     caption = "; ".join(said) if said else "no interval leaves zero out, under either restriction"
     if bounds.empty:
         caption = "bounds cannot be computed: there is no coefficient before the start"
+    caption += f". Treated: {', '.join(report.treated) or 'none'}"
+    if report.missing:
+        caption += f"; without every year, and not used: {', '.join(report.missing)}"
     frame = pd.DataFrame(
         {
             "Trends may part by": [
