@@ -92,9 +92,8 @@ def test_every_file_of_the_folder_changes_the_hash(plan, tmp_path, file):
     folder = shutil.copytree(ROOT / "pilots" / "timescales-2011", tmp_path / plan.pilot)
     assert pe.load_plan(folder).hash == plan.hash
     text = (folder / file).read_text(encoding="utf-8")
-    changed = (
-        text.replace("Timescale", "Other") if file == "plan.toml" else text.replace("the", "a", 1)
-    )
+    old = {"plan.toml": "Timescale", "texts.toml": "Cumbria"}.get(file, "the")
+    changed = text.replace(old, "Other", 1)
     (folder / file).write_text(changed, encoding="utf-8")
     assert pe.load_plan(folder).hash != plan.hash
 
