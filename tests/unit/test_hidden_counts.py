@@ -4,6 +4,7 @@ docs/methods.md#hidden-counts.
 """
 
 from itertools import product
+from math import prod
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,7 @@ def test_the_ends_are_those_of_brute_force(plan, designs):
             assert at_corner == pytest.approx(ends[name], abs=1e-10)
             assert (sign * (np.array(others) - at_corner) >= -1e-12).all()
         ranges = [range(a, b + 1) for a, b in zip(hidden.low, hidden.high, strict=True)]
-        if np.prod([len(each) for each in ranges]) <= FEW:
+        if prod(len(each) for each in ranges) <= FEW:
             every = np.array(list(product(*ranges)))
             effects = effects_of(plan, design, every[hidden.admits(every)])
             brute = pytest.approx((effects.min(), effects.max()), abs=1e-10)
