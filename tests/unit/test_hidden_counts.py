@@ -130,7 +130,8 @@ def test_no_random_filling_leaves_the_set_or_changes_what_a_row_shows(plan, desi
         filled = collapse_fillings(design).combine(name_units(plan, design))
         stack = filled.at(design.own_hidden.sample(200, seed=20261126))
         effects = stack.change[:, stack.treated].mean(1) - stack.change[:, ~stack.treated].mean(1)
-        for method, answer in ANSWERS.items():
+        for method in ("robust", "sharp", "cr2"):
+            answer = ANSWERS[method]
             row, each = found.numbers[method], answer(plan, stack)
             assert row["estimate_low"] - 1e-9 <= effects.min()
             assert effects.max() <= row["estimate_high"] + 1e-9

@@ -15,8 +15,6 @@ from pilot_eval.project import find_file
 from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import (
     COLUMNS,
-    SUPPRESSED_HIGH,
-    SUPPRESSED_LOW,
     Row,
     bound_numerator,
     find_scale,
@@ -105,16 +103,18 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
     councils = _load_councils(root)
     problems: list[_Problem] = []
     rows: list[Row] = []
+    given: list[bool] = []
     for line, row in zip(table.lines, table.rows, strict=True):
         faults = [_Problem(line, *fault) for fault in _find_faults(row, councils)]
         problems += faults
         if not faults:
             rows.append(_make_row(row, councils))
+            given.append(bool(row.get(BOUND_COLUMNS[0])))
             problems += [_Problem(line, *fault) for fault in _find_contradictions(rows[-1])]
     problems += _find_duplicates(table, councils)
     if problems:
         raise DataError(_list_problems(table.file, sorted(problems)))
-    frame = pd.DataFrame(_bound_from_bands(rows), columns=list(COLUMNS))
+    frame = pd.DataFrame(_bound_from_bands(rows, given), columns=list(COLUMNS))
     return frame.sort_values(["year_ending", "indicator", "council_code"], ignore_index=True)
 
 
@@ -239,19 +239,19 @@ def _make_row(row: Mapping[str, str], councils: _Councils) -> Row:
     return {name: made[name] for name in COLUMNS}
 
 
-def _bound_from_bands(rows: list[Row]) -> list[Row]:
+def _bound_from_bands(rows: list[Row], given: list[bool]) -> list[Row]:
     """Bound hidden shares in time by their bands: a sum of bands is not one small count.
 
     Without its bands, and without bounds of its own, such a sum has no bounds.
     """
     placed = {(row["council_code"], row["year_ending"], row["indicator"]): row for row in rows}
-    return [row | _sum_bounds(row, placed) for row in rows]
+    own = zip(rows, given, strict=True)
+    return [row if known else row | _sum_bounds(row, placed) for row, known in own]
 
 
 def _sum_bounds(row: Row, placed: Mapping[tuple[object, ...], Row]) -> Row:
     inside, outside = split_bands(str(row["indicator"]))
-    given = (row["numerator_low"], row["numerator_high"]) != (SUPPRESSED_LOW, SUPPRESSED_HIGH)
-    if not inside or row["value_status"] != SUPPRESSED or given:
+    if not inside or row["value_status"] != SUPPRESSED:
         return {}
     place = row["council_code"], row["year_ending"]
     parts, rest = ([placed.get((*place, name)) for name in names] for names in (inside, outside))
