@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FIGURES = "figures"
+RELATIVE = re.compile(r' href="((?![a-z]+:|//)[^"]*)"')
 SUMMARY = "99_summary"
 QUALITY, QUALITY_TITLE = "qa_log", "Quality assurance"
 FILES = {
@@ -220,16 +222,23 @@ def save_figures(body: str, name: str, folder: Path) -> None:
 
 
 def _prefix_ids(pages: Sequence[Page]) -> list[Page]:
-    """Keep ids apart where several pages become one document."""
-    return [
-        replace(
-            page,
-            body=page.body.replace("<details><summary>", "<details open><summary>")
-            .replace(' id="', f' id="{page.name}-')
-            .replace(' href="#', f' href="#{page.name}-'),
-        )
-        for page in pages
-    ]
+    """Keep ids apart where several pages become one document, and links inside it."""
+    names = {page.name for page in pages}
+    return [replace(page, body=_prefix_body(page, names)) for page in pages]
+
+
+def _prefix_body(page: Page, names: Collection[str]) -> str:
+    def point(match: re.Match[str]) -> str:
+        """Point a link at a place in the document; a link to a file beside it is none on paper."""
+        name, _, anchor = match[1].partition("#")
+        name = name.removesuffix(".html") or page.name
+        if name not in names:
+            return ""
+        return f' href="#{name}-{anchor}"' if anchor else f' href="#{name}"'
+
+    body = page.body.replace("<details><summary>", "<details open><summary>")
+    body = body.replace(' id="', f' id="{page.name}-')
+    return RELATIVE.sub(point, body)
 
 
 def _style() -> str:

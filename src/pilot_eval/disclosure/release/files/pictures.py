@@ -16,6 +16,7 @@ PLAIN = {b"tEXt", b"iTXt", b"zTXt", b"eXIf"}
 TITLES = ("title", "description")
 READABLE = re.compile(rb"[\x20-\x7e]{4,}")
 # As XML and PDF write them; a picture's compressed body would yield chance "words".
+PDF_STREAM = re.compile(rb"\bstream\r?\n.*?\bendstream\b", re.S)
 PDF_STRING = re.compile(
     rb"\(((?:[^()\\]|\\.)*)\)|<(FEFF[0-9A-Fa-f]+)>|<\?xpacket.*?\?xpacket", re.S
 )
@@ -68,7 +69,8 @@ def read_pdf(path: Path) -> Content:
     Content
     """
     data = path.read_bytes()
-    found = [_pdf_string(match) for match in PDF_STRING.finditer(data)]
+    kept = PDF_STREAM.sub(_keep_metadata, data)  # packed bytes look like strings by chance
+    found = [_pdf_string(match) for match in PDF_STRING.finditer(kept)]
     return Content(texts=[("properties", "\n".join(found))], titled=b"/Title" in data)
 
 
@@ -110,6 +112,10 @@ def _jpeg_segments(data: bytes) -> Iterator[bytes]:
 
 def _readable(data: bytes) -> str:
     return "\n".join(run.decode("ascii") for run in READABLE.findall(data))
+
+
+def _keep_metadata(match: re.Match[bytes]) -> bytes:
+    return match[0] if b"<?xpacket" in match[0] else b""
 
 
 def _pdf_string(match: re.Match[bytes]) -> str:
