@@ -1,4 +1,7 @@
-"""Properties of the inference that a small fault in one step would break."""
+"""Properties of the inference that a small fault in one step would break.
+
+docs/methods-inference.md, the block of each name.
+"""
 
 from __future__ import annotations
 
