@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMITTED = ROOT / "src" / "pilot_eval" / "sources"
+COMMITTED = ROOT / "src" / "pilot_eval" / "lab"
 SOURCE = Path(os.environ.get("PILOT_EVAL_SOURCE_DATA", ROOT.parent / "shared" / "data"))
 DERIVE = runpy.run_path(str(ROOT / "tools" / "derive_calibration.py"))
 

@@ -67,6 +67,11 @@ class World:
         return pd.Series(change, index=self.names)
 
     @property
+    def level(self):
+        """Means before the start."""
+        return self.panel[:, :START].mean(axis=1)
+
+    @property
     def labelled(self):
         return pd.DataFrame(self.panel, index=self.names)
 
@@ -114,6 +119,10 @@ CALLS = {
     "size_adjusted_test": (
         CHANGES,
         lambda w: inference.size_adjusted_test(w.d, w.treated, w.cases),
+    ),
+    "adjusted_test": (
+        CHANGES,
+        lambda w: inference.adjusted_test(w.d, w.treated, w.cases, w.level, **DRAWS),
     ),
     "adaptive_test": (
         CHANGES,
@@ -290,6 +299,10 @@ OTHERWISE = {
     "combine_clusters": "takes checked units: test_did.py",
     "did.estimate_twfe": "linearmodels' own coefficient, to compare with",
     "robust_batch": "many rows at once: test_robust_batch.py",
+    "adjusted_batch": "many rows at once, checked by their panel: test_adjusted.py",
+    "compute_adjusted": "takes checked changes: test_adjusted.py",
+    "adjustment": "takes checked changes behind adjusted_test: test_adjusted.py",
+    "covariates": "facts of councils that the package holds: test_adjusted.py",
     "romano_wolf": "takes statistics: test_inference_suite.py",
     "benjamini_hochberg": "takes p-values: test_inference_suite.py",
     "calibrate_cusum": "takes no councils",

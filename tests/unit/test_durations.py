@@ -10,7 +10,7 @@ from pilot_eval.errors import ParameterError
 from pilot_eval.records.durations import CLOCKS, build_exemption_table, compute_durations
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.schema import build_tables
-from pilot_eval.reference.facts import Exemption
+from pilot_eval.reference.pilot_facts import Exemption
 
 A, B = "E08000020", "E10000006"
 
