@@ -32,8 +32,10 @@ FEW_TREATED_NOTE = (
     "fewer than five treated councils: their own noise is known badly, which costs power "
     "(docs/validity.md)"
 )
-LEAST_RATIO = 0.2
-"""Floor of the treated councils' noise ratio, whose unbiased estimate can be below 0."""
+LEAST_SHARE = 0.4
+"""Floor of the treated councils' noise ratio, whose unbiased estimate can be below 0: this share of
+their ratio over all frequencies. A floor that did not move with the noise would bind less often for
+noisier councils than for the comparators that stand in for them."""
 ENOUGH_TREATED = 5
 """Treated councils below which the result says that power is low."""
 
@@ -225,12 +227,14 @@ def compute_adaptive(
         sharp = compute_size_adjusted(changes, treated, cases, factor)
     pretrial = measure_pretrial(before, ~treated, changes, factor, n_after)
     predicted = fit_size_function(pretrial.overall, ~treated, cases, np.ones(treated.size)).variance
-    ratios = pretrial.noise / predicted
-    ratio = np.maximum(ratios[:, treated].mean(1), LEAST_RATIO)
+    ratios, least = pretrial.noise / predicted, LEAST_SHARE * pretrial.overall / predicted
+    ratio = np.maximum(ratios[:, treated].mean(1), least[:, treated].mean(1))
     n1, n0 = int(treated.sum()), int((~treated).sum())
     own = sharp.fit.variance[:, treated].sum(1) / n1**2
     rest = sharp.fit.variance[:, ~treated].sum(1) / n0**2
-    null, null_ratio = _null_distribution(changes, treated, sharp, ratios, own, rest, resamples)
+    null, null_ratio = _null_distribution(
+        changes, treated, sharp, ratios, least, own, rest, resamples
+    )
     variance = ratio * own + rest
     reached = (null >= (np.abs(sharp.estimate) / np.sqrt(variance))[:, None]).sum(1)
     return Adaptive(
@@ -245,19 +249,21 @@ def compute_adaptive(
     )
 
 
-def _null_distribution(changes, treated, sharp, ratios, own, rest, resamples):
+def _null_distribution(changes, treated, sharp, ratios, least, own, rest, resamples):
     """Let comparators stand in for the treated, with the treated councils' variances."""
     n1, n0 = int(treated.sum()), int((~treated).sum())
     control = changes[:, ~treated]
     scale = np.sqrt((n0 - 1) / n0 * sharp.fit.variance[:, ~treated])
     z = (control - control.mean(1, keepdims=True)) / scale
     chosen = (resamples.position * n0).astype(np.intp)
-    root, ratios = np.sqrt(sharp.fit.variance[:, treated]) / n1, ratios[:, ~treated]
-    shift, ratio = np.sqrt(rest)[:, None] * resamples.mean_noise, 0.0
+    root = np.sqrt(sharp.fit.variance[:, treated]) / n1
+    ratios, least = ratios[:, ~treated] / n1, least[:, ~treated] / n1
+    shift, ratio, floor = np.sqrt(rest)[:, None] * resamples.mean_noise, 0.0, 0.0
     for j in range(n1):
         shift = shift + root[:, [j]] * z[:, chosen[:, j]]
-        ratio = ratio + ratios[:, chosen[:, j]] / n1
-    ratio = np.maximum(ratio, LEAST_RATIO)
+        ratio = ratio + ratios[:, chosen[:, j]]
+        floor = floor + least[:, chosen[:, j]]
+    ratio = np.maximum(ratio, floor)
     fitted = ratio * own[:, None] * _chi_square_share(sharp.df, resamples.fit_noise)
     return np.abs(shift) / np.sqrt(fitted + rest[:, None]), ratio
 
