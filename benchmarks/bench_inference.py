@@ -16,17 +16,18 @@ import numpy as np
 import pandas as pd
 from criteria import judge, print_criteria, read_options
 
+from pilot_eval.estimation.did import collapse_paths
 from pilot_eval.inference import (
     adaptive_test,
     collapse_panel,
     cr2_test,
     cr3_test,
     family_test,
+    path_test,
     randomisation_test,
     resampling_test,
     robust_test,
     size_adjusted_test,
-    staggered_test,
     wild_bootstrap_test,
 )
 
@@ -58,7 +59,8 @@ def seconds(task: Callable[[], object], repeats: int = REPEATS) -> float:
 
 def our_tasks(panel, treated, cases, draws) -> dict[str, Callable[[], object]]:
     d = collapse_panel(panel, BEFORE, treated).changes
-    starts = np.where(treated, np.where(np.arange(len(d)) < 3, 30.0, 36.0), np.inf)
+    of = np.where(treated, np.arange(len(d)) >= 3, 2).astype(int)
+    exposed = np.arange(panel.shape[1]) >= np.array([[30], [36]])
     return {
         "collapse the panel": lambda: collapse_panel(panel, BEFORE, treated),
         "robust, with interval": lambda: robust_test(d, treated, cases, draws=draws, seed=1),
@@ -77,8 +79,12 @@ def our_tasks(panel, treated, cases, draws) -> dict[str, Callable[[], object]]:
         "wild bootstrap, unrestricted": lambda: wild_bootstrap_test(
             d, treated, restricted=False, draws=draws, seed=1
         ),
-        "staggered paths, with interval": lambda: staggered_test(
-            panel, starts, draws=draws, seed=1
+        "staggered paths, with interval": lambda: path_test(
+            collapse_paths(panel, of, exposed, ~exposed, cases).paths.changes,
+            of,
+            cases,
+            draws=draws,
+            seed=1,
         ),
     }
 

@@ -38,6 +38,7 @@ EVIDENCE_COLUMNS = (
     "n_treated",
     "n_comparators",
     "treated",
+    "starts",
     "share_of_scenario",
     "pre_periods",
     "post_periods",
@@ -65,7 +66,8 @@ EVIDENCE_COLUMNS = (
 effect. Where hidden counts can move the effect it is a set, `estimate_low` to `estimate_high`, and
 `estimate` is empty; the interval covers the effect whatever those counts are, and `fragile` says
 that what it shows depends on them. `left_out_` columns are the same number without the years that
-hide a count: a sensitivity. `coverage` counts the councils that have figures, by period.
+hide a count: a sensitivity. `starts` counts treated councils by the periods in which they are
+treated. `coverage` counts the councils that have figures, by period.
 `calibration` is the share of sets of real comparators, in the treated councils' place, that the
 row's test rejects, with its Monte Carlo interval; there is one England. `carrying_test` is the
 first test of the plan's order that does not err there, and carries the verdict; empty if none."""

@@ -39,6 +39,7 @@ from pilot_eval.reference.pilot_facts import (
     read_events,
     read_register,
 )
+from pilot_eval.reference.plan_periods import period_kind
 
 HASH_LENGTH = 12
 FACTS = ("treatment_register", "events", "breaks")
@@ -84,6 +85,11 @@ class EvaluationPlan(Section):
     def ever_treated(self) -> frozenset[str]:
         """Codes of every council in the register: never a comparator."""
         return frozenset(row.council_code for row in self.treatment_register)
+
+    def window_of(self, outcome: str, scenario: str | None = None) -> Window:
+        """Return the window of an outcome, or the one that a scenario puts in its place."""
+        name = self.outcomes[outcome].window
+        return self.windows[self.scenarios[scenario].windows.get(name, name) if scenario else name]
 
     def revise(self, changes: Mapping[str, Any]) -> EvaluationPlan:
         """Return a validated copy with some keys changed.
@@ -222,7 +228,11 @@ def _family_faults(plan: EvaluationPlan) -> list[str]:
 
 
 def _window_faults(plan: EvaluationPlan) -> list[str]:
-    faults = []
+    faults = [
+        f"scenarios.{name}.windows names {key!r}, which the plan does not have"
+        for name, scenario in plan.scenarios.items()
+        for key in {*scenario.windows, *scenario.windows.values()} - set(plan.windows)
+    ]
     for key, outcome in plan.outcomes.items():
         window = plan.windows.get(outcome.window)
         if window is None:
@@ -232,10 +242,31 @@ def _window_faults(plan: EvaluationPlan) -> list[str]:
                 f"outcomes.{key} has no year before the start: give it a window with one, "
                 "or a `descriptive` reason"
             )
-    for name, scenario in plan.scenarios.items():
-        for key, window in plan.windows.items():
-            if window.pre and max(window.pre) >= min(scenario.first_treated):
+    return faults or _start_faults(plan)
+
+
+def _start_faults(plan: EvaluationPlan) -> list[str]:
+    """Find councils that start within the periods before the start of the windows that are used."""
+    used = {
+        (name, scenario.windows.get(outcome.window, outcome.window))
+        for name, scenario in plan.scenarios.items()
+        for outcome in plan.outcomes.values()
+        if outcome.descriptive is None
+    }
+    faults = []
+    for name, key in sorted(used):
+        scenario, window = plan.scenarios[name], plan.windows[key]
+        given = (*window.years, *scenario.first_treated, *scenario.last_treated.values())
+        kinds = {period_kind(period) for period in given}
+        if len(kinds) > 1:
+            faults.append(f"scenario {name} and windows.{key} mix {' and '.join(sorted(kinds))}s")
+            continue
+        for council, first in zip(scenario.councils, scenario.first_treated, strict=False):
+            last = scenario.last_treated.get(council)
+            leaver = first <= min(window.years) and last is not None and last < max(window.years)
+            if window.pre and first <= max(window.pre) and not leaver:
                 faults.append(f"windows.{key}.pre holds years after the start of scenario {name}")
+                break
     return faults
 
 

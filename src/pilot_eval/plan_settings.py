@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pilot_eval.reference.plan_periods import PERIOD_PATTERN, period_kind
+
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
 Family = Literal["delay", "safety", "activity"]
 Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
 Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
-Year = Annotated[int, Field(ge=2008, le=2030)]
+PlanPeriod = Annotated[int, Field(ge=1990, le=2050)] | Annotated[str, Field(pattern=PERIOD_PATTERN)]
+"""A year ending 31 March (2012), a quarter ("2012Q1") or a month ("2012-01")."""
 
 
 class Section(BaseModel):
@@ -78,39 +81,50 @@ class CalibrationSettings(Section):
 
 
 class Window(Section):
-    """Years ending 31 March before and after the start."""
+    """Periods before and after the first start: all years, all quarters or all months."""
 
-    pre: tuple[Year, ...] = Field(strict=False)
-    post: tuple[Year, ...] = Field(strict=False, min_length=1)
+    pre: tuple[PlanPeriod, ...] = Field(strict=False)
+    post: tuple[PlanPeriod, ...] = Field(strict=False, min_length=1)
 
     @property
-    def years(self) -> tuple[int, ...]:
-        """Years before, then years after."""
+    def years(self) -> tuple[PlanPeriod, ...]:
+        """Periods before, then periods after."""
         return (*self.pre, *self.post)
 
     @model_validator(mode="after")
     def _in_order(self) -> Window:
-        years = self.pre + self.post
-        if list(years) != sorted(set(years)):
-            raise ValueError("years must rise, without repeats, every pre before every post year")
+        if len({period_kind(period) for period in self.years}) > 1:
+            raise ValueError("years, quarters and months are mixed")
+        if list(self.years) != sorted(set(self.years)):  # type: ignore[type-var]
+            raise ValueError("periods must rise, without repeats, every pre before every post")
         return self
 
 
 class Scenario(Section):
-    """Which councils count as treated, and from when."""
+    """Which councils count as treated, from when and until when.
+
+    Without `first_treated` starts are those of the register for each outcome's requirement; so are
+    ends that `last_treated` does not give. `windows` names another window for an outcome's own.
+    """
 
     short: str
     label: str
     councils: tuple[str, ...] = Field(strict=False, min_length=1)
-    first_treated: tuple[Year, ...] = Field(strict=False)
-    months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False)
+    first_treated: tuple[PlanPeriod, ...] = Field(strict=False, default=())
+    months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False, default=())
+    last_treated: Mapping[str, PlanPeriod] = Field(default_factory=dict)
+    windows: Mapping[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_entry_a_council(self) -> Scenario:
+    def _fits_its_councils(self) -> Scenario:
         if len(set(self.councils)) != len(self.councils):
             raise ValueError("a council is named twice")
-        if not len(self.councils) == len(self.first_treated) == len(self.months_exposed):
-            raise ValueError("councils, first_treated and months_exposed must be equally long")
+        for name in ("first_treated", "months_exposed"):
+            if getattr(self, name) and len(getattr(self, name)) != len(self.councils):
+                raise ValueError("councils, first_treated and months_exposed must be equally long")
+        strange = [name for name in self.last_treated if name not in self.councils]
+        if strange:
+            raise ValueError(f"last_treated names {', '.join(strange)}, who are not its councils")
         return self
 
 

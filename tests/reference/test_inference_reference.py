@@ -14,7 +14,6 @@ from pilot_eval.inference import (
     cr2_test,
     cr3_test,
     randomisation_test,
-    staggered_test,
     wild_bootstrap_test,
 )
 
@@ -121,18 +120,3 @@ def test_wild_bootstrap_against_diff_diff():
     # The actual signs and their mirror image tie with the statistic: they leave them out, and can
     # reach p = 0; we count them.
     assert ours.p_value == pytest.approx(theirs.p_value + 2 / 4096)
-
-
-def test_staggered_estimate_is_the_published_one():
-    # Callaway and Sant'Anna (2021), county teen employment, never-treated comparators, no
-    # covariates: simple average -0.039951275 (R's did and csdid).
-    file = SOURCE / "replication" / "mpdta.csv"
-    if not file.is_file():
-        pytest.skip(f"{file.name} is not in the source data; set PILOT_EVAL_SOURCE_DATA")
-    data = pd.read_csv(file)
-    panel = data.pivot_table(index="countyreal", columns="year", values="lemp")
-    first = data.groupby("countyreal")["first.treat"].first().reindex(panel.index)
-    starts = (first - 2003).where(first > 0)
-    result = staggered_test(panel.to_numpy(), starts, draws=199, seed=1)
-    assert result.estimate == pytest.approx(-0.039951275, abs=5e-9)
-    assert result.conf_low < result.estimate < result.conf_high

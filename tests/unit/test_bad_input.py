@@ -149,11 +149,6 @@ CALLS = {
         CHANGES,
         lambda w: inference.family_test(w.d.to_frame().T, w.treated, w.cases, **DRAWS),
     ),
-    "staggered_test": (
-        EVERY,
-        lambda w: inference.staggered_test(w.labelled, w.first, **DRAWS),
-    ),
-    "path_contributions": (EVERY, lambda w: inference.path_contributions(w.labelled, w.first)),
     "collapse_panel": (EVERY, lambda w: inference.collapse_panel(w.labelled, START, w.treated)),
     "variance_points": (CHANGES, lambda w: inference.variance_points(w.d, w.treated, w.cases)),
     "simultaneous_band": (
@@ -243,7 +238,7 @@ POINTS = {
     *("estimate_event_study", "estimate_group_time", "aggregate_group_time"),
     *("estimate_imputation", "estimate_sun_abraham", "decompose_goodman_bacon"),
     *("compare_staggered_estimators", "weight_on_already_treated", "two_way.estimate_twfe"),
-    *("estimate_synthetic_did", "estimate_staggered_synthetic_did", "path_contributions"),
+    *("estimate_synthetic_did", "estimate_staggered_synthetic_did"),
     *("collapse_panel", "collapse_changes", "estimate_att"),
 }
 ONE_IS_ENOUGH = {
@@ -298,6 +293,8 @@ OTHERWISE = {
     "fit_two_way": "behind two_way.estimate_twfe",
     "combine_clusters": "takes checked units: test_did.py",
     "did.estimate_twfe": "linearmodels' own coefficient, to compare with",
+    "path_test": "starts in waves: test_starts.py",
+    "collapse_paths": "paths of a checked design: test_starts.py",
     "robust_batch": "many rows at once: test_robust_batch.py",
     "adjusted_batch": "many rows at once, checked by their panel: test_adjusted.py",
     "compute_adjusted": "takes checked changes: test_adjusted.py",

@@ -5,7 +5,7 @@ docs/methods-inference.md, the block of each name.
 
 from __future__ import annotations
 
-from itertools import permutations, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,11 +17,9 @@ from pilot_eval.inference import (
     collapse_panel,
     cr1_test,
     family_test,
-    path_contributions,
     robust_test,
     romano_wolf,
     size_adjusted_test,
-    staggered_test,
     wild_bootstrap_test,
 )
 
@@ -183,63 +181,6 @@ def test_cr1_is_refused_below_twenty_treated():
     y = np.random.default_rng(1).normal(size=152)
     assert "refused" in cr1_test(y, np.arange(152) < 19).reason
     assert cr1_test(y, np.arange(152) < 20).p_value > 0
-
-
-# --- staggered paths ----------------------------------------------------------------------------
-
-
-def test_staggered_by_brute_force():
-    # Two paths of two councils and three never treated: 7!/(2!2!3!) = 210 assignments. The estimate
-    # is written out council by council: group-time effects against the never treated.
-    rng = np.random.default_rng(11)
-    panel = rng.normal(size=(7, 5))
-    starts = np.array([2.0, 2, 3, 3, np.inf, np.inf, np.inf])
-
-    def simple(first):
-        never, total, cells = np.isinf(first), 0.0, 0
-        for g in (2, 3):
-            for t in range(g, 5):
-                gap = panel[:, t] - panel[:, g - 1]
-                total += 2 * (gap[first == g].mean() - gap[never].mean())
-                cells += 2
-        return total / cells
-
-    every = {tuple(order) for order in permutations(starts)}
-    null = np.array([abs(simple(np.array(order))) for order in every])
-    assert len(null) == 210
-    result = staggered_test(panel, starts, studentised=False, seed=1)
-    assert result.estimate == pytest.approx(simple(starts))
-    assert result.p_value == pytest.approx(np.mean(null >= abs(simple(starts)) - 1e-12))
-    by_function = staggered_test(None, starts, statistic=simple, seed=1)
-    assert by_function.p_value == pytest.approx(result.p_value)
-    table = path_contributions(panel, starts).outcome
-    by_table = staggered_test(None, starts, contributions=table, studentised=False, seed=1)
-    assert by_table.p_value == pytest.approx(result.p_value)
-    assert "no interval" in by_table.reason
-
-
-def test_staggered_interval_moves_with_the_effect():
-    rng = np.random.default_rng(12)
-    panel = rng.normal(size=(40, 10))
-    starts = np.where(np.arange(40) < 4, 5.0, np.where(np.arange(40) < 8, 8.0, np.nan))
-    treated = np.arange(10) >= np.nan_to_num(starts, nan=99)[:, None]
-    plain = staggered_test(panel, starts, draws=499, seed=1)
-    moved = staggered_test(panel + 2.5 * treated, starts, draws=499, seed=1)
-    assert moved.estimate == pytest.approx(plain.estimate + 2.5)
-    assert moved.conf_low == pytest.approx(plain.conf_low + 2.5, abs=1e-6)
-    assert moved.conf_high == pytest.approx(plain.conf_high + 2.5, abs=1e-6)
-    assert plain.conf_low < plain.estimate < plain.conf_high
-
-
-def test_staggered_says_what_it_cannot_do():
-    panel = np.random.default_rng(1).normal(size=(6, 5))
-    assert "never treated" in staggered_test(panel, np.full(6, 2.0), seed=1).reason
-    one_each = np.array([2.0, 3.0, np.inf, np.inf, np.inf, np.inf])
-    assert "path of one council" in staggered_test(panel, one_each, seed=1).reason
-    with pytest.raises(InferenceError, match="period before"):
-        staggered_test(panel, np.array([0.0, 0, 3, 3, np.inf, np.inf]), seed=1)
-    with pytest.raises(InferenceError, match="one way"):
-        staggered_test(None, one_each, seed=1)
 
 
 # --- families -----------------------------------------------------------------------------------

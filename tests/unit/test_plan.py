@@ -27,7 +27,7 @@ def test_hash_changes_with_any_choice_and_only_then(plan):
         ({"comparators.rle": "all_england"}, "Did you mean 'rule'"),
         ({"inference.alpha": "5e-2"}, "inference.alpha"),
         ({"inference.alpha": float("nan")}, "inference.alpha"),
-        ({"windows.main.pre": [2012, 2011]}, "years must rise"),
+        ({"windows.main.pre": [2012, 2011]}, "periods must rise"),
         ({"windows.main.post": [2011]}, "every pre before every post"),
         ({"windows.main.pre": [2010, 2012], "windows.main.post": [2013]}, "after the start"),
         ({"outcomes.cin_rate.window": "mian"}, "names no window"),

@@ -213,10 +213,11 @@ def simulate_nation(
 def _first_days(plan: EvaluationPlan, scenario: str) -> dict[str, date]:
     """Give each council's first day: the pilot's, or where months exposed are fewer, by them."""
     chosen = plan.scenarios[scenario]
-    rows = zip(chosen.councils, chosen.first_treated, chosen.months_exposed, strict=True)
+    months = chosen.months_exposed or [12] * len(chosen.councils)
+    starts = chosen.first_treated or [plan.texts.start] * len(chosen.councils)
     return {
-        name: plan.texts.start if months == 12 else _month_before(year, months)
-        for name, year, months in rows
+        name: _month_before(first, exposed) if exposed < 12 else plan.texts.start
+        for name, first, exposed in zip(chosen.councils, starts, months, strict=True)
     }
 
 

@@ -16,6 +16,9 @@ from pilot_eval.plan import EvaluationPlan
 
 STRATA = 5  # size bands within which placebo groups are drawn
 
+PLACEBO = "placebo"
+"""Name of the window of a start before the trial, in a copy of the plan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceboInSpace:
@@ -97,14 +100,19 @@ def placebo_in_time(
         One row a possible start: `start` and the columns of a quick comparison. With fewer than
         two pre-trial years there is none, and the table is empty.
     """
-    window = plan.outcomes[outcome].window
-    pre = plan.windows[window].pre
+    pre = plan.window_of(outcome, scenario).pre
+    councils = len(plan.scenarios[scenario].councils)
     rows = []
     for start in pre[1:]:
         moved = plan.revise(
             {
-                f"windows.{window}.pre": [year for year in pre if year < start],
-                f"windows.{window}.post": [year for year in pre if year >= start],
+                f"windows.{PLACEBO}": {
+                    "pre": [period for period in pre if period < start],
+                    "post": [period for period in pre if period >= start],
+                },
+                f"scenarios.{scenario}.windows": dict.fromkeys(plan.windows, PLACEBO),
+                f"scenarios.{scenario}.first_treated": [start] * councils,
+                f"scenarios.{scenario}.last_treated": {},
             }
         )
         rows.append({"start": start} | compare(moved, panel, scenario=scenario, outcome=outcome))

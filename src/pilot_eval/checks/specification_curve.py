@@ -66,7 +66,11 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
     rows = []
     for figures, own_table in _tables(table, outcome):
         panel = build_panel(own_table, plan)
-        choices = product(_windows(plan, outcome), get_args(ComparatorRule), plan.scenarios)
+        choices = [
+            (*choice, scenario)
+            for scenario in plan.scenarios
+            for choice in product(_windows(plan, scenario, outcome), get_args(ComparatorRule))
+        ]
         for (years, window), rule, scenario in choices:
             revised = quick.revise(window | {"comparators.rule": rule})
             label = {"scenario": scenario, "years": years, "comparators": rule, "figures": figures}
@@ -114,8 +118,9 @@ def _tables(table: pd.DataFrame, outcome: str) -> Iterator[tuple[str, pd.DataFra
         yield "sum of bands where there are bands", both.drop_duplicates(keys)
 
 
-def _windows(plan: EvaluationPlan, outcome: str) -> Iterator[tuple[str, dict]]:
-    name = plan.outcomes[outcome].window
+def _windows(plan: EvaluationPlan, scenario: str, outcome: str) -> Iterator[tuple[str, dict]]:
+    own = plan.outcomes[outcome].window
+    name = plan.scenarios[scenario].windows.get(own, own)
     window = plan.windows[name]
     options = {(window.pre, window.post), (window.pre, window.post[:1])}
     options |= {(window.pre[-1:], window.post), (window.pre[-1:], window.post[:1])}

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from pilot_eval.design.comparators import comparator_codes
+from pilot_eval.design.comparators import comparator_codes, explain_left_out
 from pilot_eval.design.hidden import HiddenCounts, read_hidden
-from pilot_eval.design.treatment import freed_from, treated_codes
+from pilot_eval.design.treatment import AdoptionPath, find_paths, freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import Window
 from pilot_eval.reference.facts import council_names
+from pilot_eval.reference.plan_periods import Period, year_of
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """A council left out of a comparison, and why."""
+    """A council left out of a comparison, and why: for want of figures, or by the plan."""
 
     council_code: str
     council_name: str
-    role: str
+    role: Literal["treated", "comparator"]
     reason: str
+    cause: Literal["figures", "plan"] = "figures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +40,14 @@ class Design:
     `treated` and `comparators` have a figure, known or bounded, before and after the start.
     `figures` is council_code x period and missing where a count is hidden; `hidden` is what those
     counts can be, and `fill` puts a filling in. `cases` is the size behind the outcome, one value
-    for each council.
+    for each council. `paths` says in which periods each treated council was treated; without it all
+    were in `post`. Where they differ `pre` are the periods before the first start.
     """
 
     scenario: str
     outcome: str
-    pre: tuple[int, ...]
-    post: tuple[int, ...]
+    pre: tuple[Period, ...]
+    post: tuple[Period, ...]
     treated: tuple[str, ...]
     scenario_size: int
     comparators: tuple[str, ...]
@@ -52,6 +58,51 @@ class Design:
     dropped: tuple[Dropped, ...]
     breaks: tuple[str, ...]
     freed: str
+    paths: Mapping[str, AdoptionPath] = field(default_factory=dict)
+
+    @property
+    def own_paths(self) -> tuple[AdoptionPath, ...]:
+        """The different paths of the treated councils, in order of their start."""
+        found = {self._path(code) for code in self.treated}
+        return tuple(sorted(found, key=lambda path: (path.exposed, path.reference)))
+
+    @property
+    def is_staggered(self) -> bool:
+        """Whether treated councils start or stop in different periods, or all stop."""
+        common = AdoptionPath(exposed=self.post, reference=self.pre)
+        return any(path != common for path in self.own_paths)
+
+    def _path(self, code: str) -> AdoptionPath:
+        return self.paths.get(code, AdoptionPath(exposed=self.post, reference=self.pre))
+
+    def name_starts(self) -> str:
+        """Say from when, and until when, how many councils are treated: ``2012: 5 councils``."""
+        end, groups = (*self.pre, *self.post)[-1], []
+        for path in self.own_paths:
+            first, last = path.exposed[0], path.exposed[-1]
+            when = str(first) if last == end or first == last else f"{first} to {last}"
+            when = f"until {last}" if path.reference[0] > last else when
+            number = sum(self._path(code) == path for code in self.treated)
+            groups.append(f"{when}: {number} council{'s' * (number > 1)}")
+        return "; ".join(groups)
+
+    def lay_out_paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Lay paths out over `codes` and periods, as `collapse_paths` takes them.
+
+        Returns
+        -------
+        of : ndarray of int, shape (n,)
+        exposed, reference : ndarray of bool, shape (paths, periods)
+        """
+        own, periods = self.own_paths, np.array([*self.pre, *self.post], dtype=object)
+        place = {path: number for number, path in enumerate(own)}
+        ours = [place[self._path(code)] for code in self.treated]
+        of = np.array([*ours, *[len(own)] * len(self.comparators)], dtype=np.intp)
+        exposed, reference = (
+            np.array([np.isin(periods, getattr(path, side)) for path in own])
+            for side in ("exposed", "reference")
+        )
+        return of, exposed, reference
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -97,11 +148,11 @@ class Design:
 
     def leave_out_hidden(self) -> Design:
         """Leave out the years with a hidden count, and the councils left without a side."""
-        window = Window(pre=self.pre, post=self.post)
-        treated, comparators = (
-            _usable(self.figures.notna(), codes, window)
-            for codes in (self.treated, self.comparators)
+        known = self.figures.notna()
+        treated = tuple(
+            chain(*(_usable(known, (code,), (self._path(code),)) for code in self.treated))
         )
+        comparators = _usable(known, self.comparators, self.own_paths)
         none = self.hidden.select(np.zeros(len(self.hidden), dtype=bool))
         return replace(self, treated=treated, comparators=comparators, hidden=none)
 
@@ -151,18 +202,27 @@ def build_design(
     _require("scenario", scenario, plan.scenarios)
     _require("outcome", outcome, plan.outcomes)
     settings = plan.outcomes[outcome]
-    window = plan.windows[settings.window]
+    window = plan.window_of(outcome, scenario)
     _require_pre_period(outcome, window)
-    breaks = crossed_breaks(plan, outcome)
+    breaks = crossed_breaks(plan, outcome, scenario)
+    paths, unfit = find_paths(plan, scenario, outcome)
+    window = _fit_window(window, paths)
     rows = panel[panel["outcome"] == outcome]
-    hidden = read_hidden(rows, outcome, (*window.pre, *window.post))
+    hidden = read_hidden(rows, outcome, window.years)
     wide = _wide(rows, window)
     figures = wide["value"]
     seen = hidden.mark(figures.notna())
     everyone = treated_codes(plan, scenario)
     pool = comparator_codes(plan, everyone, figures, window.pre)
-    treated, comparators = (_usable(seen, codes, window) for codes in (everyone, pool))
+    treated = tuple(
+        code for code in everyone if code in paths and _usable(seen, (code,), (paths[code],))
+    )
+    usual = AdoptionPath(exposed=window.post, reference=window.pre)
+    routes = tuple({paths[code] for code in treated}) or (usual,)
+    comparators = _usable(seen, pool, routes)
     cases, basis = _cases(wide, (*treated, *comparators))
+    sides = {code: paths.get(code, usual) for code in (*everyone, *pool) if code not in unfit}
+    gone = {code: path for code, path in sides.items() if code not in (*treated, *comparators)}
     return Design(
         scenario=scenario,
         outcome=outcome,
@@ -175,18 +235,35 @@ def build_design(
         hidden=hidden,
         cases=cases,
         cases_basis=basis,
-        dropped=_explain_drops(
-            rows, window, [everyone, pool], kept=frozenset((*treated, *comparators))
+        dropped=(
+            *_list_left_out(unfit, "treated"),
+            *_explain_drops(rows, gone, frozenset(everyone)),
+            *_list_left_out(explain_left_out(plan, everyone, pool), "comparator"),
         ),
         breaks=breaks,
         freed=freed_from(plan, settings.requirement, everyone),
+        paths={code: paths[code] for code in treated},
     )
 
 
-def crossed_breaks(plan: EvaluationPlan, outcome: str) -> tuple[str, ...]:
+def _fit_window(window: Window, paths: Mapping[str, AdoptionPath]) -> Window:
+    """Divide the periods at the first start, and leave out those that no path uses."""
+    used = {period for path in paths.values() for period in (*path.exposed, *path.reference)}
+    joins = [path.exposed[0] for path in paths.values() if path.reference[0] < path.exposed[0]]
+    if not used or not joins:
+        return window
+    kept = [period for period in window.years if period in used]
+    return Window(
+        pre=tuple(period for period in kept if period < min(joins)),
+        post=tuple(period for period in kept if period >= min(joins)),
+    )
+
+
+def crossed_breaks(
+    plan: EvaluationPlan, outcome: str, scenario: str | None = None
+) -> tuple[str, ...]:
     """List the measurement breaks an outcome's window crosses; refuse one not accepted."""
-    window = plan.windows[plan.outcomes[outcome].window]
-    years = (*window.pre, *window.post)
+    years = [year_of(period) for period in plan.window_of(outcome, scenario).years]
     crossed = [
         record
         for record in plan.breaks
@@ -240,10 +317,12 @@ def _wide(rows: pd.DataFrame, window: Window) -> dict[str, pd.DataFrame]:
     return wide
 
 
-def _usable(known: pd.DataFrame, codes: tuple[str, ...], window: Window) -> tuple[str, ...]:
-    """Keep the councils with a figure before and a figure after."""
-    before, after = (known[list(years)].to_numpy(bool) for years in (window.pre, window.post))
-    both = before.any(axis=1) & after.any(axis=1)
+def _usable(
+    known: pd.DataFrame, codes: tuple[str, ...], paths: tuple[AdoptionPath, ...]
+) -> tuple[str, ...]:
+    """Keep the councils with a figure on both sides of every path."""
+    sides = [list(side) for path in paths for side in (path.exposed, path.reference)]
+    both = np.all([known[side].to_numpy(bool).any(axis=1) for side in sides], axis=0)
     usable = set(known.index[both])
     return tuple(code for code in codes if code in usable)
 
@@ -262,32 +341,42 @@ def _harmonic_mean(wide: pd.DataFrame) -> pd.Series:
 
 
 def _explain_drops(
-    rows: pd.DataFrame, window: Window, sides: list[tuple[str, ...]], kept: frozenset[str]
+    rows: pd.DataFrame, gone: Mapping[str, AdoptionPath], treated: frozenset[str]
 ) -> tuple[Dropped, ...]:
-    """Say of every council that was not kept, treated first, why."""
-    status: dict[str, dict[int, str]] = {}
-    gone = rows.loc[~rows["council_code"].isin(kept), ["council_code", "period", "value_status"]]
-    for code, period, word in gone.itertuples(index=False):
+    """Say of every council without figures, treated first, which are missing."""
+    status: dict[str, dict[Period, str]] = {}
+    own = rows.loc[rows["council_code"].isin(gone), ["council_code", "period", "value_status"]]
+    for code, period, word in own.itertuples(index=False):
         status.setdefault(code, {})[period] = word
     names = council_names()
     return tuple(
         Dropped(
             council_code=code,
             council_name=names[code],
-            role=role,
-            reason=_explain_drop(status.get(code, {}), window),
+            role="treated" if code in treated else "comparator",
+            reason=_explain_drop(status.get(code, {}), path),
         )
-        for role, codes in zip(("treated", "comparator"), sides, strict=True)
-        for code in codes
-        if code not in kept
+        for code, path in gone.items()
     )
 
 
-def _explain_drop(status: dict[int, str], window: Window) -> str:
+def _explain_drop(status: Mapping[Period, str], path: AdoptionPath) -> str:
+    before, after = sorted((path.reference, path.exposed))
     gaps = {
-        side: ", ".join(f"{year}: {status.get(year, 'no row')}" for year in years)
-        for side, years in (("before", window.pre), ("after", window.post))
-        if all(status.get(year) != "reported" for year in years)
+        side: ", ".join(f"{period}: {status.get(period, 'no row')}" for period in periods)
+        for side, periods in (("before", before), ("after", after))
+        if all(status.get(period) != "reported" for period in periods)
     }
-    reason = "; ".join(f"no figure {side} the start ({text})" for side, text in gaps.items())
+    change = "start" if before == path.reference else "end"
+    reason = "; ".join(f"no figure {side} the {change} ({text})" for side, text in gaps.items())
     return reason or "no comparable figure"
+
+
+def _list_left_out(
+    reasons: Mapping[str, str], role: Literal["treated", "comparator"]
+) -> tuple[Dropped, ...]:
+    names = council_names()
+    return tuple(
+        Dropped(council_code=code, council_name=names[code], role=role, reason=why, cause="plan")
+        for code, why in reasons.items()
+    )

@@ -62,6 +62,43 @@ def comparator_codes(
     return tuple(sorted(chosen))
 
 
+def explain_left_out(
+    plan: EvaluationPlan, treated: tuple[str, ...], chosen: tuple[str, ...]
+) -> dict[str, str]:
+    """Say of every council that the plan does not compare, why.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    treated, chosen : tuple of str
+        Codes of the treated councils and of the comparators chosen.
+
+    Returns
+    -------
+    dict
+        Council code -> reason.
+    """
+    named = {
+        "left out of every comparison by the plan": plan.drop_councils,
+        "excluded as a comparator by the plan": plan.comparators.exclude,
+    }
+    reasons = {}
+    for council in load_councils():
+        code, name = council.council_code, council.council_name
+        if code not in (*treated, *chosen):
+            by_plan = [why for why, names in named.items() if name in names]
+            reasons[code] = by_plan[0] if by_plan else _why_not_chosen(plan, council)
+    return reasons
+
+
+def _why_not_chosen(plan: EvaluationPlan, council: Council) -> str:
+    if council.council_code in plan.ever_treated:
+        return "in the register of this pilot: never a comparator"
+    if plan.comparators.only and council.council_name not in plan.comparators.only:
+        return "not among the plan's only comparators"
+    return f"not chosen by the rule {plan.comparators.rule}"
+
+
 def _refuse_treated(
     plan: EvaluationPlan, councils: dict[str, Council], never: frozenset[str] | set[str]
 ) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+
+from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.pilot_facts import Exemption
+from pilot_eval.reference.plan_periods import Period, first_day, last_day, period_days
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
@@ -12,6 +17,145 @@ def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
     codes = {name: code for code, name in council_names().items()}
     councils = plan.scenarios[scenario].councils
     return tuple(codes[name] for name in councils if name not in plan.drop_councils)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionPath:
+    """When a council was treated within a window, and the periods that is compared with.
+
+    Attributes
+    ----------
+    exposed : tuple of int or str
+        Periods at least half of whose days lie between its start and its end.
+    reference : tuple of int or str
+        Periods before it started; those after it stopped where it was treated from the first.
+    """
+
+    exposed: tuple[Period, ...]
+    reference: tuple[Period, ...]
+
+
+def find_paths(
+    plan: EvaluationPlan, scenario: str, outcome: str
+) -> tuple[dict[str, AdoptionPath], dict[str, str]]:
+    """Find each treated council's path through the window of an outcome.
+
+    Starts are the scenario's, or the register's for the outcome's requirement; ends are the
+    scenario's where it gives one, else the register's.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    scenario, outcome : str
+
+    Returns
+    -------
+    paths : dict
+        Council code -> path.
+    reasons : dict
+        Council code -> why it has none.
+
+    Raises
+    ------
+    DesignError
+        If neither the scenario nor the register says when a council started.
+    """
+    periods = plan.window_of(outcome, scenario).years
+    paths, reasons, codes = {}, {}, _codes(plan, scenario)
+    for name, (start, end) in _spells(plan, scenario, plan.outcomes[outcome].requirement).items():
+        code = codes[name]
+        exposed = tuple(period for period in periods if _is_exposed(period, start, end))
+        before = tuple(period for period in periods if exposed and period < exposed[0])
+        after = tuple(period for period in periods if exposed and period > exposed[-1])
+        if not exposed:
+            reasons[code] = "not treated in any period of the window"
+        elif not (before or after):
+            reasons[code] = "treated in every period of the window"
+        else:
+            paths[code] = AdoptionPath(exposed=exposed, reference=before or after)
+    return paths, reasons
+
+
+def describe_starts(plan: EvaluationPlan, scenario: str) -> dict[str, str]:
+    """Say from when, and how long in the first year where that is known, by council.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    scenario : str
+
+    Returns
+    -------
+    dict
+        Council name -> such as ``"12 of the 12 months of 2011-12"`` or ``"from 2012Q2"``.
+    """
+    chosen = plan.scenarios[scenario]
+    starts = dict(zip(chosen.councils, chosen.first_treated, strict=False))
+    months = dict(zip(chosen.councils, chosen.months_exposed, strict=False))
+    words = {}
+    for name, (start, end) in _spells(plan, scenario, None).items():
+        first = starts.get(name)
+        if first is None:
+            words[name] = f"from {start:%Y-%m}"
+        elif isinstance(first, int):
+            year = f"{first - 1}-{first % 100:02d}"
+            words[name] = f"{months[name]} of the 12 months of {year}" if months else f"from {year}"
+        else:
+            words[name] = f"from {first}"
+        if name in chosen.last_treated:
+            words[name] += f" to {chosen.last_treated[name]}"
+        elif end is not None and not starts:
+            words[name] += f" to {end:%Y-%m}"
+    return words
+
+
+def _is_exposed(period: Period, start: date, end: date | None) -> bool:
+    first, last = period_days(period)
+    treated = min(last, end or last).toordinal() - max(first, start).toordinal() + 1
+    return 2 * treated >= last.toordinal() - first.toordinal() + 1
+
+
+def _spells(
+    plan: EvaluationPlan, scenario: str, requirement: str | None
+) -> dict[str, tuple[date, date | None]]:
+    """Find the first and the last day of treatment of each council of a scenario, by name."""
+    settings = plan.scenarios[scenario]
+    starts = dict(zip(settings.councils, settings.first_treated, strict=False))
+    spells = {}
+    for name, code in _codes(plan, scenario).items():
+        rows = [
+            row
+            for row in plan.treatment_register
+            if row.council_code == code
+            and row.freed != "no"
+            and requirement in (None, row.requirement)
+        ]
+        if name in starts:
+            start = period_days(starts[name])[0]
+        else:
+            known = [row.started or row.granted for row in rows if row.started or row.granted]
+            if not known:
+                got = f"no start of {name} in the scenario or the register"
+                action = "Write first_treated, or `granted` or `started` in register.csv."
+                raise DesignError(explain(f"scenarios.{scenario}", "have starts", got, action))
+            start = min(first_day(partial) for partial in known)
+        if name in settings.last_treated:
+            end = period_days(settings.last_treated[name])[1]
+        else:
+            ends = [row.ended for row in rows]
+            end = max(last_day(partial) for partial in ends) if ends and all(ends) else None
+        spells[name] = start, end
+    return spells
+
+
+def _codes(plan: EvaluationPlan, scenario: str) -> dict[str, str]:
+    return dict(
+        zip(
+            (n for n in plan.scenarios[scenario].councils if n not in plan.drop_councils),
+            treated_codes(plan, scenario),
+            strict=True,
+        )
+    )
 
 
 def freed_from(plan: EvaluationPlan, requirement: str | None, codes: tuple[str, ...]) -> str:

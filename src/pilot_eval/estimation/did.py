@@ -18,6 +18,29 @@ from pilot_eval.estimation.covariates import UnitFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathChanges:
+    """What every unit's change would be on each path of treatment, where paths differ.
+
+    Attributes
+    ----------
+    changes : ndarray, shape (n, paths + 1) or (fillings, n, paths + 1)
+        Mean while treated minus mean of the reference periods of each path; in the last column the
+        average over paths, weighted by the number of treated units on each: a comparator's change.
+    factor : ndarray, shape (n, paths + 1)
+        Variance of each change relative to a comparator with every period.
+    exposure : ndarray, shape (n, paths + 1)
+        The same changes of the actual treatment indicator.
+    of : ndarray of int, shape (n,)
+        Path of each unit; `paths` for comparators.
+    """
+
+    changes: np.ndarray
+    factor: np.ndarray
+    exposure: np.ndarray
+    of: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Units:
     """One change for each council, or for each cluster of councils under one management.
 
@@ -34,6 +57,8 @@ class Units:
         Mean before, net of the comparators' period effects.
     facts : UnitFacts, optional
         What is known of the councils; without it nothing can be adjusted or stratified.
+    paths : PathChanges, optional
+        Where treated units start or stop in different periods; `change` is then each one's own.
     """
 
     change: np.ndarray
@@ -42,6 +67,7 @@ class Units:
     period_factor: np.ndarray
     level: np.ndarray | None = None
     facts: UnitFacts | None = None
+    paths: PathChanges | None = None
 
 
 def collapse_changes(
@@ -86,9 +112,7 @@ def collapse_changes(
     treated = np.asarray(treated, dtype=bool)
     _check_matrix(values, treated, n_pre)
     values = np.asarray(values, dtype=float)
-    seen = ~np.isnan(values.reshape(-1, *values.shape[-2:])[0])
-    net = np.where(seen, values, 0.0)
-    net = np.where(seen, net - _period_effects(net, seen & ~treated[:, None])[..., None, :], 0.0)
+    net, seen = _remove_period_effects(values, treated)
     counts = np.stack([seen[:, :n_pre].sum(axis=1), seen[:, n_pre:].sum(axis=1)])
     before, after = net[..., :n_pre].sum(-1) / counts[0], net[..., n_pre:].sum(-1) / counts[1]
     full = 1 / n_pre + 1 / (values.shape[-1] - n_pre)
@@ -99,6 +123,100 @@ def collapse_changes(
         period_factor=(1 / counts).sum(axis=0) / full,
         level=before,
     )
+
+
+def collapse_paths(
+    values: np.ndarray,
+    of: np.ndarray,
+    exposed: np.ndarray,
+    reference: np.ndarray,
+    cases: np.ndarray,
+) -> Units:
+    """Collapse a council x period matrix to one change for each council on its own path.
+
+    A path is the set of periods in which a council was treated and the set with which they are
+    compared: those before it started, or for a council that was treated from the first period,
+    those after it stopped. A comparator's change is the average of its changes on all paths,
+    weighted by the number of treated councils on each.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, periods) or (fillings, n, periods)
+        NaN where missing, in every filling alike. Treated councils have a value on both sides of
+        their own path, comparators on both sides of every path.
+    of : ndarray of int, shape (n,)
+        Path of each council; the number of paths for comparators.
+    exposed, reference : ndarray of bool, shape (paths, periods)
+    cases : ndarray, shape (n,)
+
+    Returns
+    -------
+    Units
+        With `paths`. A treated council without a value on one side of another path has there the
+        change of its own.
+
+    References
+    ----------
+    Callaway and Sant'Anna (2021), Journal of Econometrics 225(2), for effects by start; the
+    reference here is the mean of all untreated periods before the start, as in Borusyak, Jaravel
+    and Spiess (2024), Review of Economic Studies 91(6).
+
+    Examples
+    --------
+    >>> values = np.array([[1.0, 4.0, 4.0], [0.0, 0.0, 3.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    >>> exposed = np.array([[False, True, True], [False, False, True]])
+    >>> of = np.array([0, 1, 2, 2])
+    >>> collapse_paths(values, of, exposed, ~exposed, np.ones(4)).change.tolist()
+    [3.0, 3.0, 0.0, 0.0]
+    """
+    values, of = np.asarray(values, dtype=float), np.asarray(of)
+    treated = of < len(exposed)
+    net, seen = _remove_period_effects(values, treated)
+    mix = np.bincount(of[treated], minlength=len(exposed)) / treated.sum()
+    weights = _path_weights(seen, exposed, reference, mix)
+    bare = np.isnan(weights).any(axis=2)
+    own = np.take_along_axis(weights, of[:, None, None], axis=1)
+    weights = np.where(bare[:, :, None], own, weights)
+    every = np.ones((1, seen.shape[1]), dtype=bool)
+    full = (_path_weights(every, exposed, reference, mix)[0, -1] ** 2).sum()
+    status = (exposed[np.minimum(of, len(exposed) - 1)] & treated[:, None]).astype(float)
+    paths = PathChanges(
+        changes=np.einsum("...nt,nkt->...nk", net, weights),
+        factor=(weights**2).sum(axis=2) / full,
+        exposure=np.einsum("nt,nkt->nk", status, weights),
+        of=of,
+    )
+    before = np.minimum(np.take_along_axis(weights, of[:, None, None], axis=1)[:, 0], 0)
+    rows = np.arange(len(of))
+    return Units(
+        change=paths.changes[..., rows, of],
+        treated=treated,
+        cases=cases,
+        period_factor=paths.factor[rows, of],
+        level=np.einsum("...nt,nt->...n", net, before / before.sum(axis=1, keepdims=True)),
+        paths=paths,
+    )
+
+
+def _path_weights(
+    seen: np.ndarray, exposed: np.ndarray, reference: np.ndarray, mix: np.ndarray
+) -> np.ndarray:
+    """Weigh periods for each council and path, the average path last; NaN without a side."""
+    sides = [seen[:, None, :] & side for side in (exposed, reference)]
+    with np.errstate(invalid="ignore"):
+        parts = [side / side.sum(axis=2, keepdims=True) for side in sides]
+    single = parts[0] - parts[1]
+    return np.concatenate([single, np.einsum("k,nkt->nt", mix, single)[:, None]], axis=1)
+
+
+def _remove_period_effects(
+    values: np.ndarray, treated: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the comparators' period effects off; 0 where missing, and where values are seen."""
+    seen = ~np.isnan(values.reshape(-1, *values.shape[-2:])[0])
+    net = np.where(seen, values, 0.0)
+    effects = _period_effects(net, seen & ~treated[:, None])[..., None, :]
+    return np.where(seen, net - effects, 0.0), seen
 
 
 def _check_matrix(matrix: np.ndarray, treated: np.ndarray, n_pre: int) -> None:
@@ -160,8 +278,27 @@ def combine_clusters(units: Units, clusters: Sequence[str]) -> Units:
         cases=np.bincount(member, units.cases)[order],
         period_factor=(np.bincount(member, units.period_factor) / size)[order],
         level=None if units.level is None else units.level @ share,
+        paths=units.paths and _combine_paths(units.paths, share),
         facts=units.facts and units.facts.combine(labels[order], first[order], share),
     )
+
+
+def _combine_paths(paths: PathChanges, share: np.ndarray) -> PathChanges:
+    """Average members' changes; a cluster whose members differ is on the average of their paths."""
+    last = paths.changes.shape[-1] - 1
+    membership = share.T @ (paths.of[:, None] == np.arange(last + 1))
+    treated = membership[:, last] == 0
+    routes, of = np.unique(membership[treated], axis=0, return_inverse=True)
+    routes = np.vstack([routes, np.eye(last + 1)[last]])
+    every = np.full(len(treated), len(routes) - 1)
+    every[treated] = of.ravel()
+    rows, members = np.arange(len(every)), np.arange(len(paths.of))
+    found = {}
+    for name in ("changes", "factor", "exposure"):
+        values = getattr(paths, name)
+        found[name] = np.einsum("...nk,nu,rk->...ur", values, share, routes)
+        found[name][..., rows, every] = values[..., members, paths.of] @ share
+    return PathChanges(of=every, **found)
 
 
 def estimate_att(

@@ -13,7 +13,14 @@ from scipy.special import stdtr, stdtrit
 from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
-from pilot_eval.inference import adjusted_batch, cr2_test, robust_batch, size_adjusted_test
+from pilot_eval.inference import (
+    InferenceResult,
+    adjusted_batch,
+    cr2_test,
+    path_test,
+    robust_batch,
+    size_adjusted_test,
+)
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
@@ -64,6 +71,8 @@ def conclude(conf_low: float, conf_high: float) -> str:
 
 def answer_robust(plan: EvaluationPlan, units: Units) -> Answers:
     """Answer by the robust test."""
+    if units.paths is not None:
+        return _answer_by_paths(plan, units)
     found = robust_batch(
         units.change,
         units.treated,
@@ -140,6 +149,8 @@ def answer_adjusted(plan: EvaluationPlan, units: Units) -> Answers:
 
 def answer_stratified(plan: EvaluationPlan, units: Units, strata: str) -> Answers:
     """Answer by the robust test against sets with as many councils of each type, or region."""
+    if units.paths is not None:
+        return _answer_by_paths(plan, units, getattr(units.facts, strata).astype(str))
     found = robust_batch(
         units.change,
         units.treated,
@@ -156,6 +167,36 @@ def answer_stratified(plan: EvaluationPlan, units: Units, strata: str) -> Answer
         conf_high=found.conf_high,
         reason=found.reason,
     )
+
+
+def answer_paths(
+    plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
+) -> InferenceResult:
+    """Answer by the robust test over paths, for units that start or stop at different times."""
+    paths = units.paths
+    return path_test(
+        paths.changes,
+        paths.of,
+        units.cases,
+        exposure=paths.exposure,
+        period_factor=paths.factor,
+        draws=plan.inference.draws,
+        strata=strata,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+    )
+
+
+def _answer_by_paths(
+    plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
+) -> Answers:
+    found = [
+        answer_paths(plan, replace(units, paths=replace(units.paths, changes=changes)), strata)
+        for changes in units.paths.changes
+    ]
+    names = ("p_value", "conf_low", "conf_high")
+    arrays = {name: np.array([getattr(one, name) for one in found]) for name in names}
+    return Answers(**arrays, reason=next((one.reason for one in found if one.reason), ""))
 
 
 def adjustment_of(plan: EvaluationPlan, units: Units) -> dict[str, np.ndarray]:
@@ -224,7 +265,8 @@ def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndar
 def pick_fillings(units: Units, rows: np.ndarray) -> Units:
     """Take some of the fillings of a stack."""
     level = None if units.level is None else units.level[rows]
-    return replace(units, change=units.change[rows], level=level)
+    paths = units.paths and replace(units.paths, changes=units.paths.changes[rows])
+    return replace(units, change=units.change[rows], level=level, paths=paths)
 
 
 def _without_figures(fillings: int, reason: str) -> Answers:

@@ -102,12 +102,13 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
     -------
     list of PlaceboPool
         Two where counts are hidden: at the fillings that make the estimate lowest and highest.
-        Empty where fewer than two units were treated, or too few comparators would be left.
+        Empty where treated councils start or stop at different times, fewer than two units were
+        treated, or too few comparators would be left.
     """
     labels = name_units(plan, design)
     treated = len(set(labels[: len(design.treated)]))
     others = len(set(labels[len(design.treated) :]))
-    if treated < FEWEST_TREATED or others < treated + MIN_COMPARATORS:
+    if design.is_staggered or treated < FEWEST_TREATED or others < treated + MIN_COMPARATORS:
         return []
     filled = collapse_units(plan, design)
     corners = filled.corners() if len(filled.hidden) else (filled.hidden.low,)

@@ -13,7 +13,13 @@ from scipy.special import stdtrit
 
 from pilot_eval.design.build import Design
 from pilot_eval.design.hidden import HiddenCounts
-from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters
+from pilot_eval.estimation.did import (
+    PathChanges,
+    Units,
+    collapse_changes,
+    collapse_paths,
+    combine_clusters,
+)
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
 from pilot_eval.plan import EvaluationPlan
@@ -40,12 +46,15 @@ class FilledUnits:
         With every hidden count at its lowest.
     change_slope, level_slope : ndarray, shape (h, n)
         What one child more in each hidden count adds.
+    path_slope : ndarray, shape (h, n, paths + 1), optional
+        The same of `base.paths.changes`.
     """
 
     hidden: HiddenCounts
     base: Units
     change_slope: np.ndarray
     level_slope: np.ndarray
+    path_slope: np.ndarray | None = None
 
     def at(self, counts: np.ndarray) -> Units:
         """Give the units at one filling, shape (h,), or at many, shape (fillings, h)."""
@@ -54,16 +63,28 @@ class FilledUnits:
             self.base,
             change=self.base.change + step @ self.change_slope,
             level=self.base.level + step @ self.level_slope,
+            paths=self.base.paths and self._paths_at(step),
         )
+
+    def _paths_at(self, step: np.ndarray) -> PathChanges:
+        moved = self.base.paths.changes + np.tensordot(step, self.path_slope, axes=1)
+        return replace(self.base.paths, changes=moved)
 
     def combine(self, labels: list[str]) -> FilledUnits:
         """Combine councils under one management, as `combine_clusters` does."""
         base = combine_clusters(self.base, labels)
         if base is self.base:
             return self
-        slopes = replace(self.base, change=self.change_slope, level=self.level_slope)
+        paths = self.base.paths and replace(self.base.paths, changes=self.path_slope)
+        slopes = replace(self.base, change=self.change_slope, level=self.level_slope, paths=paths)
         slopes = combine_clusters(slopes, labels)
-        return replace(self, base=base, change_slope=slopes.change, level_slope=slopes.level)
+        return replace(
+            self,
+            base=base,
+            change_slope=slopes.change,
+            level_slope=slopes.level,
+            path_slope=slopes.paths and slopes.paths.changes,
+        )
 
     def with_change(self, values: np.ndarray) -> FilledUnits:
         """Put other values in the place of changes: at the lowest counts, then a child more each.
@@ -72,7 +93,7 @@ class FilledUnits:
         ----------
         values : ndarray, shape (1 + h, n)
         """
-        base = replace(self.base, change=values[0])
+        base = replace(self.base, change=values[0], paths=None)
         return replace(self, base=base, change_slope=values[1:] - values[0])
 
     def corners(self) -> tuple[np.ndarray, np.ndarray]:
@@ -113,12 +134,22 @@ def collapse_fillings(design: Design) -> FilledUnits:
         In the order of `design.codes`.
     """
     cases = design.cases.reindex(list(design.codes)).to_numpy(float)
-    units = collapse_changes(lay_out(design), design.is_treated, len(design.pre), cases)
+    if design.is_staggered:
+        units = collapse_paths(lay_out(design), *design.lay_out_paths(), cases)
+    else:
+        units = collapse_changes(lay_out(design), design.is_treated, len(design.pre), cases)
+    moves = units.paths and units.paths.changes
     return FilledUnits(
         hidden=design.own_hidden,
-        base=replace(units, change=units.change[0], level=units.level[0]),
+        base=replace(
+            units,
+            change=units.change[0],
+            level=units.level[0],
+            paths=units.paths and replace(units.paths, changes=moves[0]),
+        ),
         change_slope=units.change[1:] - units.change[0],
         level_slope=units.level[1:] - units.level[0],
+        path_slope=None if moves is None else moves[1:] - moves[0],
     )
 
 

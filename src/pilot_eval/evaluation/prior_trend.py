@@ -10,6 +10,7 @@ import numpy as np
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation.fillings import collapse_fillings, lay_out, name_units
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import middle_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,8 @@ def extrapolate_trend(plan: EvaluationPlan, design: Design) -> PriorTrend:
     PriorTrend
         On the treated councils and comparators that have every year before the start.
     """
-    years = float(np.mean(design.post) - np.mean(design.pre))
+    pre, post = ([middle_of(period) for period in side] for side in (design.pre, design.post))
+    years = float(np.mean(post) - np.mean(pre))
     values = lay_out(design)[0, :, : len(design.pre)]
     complete = dict(zip(design.codes, ~np.isnan(values).any(axis=1), strict=True))
     treated = tuple(code for code in design.treated if complete[code])
@@ -86,6 +88,6 @@ def prior_slopes(design: Design) -> np.ndarray:
     ndarray, shape (1 + h, n)
         Change in a year: with hidden counts at their lowest, then with one child more in each.
     """
-    years = np.array(design.pre, dtype=float)
+    years = np.array([middle_of(period) for period in design.pre])
     weights = (years - years.mean()) / ((years - years.mean()) ** 2).sum()
     return lay_out(design)[:, :, : len(years)] @ weights

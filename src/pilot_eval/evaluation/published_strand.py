@@ -164,7 +164,9 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
             "status": "not_estimable" if isnan(numbers["estimate_low"]) else "estimated",
             "reason": _reason(design, numbers),
             "citation": CITATIONS[method],
-            "settings": word_settings(plan, method, cases=design.cases_basis),
+            "settings": word_settings(
+                plan, method, staggered=design.is_staggered, cases=design.cases_basis
+            ),
         }
         for method, numbers in numbers_of.items()
     ]
@@ -185,6 +187,7 @@ def _label(plan: EvaluationPlan, design: Design) -> dict:
         "n_treated": len(design.treated),
         "n_comparators": len(design.comparators),
         "treated": "; ".join(design.names),
+        "starts": design.name_starts(),
         "share_of_scenario": f"{len(design.treated)} of {design.scenario_size}",
         **_periods(design),
         "fragile": False,
@@ -209,10 +212,12 @@ def _periods(design: Design) -> dict[str, str]:
 
 
 def _reason(design: Design, numbers: Mapping[str, object]) -> str:
-    withheld = [item.council_name for item in design.dropped if item.role == "treated"]
+    gone = [item for item in design.dropped if item.role == "treated"]
+    withheld = [item.council_name for item in gone if item.cause == "figures"]
     notes = [str(numbers["reason"]), _say_hidden(design, numbers)]
     if withheld:
         notes.append(f"no comparable figures for {', '.join(withheld)}")
+    notes += [f"{item.council_name}: {item.reason}" for item in gone if item.cause == "plan"]
     return "; ".join(filter(None, notes))
 
 
@@ -253,7 +258,9 @@ def _describe(plan: EvaluationPlan, label: dict[str, str]) -> dict:
         "n_comparators": 0,
         "treated": "; ".join(council_names()[code] for code in codes),
         "share_of_scenario": f"{len(codes)} of {len(plan.scenarios[label['scenario']].councils)}",
-        "post_periods": " ".join(str(year) for year in plan.windows[settings.window].post),
+        "post_periods": " ".join(
+            str(period) for period in plan.window_of(label["outcome"], label["scenario"]).post
+        ),
         "fragile": False,
         "status": "descriptive",
         "reason": settings.descriptive,

@@ -13,7 +13,7 @@ import numpy as np
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.batch_methods import adjustment_of, name_outside
+from pilot_eval.evaluation.batch_methods import adjustment_of, answer_paths, name_outside
 from pilot_eval.evaluation.fillings import collapse_fillings
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.inference import (
@@ -34,6 +34,7 @@ CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS} | {
     **dict.fromkeys(STRATA, "docs/methods-inference.md#randomisation"),
 }
 ESTIMATOR = "difference-in-differences, councils equal"
+BY_START = "difference-in-differences by start and end, councils equal"
 MDE_TESTS = {"sharp": "size_adjusted", "adjusted": "robust"} | dict.fromkeys(STRATA, "robust")
 """Method -> the test whose detectable effect is its own: randomisation tests differ in draws."""
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
@@ -86,12 +87,16 @@ def _list_tests(plan: EvaluationPlan, units: Units) -> dict[str, Callable[[], In
         "sharp": partial(size_adjusted_test, *data, **settled),
         "cr2": partial(cr2_test, units.change, units.treated, alpha=plan.inference.alpha),
     }
+    if units.paths is not None:
+        tests["robust"] = partial(answer_paths, plan, units)
     if units.facts is None:
         return tests
     tests["adjusted"] = partial(_test_adjusted, plan, units, drawn)
     for method, name in STRATA.items():
         strata = getattr(units.facts, name).astype(str)
-        tests[method] = partial(robust_test, *data, strata=strata, **drawn)
+        by_paths = partial(answer_paths, plan, units, strata)
+        by_sets = partial(robust_test, *data, strata=strata, **drawn)
+        tests[method] = by_sets if units.paths is None else by_paths
     return tests
 
 
@@ -123,9 +128,12 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
     )
 
 
-def word_settings(plan: EvaluationPlan, method: str, **more: object) -> str:
+def word_settings(
+    plan: EvaluationPlan, method: str, *, staggered: bool = False, **more: object
+) -> str:
     """Word how a row was made: the estimator, then what its test used, then anything else."""
-    used: dict[str, object] = {"estimator": ESTIMATOR, "alpha": f"{plan.inference.alpha:g}"}
+    estimator = BY_START if staggered else ESTIMATOR
+    used: dict[str, object] = {"estimator": estimator, "alpha": f"{plan.inference.alpha:g}"}
     if method not in ("sharp", "cr2"):
         used |= {"draws": plan.inference.draws, "seed": plan.seed}
     if method == "adjusted":

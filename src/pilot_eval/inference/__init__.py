@@ -11,7 +11,7 @@ from pilot_eval.inference.resampling import resampling_test, variance_points
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import RobustBatch, robust_batch, robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
-from pilot_eval.inference.staggered import path_contributions, staggered_test
+from pilot_eval.inference.staggered import path_test
 from pilot_eval.inference.wild_bootstrap import wild_bootstrap_test
 
 __all__ = [
@@ -27,14 +27,13 @@ __all__ = [
     "cr3_test",
     "family_test",
     "minimum_detectable_effect",
-    "path_contributions",
+    "path_test",
     "randomisation_test",
     "resampling_test",
     "robust_batch",
     "robust_test",
     "romano_wolf",
     "size_adjusted_test",
-    "staggered_test",
     "variance_points",
     "wild_bootstrap_test",
 ]

@@ -1,195 +1,219 @@
-"""Randomisation inference over staggered starts: whole adoption paths change hands.
+"""The robust test where treated councils start or stop at different times.
 
-An estimate that compares each cohort with the never treated is a sum of one number a council and
-path, so that thousands of re-estimations are gathers and sums.
+Whole paths of treatment change hands: in every draw as many councils as were treated on each path
+are taken to have been treated on it, and every estimate is a sum of one number a council and path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import factorial, prod
 
 import numpy as np
 
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import ROUNDING, check_alpha, check_index
+from pilot_eval.inference.assignments import Assignments, draw_assignments
+from pilot_eval.inference.inputs import check_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
+from pilot_eval.inference.randomisation import name_limits, step_size
 from pilot_eval.inference.result import InferenceResult
-from pilot_eval.inference.set_statistics import TIE
-
-METHOD = "staggered_randomisation"
-NEVER = np.inf
-"""Start of a council that is never treated."""
+from pilot_eval.inference.robust import FEWEST_VALIDATED, METHOD, NOT_VALIDATED, fit_on_comparators
+from pilot_eval.inference.set_statistics import count_at_least, welch_t
+from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathContributions:
-    """What each council adds to the estimate on each adoption path.
-
-    Attributes
-    ----------
-    paths : array of shape (paths,)
-        First treated period of each path; infinite for the never treated, last.
-    outcome, exposure : array of shape (n, paths)
-        Contributions computed on the outcome and on the actual treatment indicator: an effect tau
-        in every treated period adds tau * exposure to outcome.
-    """
-
-    paths: np.ndarray
-    outcome: np.ndarray
-    exposure: np.ndarray
-
-
-def path_contributions(panel: np.ndarray, starts: np.ndarray) -> PathContributions:
-    """Split the average effect over treated council-periods into one number a council and path.
-
-    The estimate is the group-time effect of Callaway and Sant'Anna against the never treated with
-    reference one period before the start, averaged over all treated council-periods ("simple").
-
-    Parameters
-    ----------
-    panel : array of shape (n, periods)
-        Outcomes, without gaps.
-    starts : array of shape (n,)
-        First treated period as a column number from 1; NaN or infinite when never treated.
-
-    Returns
-    -------
-    PathContributions
-
-    Raises
-    ------
-    InferenceError
-        If the panel has gaps, a start has no period before it, or nobody is never treated.
-
-    References
-    ----------
-    Callaway and Sant'Anna (2021), Journal of Econometrics 225(2).
-    """
-    check_index({"panel": panel})
-    panel, starts = _check_panel(panel, starts)
-    paths, counts = np.unique(starts, return_counts=True)
-    treated = (np.arange(panel.shape[1]) >= starts[:, None]).astype(float)
-    return PathContributions(
-        paths=paths,
-        outcome=_contributions(panel, paths, counts),
-        exposure=_contributions(treated, paths, counts),
-    )
-
-
-def _contributions(panel: np.ndarray, paths: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    periods = panel.shape[1]
-    cells = sum(k * (periods - int(g)) for g, k in zip(paths[:-1], counts[:-1], strict=True))
-    changes = [
-        panel[:, int(g) :].sum(1) - (periods - int(g)) * panel[:, int(g) - 1] for g in paths[:-1]
-    ]
-    against = -sum(k * change for k, change in zip(counts[:-1], changes, strict=True)) / counts[-1]
-    return np.column_stack([*changes, against]) / cells
-
-
-def staggered_test(
-    panel: np.ndarray | None,
-    starts: np.ndarray,
+def path_test(
+    changes: np.ndarray,
+    of: np.ndarray,
+    cases: np.ndarray,
     *,
-    statistic: Callable[[np.ndarray], float] | None = None,
-    contributions: np.ndarray | None = None,
-    studentised: bool = True,
+    exposure: np.ndarray | None = None,
+    period_factor: np.ndarray | None = None,
     draws: int = 9999,
     strata: np.ndarray | None = None,
-    seed: int | np.random.Generator,
+    seed: int,
     alpha: float = 0.05,
 ) -> InferenceResult:
-    """Test a staggered adoption by handing the adoption paths to other councils.
+    """Test the mean effect over treated councils that are treated on different paths.
+
+    With one path it is `robust_test`: changes are divided by the standard deviation that a
+    council's size and its periods predict, and Welch's t of treated against comparators is compared
+    with its value for other assignments of the same paths.
 
     Parameters
     ----------
-    panel : array of shape (n, periods), optional
-        Outcomes without gaps: the estimate is that of `path_contributions`, with an interval.
-    starts : array of shape (n,)
-        First treated period as a column number from 1; NaN or infinite when never treated.
-    statistic : callable, optional
-        Any other estimate, from an array of starts (never treated infinite) to a number.
-    contributions : array of shape (n, paths), optional
-        Any other estimate that is a sum of precomputed numbers, one a council and path; columns
-        in order of start, the never treated last. Give one of the three.
-    studentised : bool
-        Divide sums by their standard error from the spread within paths (each path that is used
-        needs two councils). Without effect for `statistic`.
+    changes : array of shape (n, paths + 1)
+        Change of every council on each path, in the outcome's unit; in the last column the average
+        over paths, which is a comparator's change.
+    of : int array of shape (n,)
+        Path of each council; the number of paths for comparators.
+    cases : array of shape (n,)
+        Cases behind each change, above 0.
+    exposure : array of shape (n, paths + 1), optional
+        The same changes of the actual treatment indicator: an effect tau in every treated period
+        adds tau * exposure to `changes`. Default: 1 for treated councils on every path.
+    period_factor : array of shape (n, paths + 1), optional
+        Variance factor of each change from its periods. Default 1.
     draws : int
-        Random assignments of paths; all are listed instead when there are at most this many.
+        Random assignments; all are listed instead when there are at most this many.
     strata : array of shape (n,), optional
         Paths change hands within strata only.
-    seed : int or numpy Generator
+    seed : int
     alpha : float
+        Level of the two-sided test; the interval contains the effects it does not reject.
 
     Returns
     -------
     InferenceResult
-        The interval exists with `panel` only. Diagnostics: statistic, assignments, complete,
-        smallest_p.
+        As of `robust_test`. Diagnostics: statistic, centre, assignments, complete, smallest_p.
 
     Raises
     ------
     InferenceError
-        If none or several estimates are given, or the input is not usable.
+        If shapes disagree, a change is missing, or cases are not above 0.
+
+    References
+    ----------
+    Chung and Romano (2013), Annals of Statistics 41(2), for the studentised statistic; Shaikh and
+    Toulis (2021), JASA 116(536), for randomisation of adoption times.
 
     Examples
     --------
-    >>> import numpy as np
     >>> rng = np.random.default_rng(1)
-    >>> starts = np.where(np.arange(30) < 4, 6.0, np.where(np.arange(30) < 8, 9.0, np.inf))
-    >>> result = staggered_test(rng.normal(size=(30, 12)), starts, draws=199, seed=1)
-    >>> 0 < result.p_value <= 1
+    >>> of = np.r_[0, 0, 1, 1, np.full(36, 2)]
+    >>> changes = np.repeat(rng.normal(size=(40, 1)), 3, axis=1) + 5.0 * (of < 2)[:, None]
+    >>> path_test(changes, of, np.full(40, 90.0), draws=999, seed=1).p_value < 0.05
     True
     """
-    check_alpha(alpha)
-    if sum(given is not None for given in (panel, statistic, contributions)) != 1:
-        action = "Give a panel, a statistic or contributions."
-        raise InferenceError(explain("estimate", "be given in one way", "none or several", action))
-    starts = _starts(starts)
-    codes = np.unique(starts, return_inverse=True)[1]
-    reason = _why_not(starts, studentised and statistic is None) or _why_flat(panel, starts)
-    counts = {
-        "n_treated": int(np.isfinite(starts).sum()),
-        "n_comparators": int(np.isinf(starts).sum()),
-        "alpha": alpha,
-    }
+    changes, of = _check(changes, of)
+    rows, last = np.arange(len(of)), changes.shape[1] - 1
+    treated = of < last
+    factor = np.ones(changes.shape) if period_factor is None else np.asarray(period_factor, float)
+    data = check_changes(changes[rows, of], treated, cases, factor[rows, of], alpha=alpha)
+    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)
-    orders, complete = draw_paths(codes, draws=draws, strata=strata, seed=seed)
-    if statistic is not None:
-        values = np.array([statistic(np.unique(starts)[row]) for row in (codes, *orders)])
-        found = {"estimate": float(values[0]), "statistic": float(values[0])}
-        found["p_value"] = float(_p_value(values[None, 1:], values[:1], complete)[0])
-    else:
-        found = _by_contributions(
-            panel, starts, contributions, codes, orders, complete, studentised, alpha
-        )
-    diagnostics = {
-        "statistic": found.pop("statistic"),
-        "assignments": float(len(orders)),
-        "complete": float(complete),
-        "smallest_p": 1 / (len(orders) + (not complete)),
-    }
-    note = "" if panel is not None else "no interval: it needs the panel"
-    return InferenceResult(method=METHOD, reason=note, diagnostics=diagnostics, **found, **counts)
-
-
-def _why_flat(panel: object, starts: np.ndarray) -> str:
-    """Say so where comparators all move alike, or return an empty string."""
-    if panel is None:
-        return ""
-    check_index({"panel": panel})
-    values = np.asarray(panel, dtype=float)
-    if values.ndim != 2 or len(values) != len(starts) or not np.isfinite(values).all():
-        return ""  # refused by `path_contributions`, which says how
-    moves = np.diff(values[np.isinf(starts)], axis=1)
-    scale = max(1.0, float(np.abs(values).max()))
-    flat = np.ptp(moves, axis=0).max(initial=0) <= ROUNDING * scale
-    return (
-        "not estimable: the comparators all change alike, so nothing says how sure" if flat else ""
+    shift = np.repeat(treated[:, None], last + 1, 1) if exposure is None else np.asarray(exposure)
+    variance = fit_on_comparators(data).variance[0][:, None] * factor / factor[rows, of][:, None]
+    centred = changes - changes[~treated].mean(axis=0)
+    z, w = centred / np.sqrt(variance), shift / np.sqrt(variance)
+    members, labels, complete = _draw(of, treated, draws=draws, strata=strata, seed=seed)
+    drawn = _PathSums.of(z, w, members, labels)
+    actual = _PathSums.of(z, w, np.argsort(of, kind="stable")[None, : treated.sum()], labels)
+    sets = Assignments(members=members, complete=complete)
+    scale = step_size(variance[rows, of][None, treated])
+    found = _answer(drawn, actual, sets, scale, alpha)
+    limits = name_limits(sets, alpha, found["conf_low"], found["conf_high"])
+    weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
+    return InferenceResult(
+        method=METHOD,
+        estimate=float(data.changes[treated].mean() - data.changes[~treated].mean()),
+        reason="; ".join(filter(None, [weak, limits])),
+        diagnostics={
+            "statistic": float(actual.statistics(0.0)[0]),
+            "centre": actual.centre(),
+            "assignments": float(len(members)),
+            "complete": float(complete),
+            "smallest_p": sets.smallest_p,
+        },
+        **found,
+        **counts,
     )
+
+
+def _check(changes: object, of: object) -> tuple[np.ndarray, np.ndarray]:
+    values, path = np.asarray(changes, dtype=float), np.asarray(of)
+    if values.ndim != 2 or path.shape != values.shape[:1] or path.dtype.kind not in "iu":
+        got = f"shapes {values.shape} and {path.shape}"
+        rule = "have one row a council and one column a path, the comparators' last"
+        raise InferenceError(explain("changes", rule, got, "Align them."))
+    if not np.isfinite(values).all():
+        action = "Leave councils with gaps out, and record why."
+        raise InferenceError(explain("changes", "be finite", "missing or infinite", action))
+    known = np.isin(np.arange(values.shape[1] - 1), path).all()
+    if not known or path.min() < 0 or path.max() >= values.shape[1]:
+        rule, action = "number the columns of `changes`", "Leave out paths that nobody is on."
+        raise InferenceError(explain("of", rule, "another path", action))
+    return values, path
+
+
+def _draw(
+    of: np.ndarray, treated: np.ndarray, *, draws: int, strata: object, seed: int
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Draw who is treated on which path: members (draws, k), path of each column, completeness."""
+    labels = np.sort(of[treated])
+    if labels[0] == labels[-1]:
+        sets = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
+        return sets.members, labels, sets.complete
+    orders, complete = draw_paths(of, draws=draws, strata=strata, seed=seed)
+    return np.argsort(orders, axis=1, kind="stable")[:, : labels.size], labels, complete
+
+
+def _answer(
+    drawn: _PathSums, actual: _PathSums, sets: Assignments, scale: np.ndarray, alpha: float
+) -> dict[str, float]:
+    def p_value(tau: np.ndarray) -> np.ndarray:
+        shift = float(tau[0])
+        reached = count_at_least(drawn.statistics(shift)[None], actual.statistics(shift))
+        return sets.p_value(reached)
+
+    low, high = invert_test(p_value, np.array([actual.centre()]), scale, alpha)
+    return {
+        "p_value": float(p_value(np.zeros(1))[0]),
+        "conf_low": float(low[0]),
+        "conf_high": float(high[0]),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PathSums:
+    """Sums from which Welch's t of z - tau * w follows, for many assignments of paths.
+
+    Each is an array of shape (3 or 2, assignments): of z and w, or of z^2, z * w and w^2; over the
+    councils that an assignment treats, and over the others.
+    """
+
+    inside: np.ndarray
+    inside_squares: np.ndarray
+    outside: np.ndarray
+    outside_squares: np.ndarray
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, z: np.ndarray, w: np.ndarray, members: np.ndarray, labels: np.ndarray) -> _PathSums:
+        """Sum over the treated of each assignment on their paths, and over the rest."""
+        inside, inside_squares = _sum(z[members, labels], w[members, labels])
+        gone, gone_squares = _sum(z[members, -1], w[members, -1])
+        every, every_squares = _sum(z[None, :, -1], w[None, :, -1])
+        return cls(
+            inside=inside,
+            inside_squares=inside_squares,
+            outside=every - gone,
+            outside_squares=every_squares - gone_squares,
+            size=(members.shape[1], len(z)),
+        )
+
+    def statistics(self, tau: float) -> np.ndarray:
+        """Compute the statistic of every assignment, shape (assignments,)."""
+        k, n = self.size
+        ours, rest = (part[0] - tau * part[1] for part in (self.inside, self.outside))
+        own_squares, squares = (
+            part[0] - 2 * tau * part[1] + tau**2 * part[2]
+            for part in (self.inside_squares, self.outside_squares)
+        )
+        return welch_t(ours, own_squares, ours + rest, own_squares + squares, k, n)
+
+    def centre(self) -> float:
+        """Find the effect at which the first assignment's statistic is 0."""
+        k, n = self.size
+        gap = self.inside[:, 0] / k - self.outside[:, 0] / (n - k)
+        return float(gap[0] / gap[1])
+
+
+def _sum(z: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sums = np.array([z.sum(1), w.sum(1)])
+    return sums, np.array([(z * z).sum(1), (z * w).sum(1), (w * w).sum(1)])
 
 
 def draw_paths(
@@ -256,117 +280,3 @@ def _arrange(items: list[int]) -> list[list[int]]:
         rest.remove(first)
         found += [[first, *order] for order in _arrange(rest)]
     return found
-
-
-def _by_contributions(panel, starts, contributions, codes, orders, complete, studentised, alpha):
-    """Answer for an estimate that is a sum over councils."""
-    if panel is not None:
-        parts = path_contributions(panel, starts)
-        outcome, exposure = parts.outcome, parts.exposure
-    else:
-        outcome = _check_contributions(contributions, codes)
-        exposure = np.zeros_like(outcome)
-    null = _PathSums.of(outcome, exposure, orders)
-    actual = _PathSums.of(outcome, exposure, codes[None])
-
-    def p_value(tau: np.ndarray) -> np.ndarray:
-        drawn = null.statistics(tau[0], studentised)
-        return _p_value(drawn[None], actual.statistics(tau[0], studentised), complete)
-
-    found = {
-        "estimate": float(actual.statistics(0.0, False)[0]),
-        "statistic": float(actual.statistics(0.0, studentised)[0]),
-        "p_value": float(p_value(np.zeros(1))[0]),
-    }
-    if panel is not None:
-        scale = null.statistics(0.0, False).std(keepdims=True)
-        low, high = invert_test(p_value, np.array([found["estimate"]]), scale, alpha)
-        found |= {"conf_low": float(low[0]), "conf_high": float(high[0])}
-    return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PathSums:
-    """Sums within paths from which the statistic of outcome - tau * exposure follows.
-
-    Arrays of shape (paths, assignments): sums of both and of their squares and products, each
-    centred part scaled by count / (count - 1).
-    """
-
-    outcome: np.ndarray
-    exposure: np.ndarray
-    outcome_spread: np.ndarray
-    cross_spread: np.ndarray
-    exposure_spread: np.ndarray
-
-    @classmethod
-    def of(cls, outcome: np.ndarray, exposure: np.ndarray, orders: np.ndarray) -> _PathSums:
-        parts = []
-        for path in range(outcome.shape[1]):
-            members = np.nonzero(orders == path)[1].reshape(len(orders), -1)
-            y, x = outcome[members, path], exposure[members, path]
-            yc, xc = y - y.mean(1, keepdims=True), x - x.mean(1, keepdims=True)
-            scale = members.shape[1] / max(members.shape[1] - 1, 1)
-            spreads = [scale * (u * v).sum(1) for u, v in ((yc, yc), (yc, xc), (xc, xc))]
-            parts.append([y.sum(1), x.sum(1), *spreads])
-        return cls(**dict(zip(cls.__slots__, np.array(parts).transpose(1, 0, 2), strict=True)))
-
-    def statistics(self, tau: float, studentised: bool) -> np.ndarray:
-        """Compute the statistic of every assignment, shape (assignments,)."""
-        total = (self.outcome - tau * self.exposure).sum(0)
-        if not studentised:
-            return total
-        spread = self.outcome_spread - 2 * tau * self.cross_spread + tau**2 * self.exposure_spread
-        spread = np.maximum(spread, 0.0).sum(0)
-        return np.where(spread > 0, total / np.sqrt(np.where(spread > 0, spread, 1.0)), 0.0)
-
-
-def _p_value(null: np.ndarray, actual: np.ndarray, complete: bool) -> np.ndarray:
-    reached = (np.abs(null) >= np.abs(actual)[:, None] * (1 - TIE)).sum(1)
-    draws = null.shape[1]
-    return reached / draws if complete else (1 + reached) / (1 + draws)
-
-
-def _starts(starts: object) -> np.ndarray:
-    vector = np.array(starts, dtype=float)
-    return np.where(np.isnan(vector), NEVER, vector)
-
-
-def _check_panel(panel: object, starts: object) -> tuple[np.ndarray, np.ndarray]:
-    values, first = np.asarray(panel, dtype=float), _starts(starts)
-    if values.ndim != 2 or first.shape != values.shape[:1]:
-        got = f"shapes {values.shape} and {first.shape}"
-        raise InferenceError(explain("panel", "have one row a start", got, "Align them."))
-    if not np.isfinite(values).all():
-        action = "Leave councils with gaps out, and record why."
-        raise InferenceError(explain("panel", "have no gaps", "missing or infinite", action))
-    finite = first[np.isfinite(first)]
-    if ((finite < 1) | (finite >= values.shape[1]) | (finite % 1 != 0)).any():
-        got = "a start without a period before or after it"
-        action = "Number columns from 0; the first possible start is column 1."
-        raise InferenceError(explain("starts", "be column numbers from 1", got, action))
-    if not np.isinf(first).any():
-        action = "The comparison needs councils that are never treated."
-        raise InferenceError(explain("starts", "leave comparators", "none", action))
-    return values, first
-
-
-def _check_contributions(contributions: object, codes: np.ndarray) -> np.ndarray:
-    values = np.asarray(contributions, dtype=float)
-    wanted = (codes.size, int(codes.max()) + 1)
-    if values.shape != wanted or not np.isfinite(values).all():
-        got = f"shape {values.shape}"
-        rule = f"be {wanted[0]} councils x {wanted[1]} paths, all finite"
-        raise InferenceError(explain("contributions", rule, got, "One column a start, in order."))
-    return values
-
-
-def _why_not(starts: np.ndarray, studentised: bool) -> str:
-    if not np.isinf(starts).any():
-        return "not estimable: no council is never treated"
-    if not np.isfinite(starts).any():
-        return "not estimable: no council is treated"
-    smallest = int(np.unique_counts(starts).counts.min())
-    if studentised and smallest < 2:
-        return "not estimable: a path of one council has no spread; use studentised=False"
-    return ""

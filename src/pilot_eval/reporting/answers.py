@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
@@ -138,16 +139,10 @@ def list_treated(plan: EvaluationPlan) -> list[str]:
     """Say who counts as treated in each scenario, and from when."""
     lines = []
     for key, scenario in plan.scenarios.items():
-        waves: dict[tuple[int, int], list[str]] = {}
-        entries = zip(
-            scenario.councils, scenario.first_treated, scenario.months_exposed, strict=True
-        )
-        for council, year, months in entries:
-            waves.setdefault((year, months), []).append(council)
-        told = " ".join(
-            f"{', '.join(councils)}: {months} of the 12 months of {year - 1}-{year % 100:02d}."
-            for (year, months), councils in waves.items()
-        )
+        waves: dict[str, list[str]] = {}
+        for council, when in describe_starts(plan, key).items():
+            waves.setdefault(when, []).append(council)
+        told = " ".join(f"{', '.join(names)}: {when}." for when, names in waves.items())
         lines.append(f"{scenario.label} (`{key}`). {told}")
     return lines
 

@@ -41,7 +41,7 @@ def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, counc
     """Show the effect on one council that was named and not treated, outcome by outcome."""
     rows = []
     for key, outcome in plan.outcomes.items():
-        if not plan.windows[outcome.window].pre or outcome.family == "activity":
+        if not plan.window_of(key).pre or outcome.family == "activity":
             continue
         found = placebo_council(plan, panel, council=council, outcome=key)
         rows.append(

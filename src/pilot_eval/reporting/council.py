@@ -56,15 +56,27 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
             f"Did you mean {near[0]}?" if near else "Use the name in data/reference/councils.csv."
         )
         raise ParameterError(explain("council", "be one of the 152 councils", repr(council), hint))
-    scenario = {
-        "short": council,
-        "label": f"{council} alone",
-        "councils": [council],
-        "first_treated": [min(min(s.first_treated) for s in plan.scenarios.values())],
-        "months_exposed": [12],
-    }
+    scenario = {"short": council, "label": f"{council} alone", "councils": [council]}
+    scenario |= _own_start(plan, council)
     exclude = [name for name in plan.comparators.exclude if name != council]
     return plan.revise({f"scenarios.{SCENARIO}": scenario, "comparators.exclude": exclude})
+
+
+def _own_start(plan: EvaluationPlan, council: str) -> dict[str, object]:
+    """Take a council's start, end and windows from a scenario that names it, or the primary one."""
+    primary = plan.family.primary_scenario
+    order = sorted(plan.scenarios, key=lambda key: key != primary)
+    key = next((key for key in order if council in plan.scenarios[key].councils), primary)
+    chosen = plan.scenarios[key]
+    found: dict[str, object] = {"windows": dict(chosen.windows)}
+    if council in chosen.last_treated:
+        found["last_treated"] = {council: chosen.last_treated[council]}
+    starts = dict(zip(chosen.councils, chosen.first_treated, strict=False))
+    if starts:
+        found["first_treated"] = [starts.get(council, min(chosen.first_treated))]
+    elif council not in chosen.councils:
+        found["first_treated"] = [min(window.post[0] for window in plan.windows.values())]
+    return found
 
 
 def describe_council(plan: EvaluationPlan, council: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.design.build import Design
+from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
@@ -39,7 +40,7 @@ def tabulate_statuses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
     """Count missing figures by outcome and reason over all years of the outcome's window."""
     rows = []
     for key, outcome in plan.outcomes.items():
-        window = plan.windows[outcome.window]
+        window = plan.window_of(key)
         own = panel[(panel["outcome"] == key) & panel["period"].isin([*window.pre, *window.post])]
         counts = own["value_status"].value_counts()
         rows.append(
@@ -110,19 +111,16 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
 
 
 def tabulate_scenarios(plan: EvaluationPlan) -> Table:
-    """List the scenarios: which councils count as treated and for how long in the first year."""
+    """List the scenarios: which councils count as treated, from when and until when."""
     rows = [
         {
             "Scenario": key,
             "Meaning": scenario.label,
             "Council": council,
-            "First year": f"{year - 1}-{year % 100:02d}",
-            "Months of it": months,
+            "Treated": when,
         }
         for key, scenario in plan.scenarios.items()
-        for council, year, months in zip(
-            scenario.councils, scenario.first_treated, scenario.months_exposed, strict=True
-        )
+        for council, when in describe_starts(plan, key).items()
     ]
     return Table(frame=pd.DataFrame(rows), caption="Who counts as treated, by scenario")
 
@@ -147,7 +145,7 @@ def tabulate_balance(
     wide = {
         outcome.label: _pre_mean(plan, panel, key)
         for key, outcome in plan.outcomes.items()
-        if plan.windows[outcome.window].pre
+        if plan.window_of(key).pre
     }
     wide["Children in low-income families, August 2011, percent"] = pd.Series(
         {item.council_code: item.child_low_income_2011_pct for item in load_councils()}
@@ -320,7 +318,7 @@ def design_summary(design: Design) -> str:
 
 
 def _pre_mean(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> pd.Series:
-    pre = plan.windows[plan.outcomes[outcome].window].pre
+    pre = plan.window_of(outcome).pre
     own = panel[(panel["outcome"] == outcome) & panel["period"].isin(list(pre))]
     return own.groupby("council_code")["value"].mean()
 
