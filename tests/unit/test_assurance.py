@@ -55,9 +55,12 @@ def test_placebo_groups_have_no_pilot_and_average_no_effect(plan, panel, headlin
 
 def test_placebo_in_time_is_the_difference_of_the_two_years_before(plan, panel):
     found = placebo_in_time(plan, panel, **REPEAT)
-    design = pe.build_design(
-        plan.revise({"windows.main.pre": [2010], "windows.main.post": [2011]}), panel, **REPEAT
-    )
+    moved = {
+        "windows.main": {"pre": [2010], "post": [2011]},
+        f"scenarios.{REPEAT['scenario']}.windows": {"one_pre_year": "main"},
+        f"scenarios.{REPEAT['scenario']}.first_treated": [2011] * 4,
+    }
+    design = pe.build_design(plan.revise(moved), panel, **REPEAT)
     hands, groups = [], (design.treated, design.comparators)
     low, high = design.bounds()  # comparators' hidden counts pull the other way
     for ours, theirs in (((low, high), (high, low)), ((high, low), (low, high))):
