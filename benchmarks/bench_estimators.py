@@ -16,16 +16,16 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from criteria import judge, print_criteria, read_options
-from pilot_eval.estimation.staggered_paths import (
-    estimate_over_paths,
-    path_coefficients,
-    path_scores,
-)
 
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.group_time import estimate_group_time
 from pilot_eval.estimation.group_time_aggregates import aggregate_group_time
 from pilot_eval.estimation.imputation import estimate_imputation
+from pilot_eval.estimation.staggered_paths import (
+    estimate_over_paths,
+    path_coefficients,
+    path_scores,
+)
 from pilot_eval.estimation.sun_abraham import estimate_sun_abraham
 from pilot_eval.estimation.synthetic_did import estimate_synthetic_did, placebo_synthetic_did
 from pilot_eval.estimation.two_way import estimate_twfe

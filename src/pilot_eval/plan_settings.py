@@ -101,10 +101,11 @@ class Window(Section):
 
 
 class Scenario(Section):
-    """Which councils count as treated, from when and until when.
+    """Which councils count as treated, from when, until when, and how much of them.
 
     Without `first_treated` starts are those of the register for each outcome's requirement; so are
     ends that `last_treated` does not give. `windows` names another window for an outcome's own.
+    `months_exposed` is of the first treated year; `share_of_teams` is 1 for everybody by default.
     """
 
     short: str
@@ -114,14 +115,15 @@ class Scenario(Section):
     months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False, default=())
     last_treated: Mapping[str, PlanPeriod] = Field(default_factory=dict)
     windows: Mapping[str, str] = Field(default_factory=dict)
+    share_of_teams: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), strict=False)
 
     @model_validator(mode="after")
     def _fits_its_councils(self) -> Scenario:
         if len(set(self.councils)) != len(self.councils):
             raise ValueError("a council is named twice")
-        for name in ("first_treated", "months_exposed"):
+        for name in ("first_treated", "months_exposed", "share_of_teams"):
             if getattr(self, name) and len(getattr(self, name)) != len(self.councils):
-                raise ValueError("councils, first_treated and months_exposed must be equally long")
+                raise ValueError(f"councils and {name} must be equally long")
         strange = [name for name in self.last_treated if name not in self.councils]
         if strange:
             raise ValueError(f"last_treated names {', '.join(strange)}, who are not its councils")

@@ -128,7 +128,11 @@ def test_family_p_values_are_never_smaller_and_belong_to_the_robust_test(evidenc
     rows = evidence.table
     assert rows.loc[rows["method"] != "robust", "p_romano_wolf"].isna().all()
     robust = rows[rows["method"] == "robust"]
-    assert robust["p_romano_wolf"].notna().all()
+    inside = robust["carrying_test"] == "robust"
+    assert (robust["p_romano_wolf"].notna() == inside).all()
+    assert 0 < inside.sum() < len(robust)
+    assert robust.loc[~inside, "reason"].str.contains("outside the family").all()
+    robust = robust[inside]
     for adjusted in ("p_romano_wolf", "p_benjamini_hochberg"):
         assert (robust[adjusted] >= robust["p_value"]).all()
     # One family over outcomes and scenarios: the smallest p-value is held against all of them.

@@ -17,6 +17,7 @@ from pilot_eval.estimation.did import collapse_changes, combine_clusters, estima
 from pilot_eval.evaluation.batch_methods import ANSWERS
 from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, name_units
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.published.council_table import read_council_table
 
 FEW = 500  # fillings that are few enough to try all
@@ -127,12 +128,13 @@ def test_the_ends_are_those_of_brute_force(plan, designs):
 
 def test_no_random_filling_leaves_the_set_or_changes_what_a_row_shows(plan, designs):
     for design, found in designs:
-        filled = collapse_fillings(design).combine(name_units(plan, design))
-        stack = filled.at(design.own_hidden.sample(200, seed=20261126))
-        effects = stack.change[:, stack.treated].mean(1) - stack.change[:, ~stack.treated].mean(1)
-        for method in ("robust", "sharp", "cr2"):
-            answer = ANSWERS[method]
+        stack = collapse_units(plan, design).at(design.own_hidden.sample(200, seed=20261126))
+        means = stack.change[:, stack.treated].mean(1) - stack.change[:, ~stack.treated].mean(1)
+        for method, answer in ANSWERS.items():
             row, each = found.numbers[method], answer(plan, stack)
+            if np.isnan(row["estimate_low"]):
+                continue
+            effects = means if each.estimate is None else each.estimate
             assert row["estimate_low"] - 1e-9 <= effects.min()
             assert effects.max() <= row["estimate_high"] + 1e-9
             shown = each.conclusions()

@@ -197,3 +197,27 @@ def _find_freed(plan: EvaluationPlan, requirement: str) -> dict[str, Exemption]:
         for row in plan.treatment_register
         if row.requirement == requirement and row.freed in ("yes", "inferred")
     }
+
+
+def measure_doses(plan: EvaluationPlan, scenario: str, years: int) -> dict[str, float]:
+    """Measure how much of the time and of the teams after the start was under the trial.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    scenario : str
+    years : int
+        Periods after the start, of twelve months.
+
+    Returns
+    -------
+    dict of str to float
+        Council code -> share of full exposure, above 0 and at most 1.
+    """
+    codes = {name: code for code, name in council_names().items()}
+    chosen = plan.scenarios[scenario]
+    count = len(chosen.councils)
+    months, shares = chosen.months_exposed or (12,) * count, chosen.share_of_teams or (1.0,) * count
+    rows = zip(chosen.councils, months, shares, strict=True)
+    late = 12 * (years - 1)
+    return {codes[name]: share * (first + late) / (12 * years) for name, first, share in rows}

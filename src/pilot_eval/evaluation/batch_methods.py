@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
+from pilot_eval.evaluation.fillings import FilledUnits
 from pilot_eval.inference import (
     InferenceResult,
     adjusted_batch,
@@ -22,6 +23,7 @@ from pilot_eval.inference import (
     size_adjusted_test,
 )
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
+from pilot_eval.inference.robust import find_wider_rows
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
 
@@ -232,6 +234,9 @@ ANSWERS: Mapping[str, Callable[[EvaluationPlan, Units], Answers]] = {
 }
 #: Methods that take long for each filling: they see only the fillings that decide a row.
 SLOW = ("robust", "adjusted", "stratified_type", "stratified_region")
+SCREENING_DRAWS = 499
+EXTREMES = 2
+"""Fillings kept at each end when a slow method is tried on all with few draws."""
 
 
 def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndarray) -> np.ndarray:
@@ -257,9 +262,61 @@ def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndar
     given = adjustment_of(plan, stack)
     if method != "adjusted" or why_not_adjustable(stack.treated, given["covariates"]):
         return deciding
-    residual = adjust_changes(stack.change, stack.treated, stack.level, **given).residual
-    estimate = residual[:, stack.treated].mean(axis=1)
+    estimate = _estimate_adjusted(stack, given)
     return np.unique([*deciding, estimate.argmin(), estimate.argmax()])
+
+
+def add_adjusted_corners(
+    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray
+) -> np.ndarray:
+    """Add the fillings with the least and the largest adjusted estimate, shape (fillings, h).
+
+    The estimate is nearly linear in the counts: one child more in each of them gives its slope.
+    """
+    hidden = filled.hidden
+    near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
+    given = adjustment_of(plan, near)
+    if why_not_adjustable(near.treated, given["covariates"]):
+        return counts
+    estimate = _estimate_adjusted(near, given)
+    slope = estimate[1:] - estimate[0]
+    return np.vstack([counts, hidden.corner(-slope), hidden.corner(slope)])
+
+
+def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:
+    residual = adjust_changes(stack.change, stack.treated, stack.level, **given).residual
+    return residual[:, stack.treated].mean(axis=1)
+
+
+def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
+    """Find the fillings that the robust test's answer on some of them does not cover yet.
+
+    Their p-values at the ends of its interval and at 0 tell, without their intervals.
+    """
+    hull = found.hull()
+    return find_wider_rows(
+        stack.change,
+        stack.treated,
+        stack.cases,
+        low=hull["conf_low"],
+        high=hull["conf_high"],
+        p_value=hull["p_value"],
+        draws=plan.inference.draws,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+        period_factor=stack.period_factor,
+    )
+
+
+def pick_extremes(plan: EvaluationPlan, method: str, stack: Units) -> np.ndarray:
+    """Pick the fillings with extreme intervals and p-values, by a slow method with few draws."""
+    draws = min(SCREENING_DRAWS, plan.inference.draws)
+    quick = plan.model_copy(
+        update={"inference": plan.inference.model_copy(update={"draws": draws})}
+    )
+    found = ANSWERS[method](quick, stack)
+    ranked = [found.conf_low, -found.conf_high, found.p_value, -found.p_value]
+    return np.unique([np.argsort(key, kind="stable")[:EXTREMES] for key in ranked])
 
 
 def pick_fillings(units: Units, rows: np.ndarray) -> Units:

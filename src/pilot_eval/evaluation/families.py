@@ -14,7 +14,7 @@ from pilot_eval.inference import family_test
 from pilot_eval.plan import EvaluationPlan
 
 Key = tuple[str, str]
-OUTSIDE = "outside the family of comparisons, because its test is not valid"
+OUTSIDE = "outside the family of comparisons, because the usual test is not valid here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +27,8 @@ class Tested:
     counts : ndarray of int, shape (h,)
         The least favourable filling of `design.own_hidden`.
     p_value : float
-        The robust test's, the largest over the hidden counts; NaN where it has none.
+        The robust test's, the largest over the hidden counts; NaN where it has none, or where
+        another test carries the verdict because this one errs.
     """
 
     design: Design

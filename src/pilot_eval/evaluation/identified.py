@@ -10,7 +10,16 @@ import numpy as np
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.batch_methods import ANSWERS, pick_fillings, pick_rows
+from pilot_eval.evaluation.batch_methods import (
+    ANSWERS,
+    SLOW,
+    Answers,
+    add_adjusted_corners,
+    add_wider,
+    pick_extremes,
+    pick_fillings,
+    pick_rows,
+)
 from pilot_eval.evaluation.fillings import FilledUnits, choose_fillings
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import (
@@ -110,12 +119,12 @@ def _identify_point(
 
 def _identify_set(plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]) -> Identified:
     chosen = choose_fillings(filled, seed=plan.seed)
-    stack = filled.at(chosen.counts)
+    counts = add_adjusted_corners(plan, filled, chosen.counts)
+    stack = filled.at(counts)
     ends = filled.ends()
     numbers, worst = {}, 0
     for method in methods:
-        rows = pick_rows(plan, method, stack, chosen.deciding)
-        found = ANSWERS[method](plan, pick_fillings(stack, rows))
+        rows, found = _answer_set(plan, method, stack, chosen.deciding)
         fragile = len(found.conclusions()) > 1
         numbers[method] = _number_set(found.span() or ends, found.hull())
         numbers[method] |= {"fragile": fragile, "reason": found.reason}
@@ -125,9 +134,23 @@ def _identify_set(plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[s
     return Identified(
         units=pick_fillings(stack, worst),
         widest=pick_fillings(stack, int(spread.argmax())),
-        counts=chosen.counts[worst],
+        counts=counts[worst],
         numbers=numbers,
     )
+
+
+def _answer_set(
+    plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndarray
+) -> tuple[np.ndarray, Answers]:
+    """Answer on the fillings that decide a method's row; also give which they are."""
+    rows = pick_rows(plan, method, stack, deciding)
+    if method in SLOW and method != HEADLINE:
+        rows = np.unique([*rows, *pick_extremes(plan, method, stack)])
+    found = ANSWERS[method](plan, pick_fillings(stack, rows))
+    if method == HEADLINE and not np.isnan(found.p_value).any():
+        rows = np.unique([*rows, *add_wider(plan, stack, found)])
+        found = ANSWERS[method](plan, pick_fillings(stack, rows))
+    return rows, found
 
 
 def _number_set(ends: tuple[float, float], hull: Mapping[str, float]) -> dict[str, object]:

@@ -170,9 +170,10 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
         }
         for method, numbers in numbers_of.items()
     ]
-    p_value = float(numbers_of[HEADLINE]["p_value"])  # type: ignore[arg-type]
-    tested = Tested(design=design, counts=found.counts, p_value=p_value)
-    return Estimated(rows=add_calibration(plan, design, rows), tested=tested)
+    rows = add_calibration(plan, design, rows)
+    valid = rows[0]["carrying_test"] == HEADLINE
+    p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan  # type: ignore[arg-type]
+    return Estimated(rows=rows, tested=Tested(design=design, counts=found.counts, p_value=p_value))
 
 
 def _label(plan: EvaluationPlan, design: Design) -> dict:

@@ -4,7 +4,9 @@ from pilot_eval.inference.adaptive import adaptive_test
 from pilot_eval.inference.adjusted import adjusted_batch, adjusted_test
 from pilot_eval.inference.cluster_robust import cr1_test, cr2_test, cr3_test
 from pilot_eval.inference.collapse import collapse_panel
+from pilot_eval.inference.dose import dose_test
 from pilot_eval.inference.multiplicity import benjamini_hochberg, family_test, romano_wolf
+from pilot_eval.inference.pooled_counts import pooled_counts_test
 from pilot_eval.inference.power import minimum_detectable_effect
 from pilot_eval.inference.randomisation import randomisation_test
 from pilot_eval.inference.resampling import resampling_test, variance_points
@@ -25,9 +27,11 @@ __all__ = [
     "cr1_test",
     "cr2_test",
     "cr3_test",
+    "dose_test",
     "family_test",
     "minimum_detectable_effect",
     "path_test",
+    "pooled_counts_test",
     "randomisation_test",
     "resampling_test",
     "robust_batch",

@@ -13,7 +13,11 @@ EXPANSIONS = 40
 
 
 def invert_test(
-    p_value: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, scale: np.ndarray, alpha: float
+    p_value: Callable[[np.ndarray], np.ndarray],
+    centre: np.ndarray,
+    scale: np.ndarray,
+    alpha: float,
+    bisections: int = BISECTIONS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest rejected effects on both sides of a centre, for many outcomes at once.
 
@@ -27,6 +31,8 @@ def invert_test(
         First step away from the centre, of the order of a standard error.
     alpha : float
         Effects with p-values above it are kept.
+    bisections : int
+        Halvings of the bracket around an end.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def invert_test(
             outside = np.where(kept, outside + step, outside)
             kept = p_value(outside) > alpha
         endless = kept
-        for _ in range(BISECTIONS):
+        for _ in range(bisections):
             middle = (inside + outside) / 2
             kept = p_value(middle) > alpha
             inside, outside = np.where(kept, middle, inside), np.where(kept, outside, middle)

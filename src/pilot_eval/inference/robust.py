@@ -187,6 +187,42 @@ def robust_batch(
     return replace(answer, reason="; ".join(filter(None, [reason, limits])))
 
 
+def find_wider_rows(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    *,
+    low: float,
+    high: float,
+    p_value: float,
+    draws: int,
+    seed: int,
+    alpha: float,
+    period_factor: np.ndarray,
+) -> np.ndarray:
+    """Find the vectors of changes that some others do not cover, without their intervals.
+
+    Parameters
+    ----------
+    changes, treated, cases, draws, seed, alpha, period_factor
+        As for `robust_batch`, checked.
+    low, high, p_value : float
+        The hull of other vectors' intervals, and their largest p-value.
+
+    Returns
+    -------
+    array of int
+        Rows whose interval reaches beyond an end, or whose p-value is larger.
+    """
+    assignments = draw_assignments(treated, draws=draws, seed=seed)
+    _, sets = compute_robust(changes, treated, cases, period_factor, assignments)
+    wider = sets.p_value() > p_value
+    for end in (low, high):
+        if np.isfinite(end):
+            wider |= sets.p_value(np.nextafter(end, np.copysign(np.inf, end - low or -1.0))) > alpha
+    return np.flatnonzero(wider)
+
+
 def _explain_batch(values: np.ndarray, treated: np.ndarray) -> str:
     """Say what the numbers of councils forbid, or the first row that has no answer."""
     if treated.sum() == 2 and (~treated).sum() >= MIN_COMPARATORS:

@@ -13,7 +13,9 @@ from pilot_eval.lab.verdict_trials import build_worlds, run_trials
 from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 
-TRIALS = 2000
+TRIALS = 4000
+REPORTING_SEED = 20130415
+"""Of the trials reported: another one than those on which rules were fixed."""
 SECURE, FAIR = 4, 3
 """Ratings from which a finding is called secure, and fair."""
 MOST_FALSE, FEWEST_SECURE, LEAST_POWER = 0.05, 100, 0.8
@@ -39,7 +41,7 @@ def run_verdicts(draws: int, seed: int, executor: Executor | None = None) -> pd.
     """
     plan = load_plan()
     worlds = build_worlds(plan, load_published())
-    return summarise_trials(run_trials(plan, worlds, trials=draws, seed=seed))
+    return summarise_trials(run_trials(plan, worlds, trials=draws, seed=[REPORTING_SEED, seed]))
 
 
 def summarise_trials(trials: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def describe_verdicts(table: pd.DataFrame) -> str:
         "and missing years. Half the trials have no effect, a quarter the detectable one, a "
         "quarter twice it. In a third of them the councils come from the top or the bottom quarter "
         "of the level before the start. The rules of the plan judge each trial "
-        "([rules](decisions/verdict-rules.md)); all but one were fixed on other seeds.",
+        "([rules](decisions/verdict-rules.md)), which were fixed on other seeds.",
         "",
         "| what | of | findings | share | standard error | target | met |",
         "|---|---|---|---|---|---|---|",

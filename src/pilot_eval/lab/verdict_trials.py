@@ -112,7 +112,7 @@ def build_worlds(
 
 
 def run_trials(
-    plan: EvaluationPlan, worlds: Sequence[TrialWorld], *, trials: int, seed: int
+    plan: EvaluationPlan, worlds: Sequence[TrialWorld], *, trials: int, seed: int | Sequence[int]
 ) -> pd.DataFrame:
     """Simulate trials and judge each.
 
@@ -123,7 +123,7 @@ def run_trials(
     worlds : sequence of TrialWorld
         Drawn from with equal probability.
     trials : int
-    seed : int
+    seed : int or sequence of int
 
     Returns
     -------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.checks.leave_one_out import leave_one_out_treated
+from pilot_eval.checks.other_readings import list_other_readings
 from pilot_eval.checks.placebo import PlaceboInSpace, placebo_council, placebo_in_time
 from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import CHOICES, summarise_curve
@@ -111,6 +112,34 @@ def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
         caption="Detectable effect of the sharp test by formula, and how often placebo pilots "
         f"with that effect are found (the aim: {100 * plan.inference.power:.0f}%)",
         decimals={"Found, %": 0, "Found with no effect, %": 0},
+    )
+
+
+def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
+    """Show the readings by dose, by pooled counts and in log odds, outcome by outcome."""
+    found = list_other_readings(plan, panel, scenario=scenario)
+    decimals = [2 if "ratio" in scale else 1 for scale in found["scale"]]
+    ends = ("estimate_low", "estimate_high"), ("conf_low", "conf_high")
+    shown = [
+        [format_range(*row) for row in zip(found[low], found[high], decimals, strict=True)]
+        for low, high in ends
+    ]
+    frame = pd.DataFrame(
+        {
+            "Outcome": [plan.outcomes[key].label for key in found["outcome"]],
+            "Reading": found["reading"],
+            "Scale": found["scale"],
+            "Estimate": shown[0],
+            "Interval": shown[1],
+            "p": found["p_value"],
+            "Units": found["n_treated"],
+            "Note": [_first(text) for text in found["reason"]],
+        }
+    )
+    return Table(
+        frame=frame,
+        caption="The same comparisons on other scales; a ratio of 1 is no change",
+        decimals={"p": 2, "Units": 0},
     )
 
 

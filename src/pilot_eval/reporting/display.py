@@ -133,7 +133,7 @@ def format_number(value: float, places: int = 1) -> str:
     return zero if text == f"-{zero}" else text.replace("-", "−")
 
 
-def format_range(low: float, high: float) -> str:
+def format_range(low: float, high: float, decimals: int = 1) -> str:
     """Format an identified set: one number where its ends agree, empty where there is none.
 
     Examples
@@ -143,7 +143,7 @@ def format_range(low: float, high: float) -> str:
     """
     if low != low or high != high:
         return ""
-    first, last = format_number(low), format_number(high)
+    first, last = format_number(low, decimals), format_number(high, decimals)
     return first if first == last else f"{first} to {last}"
 
 
