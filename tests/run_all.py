@@ -59,6 +59,10 @@ def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
         ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
+        (
+            "examples in docstrings",
+            [*pytest, "--doctest-modules", str(ROOT / "src" / "pilot_eval")],
+        ),
         ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
         ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
     ]

@@ -39,7 +39,8 @@ class HiddenCounts:
     ...     high=np.array([5]), gap_low=np.array([1]), gap_high=np.array([1]),
     ...     unit_value=np.array([0.8]),
     ... )
-    >>> hidden.sample(200, seed=1).min(), hidden.sample(200, seed=1).max()
+    >>> drawn = hidden.sample(200, seed=1)
+    >>> int(drawn.min()), int(drawn.max())
     (1, 5)
     """
 

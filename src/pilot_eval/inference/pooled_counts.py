@@ -69,7 +69,8 @@ def pooled_counts_test(
     Examples
     --------
     >>> import numpy as np
-    >>> events = np.array([[20.0, 40.0]] * 3 + [[30.0, 30.0], [29.0, 31.0], [31.0, 29.0]] * 4)
+    >>> doubled, others = [[19.0, 40.0], [20.0, 42.0], [21.0, 38.0]], [[29.0, 31.0], [31.0, 29.0]]
+    >>> events = np.array(doubled + others * 6)
     >>> exposure = np.full((15, 2), 100.0)
     >>> treated = np.arange(15) < 3
     >>> result = pooled_counts_test(events, exposure, treated, link="rate", seed=1)
