@@ -54,11 +54,12 @@ def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
     nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
     parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
     nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
+    notebooks = [ROOT / "notebooks", *sorted(ROOT.glob("pilots/*/notebooks"))]
     marks = "not browser" if slow else "not browser and not slow"
     return [
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
-        ("notebooks (strict nbval)", [*pytest, *nbval, str(ROOT / "notebooks")]),
+        ("notebooks (strict nbval)", [*pytest, *nbval, *map(str, notebooks)]),
         (
             "examples in docstrings",
             [*pytest, "--doctest-modules", str(ROOT / "src" / "pilot_eval")],

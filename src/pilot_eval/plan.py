@@ -26,6 +26,7 @@ from pilot_eval.plan_settings import (
     Outcome,
     Scenario,
     Section,
+    SizeProxy,
     Texts,
     VerdictRules,
     Window,
@@ -51,6 +52,7 @@ class EvaluationPlan(Section):
     pilot: str
     title: str
     seed: Annotated[int, Field(ge=0)]
+    size_proxy: SizeProxy | None = None
     drop_councils: tuple[str, ...] = Field(strict=False, default=())
     inference: InferenceSettings
     disclosure: DisclosureSettings
@@ -214,16 +216,46 @@ def _family_faults(plan: EvaluationPlan) -> list[str]:
         "primary_scenario": ((plan.family.primary_scenario,), plan.scenarios),
         "primary_outcomes": (plan.family.primary_outcomes, plan.outcomes),
     }
-    return [
+    faults = [
         f"family.{key} names {name!r}, which the plan does not have"
         for key, (names, known) in named.items()
         for name in names
         if name not in known
-    ] + [
-        f"texts.limits names scenario {name!r}, which the plan does not have"
-        for limit in plan.texts.limits
-        for name in limit.scenarios
-        if name not in plan.scenarios
+    ]
+    faults += _question_faults(plan)
+    pages = plan.texts.pages.values()
+    return (
+        faults
+        + [
+            f"texts.pages names {name!r}, which the plan does not have"
+            for names, known in (
+                ([page.scenario for page in pages], plan.scenarios),
+                ([page.outcome for page in pages], plan.outcomes),
+            )
+            for name in names
+            if name and name not in known
+        ]
+        + [
+            f"texts.limits names scenario {name!r}, which the plan does not have"
+            for limit in plan.texts.limits
+            for name in limit.scenarios
+            if name not in plan.scenarios
+        ]
+    )
+
+
+def _question_faults(plan: EvaluationPlan) -> list[str]:
+    """Find families without a question, and families in which only some outcomes have margins."""
+    families: dict[str, list[bool]] = {}
+    for outcome in plan.outcomes.values():
+        families.setdefault(outcome.family, [])
+        if outcome.harm != "ambiguous" and outcome.descriptive is None:
+            families[outcome.family].append(outcome.margin is not None)
+    asked = sorted(families.keys() - plan.questions.keys())
+    return [f"questions has none for the family {name!r}" for name in asked] + [
+        f"family {name!r}: give every outcome with a direction of harm a margin, or none of them"
+        for name, margins in families.items()
+        if len(set(margins)) > 1
     ]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pilot_eval.reference.plan_periods import PERIOD_PATTERN, period_kind
 
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
-Family = Literal["delay", "safety", "activity"]
+Family = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
 Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
 PlanPeriod = Annotated[int, Field(ge=1990, le=2050)] | Annotated[str, Field(pattern=PERIOD_PATTERN)]
@@ -136,9 +136,9 @@ class Outcome(Section):
     label: str
     family: Family
     harm: Literal["rises", "falls", "ambiguous"]
-    unit: Literal["percentage points", "per 10,000 children"]
+    unit: Literal["percentage points", "per 10,000 children", "working days"]
     window: str
-    requirement: Literal["assessment_time_limits", "icpc_15wd"] | None = None
+    requirement: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] | None = None
     accepted_breaks: Mapping[str, str] = Field(default_factory=dict)
     descriptive: str | None = None
     margin: Annotated[float, Field(gt=0)] | None = None
@@ -148,10 +148,8 @@ class Outcome(Section):
     def _margin_has_a_reason(self) -> Outcome:
         if (self.margin is None) != (not self.margin_reason):
             raise ValueError("margin and margin_reason go together")
-        if self.family == "safety" and self.margin is None:
-            raise ValueError("a safety outcome needs a margin and its reason")
-        if self.family != "activity" and self.harm == "ambiguous":
-            raise ValueError("only activity may have an ambiguous direction of harm")
+        if self.margin is not None and self.harm == "ambiguous":
+            raise ValueError("a margin needs a direction of harm")
         return self
 
 
@@ -214,13 +212,30 @@ class Limit(Section):
     families: tuple[Family, ...] = Field(strict=False, default=())
 
 
+class PageDefaults(Section):
+    """What a general notebook shows where its own parameters are empty."""
+
+    scenario: str = ""
+    outcome: str = ""
+    council: str = ""
+
+
+class SizeProxy(Section):
+    """The indicator whose count stands for a council's size where an outcome has no denominator."""
+
+    indicator: str
+    label: Annotated[str, Field(min_length=1)]
+
+
 class Texts(Section):
     """Words and dates of a pilot's report."""
 
+    introduction: str = ""
     start: Annotated[date, Field(strict=False)]
     start_name: Annotated[str, Field(min_length=1)]
     published_on: Annotated[date, Field(strict=False)]
     limits: tuple[Limit, ...] = Field(strict=False, default=())
+    pages: Mapping[str, PageDefaults] = Field(default_factory=dict)
 
 
 class FamilySettings(Section):

@@ -53,7 +53,7 @@ def test_a_page_judges_in_the_words_of_verdicts_alone(path, verdicts):
 @pytest.mark.parametrize("name", SHOWN)
 def test_a_page_shows_the_verdict_on_every_comparison_of_its_question(name, verdicts):
     plan = load_plan()
-    text = read_page(ROOT / "notebooks" / f"{name}.ipynb")
+    text = read_page(next(path for path in NOTEBOOKS if path.stem == name))
     primary = verdicts[verdicts["scenario"] == next(iter(plan.scenarios))]
     for row in primary.itertuples():
         if plan.outcomes[row.outcome].family == SHOWN[name]:

@@ -11,8 +11,8 @@ import pytest
 import pilot_eval as pe
 from pilot_eval.errors import ParameterError
 from pilot_eval.published.bands import daily_shares
+from pilot_eval.reporting import band_pages, figures
 from pilot_eval.reporting import council as report
-from pilot_eval.reporting import figures
 from pilot_eval.reporting.display import Table, format_number
 from pilot_eval.reporting.overview import plot_overview
 
@@ -65,7 +65,7 @@ def figures_of(plan, panel, evidence):
     yield figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
     yield plot_overview(plan, evidence, scenario="announced")
     yield figures.plot_detectable(plan, evidence, scenario="announced")
-    yield figures.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
+    yield band_pages.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
     yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
 
 
@@ -89,7 +89,7 @@ def test_every_figure_has_alt_text_its_numbers_and_the_same_bytes_twice(plan, pa
 def test_the_spike_is_englands_published_one():
     # SFR27/2012, England: 192,100 initial assessments on days 6-10 and 38,400 on days 11-15, of
     # 451,500: 42.55% over five days and 8.5% over five.
-    shares = daily_shares(pe.load_published(), figures.CLOSED_BANDS, year=2012)
+    shares = daily_shares(pe.load_published(), band_pages.CLOSED_BANDS, year=2012)
     assert shares.loc["E92000001", "6 to 10"] == pytest.approx(100 * 192_100 / 451_500 / 5)
     assert shares.loc["E92000001", "11 to 15"] == pytest.approx(100 * 38_400 / 451_500 / 5)
 

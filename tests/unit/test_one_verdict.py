@@ -72,7 +72,7 @@ def rendered(plan, run, evidence, tmp_path_factory):
         "07: together": show(safety.count_excluded(plan, evidence)),
         "README": compose_findings(plan, run),
         "workbook": read_workbook(run / "tables.xlsx"),
-        "tidy data": (run / "ees" / "timescale_pilots.footnotes.csv").read_text("utf-8"),
+        "tidy data": (run / "ees" / "figures.footnotes.csv").read_text("utf-8"),
         "08: council": report_council(plan),
         "quality log": log_quality(plan, run),
     }
@@ -156,7 +156,7 @@ def test_files_show_the_same_finding_for_the_same_comparison(plan, run, found, r
     in_book = [row for row in rows if row[:2] in found]
     assert {row[:2] for row in in_book} == set(found)
     assert [row for row in in_book if found[row[:2]] not in row] == []
-    notes = pd.read_csv(run / "ees" / "timescale_pilots.footnotes.csv")
+    notes = pd.read_csv(run / "ees" / "figures.footnotes.csv")
     labels = {key: outcome.label for key, outcome in plan.outcomes.items()}
     groups = [settings.short for settings in plan.scenarios.values()]
     for row in notes.itertuples():

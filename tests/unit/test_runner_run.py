@@ -41,8 +41,8 @@ HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
 
 
 OUTPUTS = (
-    *("tables.xlsx", "ees/timescale_pilots.csv", "ees/timescale_pilots.meta.csv"),
-    *("ees/timescale_pilots.footnotes.csv", "verdicts.csv", "answers.csv"),
+    *("tables.xlsx", "ees/figures.csv", "ees/figures.meta.csv"),
+    *("ees/figures.footnotes.csv", "verdicts.csv", "answers.csv"),
     *("evidence.csv", "qa_log.csv", "qa_log_assumptions.csv", "qa_log_rap.csv", "manifest.json"),
 )
 
@@ -143,7 +143,7 @@ def test_the_workbook_shows_the_evidence_and_the_figures(finished):
     book = openpyxl.load_workbook(bare.folder / "tables.xlsx")
     titles = [str(sheet["A1"].value) for sheet in book]
     assert sum("against comparators" in title for title in titles) == evidence["family"].nunique()
-    tidy = pd.read_csv(bare.folder / "ees" / "timescale_pilots.csv", dtype=str)
+    tidy = pd.read_csv(bare.folder / "ees" / "figures.csv", dtype=str)
     assert tidy.groupby("time_period").size().tolist() == [153] * 5
 
 
@@ -177,8 +177,8 @@ def test_a_changed_cell_of_the_tables_is_found(finished, monkeypatch, tmp_path):
     book["Table_4"]["C12"] = 99.9
     book.save(run / "tables.xlsx")
     changed = f"Table_4, row 12, column 3: was 99.9, is now {before}"
-    (run / "ees" / "timescale_pilots.csv").unlink()
-    lost = "timescale_pilots.csv: the run did not write it"
+    (run / "ees" / "figures.csv").unlink()
+    lost = "figures.csv: the run did not write it"
     assert reproduce(run, project) == [lost, f"tables.xlsx: {changed}"]
 
 

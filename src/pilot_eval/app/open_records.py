@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pilot_eval.lab.simulate import SimulationTruth
     from pilot_eval.records.schema import CensusTables
 
+PAGE = "childrens_records"  # whose defaults the pilot's texts may name
 FOLLOW_UP_DAYS = 140  # calendar days that hold the longest horizon, 90 working days
 SIMULATED_SCALE = 0.1  # of real size: a nation in a few seconds
 SIMULATED_EFFECTS = {"pull": 0.6, "delay": 0.3}
@@ -39,6 +40,7 @@ class RecordStudy:
     Attributes
     ----------
     plan : EvaluationPlan
+    scenario : str
     validation : ValidationResult
         `accepted` are the records to work with.
     settings : CensusSettings
@@ -52,6 +54,7 @@ class RecordStudy:
     """
 
     plan: EvaluationPlan
+    scenario: str
     validation: ValidationResult
     settings: CensusSettings
     exemptions: pd.DataFrame
@@ -104,7 +107,7 @@ def open_records(
     data_cut : str
         Last day that the records cover, as 2013-03-31; needed with a data folder.
     scenario : str
-        The plan's primary scenario if empty.
+        If empty: the one that the pilot's texts name for these pages, or the primary one.
     convention : {"start_is_day_0", "end_counts"}
     alpha : float, optional
     pilot : str
@@ -134,8 +137,8 @@ def open_records(
         "convention": convention,
         **others,
     }
-    plan = open_study(pilot=pilot, scenario=scenario, alpha=alpha, **checked).plan
-    scenario = scenario or plan.family.primary_scenario
+    opened = open_study(page=PAGE, pilot=pilot, scenario=scenario, alpha=alpha, **checked)
+    plan, scenario = opened.plan, opened.scenario
     truth, missing = None, {}
     if data_folder:
         coverage = build_coverage(list_parts(data_folder, format=data_format))
@@ -151,6 +154,7 @@ def open_records(
     settings = build_settings(plan, first_day=first_day, data_cut=cut, convention=convention)
     return RecordStudy(
         plan=plan,
+        scenario=scenario,
         validation=validation,
         settings=settings,
         exemptions=exemptions,

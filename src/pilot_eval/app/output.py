@@ -121,6 +121,7 @@ def write_site(
         plan_title=prepared.plan.title,
         plan_hash=prepared.plan.hash,
         data_hash=summarise_hashes(hash_data(request.root, request.table_file)),
+        published_on=prepared.plan.texts.published_on,
         seed=prepared.plan.seed,
         parameters=_shared_parameters(prepared),
         failures={

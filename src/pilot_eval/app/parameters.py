@@ -72,8 +72,8 @@ INJECTED = "# Parameters"
 """First line of the cell that Papermill puts after a notebook's own parameters."""
 
 VOCABULARY: Mapping[str, Rule] = {
-    "scenario": _chosen_from(lambda plan: tuple(plan.scenarios)),
-    "outcome": _chosen_from(lambda plan: tuple(plan.outcomes)),
+    "scenario": _chosen_from(lambda plan: tuple(plan.scenarios), or_empty=True),
+    "outcome": _chosen_from(lambda plan: tuple(plan.outcomes), or_empty=True),
     "outcomes": _list_of(lambda plan: tuple(plan.outcomes)),
     "window": _chosen_from(lambda plan: tuple(plan.windows), or_empty=True),
     "comparators": Rule(
@@ -127,8 +127,8 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
     Examples
     --------
     >>> from pilot_eval import load_plan                                      # doctest: +SKIP
-    >>> check_parameters(load_plan(), scenario="granted", alpha=0.05)         # doctest: +SKIP
-    {'scenario': 'granted', 'alpha': 0.05}
+    >>> check_parameters(load_plan(), alpha=0.05)                             # doctest: +SKIP
+    {'alpha': 0.05}
     """
     checked, faults = {}, []
     for name, value in values.items():

@@ -16,6 +16,7 @@ from pilot_eval.app.notebooks import (
     is_on_request,
     worker_pool,
 )
+from pilot_eval.app.request import find_notebooks
 from pilot_eval.errors import ParameterError, RunError, explain
 
 if TYPE_CHECKING:
@@ -46,13 +47,12 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
     ParameterError
         If a name is unknown.
     """
-    folder = root / "notebooks"
-    known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+    known = find_notebooks(root)
     chosen = [Path(name).name.removesuffix(".ipynb") for name in names] or list(known)
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise ParameterError(
-            explain("NOTEBOOK", "be in notebooks/", unknown[0], f"Known: {', '.join(known)}.")
+            explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
     with TemporaryDirectory(prefix="pilot_eval-") as scratch:
         tasks = [
@@ -118,7 +118,7 @@ def write_published(root: Path, folder: Path) -> None:
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
     evaluate(load_plan(root=root), table).write(folder)
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    for path in find_notebooks(root).values():
         if is_on_request(path):
             continue
         body = render_notebook(nbformat.read(path, as_version=4))

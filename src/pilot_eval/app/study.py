@@ -9,20 +9,28 @@ import pandas as pd
 
 from pilot_eval.app.parameters import check_injected, check_parameters
 from pilot_eval.plan import EvaluationPlan, load_plan
+from pilot_eval.plan_settings import PageDefaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A plan, the table of indicators it is applied to, and where that table came from."""
+    """A plan, the table of indicators it is applied to, where that came from, and what is shown."""
 
     plan: EvaluationPlan
     table: pd.DataFrame
     source: str
+    scenario: str
+    outcome: str
+    council: str
 
 
 def open_study(
     *,
+    page: str = "",
     pilot: str = "",
+    scenario: str = "",
+    outcome: str = "",
+    council: str = "",
     table_file: str = "",
     comparators: str = "",
     drop_councils: list[str] | tuple[str, ...] = (),
@@ -33,6 +41,11 @@ def open_study(
 
     Parameters
     ----------
+    page : str
+        Whose defaults are taken from the pilot's texts.
+    scenario, outcome, council : str
+        Where empty: the page's defaults, else the plan's primary scenario and outcome and the first
+        council of the scenario.
     pilot : str
         Name or path of a pilot folder; empty for the project's default.
     table_file : str
@@ -44,7 +57,7 @@ def open_study(
     alpha : float, optional
         Two-sided level; the plan's by default.
     **others
-        The notebook's remaining parameters (scenario, outcome, ...), only checked.
+        The notebook's remaining parameters, only checked.
 
     Returns
     -------
@@ -57,11 +70,14 @@ def open_study(
 
     Examples
     --------
-    >>> study = open_study(scenario="granted", comparators="same_region")     # doctest: +SKIP
+    >>> study = open_study(comparators="same_region")                         # doctest: +SKIP
     """
     check_injected(_cells_run())
     plan = load_plan(pilot or None)
     given = {"drop_councils": list(drop_councils), "comparators": comparators, **others}
+    given |= {"scenario": scenario, "outcome": outcome, "council": council}
+    usual = plan.texts.pages.get(page, PageDefaults())
+    scenario = scenario or usual.scenario or plan.family.primary_scenario
     checked = check_parameters(plan, **given, **({} if alpha is None else {"alpha": alpha}))
     changes: dict[str, object] = {}
     if drop_councils:
@@ -70,7 +86,14 @@ def open_study(
         changes["comparators.rule"] = comparators
     if alpha is not None:
         changes["inference.alpha"] = checked["alpha"]
-    return Study(plan=plan.revise(changes), table=_open_table(table_file), source=_name(table_file))
+    return Study(
+        plan=plan.revise(changes),
+        table=_open_table(table_file),
+        source=_name(table_file),
+        scenario=scenario,
+        outcome=outcome or usual.outcome or plan.family.primary_outcomes[0],
+        council=council or usual.council or plan.scenarios[scenario].councils[0],
+    )
 
 
 def _cells_run() -> list[str]:

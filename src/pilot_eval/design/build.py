@@ -196,7 +196,7 @@ def build_design(
 
     Examples
     --------
-    >>> design = build_design(plan, panel, scenario="granted", outcome="cin_rate")
+    >>> design = build_design(plan, panel, scenario=scenario, outcome=outcome)
     ...                                                                   # doctest: +SKIP
     """
     _require("scenario", scenario, plan.scenarios)
@@ -220,7 +220,7 @@ def build_design(
     usual = AdoptionPath(exposed=window.post, reference=window.pre)
     routes = tuple({paths[code] for code in treated}) or (usual,)
     comparators = _usable(seen, pool, routes)
-    cases, basis = _cases(wide, (*treated, *comparators))
+    cases, basis = _cases(plan, wide, (*treated, *comparators))
     sides = {code: paths.get(code, usual) for code in (*everyone, *pool) if code not in unfit}
     gone = {code: path for code, path in sides.items() if code not in (*treated, *comparators)}
     return Design(
@@ -327,13 +327,17 @@ def _usable(
     return tuple(code for code in codes if code in usable)
 
 
-def _cases(wide: dict[str, pd.DataFrame], codes: tuple[str, ...]) -> tuple[pd.Series, str]:
-    """Harmonic mean of the denominators over the periods used, or the proxy for everybody."""
+def _cases(
+    plan: EvaluationPlan, wide: dict[str, pd.DataFrame], codes: tuple[str, ...]
+) -> tuple[pd.Series, str]:
+    """Harmonic mean of the denominators over the periods used, or one stand-in for everybody."""
     size = _harmonic_mean(wide["denominator"]).reindex(list(codes))
     if size.notna().all():
         return size, "denominator"
     proxy = _harmonic_mean(wide["size_proxy"]).reindex(list(codes))
-    return proxy, "plans at 31 March"
+    if plan.size_proxy is not None and proxy.notna().all():
+        return proxy, plan.size_proxy.label
+    return pd.Series(1.0, index=list(codes)), "unknown: councils taken as equally large"
 
 
 def _harmonic_mean(wide: pd.DataFrame) -> pd.Series:

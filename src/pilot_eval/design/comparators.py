@@ -15,7 +15,7 @@ def comparator_codes(
 ) -> tuple[str, ...]:
     """Choose comparators by the plan's rule.
 
-    Councils announced, granted or flagged as pilots anywhere in the data are never comparators,
+    Councils of the pilot's register are never comparators,
     whatever the scenario and rule; nor are the plan's excluded councils.
 
     Parameters
@@ -108,7 +108,7 @@ def _refuse_treated(
         raise DesignError(
             explain(
                 "comparators.only",
-                "name councils that were never announced, granted or flagged as pilots",
+                "name councils that are not in the register",
                 ", ".join(wrong),
                 "Remove them: a pilot cannot be its own comparator.",
             )

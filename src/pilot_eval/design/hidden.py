@@ -35,7 +35,7 @@ class HiddenCounts:
     Examples
     --------
     >>> hidden = HiddenCounts(
-    ...     outcome="repeat_plan_pct", cells=(("E09000033", 2012),), low=np.array([1]),
+    ...     outcome="any", cells=(("E09000033", 2012),), low=np.array([1]),
     ...     high=np.array([5]), gap_low=np.array([1]), gap_high=np.array([1]),
     ...     unit_value=np.array([0.8]),
     ... )

@@ -50,7 +50,7 @@ def design_census(plan: EvaluationPlan, scenario: str) -> CensusDesign:
     ----------
     plan : EvaluationPlan
         Comparators by its rule (not ``nearest``, which looks at a published outcome); councils
-        ever announced, granted or flagged are never comparators.
+        of the register are never comparators.
     scenario : str
 
     Returns
@@ -86,7 +86,7 @@ def crossed_breaks(
     ----------
     plan : EvaluationPlan
     indicator : str
-        Published key, such as ``ia_within_10wd_pct``; "" for none.
+        Published key; "" for none.
     first_day, last_day : date
         First day of the first window and last day of the last.
 

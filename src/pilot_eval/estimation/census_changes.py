@@ -41,12 +41,14 @@ from pilot_eval.records.schema import CensusTables
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention
 
 CLOCKS = ("initial_assessment", "core_assessment", "icpc")
-SAFETY = (
-    "rereferral_12m_pct",
-    "repeat_plan_pct",
-    "plan_ended_2y_pct",
-    "plan_reviewed_on_time_pct",
+CHILD_OUTCOMES = tuple(
+    key
+    for key, indicator in NATIONAL.items()
+    if indicator.harm != "ambiguous"
+    and not indicator.follow_up
+    and not key.startswith(tuple(f"{prefix}_within_" for prefix in CLOCK_PREFIX.values()))
 )
+"""National indicators with a direction of harm that are not shares in time."""
 COMPARISON_ONLY = "leaves unfinished cases out: shown for comparison, not an answer"
 
 
@@ -77,7 +79,7 @@ class CensusSettings:
     data_cut: date
     clocks: tuple[str, ...] = CLOCKS
     horizons: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_HORIZONS))
-    safety: tuple[str, ...] = SAFETY
+    safety: tuple[str, ...] = CHILD_OUTCOMES
     starts: Mapping[str, str] = field(default_factory=dict)
     convention: Convention = DEFAULT_CONVENTION
 

@@ -38,18 +38,14 @@ from pilot_eval.inference import (
 )
 from pilot_eval.inference.simultaneous import simultaneous_band
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.bands import name_share
+from pilot_eval.records.census_panel import LIMIT_DAYS
 from pilot_eval.records.durations import CLOCKS
 from pilot_eval.records.schema import CensusTables
 from pilot_eval.reference.facts import council_names
 
 BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
-#: Clock -> published indicator whose measurement breaks it shares.
-PUBLISHED_KEYS = {
-    "initial_assessment": "ia_within_10wd_pct",
-    "core_assessment": "ca_within_35wd_pct",
-    "icpc": "icpc_within_15wd_pct",
-}
 CURVE_COLUMNS = ("treated_after", "counterfactual")
 
 
@@ -169,7 +165,7 @@ def evaluate_census(
 
     Examples
     --------
-    >>> evaluate_census(changes, plan, [design_census(plan, "granted")])    # doctest: +SKIP
+    >>> evaluate_census(changes, plan, [design_census(plan, scenario)])    # doctest: +SKIP
     """
     stamp = {"plan_hash": plan.hash, "data_hash": data_hash}
     rows: list[dict] = []
@@ -308,7 +304,8 @@ def _real_world(
     if changes.strand != "census" or not clock:
         return {}
     first, last = changes.settings.pre[0].first, changes.settings.post[-1].last
-    breaks = crossed_breaks(plan, PUBLISHED_KEYS.get(clock, ""), first, last)
+    share = name_share(clock, LIMIT_DAYS[clock][-1])  # whose breaks the clock shares
+    breaks = crossed_breaks(plan, share, first, last)
     requirement = CLOCKS[clock].requirement or None
     return {"breaks": "; ".join(breaks), "freed": freed_from(plan, requirement, design.treated)}
 

@@ -80,13 +80,18 @@ CLOCK_PREFIX = {
 }
 
 
+def name_share(clock: str, limit: int) -> str:
+    """Name the published share of a clock's cases that were completed within a limit."""
+    return f"{CLOCK_PREFIX[clock]}_within_{limit}wd_pct"
+
+
 def split_bands(indicator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Name the bands that a share in time counts, and the other bands of the same total.
 
     Parameters
     ----------
     indicator : str
-        Such as ``ia_within_10wd_pct``.
+        Such as the share of initial assessments within 10 working days.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def split_bands(indicator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     Examples
     --------
-    >>> split_bands("icpc_within_15wd_pct")[0]
+    >>> split_bands(name_share("icpc", 15))[0]
     ('icpc_band_0_10', 'icpc_band_11_15')
     """
     found = SHARE_IN_TIME.fullmatch(indicator)

@@ -13,6 +13,7 @@ import pandas as pd
 from pilot_eval.errors import DataError, RunError, explain
 from pilot_eval.plan import load_plan
 from pilot_eval.project import find_file, find_root
+from pilot_eval.published.bands import split_bands
 from pilot_eval.published.datapackage import refresh_hashes
 from pilot_eval.published.looked_after import CLA_NOT_READ, CLA_VINTAGES
 from pilot_eval.published.lookups import Lookups, read_lookups
@@ -44,13 +45,6 @@ _TEXT_COLUMNS = (
     "confidence",
     "dfe_reference",
 )
-# Indicator to the prefix of its bands.
-_BANDED: Mapping[str, str] = {
-    "ia_within_10wd_pct": "ia_band_",
-    "ca_within_35wd_pct": "ca_band_",
-    "icpc_within_15wd_pct": "icpc_band_",
-    "sa_within_45wd_pct": "sa_band_",
-}
 
 
 def load_published(path: str | Path | None = None) -> pd.DataFrame:
@@ -76,7 +70,7 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
     Examples
     --------
     >>> table = load_published()  # doctest: +SKIP
-    >>> table[(table.indicator == "repeat_plan_pct") & (table.year_ending == 2012)]
+    >>> table[(table.indicator == indicator) & (table.year_ending == 2012)]
     ... # doctest: +SKIP
     """
     path = Path(path) if path is not None else find_file(f"data/{TABLE_NAME}")
@@ -185,8 +179,11 @@ def use_band_sums(table: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["year_ending", "council_code"]
     changed = []
-    for indicator, prefix in _BANDED.items():
-        bands = table[table["indicator"].str.startswith(prefix)]
+    for indicator in table["indicator"].unique():
+        inside, outside = split_bands(indicator)
+        bands = table[table["indicator"].isin([*inside, *outside])]
+        if bands.empty:
+            continue
         sums = bands.groupby(keys)["numerator"].agg(lambda counts: counts.sum(skipna=False))
         rows = table[table["indicator"] == indicator].set_index(keys).sort_index()
         sums = sums.reindex(rows.index)
@@ -208,13 +205,12 @@ def first_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, int]:
     -------
     dict of str to int
         Council code to year ending 31 March: the first year that ends after the month of the
-        grant (or of the start, where no grant is dated). March 2011 gives 2012: the figures of
-        the year to March 2011 were collected under the old rules.
+        grant (or of the start, where no grant is dated). A grant in March of one year gives the
+        next: the figures of the year to that March were collected under the old rules.
 
     Examples
     --------
-    >>> first_pilot_years(load_plan().treatment_register)["E09000012"]  # doctest: +SKIP
-    2012
+    >>> first_pilot_years(load_plan().treatment_register)  # doctest: +SKIP
     """
     years: dict[str, int] = {}
     for exemption in exemptions:

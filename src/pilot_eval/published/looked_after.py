@@ -1,6 +1,6 @@
 """Looked-after children tables: the columns of each vintage.
 
-The files of 2010-11 on have 151 councils (no Isles of Scilly), three London regions under one
+The files of 2010-11 on have 151 councils (one is left out), three London regions under one
 code, and a last column (`CLA_NetGain`) that is blank-padded and broken in places: regions are
 skipped and that column is never read. National figures are rounded to 100, regions to 10.
 """

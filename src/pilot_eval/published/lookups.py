@@ -83,7 +83,7 @@ def _council(row: Mapping[str, str], covariates: Mapping[str, str]) -> dict[str,
     return {
         "council_code": row["ons_code_2013"],
         "dfe_number": row[_KEY],
-        "council_name": row["la_name"].replace("Isles Of Scilly", "Isles of Scilly"),
+        "council_name": row["la_name"].replace(" Of ", " of "),
         "region": row["region"].replace("Yorkshire and The Humber", "Yorkshire and the Humber"),
         "council_type": row["la_type"],
         **{name: covariates[column] for column, name in _COVARIATES.items()},

@@ -14,7 +14,6 @@ from pilot_eval.published.statuses import SUPPRESSED
 from pilot_eval.reference.facts import council_names
 from pilot_eval.run_cache import once_per_run
 
-PROXY_INDICATOR = "cpp_rate"  # its numerator, plans at 31 March, stands in for withheld sizes
 PANEL_COLUMNS = (
     "outcome",
     "council_code",
@@ -56,7 +55,8 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
         from it only where a small count was suppressed and the denominator is known: then they are
         the smallest and largest value possible, and `numerator` is from `numerator_low` to
         `numerator_high` but not strictly between `gap_low` and `gap_high`; `count_value` is what
-        one child is worth in the outcome's unit. `size_proxy` is the number of plans at 31 March.
+        one child is worth in the outcome's unit. `size_proxy` is the count of the plan's
+        `size_proxy.indicator`.
         England and unknown codes are left out.
 
     Raises
@@ -92,7 +92,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
         bound = panel["count_value"] * panel[f"numerator_{end}"]
         panel[f"value_{end}"] = panel["value"].where(panel["value"].notna(), bound)
     panel = panel.merge(
-        _size_proxy(table), on=["council_code", "period"], validate="m:1", how="left"
+        _size_proxy(table, plan), on=["council_code", "period"], validate="m:1", how="left"
     )
     return panel.loc[:, list(PANEL_COLUMNS)].sort_values(
         ["outcome", "council_code", "period"], ignore_index=True
@@ -178,8 +178,8 @@ def _gaps_of(
     )
 
 
-def _size_proxy(table: pd.DataFrame) -> pd.DataFrame:
-    rows = table[table["indicator"] == PROXY_INDICATOR]
+def _size_proxy(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
+    rows = table[table["indicator"] == (plan.size_proxy and plan.size_proxy.indicator)]
     return rows[["council_code", "year_ending", "numerator"]].rename(
         columns={"year_ending": "period", "numerator": "size_proxy"}
     )

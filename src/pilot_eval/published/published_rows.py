@@ -51,7 +51,7 @@ def find_scale(indicator: str) -> float | None:
 
     Examples
     --------
-    >>> find_scale("ia_band_1_5"), find_scale("cpp_rate")
+    >>> find_scale("ia_band_1_5"), find_scale("any_rate")
     (100.0, 10000.0)
     """
     if indicator.endswith("_pct") or "_band_" in indicator:

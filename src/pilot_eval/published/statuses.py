@@ -11,7 +11,7 @@ NOT_AVAILABLE = "not_available"
 NOT_APPLICABLE = "not_applicable"
 """Cannot exist: no single assessments in this council, a share of nothing, a median's numerator."""
 WITHHELD_PILOT = "withheld_pilot"
-"""Not published while the council was a timescale pilot."""
+"""Not published while the council took part in a pilot."""
 FALSE_ZERO = "false_zero"
 """A zero was printed where no figure stands behind it."""
 

@@ -14,7 +14,7 @@ Kind = Literal["percent", "rate", "band", "days"]
 SYMBOLS_TO_2013: Mapping[str, str] = {"x": SUPPRESSED, "..": NOT_AVAILABLE}
 SYMBOLS_2014: Mapping[str, str] = {**SYMBOLS_TO_2013, ".": NOT_APPLICABLE}
 CONFIDENCE_CODES = frozenset({"3", "2", "1", "A", "P"})
-# "0" stands once (Blackpool, section 47 enquiries 2011-12); no release describes it.
+# "0" stands once (section 47 enquiries 2011-12); no release describes it.
 NO_CONFIDENCE = frozenset({"", "..", ".", "0"})
 
 

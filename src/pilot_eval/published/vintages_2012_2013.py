@@ -11,7 +11,7 @@ from pilot_eval.published.vintages import (
     rate,
 )
 
-# Hackney recorded no referral "without further action" and printed 0 three years running.
+# One council recorded no referral "without further action" and printed 0 three years running.
 _HACKNEY_NFA = {"E09000012": frozenset({"referral_nfa_pct"})}
 
 CIN_2012 = Vintage(

@@ -47,7 +47,7 @@ def last_days(period: NDArray[np.int64], frequency: Frequency) -> NDArray[np.dat
 
 
 def label_periods(period: NDArray[np.int64], frequency: Frequency) -> list[str] | list[int]:
-    """Name periods as the panel does: "2011-03", "2011Q1", or the year ending 31 March as int.
+    """Name periods as the panel does: "2012-05", "2012Q2", or the year ending 31 March as int.
 
     Examples
     --------

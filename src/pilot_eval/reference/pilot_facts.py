@@ -13,7 +13,7 @@ from pilot_eval.reference.rows import read_rows, split_list
 
 REGISTER, EVENTS, BREAKS = "register.csv", "events.csv", "breaks.csv"
 PartialDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]
-"""A date as precise as its source: ``2011``, ``2011-03``, ``2011-02-01``; empty where unknown."""
+"""A date as precise as its source: ``2012``, ``2012-05``, ``2012-05-17``; empty where unknown."""
 
 
 class _Fact(BaseModel):

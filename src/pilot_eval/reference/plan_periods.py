@@ -8,13 +8,12 @@ from datetime import date
 
 Period = int | str
 PERIOD_PATTERN = r"^\d{4}(Q[1-4]|-(0[1-9]|1[0-2]))$"
-DAYS_PER_YEAR = 365.25
 _KINDS = {"year": "year ending 31 March", "quarter": "quarter", "month": "month"}
 
 
 def period_kind(period: Period) -> str:
     """Return ``year``, ``quarter`` or ``month``."""
-    if isinstance(period, int):
+    if not isinstance(period, str):
         return "year"
     return "quarter" if "Q" in period else "month"
 
@@ -51,11 +50,21 @@ def period_days(period: Period) -> tuple[date, date]:
 
 
 def middle_of(period: Period) -> float:
-    """Place the middle of a period on an axis of years; whole numbers for years."""
-    if isinstance(period, int):
-        return float(period)
-    first, last = (day.toordinal() for day in period_days(period))
-    return (first + last) / 2 / DAYS_PER_YEAR
+    """Place the middle of a period on an axis where a year ending 31 March is its number.
+
+    Examples
+    --------
+    >>> middle_of(2012), middle_of("2011Q3"), middle_of("2011Q4")
+    (2012.0, 2011.875, 2012.125)
+    """
+    first, last = period_days(period)
+    months = 12 * (last.year - first.year) + first.month - 1 + last.month
+    return first.year + months / 24 + 0.25
+
+
+def width_of(period: Period) -> float:
+    """Measure a period in years."""
+    return {"year": 1.0, "quarter": 1 / 4, "month": 1 / 12}[period_kind(period)]
 
 
 def year_of(period: Period) -> int:
@@ -65,7 +74,7 @@ def year_of(period: Period) -> int:
 
 
 def first_day(partial: str) -> date:
-    """Find the first day of a date as precise as its source: ``2011``, ``2011-03``."""
+    """Find the first day of a date as precise as its source: ``2012``, ``2012-05``."""
     year, month, day = ([int(part) for part in partial.split("-")] + [1, 1])[:3]
     return date(year, month, day)
 

@@ -11,6 +11,11 @@ from pilot_eval.reporting.display import Table, format_number
 from pilot_eval.reporting.readability import reading_age
 
 
+def introduce(plan: EvaluationPlan) -> str:
+    """Say what was tried, in the pilot's own words; its title where it has none."""
+    return plan.texts.introduction or f"{plan.title}."
+
+
 def tabulate_verdicts(plan: EvaluationPlan, evidence: Evidence) -> Table:
     """Show the verdict on every outcome under every scenario.
 
@@ -97,7 +102,7 @@ def _count_ratings(evidence: Evidence) -> str:
 def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     """List what these figures cannot show, as sentences."""
     gone = table[table["status"] != "estimated"]
-    partial = table[(table["family"] == "delay") & (table["method"] == "robust")]
+    withheld = _list_withheld(plan, table)
     limits = [
         limit.text
         for limit in plan.texts.limits
@@ -109,17 +114,11 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
         f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the start: "
         "with so few, parallel trends cannot be tested."
     )
-    withheld = partial[[_is_partial(share) for share in partial["share_of_scenario"]]]
-    if len(withheld):
-        shares = withheld.groupby("outcome", sort=False)["share_of_scenario"].agg(list)
-        told = " ".join(
-            f"{plan.outcomes[outcome].label}: {', '.join(found[:-1])} and {found[-1]}."
-            for outcome, found in shares.items()
-        )
+    if withheld:
         limits.insert(
             0,
-            "Timeliness was withheld for many treated councils. These have figures, of those in "
-            f"each scenario. {told}",
+            "Not every treated council has figures. These have, of those in each scenario. "
+            + " ".join(withheld),
         )
     if len(gone):
         names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))
@@ -127,9 +126,23 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     return limits
 
 
+def _list_withheld(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
+    """Say of outcomes that fewer than half of some scenario's councils have, how many do."""
+    rows = table[table["method"].isin(["robust", "none"]) & (table["status"] != "descriptive")]
+    said = []
+    for outcome, own in rows.groupby("outcome", sort=False):
+        counts = [[int(part) for part in text.split(" of ")] for text in own["share_of_scenario"]]
+        if any(2 * found < listed for found, listed in counts):
+            shares = list(own["share_of_scenario"])
+            known = " and ".join(filter(None, [", ".join(shares[:-1]), shares[-1]]))
+            said.append(f"{plan.outcomes[outcome].label}: {known}.")
+    return said
+
+
 def state_reading_age(plan: EvaluationPlan, evidence: Evidence) -> str:
     """Say at what age the answers and their limits can be read."""
-    text = [answer.long for answer in evidence.answers if answer.family != "activity"]
+    judged = {item.family for item in plan.outcomes.values() if item.harm != "ambiguous"}
+    text = [answer.long for answer in evidence.answers if answer.family in judged]
     text += [explain_certainty(plan, evidence), *list_limits(plan, evidence.table)]
     age = reading_age("\n".join(text))
     return f"Reading age of the answers and limits above: {age} (Automated Readability Index)."
@@ -154,8 +167,3 @@ def _capital(text: str) -> str:
 def _short(plan: EvaluationPlan, outcome: str) -> str:
     label = plan.outcomes[outcome].label
     return label[0].lower() + label[1:]
-
-
-def _is_partial(share: str) -> bool:
-    found, of_all = share.split(" of ")
-    return found != of_all

@@ -42,7 +42,7 @@ def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, counc
     """Show the effect on one council that was named and not treated, outcome by outcome."""
     rows = []
     for key, outcome in plan.outcomes.items():
-        if not plan.window_of(key).pre or outcome.family == "activity":
+        if not plan.window_of(key).pre or outcome.harm == "ambiguous":
             continue
         found = placebo_council(plan, panel, council=council, outcome=key)
         rows.append(
@@ -92,7 +92,7 @@ def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
     """Check the sharp test's detectable effects on placebo pilots drawn from real comparators."""
     rows = []
     for key, outcome in plan.outcomes.items():
-        if outcome.descriptive is not None or outcome.family == "activity":
+        if outcome.descriptive is not None or outcome.harm == "ambiguous":
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=key)
         if len(design.treated) < FEWEST_TREATED:

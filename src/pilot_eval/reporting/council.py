@@ -14,6 +14,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import (
     council_names,
 )
+from pilot_eval.reference.plan_periods import middle_of
 from pilot_eval.reporting.display import Figure, Table, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import (
@@ -23,6 +24,7 @@ from pilot_eval.reporting.figures import (
     axis_label,
     canvas,
     mark_start,
+    set_periods,
     year_label,
 )
 
@@ -120,7 +122,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
         wide = panel[panel["outcome"] == key].pivot(
             index="council_name", columns="period", values="value"
         )
-        own = wide.loc[council]
+        own = wide.reindex([council]).iloc[0]
         last = own.last_valid_index()
         row = {"Outcome": outcome.label} | {year_label(year): own[year] for year in wide.columns}
         if last is not None:
@@ -228,7 +230,8 @@ def plot_council(
     rows = panel[panel["outcome"] == outcome]
     wide = rows.pivot(index="council_code", columns="period", values="value")
     own, others = wide.loc[code], wide.loc[list(design.comparators)]
-    years = [int(year) for year in wide.columns]
+    periods = list(wide.columns)
+    years = [middle_of(period) for period in periods]
     band = others.quantile([0.1, 0.5, 0.9])
     title = _title(plan, council, own, others, outcome)
     events = find_events(plan.events, [EVERYWHERE, code], years[0], years[-1] + 0.5)
@@ -238,9 +241,9 @@ def plot_council(
             years, band.loc[0.5], color=ORANGE, lw=2.5, marker="s", label="Comparators, median"
         )
         axes.plot(years, own, color=DARK_BLUE, lw=3, marker="o", label=council)
-        mark_start(axes, plan, SCENARIO)
+        mark_start(axes, plan, design, breaks=False)
         told = mark_events(axes, events)
-        axes.set_xticks(years, [year_label(year) for year in years])
+        set_periods(axes, periods)
         axes.set_ylabel(axis_label(plan, outcome))
         axes.legend(frameon=False, loc="best")
         png = save_canvas(figure)
@@ -248,8 +251,8 @@ def plot_council(
         {
             "Line": [council, "Comparators, lowest tenth", "Comparators, median", "Highest tenth"],
             **{
-                year_label(year): [own[year], *(band.loc[q, year] for q in (0.1, 0.5, 0.9))]
-                for year in years
+                year_label(one): [own[one], *(band.loc[q, one] for q in (0.1, 0.5, 0.9))]
+                for one in periods
             },
         }
     )
@@ -272,6 +275,6 @@ def _title(
         return f"{label}: no figure of {council} was published."
     share = 100 * (others[last].dropna() < own[last]).mean()
     return (
-        f"{label}: in {year_label(int(last))} {council} stood at {format_number(own[last])}, "
+        f"{label}: in {year_label(last)} {council} stood at {format_number(own[last])}, "
         f"above {share:.0f}% of comparators."
     )

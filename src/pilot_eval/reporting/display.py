@@ -20,6 +20,19 @@ MISSING = "–"
 NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What stands on a page where a table or figure cannot be shown."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.text)}</p>"
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table with a caption, column and row headers; shows itself in a notebook.
@@ -38,6 +51,8 @@ class Table:
     decimals: Mapping[str, int] | None = None
 
     def _repr_html_(self) -> str:
+        if self.frame.empty:
+            return f"<p>{escape(self.caption)}: none.</p>"
         heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
         body = "".join(self._row(row) for row in self.frame.itertuples(index=False, name=None))
         return (

@@ -43,7 +43,6 @@ META_COLUMNS = (
     "filter_grouping_column",
 )
 FOOTNOTE_COLUMNS = ("indicator", "footnote")
-GROUPINGS = {"delay": "Delay", "safety": "Child outcomes", "activity": "Activity"}
 DECIMALS = 1
 
 #: Region as in data/reference/councils.csv -> code and name of England's nine regions.
@@ -68,7 +67,7 @@ def write_ees(
     indicators: pd.DataFrame,
     councils: Sequence[Council],
     verdicts: Sequence[Verdict] = (),
-    name: str = "timescale_pilots",
+    name: str = "figures",
 ) -> tuple[Path, ...]:
     """Write the data file, its metadata file and the footnotes.
 
@@ -161,7 +160,7 @@ def build_ees_metadata(plan: EvaluationPlan, indicators: pd.DataFrame) -> pd.Dat
             "col_name": key,
             "col_type": "Indicator",
             "label": plan.outcomes[key].label,
-            "indicator_grouping": GROUPINGS[plan.outcomes[key].family],
+            "indicator_grouping": plan.outcomes[key].family.replace("_", " ").capitalize(),
             "indicator_unit": "%" if plan.outcomes[key].unit == "percentage points" else "",
             "indicator_dp": str(DECIMALS),
             "filter_hint": "",

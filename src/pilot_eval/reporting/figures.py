@@ -15,9 +15,9 @@ import pandas as pd
 from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
-from pilot_eval.reference.facts import ENGLAND, council_names
-from pilot_eval.reporting.display import Figure, format_number, format_range, save_canvas
+from pilot_eval.reference.facts import council_names
+from pilot_eval.reference.plan_periods import Period, middle_of, width_of
+from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 GREY, TEXT = "#6B7278", "#0B0C0C"
-CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
 
+MOST_TICKS = 12
 EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
 
 
@@ -44,7 +44,8 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     Figure
         Its numbers: one row a line, one column a year.
     """
-    years = [*design.pre, *design.post]
+    periods = [*design.pre, *design.post]
+    years = [middle_of(period) for period in periods]
     comparators = design.figures.loc[list(design.comparators)]
     names = council_names()
     lowest, highest = design.bounds()
@@ -63,17 +64,17 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
             axes.plot(years, known[name], color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
             axes.vlines(years, line, tops[name], color=DARK_BLUE, lw=4, alpha=0.5)
             last = line.last_valid_index()
-            label = name if last == years[-1] else f"{name} (to {year_label(last)})"
+            label = name if last == periods[-1] else f"{name} (to {year_label(last)})"
             ends[label] = (line[last], DARK_BLUE)
         _label_ends(axes, years[-1] + 0.06, ends)
-        mark_start(axes, plan, design.scenario, design.breaks)
-        axes.set_xticks(years, [year_label(year) for year in years])
+        mark_start(axes, plan, design)
+        set_periods(axes, periods)
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(axis_label(plan, design.outcome))
         told = mark_events(axes, events)
         png = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | known).T.round(1)
-    frame.columns = [year_label(year) for year in years]
+    frame.columns = [year_label(period) for period in periods]
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
@@ -86,7 +87,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
 
 def plot_effects(
     plan: EvaluationPlan, evidence: Evidence, *, scenario: str, outcome: str
-) -> Figure:
+) -> Figure | Sentence:
     """Plot each treated council's effect and the pooled one, with the detectable range shaded.
 
     Parameters
@@ -98,10 +99,13 @@ def plot_effects(
 
     Returns
     -------
-    Figure
+    Figure or Sentence
+        A sentence where nothing was estimated.
     """
     own = evidence.effects.query("scenario == @scenario and outcome == @outcome")
     pooled = evidence.table.query("scenario == @scenario and outcome == @outcome")
+    if not (pooled["status"] == "estimated").any():
+        return Sentence(f"{plan.outcomes[outcome].label}: {pooled['reason'].iloc[0]}.")
     rows = [(*row, DARK_BLUE, "o") for row in own[EFFECT_NUMBERS].itertuples(False, None)]
     for method, colour in (("sharp", TURQUOISE), ("robust", DARK_PINK)):
         row = pooled[pooled["method"] == method].iloc[0]
@@ -138,7 +142,9 @@ def plot_effects(
     )
 
 
-def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Figure:
+def plot_detectable(
+    plan: EvaluationPlan, evidence: Evidence, *, scenario: str
+) -> Figure | Sentence:
     """Plot minimum detectable effects, in multiples of the comparators' outcome spread.
 
     Parameters
@@ -149,12 +155,14 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
 
     Returns
     -------
-    Figure
-        One bar an outcome measured in percentage points, robust and sharp.
+    Figure or Sentence
+        One bar an outcome measured in percentage points, robust and sharp; a sentence without any.
     """
     rows = evidence.table.query(
         "scenario == @scenario and status == 'estimated' and unit == 'percentage points'"
     )
+    if rows.empty:
+        return Sentence("No outcome in percentage points could be compared.")
     wide = rows.pivot(index="outcome", columns="method", values="mde").loc[
         list(dict.fromkeys(rows["outcome"]))
     ]
@@ -185,60 +193,6 @@ def plot_detectable(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) 
         title=title,
         alt=f"Bar chart, one pair of bars an outcome. {title}.",
         numbers=numbers.rename(columns={"sharp": "Sharp test", "robust": "Robust test"}),
-        png=png,
-    )
-
-
-def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ...]) -> Figure:
-    """Plot completed initial assessments per working day in each published band.
-
-    The bands exist only after the start of the trials: this is a picture of the limit's pull,
-    not an effect.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As from `load_published`.
-    year : int
-        Year ending 31 March.
-    councils : tuple of str
-        Names of councils to show beside England; those without bands are left out.
-
-    Returns
-    -------
-    Figure
-        Its numbers: percent of completed assessments per working day, by band.
-    """
-    shares = daily_shares(table, CLOSED_BANDS, year=year)
-    names = council_names()
-    shown = {"England": shares.loc[ENGLAND]} | {
-        names[code]: shares.loc[code] for code in shares.index if names.get(code) in councils
-    }
-    england = shown["England"]
-    ratio = england["6 to 10"] / england["11 to 15"]
-    title = (
-        f"After the start only ({year_label(year)}): in England {ratio:.0f} times as many initial "
-        "assessments were finished on each of days 6 to 10 as on each of days 11 to 15"
-    )
-    with canvas(height=4.4) as (figure, axes):
-        colours = (ORANGE, DARK_BLUE, TURQUOISE, DARK_PINK)
-        styles = ("-", "--", "-.", ":")
-        for (name, row), colour, style in zip(shown.items(), colours, styles, strict=False):
-            edges = [day for band in CLOSED_BANDS for day in (band.first, band.last + 1)]
-            axes.plot(edges, np.repeat(row.to_numpy(), 2), style, color=colour, lw=2.5, label=name)
-        axes.axvline(11, color=TEXT, lw=1)
-        axes.text(11.2, axes.get_ylim()[1] * 0.96, "limit: day 10", va="top", fontsize=10)
-        axes.set_xticks([0, 5, 10, 15, 20])
-        axes.set_xlabel("Working days from referral (21 days and over left out)")
-        axes.set_ylabel("Percent of completed\nassessments, per working day")
-        axes.legend(frameon=False, title="Council")
-        png = save_canvas(figure)
-    numbers = pd.DataFrame(shown).T.round(2)
-    return Figure(
-        name=f"day_10_spike_{year}",
-        title=title,
-        alt=f"Step chart of assessments finished per working day. {title}.",
-        numbers=numbers.reset_index(names="Council"),
         png=png,
     )
 
@@ -368,13 +322,20 @@ def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> Non
         axes.text(x, height, name, color=colour, va="center", fontsize=9.5)
 
 
-def mark_start(axes: Axes, plan: EvaluationPlan, scenario: str, breaks: Sequence[str] = ()) -> None:
-    """Mark the first start of a scenario and the changes of definition on an axis of years."""
-    top, start = axes.get_ylim()[1], min(plan.scenarios[scenario].first_treated) - 0.5
+def set_periods(axes: Axes, periods: Sequence[Period]) -> None:
+    """Name periods on an axis of years; with many, every so many so that names fit."""
+    shown = periods[:: 1 + (len(periods) - 1) // MOST_TICKS]
+    axes.set_xticks([middle_of(period) for period in shown], [year_label(one) for one in shown])
+
+
+def mark_start(axes: Axes, plan: EvaluationPlan, design: Design, *, breaks: bool = True) -> None:
+    """Mark the first start of a comparison and its changes of definition on an axis of years."""
+    top, first = axes.get_ylim()[1], design.post[0]
+    start = middle_of(first) - width_of(first) / 2
     axes.axvline(start, color=TEXT, lw=1, ls="--")
     axes.text(start + 0.03, top, plan.texts.start_name, va="bottom", fontsize=9)
     for record in plan.breaks:
-        if record.break_id in breaks:
+        if breaks and record.break_id in design.breaks:
             at = record.first_year_after - 0.5
             axes.axvline(at, color=GREY, lw=1, ls=":")
             if at != start:
@@ -387,9 +348,9 @@ def axis_label(plan: EvaluationPlan, outcome: str) -> str:
     return "Percent" if unit == "percentage points" else f"Rate {unit}"
 
 
-def year_label(year: int) -> str:
-    """Write the year ending 31 March 2012 as 2011-12."""
-    return f"{year - 1}-{year % 100:02d}"
+def year_label(year: Period) -> str:
+    """Write the year ending 31 March 2012 as 2011-12; quarters and months as they are."""
+    return f"{year - 1}-{year % 100:02d}" if isinstance(year, (int, np.integer)) else str(year)
 
 
 def wrap(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,18 @@ import pandas as pd
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Figure, save_canvas
-from pilot_eval.reporting.figures import DARK_BLUE, DARK_PINK, GREY, TEXT, canvas, wrap
+from pilot_eval.reporting.figures import (
+    DARK_BLUE,
+    DARK_PINK,
+    GREY,
+    ORANGE,
+    TEXT,
+    TURQUOISE,
+    canvas,
+    wrap,
+)
 
-FAMILIES = {"delay": DARK_BLUE, "safety": DARK_PINK}
+COLOURS = (DARK_BLUE, DARK_PINK, TURQUOISE, ORANGE)
 
 
 def plot_overview(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Figure | None:
@@ -27,22 +37,24 @@ def plot_overview(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) ->
     Returns
     -------
     Figure or None
-        Outcomes of delay and safety in percentage points that were estimated; None without any.
+        Outcomes with a direction of harm in percentage points that were estimated; None without
+        any.
     """
     rows = _rows(plan, evidence, scenario)
     if rows.empty:
         return None
     title = _say(plan, rows, scenario)
     places = np.arange(len(rows))[::-1]
+    colours = dict(zip(dict.fromkeys(rows["family"]), cycle(COLOURS), strict=False))
     with canvas(height=1.7 + 0.5 * len(rows)) as (figure, axes):
         axes.axvline(0, color=TEXT, lw=1)
         for place, row in zip(places, rows.itertuples(), strict=True):
-            colour = FAMILIES[row.family]
+            colour = colours[row.family]
             axes.plot([row.low, row.high], [place] * 2, color=colour, lw=2.5)
             axes.plot([row.least, row.most], [place] * 2, color=colour, lw=8, alpha=0.5)
             axes.plot((row.least + row.most) / 2, place, "o", color=colour, ms=8)
             axes.text(row.high, place, f"  {row.rating} of 5", va="center", fontsize=9)
-        for family, colour in FAMILIES.items():
+        for family, colour in colours.items():
             own = places[(rows["family"] == family).to_numpy()]
             if own.size:
                 axes.text(
@@ -84,7 +96,7 @@ def _rows(plan: EvaluationPlan, evidence: Evidence, scenario: str) -> pd.DataFra
         family = plan.outcomes[used.outcome].family
         if (used.scenario, used.status, used.unit) != (scenario, "estimated", "percentage points"):
             continue
-        if family not in FAMILIES:
+        if used.harm == "ambiguous":
             continue
         sign = -1 if used.harm == "falls" else 1
         least, most = sorted((sign * used.estimate_low, sign * used.estimate_high))

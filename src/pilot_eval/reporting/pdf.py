@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from datetime import date
 from pathlib import Path
 
 PDF_NAME = "report.pdf"
@@ -47,7 +48,7 @@ def find_browser() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def print_pdf(document: str, folder: Path) -> bool:
+def print_pdf(document: str, folder: Path, dated: date) -> bool:
     """Print an HTML document to ``report.pdf``.
 
     Parameters
@@ -56,6 +57,8 @@ def print_pdf(document: str, folder: Path) -> bool:
         Complete HTML, with everything it needs inside.
     folder : pathlib.Path
         Where to write.
+    dated : date
+        Written into the document in place of the time of printing.
 
     Returns
     -------
@@ -87,5 +90,6 @@ def print_pdf(document: str, folder: Path) -> bool:
         except (OSError, subprocess.TimeoutExpired):
             target.unlink(missing_ok=True)
     if target.exists():
-        target.write_bytes(DATED.sub(rb"\g<1>20110201000000", target.read_bytes()))
+        day = f"{dated:%Y%m%d}000000".encode()
+        target.write_bytes(DATED.sub(rb"\g<1>" + day, target.read_bytes()))
     return target.exists()

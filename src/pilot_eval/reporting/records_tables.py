@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.disclosure.protect.rounding import round_counts
+from pilot_eval.estimation.census_changes import CHILD_OUTCOMES
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.records.indicators import NATIONAL
 from pilot_eval.records.validation import ValidationResult
 from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
 from pilot_eval.reporting.figures import DARK_BLUE, GREY, ORANGE, TEXT, canvas
@@ -98,12 +100,11 @@ def tabulate_delay(evidence: Evidence, *, clock: str) -> Table:
 
 def tabulate_children(evidence: Evidence, plan: EvaluationPlan) -> Table:
     """Show the effects on children's outcomes from the records."""
-    rows = evidence.table[
-        (evidence.table["family"] == "safety") & evidence.table["method"].isin(["robust", "none"])
-    ]
+    table = evidence.table
+    rows = table[table["outcome"].isin(CHILD_OUTCOMES) & table["method"].isin(["robust", "none"])]
     frame = pd.DataFrame(
         {
-            "Outcome": [plan.outcomes[key].label for key in rows["outcome"]],
+            "Outcome": [_label(plan, key) for key in rows["outcome"]],
             "Estimate": rows["estimate"].to_list(),
             "From": rows["conf_low"].to_list(),
             "To": rows["conf_high"].to_list(),
@@ -112,6 +113,10 @@ def tabulate_children(evidence: Evidence, plan: EvaluationPlan) -> Table:
     )
     caption = _of(evidence.table["strand"].iloc[0], "Effect on children's outcomes (robust test)")
     return Table(frame=frame, caption=caption)
+
+
+def _label(plan: EvaluationPlan, key: str) -> str:
+    return plan.outcomes[key].label if key in plan.outcomes else NATIONAL[key].title
 
 
 def tabulate_truth(evidence: Evidence, truth: pd.DataFrame, *, clock: str) -> Table:

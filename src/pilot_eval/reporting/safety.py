@@ -9,7 +9,8 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import council_names
-from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
+from pilot_eval.reference.plan_periods import Period
+from pilot_eval.reporting.display import Figure, Sentence, Table, format_number, save_canvas
 from pilot_eval.reporting.figures import (
     DARK_BLUE,
     DARK_PINK,
@@ -105,9 +106,9 @@ def plot_funnel(
     panel: pd.DataFrame,
     *,
     outcome: str,
-    year: int,
     marked: tuple[str, ...],
-) -> Figure:
+    year: Period | None = None,
+) -> Figure | Sentence:
     """Plot every council's percentage against its cases, with limits that allow for spread.
 
     Parameters
@@ -117,16 +118,20 @@ def plot_funnel(
         As from `build_panel`.
     outcome : str
         An outcome in percent.
-    year : int
-        Year ending 31 March.
     marked : tuple of str
         Council codes to name.
+    year : int or str, optional
+        Period; by default the last of the outcome's window.
 
     Returns
     -------
-    Figure
-        Its numbers: the marked councils.
+    Figure or Sentence
+        Its numbers: the marked councils. A sentence where the outcome is no percentage.
     """
+    label = plan.outcomes[outcome].label
+    if plan.outcomes[outcome].unit != "percentage points":
+        return Sentence(f"{label}: no percentage, so there is no funnel plot.")
+    year = plan.window_of(outcome).post[-1] if year is None else year
     rows = panel[(panel["outcome"] == outcome) & (panel["period"] == year)]
     rows = rows.dropna(subset=["numerator", "denominator"])
     funnel = compute_funnel(rows["council_code"], rows["numerator"], rows["denominator"])
@@ -135,10 +140,10 @@ def plot_funnel(
     names = council_names()
     said = ", ".join(names[code] for code in beyond["council_code"]) or "none of the pilots"
     title = (
-        f"{plan.outcomes[outcome].label}, {year_label(year)}: {said} outside the 99.8% limits, "
+        f"{label}, {year_label(year)}: {said} outside the 99.8% limits, "
         f"which allow for a spread of {format_number(funnel.tau)} points between councils"
     )
-    png = _draw_funnel(funnel, shown, names, plan.outcomes[outcome].label)
+    png = _draw_funnel(funnel, shown, names, label)
     numbers = shown.assign(council=shown["council_code"].map(names))
     numbers = numbers[["council", "value", "cases", "low_998", "high_998", "position"]]
     return Figure(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +37,9 @@ FILES = {
     "verdicts.csv": "the finding and security rating of every comparison, with what it rests on",
     "answers.csv": "the answer to every question, with the comparison that carries it",
     "dropped.csv": "councils left out of a comparison, and why",
-    "ees/timescale_pilots.csv": "the councils' figures as tidy data, a row a council and year",
-    "ees/timescale_pilots.meta.csv": "what each column of the tidy data is",
-    "ees/timescale_pilots.footnotes.csv": "the findings, as footnotes of the tidy data",
+    "ees/figures.csv": "the councils' figures as tidy data, a row a council and year",
+    "ees/figures.meta.csv": "what each column of the tidy data is",
+    "ees/figures.footnotes.csv": "the findings, as footnotes of the tidy data",
     "qa_log.csv": "the quality assurance log, as a table",
     "qa_log_assumptions.csv": "assumptions and caveats, with what tests each",
     "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
@@ -58,6 +59,7 @@ class SiteFacts:
     ----------
     plan_title : str
     plan_hash, data_hash : str
+    published_on : date
     seed : int
     parameters : mapping
         Name -> value, where all notebooks share it.
@@ -68,6 +70,7 @@ class SiteFacts:
     plan_title: str
     plan_hash: str
     data_hash: str
+    published_on: date
     seed: int
     parameters: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -154,7 +157,7 @@ def build_site(
     paper = _environment().get_template("print.html.j2")
     document = paper.render(pages=_prefix_ids(pages), facts=facts, style=_style())
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
-        printed = beside.submit(print_pdf, document, folder)
+        printed = beside.submit(print_pdf, document, folder, facts.published_on)
         for page in pages:
             name = SUMMARY if page.name == "index" else page.name
             save_figures(page.body, name, folder / FIGURES)

@@ -31,9 +31,9 @@ def compare_evidence(
 
     Examples
     --------
-    >>> old = pd.DataFrame({"outcome": ["cin_rate"], "estimate": [1.5]})
+    >>> old = pd.DataFrame({"outcome": ["any_rate"], "estimate": [1.5]})
     >>> compare_evidence(old, old.assign(estimate=1.6), keys=["outcome"])
-    ['outcome=cin_rate: estimate was 1.5, is now 1.6']
+    ['outcome=any_rate: estimate was 1.5, is now 1.6']
     """
     old, new = (_index(table, keys) for table in (old, new))
     found = [f"{_name(keys, row)}: is no longer there" for row in old.index.difference(new.index)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from pilot_eval.design.build import Design
@@ -13,6 +15,7 @@ from pilot_eval.reference.facts import (
     load_councils,
 )
 from pilot_eval.reporting.display import Table, format_number, format_range
+from pilot_eval.reporting.figures import year_label
 
 METHOD_LABELS = {"robust": "Robust", "sharp": "Sharp", "cr2": "CR2", "adjusted": "Adjusted"}
 STATUS_WORDS = {
@@ -30,10 +33,10 @@ def tabulate_completeness(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
     known = panel[panel["value"].notna()]
     counts = known.pivot_table(
         index="outcome", columns="period", values="council_code", aggfunc="nunique", fill_value=0
-    ).loc[list(plan.outcomes)]
-    counts.columns = [f"{year - 1}-{year % 100:02d}" for year in counts.columns]
+    ).reindex(list(plan.outcomes), fill_value=0)
+    counts.columns = [year_label(period) for period in counts.columns]
     counts.insert(0, "Outcome", [plan.outcomes[key].label for key in counts.index])
-    return Table(frame=counts, caption="Councils of 152 with a published figure, by year")
+    return Table(frame=counts, caption="Councils with a figure, by period")
 
 
 def tabulate_statuses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
@@ -68,7 +71,7 @@ def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: 
         rows.append(row)
     return Table(
         frame=pd.DataFrame(rows),
-        caption="Years ending 31 March with a published figure, by council",
+        caption="Periods with a figure, by council",
     )
 
 
@@ -125,6 +128,19 @@ def tabulate_scenarios(plan: EvaluationPlan) -> Table:
     return Table(frame=pd.DataFrame(rows), caption="Who counts as treated, by scenario")
 
 
+def tabulate_windows(plan: EvaluationPlan) -> Table:
+    """List the periods before and after the first start that each outcome is compared over."""
+    rows = [
+        {
+            "Outcome": outcome.label,
+            "Before": _years(list(plan.window_of(key).pre)) or "none",
+            "After": _years(list(plan.window_of(key).post)),
+        }
+        for key, outcome in plan.outcomes.items()
+    ]
+    return Table(frame=pd.DataFrame(rows), caption="Periods before and after the start")
+
+
 def tabulate_balance(
     plan: EvaluationPlan, panel: pd.DataFrame, treated: tuple[str, ...], pool: tuple[str, ...]
 ) -> Table:
@@ -178,7 +194,8 @@ def tabulate_estimates(
     ----------
     plan : EvaluationPlan
     evidence : Evidence
-    family : {"delay", "safety", "activity"}
+    family : str
+        Key of one of the plan's questions.
     scenario : str
 
     Returns
@@ -260,49 +277,38 @@ def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: s
     return Table(frame=frame, caption=f"Councils left out of this comparison ({role})")
 
 
-def tabulate_single_assessments(
-    plan: EvaluationPlan, table: pd.DataFrame, *, year: int = 2014
+def tabulate_register_figures(
+    plan: EvaluationPlan, table: pd.DataFrame, *, columns: Mapping[str, str], year: int
 ) -> Table:
-    """Show single assessments of 2013-14 for every council ever treated: description only."""
+    """Show figures of one year for every council of the register: description only.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        As from `load_published`.
+    columns : mapping of str to str
+        Indicator -> heading; the first one's status is shown too.
+    year : int
+        Year ending 31 March.
+
+    Returns
+    -------
+    Table
+    """
     names = {row.council_code: row.council_name for row in plan.treatment_register}
     rows = table[(table["year_ending"] == year) & table["council_code"].isin(list(names))]
-    wide = rows.pivot(index="council_code", columns="indicator", values="value")
-    status = rows.pivot(index="council_code", columns="indicator", values="value_status")
-    columns = {
-        "sa_median_wd": "Median, working days",
-        "sa_within_45wd_pct": "Within 45 working days, percent",
-    }
+    wide, status = (
+        rows.pivot(index="council_code", columns="indicator", values=column)
+        for column in ("value", "value_status")
+    )
     frame = pd.DataFrame({"Council": [names[code] for code in wide.index]})
     for key, label in columns.items():
         frame[label] = wide[key].to_list()
-    frame["Figure"] = [STATUS_WORDS[status.loc[code, "sa_median_wd"]] for code in wide.index]
+    frame["Figure"] = status[next(iter(columns))].map(STATUS_WORDS).to_list()
     return Table(
         frame=frame.sort_values("Council"),
-        caption="Single assessments completed in 2013-14: a description, without a comparison",
-        decimals={"Median, working days": 0},
-    )
-
-
-def tabulate_bands(
-    table: pd.DataFrame, *, prefix: str, year: int, councils: tuple[str, ...]
-) -> Table:
-    """Show the published duration bands of chosen councils, in percent of those completed."""
-    names = council_names() | {"E92000001": "England"}
-    rows = table[
-        (table["year_ending"] == year) & table["indicator"].str.startswith(f"{prefix}_band_")
-    ]
-    rows = rows[rows["council_code"].map(names).isin(["England", *councils])]
-    wide = rows.pivot(index="council_code", columns="indicator", values="value")
-    wide = wide[list(dict.fromkeys(rows["indicator"]))].dropna()
-    wide.columns = [
-        name.removeprefix(f"{prefix}_band_").replace("_plus", " and over").replace("_", " to ")
-        if "same" not in name
-        else "same day"
-        for name in wide.columns
-    ]
-    wide.insert(0, "Council", [names[code] for code in wide.index])
-    return Table(
-        frame=wide, caption=f"Working days taken, percent of completed, year ending March {year}"
+        caption=f"Year ending March {year}: a description, without a comparison",
     )
 
 

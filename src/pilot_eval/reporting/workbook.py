@@ -16,7 +16,6 @@ from pilot_eval.disclosure.protect.symbols import MEANINGS
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.workbook_tables import (
-    FAMILIES,
     RESULT_COLUMNS,
     bracket,
     tabulate_indicator,
@@ -200,7 +199,7 @@ def build_sheets(
     """
     tables = [
         _build_results(plan, evidence, verdicts, family, source)
-        for family in FAMILIES
+        for family in plan.questions
         if (evidence["family"] == family).any()
     ]
     available = set(indicators["indicator"])
@@ -226,7 +225,7 @@ def _build_results(
     return GPTable(
         table=table,
         table_name=RESULTS + family,
-        title=f"{FAMILIES[family]}, England",
+        title=f"{plan.questions[family]} Changes in treated councils against comparators",
         subtitles=[f"Analysis plan {plan.hash}"],
         scope=(
             f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "

@@ -38,11 +38,6 @@ RESULT_COLUMNS = {
     "mde": "Minimum detectable effect",
     "left_out_estimate": "Estimate without hidden figures",
 }
-FAMILIES = {
-    "delay": "Delay: changes in timeliness in the pilot councils against comparators",
-    "safety": "Safety: changes in children's outcomes in the pilot councils against comparators",
-    "activity": "Activity: changes in levels of work in the pilot councils against comparators",
-}
 
 
 def tabulate_results(
@@ -62,7 +57,7 @@ def tabulate_results(
     verdicts : sequence of Verdict
         `Evidence.verdicts`; rows without one have the symbol for not applicable.
     family : str
-        delay, safety or activity.
+        Key of one of the plan's questions.
 
     Returns
     -------
