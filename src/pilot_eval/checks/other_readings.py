@@ -46,14 +46,14 @@ def list_other_readings(
     DataFrame
         Columns `READING_COLUMNS`. `scale` is the outcome's unit, ``"odds ratio"`` or ``"rate
         ratio"``. Hidden counts are put at the two corners with the lowest and the highest estimate;
-        the row is the hull of both.
+        the row is the hull of both. None where councils start or stop in different periods.
     """
     rows = []
     for outcome, settings in plan.outcomes.items():
         if settings.descriptive is not None:
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-        if len(design.treated) < FEWEST_TREATED:
+        if len(design.treated) < FEWEST_TREATED or design.is_staggered:
             continue
         ends = _fill_corners(design)
         for reading, scale, read in _list_readings(plan, panel, design):
