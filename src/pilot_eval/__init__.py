@@ -8,11 +8,13 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "build_design": "pilot_eval.design.build",
+    "build_panel": "pilot_eval.published.panel",
+    "compare": "pilot_eval.evaluation.plan_comparison",
+    "evaluate": "pilot_eval.evaluation",
     "load_plan": "pilot_eval.plan",
     "load_published": "pilot_eval.published.council_indicators",
-    "build_panel": "pilot_eval.published.panel",
-    "build_design": "pilot_eval.design.build",
-    "evaluate": "pilot_eval.evaluation",
+    "plot_councils": "pilot_eval.evidence_views",
 }
 __all__ = ["__version__", *_PUBLIC]
 
@@ -20,7 +22,11 @@ __all__ = ["__version__", *_PUBLIC]
 def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
-    raise AttributeError(f"module 'pilot_eval' has no attribute {name!r}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, _PUBLIC, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise AttributeError(f"module 'pilot_eval' has no attribute {name!r}{hint}")
 
 
 def __dir__() -> list[str]:

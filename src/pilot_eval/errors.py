@@ -6,6 +6,9 @@ records never appear in a message.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class PilotEvalError(Exception):
     """Base of every error that pilot_eval raises on purpose."""
@@ -63,3 +66,60 @@ def explain(name: str, rule: str, got: object, action: str) -> str:
     '`alpha` must be between 0 and 1; got 5. Write 0.05 for 5%.'
     """
     return f"`{name}` must {rule}; got {got}. {action}"
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant, or list the known ones.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    known : iterable of str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> suggest("repeat_plans", ["repeat_plan", "referrals"])
+    "Did you mean 'repeat_plan'?"
+    """
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+
+
+def choose_names(what: str, given: str | Iterable[str] | None, known: Iterable[str]) -> list[str]:
+    """Check names against those that are known.
+
+    Parameters
+    ----------
+    what : str
+        What the names are, for the message.
+    given : str, iterable of str or None
+        One name, or several; None for all that are known.
+    known : iterable of str
+
+    Returns
+    -------
+    list of str
+        Each name once, in the order given.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not known; it says which was probably meant.
+
+    Examples
+    --------
+    >>> choose_names("outcomes", "referrals", ["referrals", "plans"])
+    ['referrals']
+    """
+    names = list(known)
+    chosen = names if given is None else [given] if isinstance(given, str) else list(given)
+    for name in chosen:
+        if name not in names:
+            raise ParameterError(explain(what, "be known", repr(name), suggest(str(name), names)))
+    return list(dict.fromkeys(chosen))

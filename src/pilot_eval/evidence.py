@@ -12,6 +12,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
+from pilot_eval.errors import choose_names
+from pilot_eval.evidence_views import EvidenceViews
 from pilot_eval.run_cache import once_per_run
 
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
@@ -306,7 +308,7 @@ VERDICT_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(EvidenceViews):
     """What an evaluation found.
 
     Attributes
@@ -330,9 +332,11 @@ class Evidence:
     answers: tuple[Answer, ...] = ()
 
     def verdict(self, scenario: str, outcome: str) -> Verdict:
-        """Return the verdict of one comparison."""
-        wanted = (scenario, outcome)
-        return next(v for v in self.verdicts if (v.inputs.scenario, v.inputs.outcome) == wanted)
+        """Return the verdict of one comparison; ParameterError where there is none."""
+        of = {(v.inputs.scenario, v.inputs.outcome): v for v in self.verdicts}
+        choose_names("scenario", scenario, dict.fromkeys(key[0] for key in of))
+        choose_names("outcome", outcome, [name for first, name in of if first == scenario])
+        return of[scenario, outcome]
 
     def write(self, folder: str | Path) -> list[Path]:
         """Write the tables as CSV, to 10 significant digits, the same bytes every time."""

@@ -40,7 +40,7 @@ def test_importing_loads_nothing_heavy(module):
         (["run", "--pilot", "timescale-2011"], "Did you mean 'timescales-2011'?"),
         (["council-report", "Cumbra"], "Did you mean Cumbria?"),
         (["reproduce", "."], "must hold manifest.json and evidence.csv"),
-        (["refresh", "12_nonsense"], "must be in notebooks/"),
+        (["refresh", "12_nonsense"], "must be a notebook; got 12_nonsense"),
     ],
 )
 def test_bad_input_is_one_message_without_traceback(monkeypatch, capsys, arguments, message):

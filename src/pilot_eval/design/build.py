@@ -196,8 +196,13 @@ def build_design(
 
     Examples
     --------
+    >>> import pilot_eval as pe
+    >>> plan = pe.load_plan()
+    >>> panel = pe.build_panel(pe.load_published(), plan)
+    >>> scenario, outcome = plan.family.primary_scenario, plan.family.primary_outcomes[-1]
     >>> design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-    ...                                                                   # doctest: +SKIP
+    >>> len(design.treated) > 1
+    True
     """
     _require("scenario", scenario, plan.scenarios)
     _require("outcome", outcome, plan.outcomes)

@@ -14,8 +14,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation.calibration import (
     Rate,
@@ -38,8 +36,11 @@ def cache_folder() -> Path:
     It is the user's cache folder, or the one that the environment variable ``PILOT_EVAL_CACHE``
     names. It contains rates and hashes, no figures of councils.
     """
-    named = os.environ.get(CACHE_VARIABLE)
-    return (Path(named) if named else user_cache_path("pilot_eval")) / "calibration"
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named) / "calibration"
+    from platformdirs import user_cache_path  # evaluating the default pilot never comes here
+
+    return user_cache_path("pilot_eval") / "calibration"
 
 
 def add_calibration(

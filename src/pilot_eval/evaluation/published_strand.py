@@ -5,7 +5,7 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import isnan, nan
@@ -15,6 +15,7 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
+from pilot_eval.errors import choose_names
 from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
@@ -36,8 +37,8 @@ def evaluate(
     plan: EvaluationPlan | None = None,
     table: pd.DataFrame | None = None,
     *,
-    scenarios: tuple[str, ...] | None = None,
-    outcomes: tuple[str, ...] | None = None,
+    scenarios: str | Iterable[str] | None = None,
+    outcomes: str | Iterable[str] | None = None,
 ) -> Evidence:
     """Evaluate every outcome of the plan under every scenario.
 
@@ -47,9 +48,9 @@ def evaluate(
         Default: the project's default pilot.
     table : DataFrame, optional
         Long table of council indicators, as from `load_published` (the default).
-    scenarios, outcomes : tuple of str, optional
-        Keys of the plan to evaluate; all by default. The family of comparisons, and with it the
-        adjusted p-values and ratings, is what is evaluated: judge by the whole plan.
+    scenarios, outcomes : str or iterable of str, optional
+        Keys of the plan to evaluate, one or several; all by default. The family of comparisons, and
+        with it the adjusted p-values and ratings, is what is evaluated: judge by the whole plan.
 
     Returns
     -------
@@ -59,18 +60,26 @@ def evaluate(
     ------
     PlanError
         If the plan does not fit the data.
+    ParameterError
+        If a scenario or outcome is not in the plan; the message says which was probably meant.
     DesignError
         If a comparison would be wrong.
 
     Examples
     --------
-    >>> evidence = evaluate(load_plan().revise({"comparators.rule": "same_region"}))
-    ...                                                                   # doctest: +SKIP
+    >>> family = load_plan().family
+    >>> evidence = evaluate(scenarios=family.primary_scenario, outcomes=family.primary_outcomes[0])
+    >>> len(evidence.to_frame())
+    1
     """
     plan = load_plan() if plan is None else plan
     table = load_published() if table is None else table
-    chosen = scenarios or tuple(plan.scenarios), outcomes or tuple(plan.outcomes)
-    return _evaluate(plan, table, *chosen)
+    return _evaluate(
+        plan,
+        table,
+        tuple(choose_names("scenarios", scenarios, plan.scenarios)),
+        tuple(choose_names("outcomes", outcomes, plan.outcomes)),
+    )
 
 
 @once_per_run

@@ -68,7 +68,10 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
 
     Examples
     --------
-    >>> panel = build_panel(load_published(), load_plan())               # doctest: +SKIP
+    >>> import pilot_eval as pe
+    >>> panel = build_panel(pe.load_published(), pe.load_plan())
+    >>> panel["outcome"].nunique()
+    15
     """
     check_plan(plan, table)
     _check_figures(table[table["indicator"].isin(list(plan.outcomes))])

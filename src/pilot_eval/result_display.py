@@ -1,0 +1,204 @@
+"""How results show and export themselves: text, HTML, LaTeX, Markdown, Excel and charts.
+
+Works on finished tables; nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DIGITS = 3
+SHEET_NAME_LENGTH = 31  # Excel's limit
+BLUE, GREY = "#12436D", "#6B7278"
+INCHES_PER_ROW = 0.34
+LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "–": "--", "−": "$-$"}
+
+
+def format_cells(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
+    """Format every cell as text: numbers to significant digits, missing values as a dash.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    digits : int
+        Significant digits of numbers that are not whole.
+
+    Returns
+    -------
+    DataFrame
+        Of str, with the same labels.
+
+    Examples
+    --------
+    >>> format_cells(pd.DataFrame({"estimate": [1.23456, float("nan")]}))["estimate"].tolist()
+    ['1.23', '–']
+    """
+
+    def word(value: object) -> str:
+        if value is None or value != value or value is pd.NA:
+            return "–"
+        if isinstance(value, float):
+            return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
+        return str(value)
+
+    return frame.map(word)
+
+
+def to_text(frame: pd.DataFrame) -> str:
+    """Write a table as aligned text."""
+    words = format_cells(frame)
+    widths = [max([len(str(name)), *words[name].map(len)]) for name in words]
+    rows = [words.columns.astype(str).tolist(), *words.to_numpy().tolist()]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Write a table as Markdown.
+
+    Examples
+    --------
+    >>> print(to_markdown(pd.DataFrame({"outcome": ["referrals"], "estimate": [1.5]})))
+    | outcome | estimate |
+    | --- | --- |
+    | referrals | 1.5 |
+    """
+    words = format_cells(frame)
+    rows = [words.columns.astype(str).tolist(), ["---"] * words.shape[1]]
+    rows += words.replace(r"\|", r"\\|", regex=True).to_numpy().tolist()
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    r"""Write a table as LaTeX, in the style of the `booktabs` package.
+
+    Examples
+    --------
+    >>> print(to_latex(pd.DataFrame({"share": ["5%"]})))
+    \begin{tabular}{l}
+    \toprule
+    share \\
+    \midrule
+    5\% \\
+    \bottomrule
+    \end{tabular}
+    """
+    words = format_cells(frame)
+    head, *body = (
+        " & ".join("".join(LATEX.get(letter, letter) for letter in cell) for cell in row) + r" \\"
+        for row in [words.columns.astype(str).tolist(), *words.to_numpy().tolist()]
+    )
+    columns = "".join("r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in frame.dtypes)
+    opening = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule"]
+    return "\n".join([*opening, *body, r"\bottomrule", r"\end{tabular}"])
+
+
+def to_html(frame: pd.DataFrame, caption: str) -> str:
+    """Write a table as HTML with a caption, a header for each column and one for each row."""
+    words = format_cells(frame)
+    heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in words.columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in words.to_numpy().tolist()
+    )
+    return (
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def to_excel(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
+    """Write tables as the sheets of one workbook, numbers as numbers, and return its path."""
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        for name, table in tables.items():
+            table.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)
+    return Path(path)
+
+
+def plot_intervals(
+    frame: pd.DataFrame, *, label: str, panel: str, columns: Sequence[str], title: str
+) -> Figure:
+    """Plot estimates with their intervals, one row each and one panel for each unit.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    label, panel : str
+        Columns that name the rows, and the panels (effects of different units share no axis).
+    columns : sequence of str
+        Low and high end of the estimate, low and high end of the interval.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import matplotlib.pyplot as plt  # noqa: F401  (notebooks then know how to show a figure)
+    from matplotlib.figure import Figure
+
+    groups = list(frame.groupby(panel, sort=False)) or [("", frame)]
+    rows = [max(len(group), 1) for _, group in groups]
+    height = 1.0 + INCHES_PER_ROW * sum(rows) + 0.7 * len(rows)
+    figure = Figure(figsize=(8.0, height), layout="constrained")
+    grid = figure.subplots(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
+    for axes, (name, group) in zip(grid, groups, strict=True):
+        low, high, conf_low, conf_high = (group[column].to_numpy(float) for column in columns)
+        places = range(len(group))
+        axes.hlines(places, conf_low, conf_high, color=BLUE, lw=1.5)
+        axes.hlines(places, low, high, color=BLUE, lw=6, alpha=0.5)
+        axes.plot((low + high) / 2, places, "o", color=BLUE)
+        axes.axvline(0, color=GREY, lw=1)
+        axes.set_yticks(places, group[label])
+        axes.set_ylim(len(group) - 0.5, -0.5)
+        axes.set_xlabel(f"effect, {name}" if name else "effect")
+    figure.suptitle(title)
+    return figure
+
+
+class ShowsTable:
+    """What every public result can do with its table: show it and export it, nothing more.
+
+    A result has `to_frame()`, which gives its table, and `title`.
+    """
+
+    __slots__ = ()
+    title: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the result as a table."""
+        raise NotImplementedError
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {"result": self.to_frame()}
+
+    def summary(self) -> str:
+        """Return the result as text, to be printed."""
+        return f"{self.title}\n\n{to_text(self.to_frame())}"
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown."""
+        return to_markdown(self.to_frame())
+
+    def to_latex(self) -> str:
+        """Return the table in LaTeX, for the package `booktabs`."""
+        return to_latex(self.to_frame())
+
+    def to_excel(self, path: str | Path) -> Path:
+        """Write the tables to a workbook, numbers as numbers, and return its path."""
+        return to_excel(self._tables(), path)
+
+    def _repr_html_(self) -> str:
+        return to_html(self.to_frame(), self.title)
