@@ -32,18 +32,21 @@ from pilot_eval.plan_settings import (
     Window,
 )
 from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot
+from pilot_eval.reference.facts import Council, describe_units
 from pilot_eval.reference.pilot_facts import (
     CouncilEvent,
     Exemption,
     MeasurementBreak,
+    Unit,
     read_breaks,
     read_events,
     read_register,
+    read_units,
 )
 from pilot_eval.reference.plan_periods import period_kind
 
 HASH_LENGTH = 12
-FACTS = ("treatment_register", "events", "breaks")
+FACTS = ("treatment_register", "events", "breaks", "units")
 
 
 class EvaluationPlan(Section):
@@ -69,6 +72,7 @@ class EvaluationPlan(Section):
     treatment_register: tuple[Exemption, ...] = Field(strict=False)
     events: tuple[CouncilEvent, ...] = Field(strict=False)
     breaks: tuple[MeasurementBreak, ...] = Field(strict=False)
+    units: tuple[Unit, ...] = Field(strict=False, default=())
     texts: Texts
 
     @model_validator(mode="after")
@@ -87,6 +91,16 @@ class EvaluationPlan(Section):
     def ever_treated(self) -> frozenset[str]:
         """Codes of every council in the register: never a comparator."""
         return frozenset(row.council_code for row in self.treatment_register)
+
+    @property
+    def councils(self) -> Mapping[str, Council]:
+        """Every unit by code: the pilot's own, or England's councils."""
+        return describe_units(self.units)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Code of every unit -> its name."""
+        return {code: council.council_name for code, council in self.councils.items()}
 
     def window_of(self, outcome: str, scenario: str | None = None) -> Window:
         """Return the window of an outcome, or the one that a scenario puts in its place."""
@@ -158,6 +172,7 @@ def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None
         ("treatment_register", read_register),
         ("events", read_events),
         ("breaks", read_breaks),
+        ("units", read_units),
     ):
         try:
             facts[name] = [row.model_dump() for row in read(folder)]

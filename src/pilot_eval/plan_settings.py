@@ -231,6 +231,7 @@ class Texts(Section):
     """Words and dates of a pilot's report."""
 
     introduction: str = ""
+    units: Annotated[str, Field(min_length=1)] = "councils"
     start: Annotated[date, Field(strict=False)]
     start_name: Annotated[str, Field(min_length=1)]
     published_on: Annotated[date, Field(strict=False)]

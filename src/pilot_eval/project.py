@@ -12,6 +12,7 @@ from pilot_eval.errors import PlanError, RunError, explain
 PILOTS = "pilots"
 PLAN_NAME = "plan.toml"
 TEXTS_NAME = "texts.toml"
+ASSUMPTIONS = "assumptions.md"
 DEFAULT_NAME = "pilots.toml"
 ROOT_VARIABLE = "PILOT_EVAL_ROOT"
 
@@ -121,6 +122,28 @@ def find_pilot(pilot: str | Path | None = None, root: str | Path | None = None) 
     hint = f"Did you mean {near[0]!r}? " if near else ""
     action = f"{hint}Known: {', '.join(list_pilots(root))}. `pilot-eval init NAME` makes a new one."
     raise PlanError(explain("pilot", f"name a folder with {PLAN_NAME}", repr(name), action))
+
+
+def find_assumptions(pilot: str, root: str | Path | None = None) -> Path | None:
+    """Find the assumptions of a pilot: those of the documents are the default pilot's.
+
+    Parameters
+    ----------
+    pilot : str
+        Name of its folder.
+    root : path, optional
+        As `start` of `find_root`.
+
+    Returns
+    -------
+    pathlib.Path or None
+        None where the pilot has written none in its folder.
+    """
+    if pilot == default_pilot(root):
+        path = find_file(f"docs/{ASSUMPTIONS}", root)
+    else:
+        path = find_root(root) / PILOTS / pilot / ASSUMPTIONS
+    return path if path.is_file() else None
 
 
 def list_pilots(root: str | Path | None = None) -> list[str]:

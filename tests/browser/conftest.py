@@ -55,7 +55,7 @@ def report(tmp_path_factory):
         parameters={"scenario": "announced"},
     )
     (folder / "evidence.csv").touch()
-    site = build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT))
+    site = build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT, "timescales-2011"))
     evidence = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
     run = FinishedRun(folder=folder, root=ROOT, plan=plan, manifest={}, evidence=evidence)
     site.write_quality(write_qa_log(run))

@@ -12,7 +12,7 @@ from pilot_eval.reporting.site import QUALITY
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IN_REPORT = [path for path in NOTEBOOKS if not is_on_request(path)]
-DOCUMENTS = [path.stem for path in find_documents(ROOT)]
+DOCUMENTS = [path.stem for path in find_documents(ROOT, "timescales-2011")]
 IN_PDF = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary"), *DOCUMENTS]
 PAGES = [*IN_PDF, QUALITY]
 

@@ -23,7 +23,8 @@ def committed_evidence() -> pd.DataFrame:
 
 def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    shutil.copytree(ROOT / "pilots", folder / "pilots")
+    own = shutil.ignore_patterns("notebooks")
+    shutil.copytree(ROOT / "pilots", folder / "pilots", ignore=own)
     plan = folder / "pilots" / "timescales-2011" / "plan.toml"
     text = plan.read_text(encoding="utf-8")
     quick = text.replace("draws = 9999", "draws = 199").replace("sets = 2000", "sets = 20")

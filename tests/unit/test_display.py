@@ -65,7 +65,7 @@ def figures_of(plan, panel, evidence):
     yield figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
     yield plot_overview(plan, evidence, scenario="announced")
     yield figures.plot_detectable(plan, evidence, scenario="announced")
-    yield band_pages.plot_day_10_spike(table, year=2012, councils=("Cumbria", "Knowsley"))
+    yield band_pages.plot_day_10_spike(plan, table, year=2012, councils=("Cumbria", "Knowsley"))
     yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
 
 

@@ -175,7 +175,7 @@ def test_a_council_that_stops_is_compared_with_its_time_before(plan, panel):
     [hackney] = [code for code in design.treated if council_names()[code] == "Hackney"]
     assert design.paths[hackney].exposed == (2012,)
     assert design.paths[hackney].reference == (2010, 2011)
-    assert design.name_starts() == "2012: 1 council; 2012: 3 councils"
+    assert design.name_starts() == "2012 to 2012: 1 council; 2012: 3 councils"
 
 
 def test_a_council_treated_from_the_first_period_is_compared_with_its_time_after(plan, panel):

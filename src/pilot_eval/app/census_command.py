@@ -25,7 +25,6 @@ from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.records.census_panel import PanelSettings
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def run_census(
         _write_private(done, folder)
         missing = find_missing_returns(coverage)
         for code, why in missing.items():
-            tell(f"Left out of every comparison: {council_names()[code]}, {why}.")
+            tell(f"Left out of every comparison: {plan.names[code]}, {why}.")
         if settings is None:  # records of one year are checked and counted all the same
             tell(f"No estimates: {trouble}")
         else:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from pilot_eval.app.notebooks import count_cores, worker_pool
 from pilot_eval.errors import RunError, explain
+from pilot_eval.project import find_root
 
 CONNECT_SECONDS = 10
 SCHEMES = ("tcp://", "tls://")
@@ -37,7 +38,11 @@ def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Exec
     """
     if not scheduler:
         one = jobs == 1  # in this process: nothing to start
-        with ThreadPoolExecutor(1) if one else worker_pool(jobs or count_cores()) as pool:
+        with (
+            ThreadPoolExecutor(1)
+            if one
+            else worker_pool(jobs or count_cores(), find_root()) as pool
+        ):
             yield pool
         return
     if not scheduler.startswith(SCHEMES):

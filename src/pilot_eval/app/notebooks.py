@@ -20,6 +20,7 @@ from typing import Any
 from pilot_eval import run_cache
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.app.staging import ADVICE
+from pilot_eval.project import ROOT_VARIABLE
 
 START_SECONDS = 60
 CELL_SECONDS = 120
@@ -88,14 +89,16 @@ def use_one_thread_each() -> None:
 
 
 @contextmanager
-def worker_pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def worker_pool(jobs: int, root: Path) -> Iterator[ProcessPoolExecutor]:
     """Give a process pool whose processes, and their kernels, compute nothing twice.
+
+    Kernels find pilots and data in the project folder `root`, wherever their notebooks are.
 
     On Ctrl-C or an error they are ended.
     """
     with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as kept:
         pool = ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(kept,)
+            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(kept, root)
         )
         try:
             yield pool
@@ -251,7 +254,7 @@ def _first_line(source: str) -> str:
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
-def _start_worker(kept: str) -> None:
+def _start_worker(kept: str, root: Path) -> None:
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
@@ -260,6 +263,7 @@ def _start_worker(kept: str) -> None:
 
     use_forked_kernels()
     os.environ[run_cache.VARIABLE] = kept
+    os.environ[ROOT_VARIABLE] = str(root)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.
     os.environ.pop("MPLBACKEND", None)

@@ -20,7 +20,6 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.validation import ValidationResult, validate_census
-from pilot_eval.reference.facts import council_names
 from pilot_eval.run_cache import once_per_run
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class RecordStudy:
         """Say which councils lack a return."""
         if not self.missing:
             return "Every council has a return for every year."
-        names = council_names()
+        names = self.plan.names
         told = "; ".join(f"{names[code]}, {why}" for code, why in self.missing.items())
         return f"Left out of every comparison: {told}."
 
@@ -169,6 +168,19 @@ def _simulate_and_validate(
 ) -> tuple[ValidationResult, SimulationTruth]:
     tables, truth = simulate_nation(plan, scenario)
     return validate_census(tables, data_cut=truth.settings.cut), truth
+
+
+def explain_no_simulation(plan: EvaluationPlan) -> str:
+    """Say why no children can be invented for a plan, or return an empty string."""
+    from pilot_eval.lab.simulate_settings import FIRST_YEAR, LAST_YEAR
+
+    periods = [period for window in plan.windows.values() for period in window.years]
+    if plan.units:
+        return "no returns were given, and children are simulated for England's councils alone"
+    if any(isinstance(period, str) or not FIRST_YEAR <= period <= LAST_YEAR for period in periods):
+        years = f"the years to March {FIRST_YEAR} to {LAST_YEAR}"
+        return f"no returns were given, and children are simulated for {years} alone"
+    return ""
 
 
 def simulate_nation(

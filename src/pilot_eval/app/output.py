@@ -20,7 +20,7 @@ from pilot_eval.app.manifest import (
 from pilot_eval.app.notebooks import Executed
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
 from pilot_eval.app.results import EVIDENCE
-from pilot_eval.project import find_file
+from pilot_eval.project import find_assumptions, find_file
 
 if TYPE_CHECKING:
     from pilot_eval.disclosure.release.register import Entry
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
-DOCUMENTS = ("methods", "assumptions", "evidence", "glossary")
+DOCUMENTS = ("methods", "evidence", "glossary")
 POPULATIONS = {
     "census": "children in need in the councils and years of the returns that were read",
     "simulated": "no real child: invented children",
@@ -124,6 +124,7 @@ def write_site(
         published_on=prepared.plan.texts.published_on,
         seed=prepared.plan.seed,
         parameters=_shared_parameters(prepared),
+        left_out=prepared.left_out,
         failures={
             result.name: f"{result.cell}: {result.error}" for result in executed if not result.ok
         },
@@ -135,14 +136,15 @@ def write_site(
         facts,
         folder,
         labels=labels,
-        documents=find_documents(request.root),
+        documents=find_documents(request.root, prepared.plan.pilot),
     )
 
 
-def find_documents(root: Path) -> list[Path]:
-    """Find the documents that a report's reader needs, of those the project has."""
-    paths = (find_file(f"docs/{name}.md", root) for name in DOCUMENTS)
-    return [path for path in paths if path.exists()]
+def find_documents(root: Path, pilot: str) -> list[Path]:
+    """Find the documents that a report's reader needs, and the pilot's own assumptions."""
+    paths = [find_file(f"docs/{name}.md", root) for name in DOCUMENTS]
+    own = find_assumptions(pilot, root)
+    return [path for path in (paths[0], own, *paths[1:]) if path and path.exists()]
 
 
 def _shared_parameters(prepared: Prepared) -> dict[str, str]:
@@ -169,6 +171,7 @@ def _describe_run(
         "versions": describe_versions(),
         "started": started.isoformat(timespec="seconds"),
         "notebooks": [_describe(result) for result in executed],
+        "left_out": dict(prepared.left_out),
     }
 
 

@@ -61,7 +61,7 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
             )
             for name in chosen
         ]
-        with worker_pool(min(count_cores(), len(tasks))) as pool:
+        with worker_pool(min(count_cores(), len(tasks)), root) as pool:
             results = execute_all(pool, tasks, lambda _result: None)
         for task, result in zip(tasks, results, strict=True):
             if result.ok:

@@ -96,10 +96,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A request that was checked: the plan in force, and the pages by name."""
+    """A request that was checked: the plan in force, the pages, and pages left out with why."""
 
     plan: EvaluationPlan
     pages: Mapping[str, Page]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -130,6 +131,8 @@ def prepare(request: RunRequest) -> Prepared:
     found = find_notebooks(request.root, request.pilot)
     names = [COUNCIL_REPORT] if request.councils else choose_notebooks(request, found)
     declared = {name: _inspect(found[name]) for name in names}
+    left_out = _find_left_out(plan, request, declared)
+    names = [name for name in names if name not in left_out]
     unused = set(given) - {name for names in declared.values() for name in names}
     if unused:
         raise ParameterError(
@@ -143,27 +146,38 @@ def prepare(request: RunRequest) -> Prepared:
     values = {**_plan_values(plan, request), **_paths_given(request), **given}
     pages = {
         name: _make_page(found[source], declared[source], {**values, **own})
-        for name, (source, own) in _list_pages(request, names).items()
+        for name, (source, own) in _list_pages(plan, request, names).items()
     }
     for page in pages.values():
         check_parameters(plan, **page.parameters)
-    return Prepared(plan=_revise(plan, given), pages=pages)
+    return Prepared(plan=_revise(plan, given), pages=pages, left_out=left_out)
+
+
+def _find_left_out(
+    plan: EvaluationPlan, request: RunRequest, declared: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Find the pages on children's records where no returns are given and none can be simulated."""
+    from pilot_eval.app.open_records import explain_no_simulation
+
+    reason = explain_no_simulation(plan)
+    if request.census or "data_folder" in request.parameters or not reason:
+        return {}
+    return {name: reason for name, own in declared.items() if "data_folder" in own}
 
 
 def _list_pages(
-    request: RunRequest, names: Sequence[str]
+    plan: EvaluationPlan, request: RunRequest, names: Sequence[str]
 ) -> dict[str, tuple[str, Mapping[str, str]]]:
     """Name the pages: each notebook once, or the council report once a council."""
     if not request.councils:
         return {name: (name, {}) for name in names}
-    from pilot_eval.reference.facts import council_names
 
-    known = council_names().values()
+    known = plan.names.values()
     for council in request.councils:
         if council not in known:
             near = get_close_matches(council, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else "See data/reference/councils.csv."
-            raise ParameterError(explain("council", "be one of the 152 councils", council, hint))
+            raise ParameterError(explain("council", "be a council of the pilot", council, hint))
     slugs = {re.sub(r"\W+", "_", council.lower()): council for council in request.councils}
     return {f"08_{slug}": (COUNCIL_REPORT, {"council": name}) for slug, name in slugs.items()}
 

@@ -31,10 +31,18 @@ def calibrate_tests(
         Where progress goes, a line at a time.
     """
     from pilot_eval.checks.real_data_placebos import calibrate
+
+    calibrate(plan, _read_table(plan, table_file), tell=tell)
+
+
+def _read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
+    """Read the analyst's own table, or DfE's published figures where there is none."""
     from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.council_table import read_council_table
 
-    calibrate(plan, read_council_table(table_file) if table_file else load_published(), tell=tell)
+    if table_file is None:
+        return load_published()
+    return read_council_table(table_file, units=[unit.unit_code for unit in plan.units])
 
 
 def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
@@ -55,11 +63,9 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     """
     from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
     from pilot_eval.evaluation import evaluate
-    from pilot_eval.published.council_indicators import load_published
-    from pilot_eval.published.council_table import read_council_table
     from pilot_eval.reporting.workbook import SOURCE
 
-    table = read_council_table(table_file) if table_file else load_published()
+    table = _read_table(plan, table_file)
     evidence = evaluate(plan, table)
     source = SOURCE
     if table_file:
@@ -83,7 +89,6 @@ def write_files(
         Where they come from, in words.
     folder : pathlib.Path
     """
-    from pilot_eval.reference.facts import council_names, load_councils
     from pilot_eval.reporting.ees import write_ees
     from pilot_eval.reporting.workbook import write_workbook
 
@@ -93,14 +98,16 @@ def write_files(
         plan=plan,
         evidence=evidence.table,
         indicators=table,
-        names=council_names(),
+        names=plan.names,
         verdicts=evidence.verdicts,
         source=source,
     )
+    if plan.units:
+        return  # the service knows councils and regions of England alone
     write_ees(
         folder / TIDY,
         plan=plan,
         indicators=table,
-        councils=load_councils(),
+        councils=tuple(plan.councils.values()),
         verdicts=evidence.verdicts,
     )

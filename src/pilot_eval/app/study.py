@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -88,7 +89,7 @@ def open_study(
         changes["inference.alpha"] = checked["alpha"]
     return Study(
         plan=plan.revise(changes),
-        table=_open_table(table_file),
+        table=_open_table(plan, table_file),
         source=_name(table_file),
         scenario=scenario,
         outcome=outcome or usual.outcome or plan.family.primary_outcomes[0],
@@ -104,15 +105,15 @@ def _cells_run() -> list[str]:
     return list(shell.user_ns.get("In", [])) if shell else []
 
 
-def _open_table(table_file: str) -> pd.DataFrame:
+def _open_table(plan: EvaluationPlan, table_file: str) -> pd.DataFrame:
     if table_file:
         from pilot_eval.published.council_table import read_council_table
 
-        return read_council_table(table_file)
+        return read_council_table(table_file, units=[unit.unit_code for unit in plan.units])
     from pilot_eval.published.council_indicators import load_published
 
     return load_published()
 
 
 def _name(table_file: str) -> str:
-    return f"own table {table_file}" if table_file else "DfE's published council figures"
+    return f"own table {Path(table_file).name}" if table_file else "DfE's published council figures"

@@ -9,7 +9,6 @@ from pilot_eval.checks.quick import compare_design
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 
 def leave_one_out_treated(
@@ -29,7 +28,7 @@ def leave_one_out_treated(
         One row for each treated council: `left_out` and the columns of a quick comparison.
     """
     design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-    names = council_names()
+    names = plan.names
     rows = []
     for code in design.treated:
         others = tuple(other for other in design.treated if other != code)

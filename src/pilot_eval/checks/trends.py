@@ -17,7 +17,6 @@ from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, lay_out
 from pilot_eval.evaluation.prior_trend import PriorTrend, extrapolate_trend, prior_slopes
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 ALLOWED = {
     "relative_magnitudes": (
@@ -81,7 +80,7 @@ def bound_design(plan: EvaluationPlan, design: Design) -> TrendReport:
     Rambachan and Roth (2023), Review of Economic Studies 90(5); ``docs/methods-estimators.md``,
     block RR.
     """
-    names = council_names()
+    names = plan.names
     part = _with_every_year(design)
     bounds, breakdown = pd.DataFrame(columns=list(BOUND_COLUMNS)), {}
     if len(design.pre) >= 2 and len(part.treated) >= FEWEST_TREATED:

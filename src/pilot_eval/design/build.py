@@ -16,7 +16,6 @@ from pilot_eval.design.treatment import AdoptionPath, find_paths, freed_from, tr
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import Window
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.plan_periods import Period, year_of
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
@@ -41,7 +40,8 @@ class Design:
     `figures` is council_code x period and missing where a count is hidden; `hidden` is what those
     counts can be, and `fill` puts a filling in. `cases` is the size behind the outcome, one value
     for each council. `paths` says in which periods each treated council was treated; without it all
-    were in `post`. Where they differ `pre` are the periods before the first start.
+    were in `post`; where paths differ `pre` are the periods before the first start. `labels` are
+    the names of councils.
     """
 
     scenario: str
@@ -59,6 +59,7 @@ class Design:
     breaks: tuple[str, ...]
     freed: str
     paths: Mapping[str, AdoptionPath] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def own_paths(self) -> tuple[AdoptionPath, ...]:
@@ -77,13 +78,13 @@ class Design:
 
     def name_starts(self) -> str:
         """Say from when, and until when, how many councils are treated: ``2012: 5 councils``."""
-        end, groups = (*self.pre, *self.post)[-1], []
+        groups = []
         for path in self.own_paths:
             first, last = path.exposed[0], path.exposed[-1]
-            when = str(first) if last == end or first == last else f"{first} to {last}"
+            when = f"{first} to {last}" if path.ends else str(first)
             when = f"until {last}" if path.reference[0] > last else when
             number = sum(self._path(code) == path for code in self.treated)
-            groups.append(f"{when}: {number} council{'s' * (number > 1)}")
+            groups.append(f"{when}: {number} {'councils' if number > 1 else 'council'}")
         return "; ".join(groups)
 
     def lay_out_paths(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +118,7 @@ class Design:
     @property
     def names(self) -> list[str]:
         """Names of the treated councils that have figures."""
-        return [council_names()[code] for code in self.treated]
+        return [self.labels.get(code, code) for code in self.treated]
 
     @property
     def own_hidden(self) -> HiddenCounts:
@@ -241,13 +242,14 @@ def build_design(
         cases=cases,
         cases_basis=basis,
         dropped=(
-            *_list_left_out(unfit, "treated"),
-            *_explain_drops(rows, gone, frozenset(everyone)),
-            *_list_left_out(explain_left_out(plan, everyone, pool), "comparator"),
+            *_list_left_out(plan, unfit, "treated"),
+            *_explain_drops(plan, rows, gone, frozenset(everyone)),
+            *_list_left_out(plan, explain_left_out(plan, everyone, pool), "comparator"),
         ),
         breaks=breaks,
         freed=freed_from(plan, settings.requirement, everyone),
         paths={code: paths[code] for code in treated},
+        labels=plan.names,
     )
 
 
@@ -350,14 +352,17 @@ def _harmonic_mean(wide: pd.DataFrame) -> pd.Series:
 
 
 def _explain_drops(
-    rows: pd.DataFrame, gone: Mapping[str, AdoptionPath], treated: frozenset[str]
+    plan: EvaluationPlan,
+    rows: pd.DataFrame,
+    gone: Mapping[str, AdoptionPath],
+    treated: frozenset[str],
 ) -> tuple[Dropped, ...]:
     """Say of every council without figures, treated first, which are missing."""
     status: dict[str, dict[Period, str]] = {}
     own = rows.loc[rows["council_code"].isin(gone), ["council_code", "period", "value_status"]]
     for code, period, word in own.itertuples(index=False):
         status.setdefault(code, {})[period] = word
-    names = council_names()
+    names = plan.names
     return tuple(
         Dropped(
             council_code=code,
@@ -382,9 +387,9 @@ def _explain_drop(status: Mapping[Period, str], path: AdoptionPath) -> str:
 
 
 def _list_left_out(
-    reasons: Mapping[str, str], role: Literal["treated", "comparator"]
+    plan: EvaluationPlan, reasons: Mapping[str, str], role: Literal["treated", "comparator"]
 ) -> tuple[Dropped, ...]:
-    names = council_names()
+    names = plan.names
     return tuple(
         Dropped(council_code=code, council_name=names[code], role=role, reason=why, cause="plan")
         for code, why in reasons.items()

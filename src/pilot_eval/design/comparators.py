@@ -7,7 +7,7 @@ import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import Council, load_councils
+from pilot_eval.reference.facts import Council
 
 
 def comparator_codes(
@@ -38,7 +38,7 @@ def comparator_codes(
     DesignError
         If `comparators.only` names a council that was ever treated, or nobody is left.
     """
-    councils = {council.council_code: council for council in load_councils()}
+    councils = plan.councils
     out = set(plan.comparators.exclude) | set(plan.drop_councils)
     never = plan.ever_treated | set(treated)
     _refuse_treated(plan, councils, never)
@@ -83,7 +83,7 @@ def explain_left_out(
         "excluded as a comparator by the plan": plan.comparators.exclude,
     }
     reasons = {}
-    for council in load_councils():
+    for council in plan.councils.values():
         code, name = council.council_code, council.council_name
         if code not in (*treated, *chosen):
             by_plan = [why for why, names in named.items() if name in names]

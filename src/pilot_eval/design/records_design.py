@@ -12,7 +12,6 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ def design_census(plan: EvaluationPlan, scenario: str) -> CensusDesign:
         action = "Choose another rule for the census strand."
         raise DesignError(explain("comparators.rule", "not look at outcomes", "nearest", action))
     treated = treated_codes(plan, scenario)
-    codes = {name: code for code, name in council_names().items()}
+    codes = {name: code for code, name in plan.names.items()}
     return CensusDesign(
         scenario=scenario,
         treated=treated,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.pilot_facts import Exemption
 from pilot_eval.reference.plan_periods import Period, first_day, last_day, period_days
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
     """Return the codes of a scenario's councils, in the plan's order, less `drop_councils`."""
-    codes = {name: code for code, name in council_names().items()}
+    codes = {name: code for code, name in plan.names.items()}
     councils = plan.scenarios[scenario].councils
     return tuple(codes[name] for name in councils if name not in plan.drop_councils)
 
@@ -29,10 +28,13 @@ class AdoptionPath:
         Periods at least half of whose days lie between its start and its end.
     reference : tuple of int or str
         Periods before it started; those after it stopped where it was treated from the first.
+    ends : bool
+        Whether it stopped within the window.
     """
 
     exposed: tuple[Period, ...]
     reference: tuple[Period, ...]
+    ends: bool = field(default=False, compare=False)
 
 
 def find_paths(
@@ -72,7 +74,7 @@ def find_paths(
         elif not (before or after):
             reasons[code] = "treated in every period of the window"
         else:
-            paths[code] = AdoptionPath(exposed=exposed, reference=before or after)
+            paths[code] = AdoptionPath(exposed=exposed, reference=before or after, ends=bool(after))
     return paths, reasons
 
 
@@ -214,7 +216,7 @@ def measure_doses(plan: EvaluationPlan, scenario: str, years: int) -> dict[str, 
     dict of str to float
         Council code -> share of full exposure, above 0 and at most 1.
     """
-    codes = {name: code for code, name in council_names().items()}
+    codes = {name: code for code, name in plan.names.items()}
     chosen = plan.scenarios[scenario]
     count = len(chosen.councils)
     months, shares = chosen.months_exposed or (12,) * count, chosen.share_of_teams or (1.0,) * count

@@ -19,7 +19,6 @@ from pilot_eval.inference.size_adjusted import (
 )
 from pilot_eval.inference.variance import SizeFunction, fit_size_function
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 EFFECT_COLUMNS = (
     "scenario",
@@ -52,7 +51,7 @@ def council_effects(plan: EvaluationPlan, design: Design) -> Iterator[dict[str, 
         keep[position] = True
         yield {
             "council_code": code,
-            "council_name": council_names()[code],
+            "council_name": plan.names[code],
             **_number_effect(plan, units, fit, keep),
         }
 

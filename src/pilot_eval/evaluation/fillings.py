@@ -23,7 +23,6 @@ from pilot_eval.estimation.did import (
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 
 RANDOM_FILLINGS = 200
 SEARCH_ROUNDS = 12
@@ -179,7 +178,7 @@ def lay_out(design: Design) -> np.ndarray:
 def name_units(plan: EvaluationPlan, design: Design) -> list[str]:
     """Name the unit of each council of `design.codes`: its cluster, or itself."""
     cluster_of = {council: name for name, members in plan.clusters.items() for council in members}
-    names = council_names()
+    names = plan.names
     return [cluster_of.get(names[code], code) for code in design.codes]
 
 

@@ -27,7 +27,6 @@ from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_ta
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import build_panel
-from pilot_eval.reference.facts import council_names
 from pilot_eval.run_cache import once_per_run
 
 DROPPED_COLUMNS = ("scenario", "outcome", "council_code", "council_name", "role", "reason")
@@ -158,7 +157,7 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     Estimated
     """
     label = _label(plan, design)
-    if len(design.treated) < FEWEST_TREATED:
+    if len(design.treated) < FEWEST_TREATED or not design.comparators:
         row = label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
         none = np.zeros(len(design.own_hidden), dtype=np.int64)
         return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
@@ -236,8 +235,7 @@ def _say_hidden(design: Design, numbers: Mapping[str, object]) -> str:
     cells = design.own_hidden.cells
     if not cells or numbers["estimate_low"] == numbers["estimate_high"]:
         return ""
-    names = council_names()
-    ours = [f"{names[code]} {year}" for code, year in cells if code in design.treated]
+    ours = [f"{design.labels[code]} {year}" for code, year in cells if code in design.treated]
     others = len(cells) - len(ours)
     whose = [", ".join(ours)] if ours else []
     whose += [f"{others} of comparators"] if others else []
@@ -252,6 +250,8 @@ def _too_few(design: Design) -> str:
     gaps = "; ".join(
         f"{item.council_name}: {item.reason}" for item in design.dropped if item.role == "treated"
     )
+    if len(design.treated) >= FEWEST_TREATED:
+        return "no comparator has figures"
     return f"fewer than {FEWEST_TREATED} treated councils have figures (found: {found}); {gaps}"
 
 
@@ -266,7 +266,7 @@ def _describe(plan: EvaluationPlan, label: dict[str, str]) -> dict:
         "method": "none",
         "n_treated": len(codes),
         "n_comparators": 0,
-        "treated": "; ".join(council_names()[code] for code in codes),
+        "treated": "; ".join(plan.names[code] for code in codes),
         "share_of_scenario": f"{len(codes)} of {len(plan.scenarios[label['scenario']].councils)}",
         "post_periods": " ".join(
             str(period) for period in plan.window_of(label["outcome"], label["scenario"]).post

@@ -42,7 +42,6 @@ from pilot_eval.published.bands import name_share
 from pilot_eval.records.census_panel import LIMIT_DAYS
 from pilot_eval.records.durations import CLOCKS
 from pilot_eval.records.schema import CensusTables
-from pilot_eval.reference.facts import council_names
 
 BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
@@ -178,7 +177,7 @@ def evaluate_census(
             if outcome.changes is None:
                 continue
             effects += [label | row for row in _council_effects(plan, design, outcome.changes)]
-            dropped += [label | row for row in _dropped(design, outcome.changes)]
+            dropped += [label | row for row in _dropped(plan, design, outcome.changes)]
     return Evidence(
         table=build_evidence_table(rows),
         effects=pd.DataFrame(effects, columns=list(EFFECT_COLUMNS)),
@@ -196,7 +195,7 @@ def estimate_outcome(
         yield label | {"method": "none", "status": "not_estimable", "reason": outcome.reason}
         return
     units, treated = select_units(outcome.changes, design)
-    names = [council_names().get(code, code) for code in treated]
+    names = [plan.names.get(code, code) for code in treated]
     label |= {
         "treated": "; ".join(names),
         "share_of_scenario": f"{len(names)} of {len(design.treated)}",
@@ -314,7 +313,7 @@ def _council_effects(
     plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges
 ) -> Iterator[dict]:
     """Yield each treated council's own effect, with a size-adjusted interval."""
-    names = council_names()
+    names = plan.names
     for code in design.treated:
         if code not in changes.councils:
             continue
@@ -337,8 +336,8 @@ def _council_effects(
         }
 
 
-def _dropped(design: CensusDesign, changes: CouncilChanges) -> Iterator[dict]:
-    names = council_names()
+def _dropped(plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges) -> Iterator[dict]:
+    names = plan.names
     for role, codes in (("treated", design.treated), ("comparator", design.comparators)):
         for code in codes:
             if code not in changes.councils:

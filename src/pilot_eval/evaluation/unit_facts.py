@@ -12,7 +12,6 @@ from pilot_eval.estimation.adjustment import sampling_variance
 from pilot_eval.estimation.covariates import UnitFacts
 from pilot_eval.evaluation.fillings import FilledUnits, collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import load_councils
 
 CASES_PER = {"percentage points": 100.0, "per 10,000 children": 10_000.0}
 
@@ -24,11 +23,12 @@ def collapse_units(plan: EvaluationPlan, design: Design) -> FilledUnits:
     return replace(filled, base=base).combine(name_units(plan, design))
 
 
-def find_facts(codes: Sequence[str], level_variance: np.ndarray) -> UnitFacts:
+def find_facts(plan: EvaluationPlan, codes: Sequence[str], level_variance: np.ndarray) -> UnitFacts:
     """Look up what is known of councils.
 
     Parameters
     ----------
+    plan : EvaluationPlan
     codes : sequence of str, length n
     level_variance : ndarray, shape (n,)
 
@@ -36,7 +36,7 @@ def find_facts(codes: Sequence[str], level_variance: np.ndarray) -> UnitFacts:
     -------
     UnitFacts
     """
-    councils = {council.council_code: council for council in load_councils()}
+    councils = plan.councils
     own = [councils[code] for code in codes]
     return UnitFacts(
         names=np.array([council.council_name for council in own], dtype=object),
@@ -58,4 +58,4 @@ def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
     levels = hidden.fill(design.figures, hidden.middle()).loc[codes, list(design.pre)]
     per = CASES_PER[plan.outcomes[design.outcome].unit]
     cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], levels.shape)
-    return find_facts(codes, sampling_variance(levels.to_numpy(float), cases, per))
+    return find_facts(plan, codes, sampling_variance(levels.to_numpy(float), cases, per))

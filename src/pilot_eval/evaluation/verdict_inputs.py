@@ -48,6 +48,7 @@ def collect_inputs(
     return VerdictInputs(
         **{name: first[name] for name in ("strand", "scenario", "outcome", "harm", "unit")},
         **_name(plan, first["scenario"], first["outcome"]),
+        units=plan.texts.units,
         level=plan.inference.alpha,
         status=first["status"],
         reason=first.get("reason") or "",

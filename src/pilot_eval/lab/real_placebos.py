@@ -112,7 +112,7 @@ def collapse_untreated(
         changes=(figures[post].mean(axis=1) - figures[pre].mean(axis=1)).to_numpy(),
         levels=levels.mean(axis=1),
         cases=(1 / (1 / sizes).mean(axis=1)).to_numpy(),
-        facts=find_facts(list(figures.index), variance),
+        facts=find_facts(plan, list(figures.index), variance),
         other_years={year: figures[year].to_numpy() for year in other_years},
     )
 

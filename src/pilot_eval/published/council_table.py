@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ from pilot_eval.published.statuses import (
 from pilot_eval.published.vintage_reader import Cell
 from pilot_eval.published.vintages import CONFIDENCE_CODES
 from pilot_eval.reference.facts import ENGLAND
+from pilot_eval.reference.plan_periods import PERIOD_PATTERN, Period
 
 # `x` is left out on purpose: suppressed in releases to 2014, unavailable in today's.
 OWN_SYMBOLS: Mapping[str, str] = {"c": SUPPRESSED, "z": NOT_APPLICABLE, "..": NOT_AVAILABLE}
@@ -70,7 +72,9 @@ class _Councils(NamedTuple):
     by_number: Mapping[str, str]
 
 
-def read_council_table(path: str | Path, *, root: str | Path | None = None) -> pd.DataFrame:
+def read_council_table(
+    path: str | Path, *, root: str | Path | None = None, units: Collection[str] = ()
+) -> pd.DataFrame:
     """Read an analyst's own table of council indicators.
 
     Parameters
@@ -83,6 +87,8 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
         value without counts) or hold ``_band_`` (percent in a duration band).
     root : path, optional
         Project root, for the list of councils.
+    units : collection of str
+        Codes of a pilot's own units (``units.csv``) in place of the councils.
 
     Returns
     -------
@@ -98,9 +104,11 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
     --------
     >>> read_council_table("our_indicators.csv")  # doctest: +SKIP
     """
-    table = read_raw(path, encoding="utf-8")
+    table = _rename_period(read_raw(path, encoding="utf-8"))
     _check_columns(table)
-    councils = _load_councils(root)
+    councils = (
+        _Councils(dict(zip(units, units, strict=True)), {}) if units else _load_councils(root)
+    )
     problems: list[_Problem] = []
     rows: list[Row] = []
     given: list[bool] = []
@@ -112,10 +120,22 @@ def read_council_table(path: str | Path, *, root: str | Path | None = None) -> p
             given.append(bool(row.get(BOUND_COLUMNS[0])))
             problems += [_Problem(line, *fault) for fault in _find_contradictions(rows[-1])]
     problems += _find_duplicates(table, councils)
+    if not problems and len({type(row["year_ending"]) for row in rows}) > 1:
+        problems.append(_Problem(2, "period", "must be all years, all quarters or all months"))
     if problems:
         raise DataError(_list_problems(table.file, sorted(problems)))
     frame = pd.DataFrame(_bound_from_bands(rows, given), columns=list(COLUMNS))
     return frame.sort_values(["year_ending", "indicator", "council_code"], ignore_index=True)
+
+
+def _rename_period(table: RawTable) -> RawTable:
+    """Take a column ``period`` as ``year_ending``, the name in DfE's table."""
+    if "year_ending" in table.columns or "period" not in table.columns:
+        return table
+    names = {"period": "year_ending"}
+    columns = tuple(names.get(name, name) for name in table.columns)
+    rows = tuple({names.get(k, k): text for k, text in row.items()} for row in table.rows)
+    return replace(table, columns=columns, rows=rows)
 
 
 def _check_columns(table: RawTable) -> None:
@@ -148,8 +168,9 @@ def _load_councils(root: str | Path | None) -> _Councils:
 def _find_faults(row: Mapping[str, str], councils: _Councils) -> Iterator[tuple[str, str]]:
     yield from _find_council_faults(row, councils)
     year, indicator = row["year_ending"], row["indicator"]
-    if not (year.isdecimal() and _FIRST_YEAR <= int(year) <= _LAST_YEAR):
-        yield "year_ending", f"must be a year such as 2012 (to 31 March 2012); got {year!r}"
+    if _read_period(year) is None:
+        rule = "must be a year such as 2012 (to 31 March 2012), 2012Q1 or 2012-01"
+        yield "year_ending", f"{rule}; got {year!r}"
     if not _INDICATOR.fullmatch(indicator) or find_scale(indicator) is None:
         yield (
             "indicator",
@@ -161,6 +182,12 @@ def _find_faults(row: Mapping[str, str], councils: _Councils) -> Iterator[tuple[
     yield from _find_bound_faults(row)
     if row.get("confidence", "") not in CONFIDENCE_CODES | {""}:
         yield "confidence", f"must be 3, 2, 1, A, P or empty; got {row['confidence']!r}"
+
+
+def _read_period(text: str) -> Period | None:
+    if text.isdecimal() and _FIRST_YEAR <= int(text) <= _LAST_YEAR:
+        return int(text)
+    return text if re.fullmatch(PERIOD_PATTERN, text) else None
 
 
 def _find_council_faults(row: Mapping[str, str], councils: _Councils) -> Iterator[tuple[str, str]]:
@@ -229,7 +256,7 @@ def _make_row(row: Mapping[str, str], councils: _Councils) -> Row:
     if measure["numerator_status"] == SUPPRESSED and row.get(BOUND_COLUMNS[0]):
         measure |= {name: float(row[name].replace(",", "")) for name in BOUND_COLUMNS}
     made = {
-        "year_ending": int(row["year_ending"]),
+        "year_ending": _read_period(row["year_ending"]),
         "council_code": councils.by_code[code] if code else councils.by_number[number],
         "indicator": indicator,
         "confidence": row.get("confidence", ""),

@@ -11,7 +11,6 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import SPARE, find_scale
 from pilot_eval.published.statuses import SUPPRESSED
-from pilot_eval.reference.facts import council_names
 from pilot_eval.run_cache import once_per_run
 
 PANEL_COLUMNS = (
@@ -75,7 +74,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     """
     check_plan(plan, table)
     _check_figures(table[table["indicator"].isin(list(plan.outcomes))])
-    names = council_names()
+    names = plan.names
     rows = table[
         table["indicator"].isin(list(plan.outcomes)) & table["council_code"].isin(list(names))
     ]
@@ -156,7 +155,9 @@ def _find_gaps(table: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
     ]
     empty = pd.DataFrame(columns=[*columns, "gap_low", "gap_high"])
     gaps = pd.concat(found) if found else empty
-    return gaps.astype({"outcome": str, "council_code": str, "period": int, "gap_low": float})
+    return gaps.astype({"outcome": str, "council_code": str, "gap_low": float}).astype(
+        {"period": panel["period"].dtype}
+    )
 
 
 def _gaps_of(
@@ -193,7 +194,7 @@ def _unknown_councils(plan: EvaluationPlan) -> list[str]:
     places |= {"comparators.only": plan.comparators.only}
     places |= {f"clusters.{name}": members for name, members in plan.clusters.items()}
     places |= {f"scenarios.{name}": item.councils for name, item in plan.scenarios.items()}
-    known = set(council_names().values())
+    known = set(plan.names.values())
     return [
         fault
         for place, named in places.items()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import nan
 from pathlib import Path
 
 from pilot_eval.project import find_file
+from pilot_eval.reference.pilot_facts import Unit
 from pilot_eval.reference.rows import read_rows, split_list
 
 ENGLAND = "E92000001"
@@ -61,6 +64,35 @@ def _councils(path: Path) -> tuple[Council, ...]:
         )
         for row in read_rows(path)
     )
+
+
+@cache
+def describe_units(units: tuple[Unit, ...]) -> Mapping[str, Council]:
+    """Describe a pilot's units by code: its own, or England's councils where it has none.
+
+    Parameters
+    ----------
+    units : tuple of Unit
+        As from `read_units`.
+
+    Returns
+    -------
+    mapping of str to Council
+    """
+    if not units:
+        return {council.council_code: council for council in load_councils()}
+    return {
+        unit.unit_code: Council(
+            council_code=unit.unit_code,
+            dfe_number="",
+            council_name=unit.unit_name,
+            region=unit.region,
+            council_type=unit.unit_type,
+            child_low_income_2011_pct=nan,
+            statistical_neighbours_2021=(),
+        )
+        for unit in units
+    }
 
 
 def council_names(root: str | Path | None = None) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pilot_eval.errors import DataError, explain
 from pilot_eval.reference.rows import read_rows, split_list
 
-REGISTER, EVENTS, BREAKS = "register.csv", "events.csv", "breaks.csv"
+REGISTER, EVENTS, BREAKS, UNITS = "register.csv", "events.csv", "breaks.csv", "units.csv"
 PartialDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]
 """A date as precise as its source: ``2012``, ``2012-05``, ``2012-05-17``; empty where unknown."""
 
@@ -59,6 +59,15 @@ class CouncilEvent(_Fact):
     evidence_grade: Literal["sourced", "not_re_read"]
 
 
+class Unit(_Fact):
+    """A unit of the pilot's own: a team, a ward, a council outside England or of another year."""
+
+    unit_code: Annotated[str, Field(min_length=1)]
+    unit_name: Annotated[str, Field(min_length=1)]
+    region: str = ""
+    unit_type: str = ""
+
+
 F = TypeVar("F", bound=_Fact)
 
 
@@ -94,6 +103,19 @@ def read_breaks(folder: Path) -> tuple[MeasurementBreak, ...]:
         MeasurementBreak,
         lambda row: {**row, "indicators": split_list(row.get("indicators", ""))},
     )
+
+
+def read_units(folder: Path) -> tuple[Unit, ...]:
+    """Read a pilot's own units; without ``units.csv`` they are England's councils."""
+    units = _read(folder / UNITS, Unit)
+    for column in ("unit_code", "unit_name"):
+        values = [getattr(unit, column) for unit in units]
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            got = f"{', '.join(twice)} twice"
+            place = f"{folder.name}/{UNITS}, column {column}"
+            raise DataError(explain(place, "name each unit once", got, "Correct those rows."))
+    return units
 
 
 def _read(

@@ -8,7 +8,6 @@ from datetime import date
 
 Period = int | str
 PERIOD_PATTERN = r"^\d{4}(Q[1-4]|-(0[1-9]|1[0-2]))$"
-_KINDS = {"year": "year ending 31 March", "quarter": "quarter", "month": "month"}
 
 
 def period_kind(period: Period) -> str:
@@ -16,11 +15,6 @@ def period_kind(period: Period) -> str:
     if not isinstance(period, str):
         return "year"
     return "quarter" if "Q" in period else "month"
-
-
-def name_kind(period: Period) -> str:
-    """Name the kind of a period in words, for one of them."""
-    return _KINDS[period_kind(period)]
 
 
 def period_days(period: Period) -> tuple[date, date]:

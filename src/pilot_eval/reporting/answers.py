@@ -10,6 +10,9 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
 from pilot_eval.reporting.readability import reading_age
 
+MOST_WITHOUT_TREND = 2
+"""Periods before the start with which there is no more than one change between them."""
+
 
 def introduce(plan: EvaluationPlan) -> str:
     """Say what was tried, in the pilot's own words; its title where it has none."""
@@ -77,14 +80,23 @@ def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
     ]
     points = [item.mde for item in shown if item.unit == "percentage points" and item.mde > 0]
     level = plan.inference.alpha
-    expected = format_number(len(shown) * level, 0)
+    expected = len(shown) * level
+    by_chance = f"about {format_number(expected, 0)}" if expected >= 1 else "fewer than one"
+    if estimated.empty:
+        return f"{_count_ratings(evidence)} Nothing could be compared."
+    ends = [format_number(end(points), 0) for end in (min, max)] if points else []
+    reach = f"about {ends[0]}" if len({*ends}) == 1 else f"between {' and '.join(ends)}"
+    smallest = (
+        f"The smallest effect that a comparison would find with a probability of "
+        f"{plan.inference.power:.0%} is {reach} percentage points. "
+        if points
+        else ""
+    )
     return (
         f"{_count_ratings(evidence)} A comparison has at most "
-        f"{int(estimated['n_treated'].max())} treated councils and "
-        f"{int(estimated['n_comparators'].max())} comparators. The smallest effect that a "
-        f"comparison would find with a probability of {plan.inference.power:.0%} is between "
-        f"{format_number(min(points), 0)} and {format_number(max(points), 0)} percentage points. "
-        f"{len(shown)} comparisons were made: at a level of {level:.0%}, about {expected} would "
+        f"{int(estimated['n_treated'].max())} treated {plan.texts.units} and "
+        f"{int(estimated['n_comparators'].max())} comparators. {smallest}"
+        f"{len(shown)} comparisons were made: at a level of {level:.0%}, {by_chance} would "
         "show a change by chance alone."
     )
 
@@ -92,9 +104,10 @@ def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
 def _count_ratings(evidence: Evidence) -> str:
     ratings = [verdict.rating for verdict in evidence.verdicts]
     high = sum(rating >= 4 for rating in ratings)
+    count = f"{high or 'none'} {'are' if high > 1 else 'is'}"
     return (
         f"Each finding has a security rating from 0 to 5. It is about the evidence, not the size "
-        f"of the effect. Of {len(ratings)} findings, {high or 'none'} is rated 4 or 5; the highest "
+        f"of the effect. Of {len(ratings)} findings, {count} rated 4 or 5; the highest "
         f"rating is {max(ratings)}."
     )
 
@@ -110,15 +123,16 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
         if not limit.scenarios or set(limit.scenarios) & set(table["scenario"])
     ]
     most = max((len(window.pre) for window in plan.windows.values()), default=0)
-    limits.append(
-        f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the start: "
-        "with so few, parallel trends cannot be tested."
-    )
+    if most <= MOST_WITHOUT_TREND:
+        limits.append(
+            f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the "
+            "start: with so few, parallel trends cannot be tested."
+        )
     if withheld:
         limits.insert(
             0,
-            "Not every treated council has figures. These have, of those in each scenario. "
-            + " ".join(withheld),
+            f"Not all treated {plan.texts.units} have figures. These have, of those in each "
+            f"scenario. {' '.join(withheld)}",
         )
     if len(gone):
         names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
-from pilot_eval.reference.facts import ENGLAND, council_names
+from pilot_eval.reference.facts import ENGLAND
 from pilot_eval.reporting.display import Figure, Table, save_canvas
 from pilot_eval.reporting.figures import (
     DARK_BLUE,
@@ -21,13 +22,16 @@ from pilot_eval.reporting.figures import (
 CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
 
 
-def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ...]) -> Figure:
+def plot_day_10_spike(
+    plan: EvaluationPlan, table: pd.DataFrame, *, year: int, councils: tuple[str, ...]
+) -> Figure:
     """Plot completed initial assessments per working day in each published band.
 
     It is a picture of the limit's pull in one year, not an effect.
 
     Parameters
     ----------
+    plan : EvaluationPlan
     table : DataFrame
         As from `load_published`.
     year : int
@@ -41,7 +45,7 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
         Its numbers: percent of completed assessments per working day, by band.
     """
     shares = daily_shares(table, CLOSED_BANDS, year=year)
-    names = council_names()
+    names = plan.names
     shown = {"England": shares.loc[ENGLAND]} | {
         names[code]: shares.loc[code] for code in shares.index if names.get(code) in councils
     }
@@ -75,10 +79,10 @@ def plot_day_10_spike(table: pd.DataFrame, *, year: int, councils: tuple[str, ..
 
 
 def tabulate_bands(
-    table: pd.DataFrame, *, prefix: str, year: int, councils: tuple[str, ...]
+    plan: EvaluationPlan, table: pd.DataFrame, *, prefix: str, year: int, councils: tuple[str, ...]
 ) -> Table:
     """Show the published duration bands of chosen councils, in percent of those completed."""
-    names = council_names() | {"E92000001": "England"}
+    names = plan.names | {"E92000001": "England"}
     rows = table[
         (table["year_ending"] == year) & table["indicator"].str.startswith(f"{prefix}_band_")
     ]

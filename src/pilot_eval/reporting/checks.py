@@ -14,7 +14,6 @@ from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting.display import Table, format_number, format_range
 
 INTERVALS = {
@@ -202,7 +201,7 @@ def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) ->
         return "The trend before the start is not known: there are not two years before it."
     slope = format_range(prior.slope_low, prior.slope_high)
     effect = format_range(prior.effect_low, prior.effect_high)
-    names = ", ".join(council_names()[code] for code in prior.treated)
+    names = ", ".join(plan.names[code] for code in prior.treated)
     return (
         f"Before the start the treated councils ({names}) "
         f"moved by {slope} {unit} a year relative to comparators. Had that trend gone on, the "

@@ -11,9 +11,6 @@ from pilot_eval.evaluation import council_effects, estimate_design
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import (
-    council_names,
-)
 from pilot_eval.reference.plan_periods import middle_of
 from pilot_eval.reporting.display import Figure, Table, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
@@ -51,13 +48,13 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
     """
     from difflib import get_close_matches
 
-    known = list(council_names().values())
+    known = list(plan.names.values())
     if council not in known:
         near = get_close_matches(council, known, n=1)
         hint = (
             f"Did you mean {near[0]}?" if near else "Use the name in data/reference/councils.csv."
         )
-        raise ParameterError(explain("council", "be one of the 152 councils", repr(council), hint))
+        raise ParameterError(explain("council", "be a council of the pilot", repr(council), hint))
     scenario = {"short": council, "label": f"{council} alone", "councils": [council]}
     scenario |= _own_start(plan, council)
     exclude = [name for name in plan.comparators.exclude if name != council]
@@ -83,7 +80,7 @@ def _own_start(plan: EvaluationPlan, council: str) -> dict[str, object]:
 
 def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
     """List what happened to a council: exemptions and events, as sentences."""
-    [code] = codes_of(council)
+    [code] = codes_of(plan, council)
     lines = [
         f"{row.requirement.replace('_', ' ')}: freed {row.freed}"
         + (f", announced {row.announced}" if row.announced else "")
@@ -203,9 +200,9 @@ def council_design(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> D
     return build_design(plan, panel, scenario=SCENARIO, outcome=outcome)
 
 
-def codes_of(council: str) -> tuple[str, ...]:
+def codes_of(plan: EvaluationPlan, council: str) -> tuple[str, ...]:
     """Find the code of a council that `plan_for_council` knows."""
-    return tuple(code for code, name in council_names().items() if name == council)
+    return tuple(code for code, name in plan.names.items() if name == council)
 
 
 def plot_council(
@@ -225,7 +222,7 @@ def plot_council(
     -------
     Figure
     """
-    [code] = codes_of(council)
+    [code] = codes_of(plan, council)
     design = council_design(plan, panel, outcome)
     rows = panel[panel["outcome"] == outcome]
     wide = rows.pivot(index="council_code", columns="period", values="value")

@@ -6,6 +6,7 @@ withheld. The metadata file names every column that is no time or place.
 
 from __future__ import annotations
 
+from calendar import month_name
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pilot_eval.errors import DataError, explain
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import Council
+from pilot_eval.reference.plan_periods import Period
 
 ENGLAND = "E92000001"
 TIME_IDENTIFIER = "Financial year"
@@ -195,23 +197,28 @@ def build_ees_footnotes(
     return pd.DataFrame(rows, columns=list(FOOTNOTE_COLUMNS))
 
 
-def name_period(year_ending: int) -> str:
-    """Name a financial year as the service does: 201112 for the year to March 2012.
+def name_period(period: Period) -> tuple[str, str]:
+    """Name a period and its kind as the service does.
 
     Parameters
     ----------
-    year_ending : int
+    period : int or str
 
     Returns
     -------
-    str
+    tuple of str
+        `time_period` and `time_identifier`.
 
     Examples
     --------
-    >>> name_period(2012)
-    '201112'
+    >>> name_period(2012), name_period("2012Q1"), name_period("2012-01")
+    (('201112', 'Financial year'), ('2012', 'Calendar quarter Q1'), ('2012', 'January'))
     """
-    return f"{year_ending - 1}{year_ending % 100:02d}"
+    if not isinstance(period, str):
+        return f"{period - 1}{period % 100:02d}", TIME_IDENTIFIER
+    if "Q" in period:
+        return period[:4], f"Calendar quarter {period[4:]}"
+    return period[:4], month_name[int(period[5:])]
 
 
 def _list_keys(plan: EvaluationPlan, indicators: pd.DataFrame) -> list[str]:
@@ -232,16 +239,17 @@ def _describe_places(wide: pd.DataFrame, councils: Sequence[Council]) -> pd.Data
             )
         )
     rows = [
-        _describe_place(year, known.get(code))
-        for year, code in zip(wide["year_ending"], wide["council_code"], strict=True)
+        _describe_place(period, known.get(code))
+        for period, code in zip(wide["year_ending"], wide["council_code"], strict=True)
     ]
     return pd.DataFrame(rows, columns=list(PLACE_COLUMNS))
 
 
-def _describe_place(year_ending: int, council: Council | None) -> dict[str, str]:
+def _describe_place(period: Period, council: Council | None) -> dict[str, str]:
+    time_period, identifier = name_period(period)
     place = {
-        "time_period": name_period(int(year_ending)),
-        "time_identifier": TIME_IDENTIFIER,
+        "time_period": time_period,
+        "time_identifier": identifier,
         "geographic_level": LEVELS["council" if council else "national"],
         "country_code": ENGLAND,
         "country_name": "England",

@@ -15,7 +15,6 @@ import pandas as pd
 from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.plan_periods import Period, middle_of, width_of
 from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range, save_canvas
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
@@ -47,7 +46,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     periods = [*design.pre, *design.post]
     years = [middle_of(period) for period in periods]
     comparators = design.figures.loc[list(design.comparators)]
-    names = council_names()
+    names = plan.names
     lowest, highest = design.bounds()
     lines = {names[code]: lowest.loc[code] for code in design.treated}
     tops = {names[code]: highest.loc[code] for code in design.treated}
@@ -267,7 +266,7 @@ def _say_trend(plan: EvaluationPlan, design: Design) -> str:
     unit = plan.outcomes[design.outcome].unit
     return (
         f"{plan.outcomes[design.outcome].label}: before to after, {len(design.treated)} treated "
-        f"councils {ours} and {len(design.comparators)} comparators {theirs} {unit}"
+        f"{plan.texts.units} {ours} and {len(design.comparators)} comparators {theirs} {unit}"
     )
 
 

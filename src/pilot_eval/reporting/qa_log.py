@@ -14,7 +14,7 @@ import pandas as pd
 
 from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.project import find_file
+from pilot_eval.project import find_assumptions, find_file
 from pilot_eval.reporting.display import Table
 from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, Answer, FinishedRun
 
@@ -32,7 +32,6 @@ QA_TITLE = "Quality assurance"
 QA_FILES = tuple(f"{QA_STEM}{end}" for end in (".csv", "_assumptions.csv", "_rap.csv", ".html"))
 LOG_COLUMNS = ("area", "item", "question", "rating", "evidence", "assessor", "when")
 ASSUMPTION_COLUMNS = ("no", "group", "assumption", "quality", "impact", "plan_key", "plan_value")
-ASSUMPTIONS = "docs/assumptions.md"
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
@@ -152,9 +151,9 @@ def read_assumptions(root: str | Path, plan: EvaluationPlan) -> pd.DataFrame:
     pandas.DataFrame of str
         `ASSUMPTION_COLUMNS` and probed_by: the sensitivity analysis that tests it.
     """
-    path = find_file(ASSUMPTIONS, root)
+    path = find_assumptions(plan.pilot, root)
     rows, group = [], ""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path else []:
         group = line.removeprefix("## ") if line.startswith("## ") else group
         cells = [
             _LINK.sub(r"\1", cell).replace("`", "").strip()

@@ -8,7 +8,6 @@ import pandas as pd
 from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import council_names
 from pilot_eval.reference.plan_periods import Period
 from pilot_eval.reporting.display import Figure, Sentence, Table, format_number, save_canvas
 from pilot_eval.reporting.figures import (
@@ -137,7 +136,7 @@ def plot_funnel(
     funnel = compute_funnel(rows["council_code"], rows["numerator"], rows["denominator"])
     shown = funnel.councils[funnel.councils["council_code"].isin(marked)]
     beyond = shown[shown["position"].str.endswith("99.8%")]
-    names = council_names()
+    names = plan.names
     said = ", ".join(names[code] for code in beyond["council_code"]) or "none of the pilots"
     title = (
         f"{label}, {year_label(year)}: {said} outside the 99.8% limits, "

@@ -65,6 +65,8 @@ class SiteFacts:
         Name -> value, where all notebooks share it.
     failures : mapping
         Notebook -> what went wrong.
+    left_out : mapping
+        Notebook -> why it was not run.
     """
 
     plan_title: str
@@ -74,6 +76,7 @@ class SiteFacts:
     seed: int
     parameters: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

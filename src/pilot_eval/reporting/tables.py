@@ -10,10 +10,6 @@ from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.facts import (
-    council_names,
-    load_councils,
-)
 from pilot_eval.reporting.display import Table, format_number, format_range
 from pilot_eval.reporting.figures import year_label
 
@@ -94,7 +90,7 @@ def tabulate_breaks(plan: EvaluationPlan) -> Table:
 
 
 def tabulate_register(plan: EvaluationPlan) -> Table:
-    """Show the exemption register: who was freed from what, when, and how well that is known."""
+    """Show the register: who was freed from what, when, and how well that is known."""
     frame = pd.DataFrame(
         [
             {
@@ -110,7 +106,7 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
             for row in plan.treatment_register
         ]
     )
-    return Table(frame=frame, caption="The exemption register; empty means not known")
+    return Table(frame=frame, caption="The register; empty means not known")
 
 
 def tabulate_scenarios(plan: EvaluationPlan) -> Table:
@@ -163,9 +159,11 @@ def tabulate_balance(
         for key, outcome in plan.outcomes.items()
         if plan.window_of(key).pre
     }
-    wide["Children in low-income families, August 2011, percent"] = pd.Series(
-        {item.council_code: item.child_low_income_2011_pct for item in load_councils()}
+    low_income = pd.Series(
+        {item.council_code: item.child_low_income_2011_pct for item in plan.councils.values()}
     )
+    if low_income.notna().any():
+        wide["Children in low-income families, August 2011, percent"] = low_income
     rows = []
     for label, values in wide.items():
         ours, theirs = values.reindex(list(treated)), values.reindex(list(pool))
@@ -314,8 +312,7 @@ def tabulate_register_figures(
 
 def design_summary(design: Design) -> str:
     """Say in one sentence who is compared with whom, and when."""
-    names = council_names()
-    treated = ", ".join(names[code] for code in design.treated) or "no council"
+    treated = ", ".join(design.names) or "no council"
     return (
         f"{treated} ({len(design.treated)} of {design.scenario_size}) against "
         f"{len(design.comparators)} comparators; years ending {_years(list(design.pre))} before, "

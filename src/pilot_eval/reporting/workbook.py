@@ -18,6 +18,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.workbook_tables import (
     RESULT_COLUMNS,
     bracket,
+    name_periods,
     tabulate_indicator,
     tabulate_results,
 )
@@ -229,7 +230,7 @@ def _build_results(
         subtitles=[f"Analysis plan {plan.hash}"],
         scope=(
             f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "
-            "intervals; years ending 31 March"
+            f"intervals; {name_periods(plan)}"
         ),
         source=f"Source: {source}",
         legend=LEGEND,
@@ -267,7 +268,7 @@ def _build_indicator(
         table=table,
         table_name=key,
         title=f"{outcome.label}, {unit}, by council, England",
-        scope="Scope: England and its councils; years ending 31 March",
+        scope=f"Scope: every place of the table; {name_periods(plan)}",
         source=f"Source: {source}",
         legend=LEGEND,
         instructions=(

@@ -16,6 +16,7 @@ from pilot_eval.disclosure.protect.symbols import (
 )
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import Period, period_kind
 
 METHODS = {
     "robust": "Robust: randomisation test",
@@ -159,12 +160,18 @@ def bracket(shown: float | str) -> float | str:
     return f"[{shown}]" if isinstance(shown, str) else shown
 
 
-def name_year(year_ending: int) -> str:
-    """Name the year that ends on 31 March.
+def name_periods(plan: EvaluationPlan) -> str:
+    """Say what the periods of a plan are, in the plural."""
+    kind = period_kind(next(iter(plan.windows.values())).post[0])
+    return {"year": "years ending 31 March", "quarter": "quarters", "month": "months"}[kind]
+
+
+def name_year(period: Period) -> str:
+    """Name the year that ends on 31 March; quarters and months as they are.
 
     Parameters
     ----------
-    year_ending : int
+    period : int or str
 
     Returns
     -------
@@ -175,7 +182,7 @@ def name_year(year_ending: int) -> str:
     >>> name_year(2012)
     '2011-12'
     """
-    return f"{year_ending - 1}-{year_ending % 100:02d}"
+    return str(period) if isinstance(period, str) else f"{period - 1}-{period % 100:02d}"
 
 
 def _label_outcome(plan: EvaluationPlan, key: str) -> str:

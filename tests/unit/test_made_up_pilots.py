@@ -1,0 +1,99 @@
+"""Pilots unlike the first run end to end, and no page of theirs says a word of the first."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pytest
+from made_up_pilots import list_made_up, write_pilot
+from project_folder import ROOT
+
+import pilot_eval as pe
+from pilot_eval.published.council_table import read_council_table
+from pilot_eval.reference.facts import council_names
+
+PILOTS = list_made_up(council_names(ROOT))
+
+
+@pytest.fixture(scope="module", params=PILOTS)
+def pilot(request, tmp_path_factory):
+    """A made-up pilot: its description, its plan and its table."""
+    folder = tmp_path_factory.mktemp(request.param)
+    first = (ROOT / "pilots" / "timescales-2011" / "plan.toml").read_text(encoding="utf-8")
+    verdict = first[first.index("[verdict]") : first.index("# The adjusted reading")]
+    table = write_pilot(PILOTS[request.param], folder, verdict)
+    plan = pe.load_plan(folder / "pilots" / request.param)
+    units = [unit.unit_code for unit in plan.units]
+    return PILOTS[request.param], plan, read_council_table(table, units=units), folder, table
+
+
+def test_every_comparison_has_an_estimate_near_the_truth(pilot):
+    made, plan, table, *_ = pilot
+    found = pe.evaluate(plan, table)
+    robust = found.table[found.table["method"] == "robust"]
+    assert len(robust) == len(plan.scenarios) * len(plan.outcomes)
+    assert (robust["status"] == "estimated").all(), robust["reason"].tolist()
+    shares = robust[robust["outcome"].str.endswith("_pct")]
+    assert (abs(shares["estimate"] - made.treated_effect) < 4).all()
+    assert (shares["p_value"] < 0.05).all()
+    assert len(found.answers) == len(plan.questions)
+
+
+def test_starts_are_those_of_the_register(pilot):
+    made, plan, table, *_ = pilot
+    starts = set(pe.evaluate(plan, table).table["starts"])
+    assert (
+        starts
+        == {
+            "two-waves": {"2019: 3 councils; 2020: 3 councils"},
+            "no-delay": {"2019 to 2020: 5 councils"},
+            "quarters": {"2018Q3: 4 councils"},
+            "teams": {"2019: 5 councils"},
+            "ends": {"2019 to 2020: 5 councils", "until 2020: 5 councils"},
+        }[made.name]
+    )
+
+
+# --- reports ------------------------------------------------------------------------------------
+
+#: Pages of the tool itself, with examples of its first pilot.
+DOCUMENTS = ("methods.html", "evidence.html", "glossary.html")
+FIRST_PILOT = re.compile(
+    r"\b20(?:09|1[0-3])-?\d\d\b|\b(?:February|March|September) 2011|timescale|[Ee]xempt|"
+    r"assessment|conference|child protection|DfE withheld"
+)
+ELSEWHERE = "August 2011"  # the low-income covariate of England's councils
+
+
+def read_pages(report):
+    """The words of a report's own pages: no pictures, no code cells, no documents."""
+    for page in sorted(report.glob("*.html")):
+        text = re.sub(r"(?s)<style.*?</style>|data:image[^\"]*", "", page.read_text("utf-8"))
+        text = re.sub(r"(?s)<details.*?</details>|<pre.*?</pre>", "", text)
+        if page.name not in DOCUMENTS and not page.name.startswith("qa_log"):
+            yield page.name, re.sub(r"<[^>]+>", " ", text).replace(ELSEWHERE, "")
+
+
+@pytest.mark.slow
+def test_the_whole_report_is_made_and_speaks_of_this_pilot_alone(pilot):
+    from pilot_eval.app.request import RunRequest
+    from pilot_eval.app.run import run_evaluation
+
+    made, plan, _, folder, table = pilot
+    out = folder / "report"
+    told = []
+    request = RunRequest(root=folder, pilot=made.name, table_file=table, out=out)
+    result = run_evaluation(request, told.append)
+    assert result.failed == []
+    assert any("children are simulated for" in line for line in told)
+    pages = dict(read_pages(out))
+    names = {row.council_name for row in pe.load_plan().treatment_register}
+    for name, text in pages.items():
+        assert FIRST_PILOT.findall(text) == [], name
+        if made.own_units:
+            assert not names & set(re.findall(r"[A-Z]\w+", text)), name
+    assert made.title in pages["index.html"]
+    assert plan.texts.introduction in pages["index.html"]
+    assert "Not part of this report" in pages["index.html"]
+    shutil.rmtree(out)
