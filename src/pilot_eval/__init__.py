@@ -11,10 +11,16 @@ _PUBLIC = {
     "build_design": "pilot_eval.design.build",
     "build_panel": "pilot_eval.published.panel",
     "compare": "pilot_eval.evaluation.plan_comparison",
+    "difference_in_differences": "pilot_eval.frames",
     "evaluate": "pilot_eval.evaluation",
+    "event_study": "pilot_eval.frames",
+    "group_time": "pilot_eval.frames",
+    "imputation": "pilot_eval.frames",
     "load_plan": "pilot_eval.plan",
     "load_published": "pilot_eval.published.council_indicators",
     "plot_councils": "pilot_eval.evidence_views",
+    "robust_test": "pilot_eval.frames",
+    "synthetic_did": "pilot_eval.frames",
 }
 __all__ = ["__version__", *_PUBLIC]
 

@@ -175,7 +175,11 @@ class ShowsTable:
     """
 
     __slots__ = ()
-    title: str
+
+    @property
+    def title(self) -> str:
+        """Say in one line what the result is."""
+        raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
         """Return the result as a table."""
