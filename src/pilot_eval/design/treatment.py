@@ -67,8 +67,9 @@ def find_paths(
     for name, (start, end) in _spells(plan, scenario, plan.outcomes[outcome].requirement).items():
         code = codes[name]
         exposed = tuple(period for period in periods if _is_exposed(period, start, end))
-        before = tuple(period for period in periods if exposed and period < exposed[0])
-        after = tuple(period for period in periods if exposed and period > exposed[-1])
+        places = [place for place, period in enumerate(periods) if period in exposed]
+        before = periods[: places[0]] if places else ()
+        after = periods[places[-1] + 1 :] if places else ()
         if not exposed:
             reasons[code] = "not treated in any period of the window"
         elif not (before or after):
@@ -123,7 +124,7 @@ def _spells(
     """Find the first and the last day of treatment of each council of a scenario, by name."""
     settings = plan.scenarios[scenario]
     starts = dict(zip(settings.councils, settings.first_treated, strict=False))
-    spells = {}
+    spells: dict[str, tuple[date, date | None]] = {}
     for name, code in _codes(plan, scenario).items():
         rows = [
             row
@@ -142,11 +143,11 @@ def _spells(
                 raise DesignError(explain(f"scenarios.{scenario}", "have starts", got, action))
             start = min(first_day(partial) for partial in known)
         if name in settings.last_treated:
-            end = period_days(settings.last_treated[name])[1]
+            spells[name] = start, period_days(settings.last_treated[name])[1]
         else:
             ends = [row.ended for row in rows]
-            end = max(last_day(partial) for partial in ends) if ends and all(ends) else None
-        spells[name] = start, end
+            known_end = bool(ends) and all(ends)
+            spells[name] = start, max(last_day(partial) for partial in ends) if known_end else None
     return spells
 
 

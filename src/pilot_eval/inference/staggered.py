@@ -6,7 +6,7 @@ are taken to have been treated on it, and every estimate is a sum of one number 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial, prod
 
 import numpy as np
@@ -90,26 +90,33 @@ def path_test(
     treated = of < last
     factor = np.ones(changes.shape) if period_factor is None else np.asarray(period_factor, float)
     data = check_changes(changes[rows, of], treated, cases, factor[rows, of], alpha=alpha)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
-    reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
-    if reason:
-        return InferenceResult(method=METHOD, reason=reason, **counts)
+    empty = InferenceResult(
+        method=METHOD,
+        n_treated=data.n_treated,
+        n_comparators=data.n_comparators,
+        alpha=alpha,
+        reason=why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS),
+    )
+    if empty.reason:
+        return empty
     shift = np.repeat(treated[:, None], last + 1, 1) if exposure is None else np.asarray(exposure)
     variance = fit_on_comparators(data).variance[0][:, None] * factor / factor[rows, of][:, None]
     centred = changes - changes[~treated].mean(axis=0)
     z, w = centred / np.sqrt(variance), shift / np.sqrt(variance)
     members, labels, complete = _draw(of, treated, draws=draws, strata=strata, seed=seed)
     drawn = _PathSums.of(z, w, members, labels)
-    actual = _PathSums.of(z, w, np.argsort(of, kind="stable")[None, : treated.sum()], labels)
+    actual = _PathSums.of(z, w, np.flatnonzero(treated)[None], of[treated])
     sets = Assignments(members=members, complete=complete)
     scale = step_size(variance[rows, of][None, treated])
-    found = _answer(drawn, actual, sets, scale, alpha)
-    limits = name_limits(sets, alpha, found["conf_low"], found["conf_high"])
+    p_value, low, high = _answer(drawn, actual, sets, scale, alpha)
     weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
-    return InferenceResult(
-        method=METHOD,
+    return replace(
+        empty,
         estimate=float(data.changes[treated].mean() - data.changes[~treated].mean()),
-        reason="; ".join(filter(None, [weak, limits])),
+        p_value=p_value,
+        conf_low=low,
+        conf_high=high,
+        reason="; ".join(filter(None, [weak, name_limits(sets, alpha, low, high)])),
         diagnostics={
             "statistic": float(actual.statistics(0.0)[0]),
             "centre": actual.centre(),
@@ -117,8 +124,6 @@ def path_test(
             "complete": float(complete),
             "smallest_p": sets.smallest_p,
         },
-        **found,
-        **counts,
     )
 
 
@@ -142,28 +147,38 @@ def _draw(
     of: np.ndarray, treated: np.ndarray, *, draws: int, strata: object, seed: int
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Draw who is treated on which path: members (draws, k), path of each column, completeness."""
-    labels = np.sort(of[treated])
-    if labels[0] == labels[-1]:
-        sets = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
-        return sets.members, labels, sets.complete
-    orders, complete = draw_paths(of, draws=draws, strata=strata, seed=seed)
-    return np.argsort(orders, axis=1, kind="stable")[:, : labels.size], labels, complete
+    sets = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
+    named = np.zeros(of.size) if strata is None else np.asarray(strata)
+    labels = np.unique(named.astype(str), return_inverse=True)[1]  # in the order of the sets
+    groups = [np.sort(of[treated & (labels == code)]) for code in range(labels.max() + 1)]
+    paths = np.concatenate(groups)
+    if np.ptp(paths) == 0:
+        return sets.members, paths, sets.complete
+    if sets.complete:  # few sets, but perhaps many assignments of paths to their members
+        orders, complete = draw_paths(of, draws=draws, strata=strata, seed=seed)
+        return np.argsort(orders, axis=1, kind="stable")[:, : paths.size], np.sort(paths), complete
+    return _shuffle(sets, tuple(len(group) for group in groups), seed), paths, False
+
+
+def _shuffle(sets: Assignments, sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    """Put the members of each set in random order within their stratum."""
+    rng = np.random.default_rng([seed, len(sizes)])
+    columns = np.split(sets.members, np.cumsum(sizes)[:-1], axis=1)
+    return np.concatenate([rng.permuted(part, axis=1) for part in columns], axis=1)
 
 
 def _answer(
     drawn: _PathSums, actual: _PathSums, sets: Assignments, scale: np.ndarray, alpha: float
-) -> dict[str, float]:
+) -> tuple[float, float, float]:
+    """Find the p-value of no effect and both ends of the interval."""
+
     def p_value(tau: np.ndarray) -> np.ndarray:
         shift = float(tau[0])
         reached = count_at_least(drawn.statistics(shift)[None], actual.statistics(shift))
         return sets.p_value(reached)
 
     low, high = invert_test(p_value, np.array([actual.centre()]), scale, alpha)
-    return {
-        "p_value": float(p_value(np.zeros(1))[0]),
-        "conf_low": float(low[0]),
-        "conf_high": float(high[0]),
-    }
+    return float(p_value(np.zeros(1))[0]), float(low[0]), float(high[0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
