@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -13,69 +13,13 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import choose_names
+from pilot_eval.evidence_row import EVIDENCE_COLUMNS, EvidenceRow, Harm
 from pilot_eval.evidence_views import EvidenceViews
 from pilot_eval.run_cache import once_per_run
 
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
 HASH_LENGTH = 12
 
-EVIDENCE_COLUMNS = (
-    "strand",
-    "scenario",
-    "outcome",
-    "family",
-    "unit",
-    "harm",
-    "method",
-    "estimate",
-    "estimate_low",
-    "estimate_high",
-    "std_error",
-    "df",
-    "conf_low",
-    "conf_high",
-    "p_value",
-    "p_romano_wolf",
-    "p_benjamini_hochberg",
-    "n_treated",
-    "n_comparators",
-    "treated",
-    "starts",
-    "share_of_scenario",
-    "pre_periods",
-    "post_periods",
-    "coverage",
-    "mde",
-    "calibration",
-    "calibration_low",
-    "calibration_high",
-    "carrying_test",
-    "fragile",
-    "left_out_estimate",
-    "left_out_conf_low",
-    "left_out_conf_high",
-    "left_out_n_treated",
-    "status",
-    "reason",
-    "breaks",
-    "freed",
-    "settings",
-    "citation",
-    "plan_hash",
-    "data_hash",
-)
-"""`status` is `estimated`, `not_estimable` or `descriptive`; `mde` is the minimum detectable
-effect. Where hidden counts can move the effect it is a set, `estimate_low` to `estimate_high`, and
-`estimate` is empty; the interval covers the effect whatever those counts are, and `fragile` says
-that what it shows depends on them. `left_out_` columns are the same number without the years that
-hide a count: a sensitivity. `starts` counts treated councils by the periods in which they are
-treated. `coverage` counts the councils that have figures, by period.
-`calibration` is the share of sets of real comparators, in the treated councils' place, that the
-row's test rejects, with its Monte Carlo interval; there is one England. `carrying_test` is the
-first test of the plan's order that does not err there, and carries the verdict; empty if none."""
-
-
-Harm = Literal["rises", "falls", "ambiguous"]
 Finding = Literal["rose", "fell", "no clear change", "cannot be told"]
 ROSE, FELL, UNCHANGED, UNANSWERED = get_args(Finding)
 CHANGED = (ROSE, FELL)
@@ -356,9 +300,9 @@ class Evidence(EvidenceViews):
         return written
 
 
-def build_evidence_table(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+def build_evidence_table(rows: Iterable[EvidenceRow]) -> pd.DataFrame:
     """Build the evidence table from rows; a column a row does not have is empty."""
-    return pd.DataFrame(list(rows), columns=list(EVIDENCE_COLUMNS))
+    return pd.DataFrame([row.to_record() for row in rows], columns=list(EVIDENCE_COLUMNS))
 
 
 def to_csv_bytes(table: pd.DataFrame) -> bytes:

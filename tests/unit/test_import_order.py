@@ -17,6 +17,7 @@ ORDER = (
     "plan",
     "result_display",
     "evidence_views",
+    "evidence_row",
     "evidence",
     "published",
     "records",

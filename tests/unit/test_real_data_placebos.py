@@ -20,6 +20,7 @@ from pilot_eval.evaluation.calibration import (
 )
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates, read_store
 from pilot_eval.evaluation.units import ALL_METHODS
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.inference import adjusted_test, cr2_test, robust_test, size_adjusted_test
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 
@@ -159,7 +160,10 @@ def test_the_monte_carlo_interval_is_clopper_and_pearsons(rejections, sets):
 
 
 def row(method, low=np.nan, p_value=0.2):
-    return {"method": method, "p_value": p_value, "calibration_low": low}
+    keys = dict.fromkeys(("strand", "scenario", "outcome", "family", "unit", "harm"), "any")
+    counts = dict.fromkeys(("n_treated", "n_comparators", "seen", "listed"), 5)
+    numbers = {"p_value": p_value, "calibration_low": low}
+    return EvidenceRow(**keys, **counts, **numbers, method=method, status="estimated")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def row(method, low=np.nan, p_value=0.2):
         ([row("robust"), row("stratified_type", 0.01)], "robust"),
         ([row("robust", 0.09), row("stratified_type"), row("cr2", 0.05)], "cr2"),
         ([row("robust", 0.01, np.nan), row("stratified_type", 0.01)], "stratified_type"),
-        ([{"method": "none", "status": "descriptive"}], None),
+        ([row("none", p_value=np.nan)], None),
     ],
 )
 def test_the_first_test_that_does_not_err_carries_the_verdict(plan, rows, carries):

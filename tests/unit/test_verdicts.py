@@ -11,6 +11,7 @@ import pilot_eval as pe
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import BEST_RATING, VERDICT_COLUMNS, VerdictInputs
+from pilot_eval.evidence_row import EvidenceRow
 
 SOUND = VerdictInputs(
     strand="published",
@@ -235,7 +236,9 @@ def test_the_carrying_test_gives_the_numbers_and_the_other_reading_stands_beside
         "outcome": "repeat_plan_pct",
         "harm": "rises",
         "unit": "percentage points",
-        "share_of_scenario": "5 of 5",
+        "seen": 5,
+        "listed": 5,
+        "family": "safety",
         "status": "estimated",
         "n_treated": 5,
         "n_comparators": 130,
@@ -243,11 +246,11 @@ def test_the_carrying_test_gives_the_numbers_and_the_other_reading_stands_beside
         "p_value": 0.1,
         "conf_high": 9.0,
         "estimate_high": 6.0,
-        "carrying_test": carrying,
+        "carrying_test": carrying or "",
     }
     rows = [
-        row | {"method": "robust", "estimate_low": 5.0, "conf_low": 4.0},
-        row | {"method": "adjusted", "estimate_low": 4.5, "conf_low": 3.0},
+        EvidenceRow(**row, method="robust", estimate_low=5.0, conf_low=4.0),
+        EvidenceRow(**row, method="adjusted", estimate_low=4.5, conf_low=3.0),
     ]
     inputs = collect_inputs(plan, rows)
     assert (inputs.conf_low, inputs.other_conf_low) == (low, other)

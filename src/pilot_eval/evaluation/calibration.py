@@ -20,6 +20,7 @@ from pilot_eval.evaluation.code_hash import hash_code
 from pilot_eval.evaluation.fillings import name_units
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import FEWEST_TREATED
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 from pilot_eval.plan import EvaluationPlan
@@ -239,7 +240,7 @@ def calibration_columns(rates: Rates, method: str) -> dict[str, float]:
     return dict(zip(("calibration", "calibration_low", "calibration_high"), numbers, strict=True))
 
 
-def carrying_test(rows: Iterable[Mapping[str, Any]], settings: CalibrationSettings) -> str | None:
+def carrying_test(rows: Iterable[EvidenceRow], settings: CalibrationSettings) -> str | None:
     """Choose the test that carries the verdict of one comparison.
 
     A test errs where the lower end of the Monte Carlo interval of its rejection rate is above the
@@ -248,7 +249,7 @@ def carrying_test(rows: Iterable[Mapping[str, Any]], settings: CalibrationSettin
 
     Parameters
     ----------
-    rows : iterable of mapping
+    rows : iterable of EvidenceRow
         Evidence rows of the comparison, one for each method.
     settings : CalibrationSettings
         ``plan.calibration``.
@@ -257,20 +258,11 @@ def carrying_test(rows: Iterable[Mapping[str, Any]], settings: CalibrationSettin
     -------
     str or None
         None where every test errs: then no test can carry a verdict.
-
-    Examples
-    --------
-    >>> from pilot_eval.plan_settings import CalibrationSettings
-    >>> settings = CalibrationSettings(sets=2000, limit=0.07, order=("robust", "cr2"))
-    >>> rows = [{"method": "robust", "p_value": 0.01, "calibration_low": 0.09},
-    ...         {"method": "cr2", "p_value": 0.03, "calibration_low": 0.05}]
-    >>> carrying_test(rows, settings)
-    'cr2'
     """
-    answered = {row["method"]: row for row in rows if not np.isnan(row.get("p_value", nan))}
+    answered = {row.method: row for row in rows if not np.isnan(row.p_value)}
     for place, method in enumerate(settings.order):
         if method in answered:
-            low = answered[method].get("calibration_low", nan)
+            low = answered[method].calibration_low
             if not (erring(low, settings.limit) or (np.isnan(low) and place)):
                 return method
     return None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation.calibration import (
@@ -23,6 +23,7 @@ from pilot_eval.evaluation.calibration import (
     calibration_key,
     carrying_test,
 )
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
@@ -44,8 +45,8 @@ def cache_folder() -> Path:
 
 
 def add_calibration(
-    plan: EvaluationPlan, design: Design, rows: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    plan: EvaluationPlan, design: Design, rows: Iterable[EvidenceRow]
+) -> list[EvidenceRow]:
     """Add to a design's evidence rows how often their tests err, and which test carries.
 
     Only what is stored is read: `checks.real_data_placebos.calibrate` measures.
@@ -54,20 +55,20 @@ def add_calibration(
     ----------
     plan : EvaluationPlan
     design : Design
-    rows : iterable of mapping
+    rows : iterable of EvidenceRow
         One for each method.
 
     Returns
     -------
-    list of dict
+    list of EvidenceRow
         With `calibration`, `calibration_low` and `calibration_high`, missing where nothing is
         stored, and `carrying_test`, empty where every test errs.
     """
     pools = build_pools(plan, design)
     rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
-    found = [{**row, **calibration_columns(rates, row["method"])} for row in rows]
+    found = [replace(row, **calibration_columns(rates, row.method)) for row in rows]
     carries = carrying_test(found, plan.calibration) or ""
-    return [row | {"carrying_test": carries} for row in found]
+    return [replace(row, carrying_test=carries) for row in found]
 
 
 def find_rates(key: str, root: Path | None = None) -> Rates | None:

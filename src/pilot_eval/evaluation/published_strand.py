@@ -6,9 +6,10 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from pilot_eval.evaluation.units import CITATIONS, FEWEST_TREATED, word_settings
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import answer_questions, judge
 from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_table
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import build_panel
@@ -99,7 +101,7 @@ def _evaluate(
         if plan.outcomes[outcome].descriptive is None
     }
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
-    rows: list[dict] = []
+    rows: list[EvidenceRow] = []
     effects: list[dict] = []
     dropped: list[dict] = []
     verdicts: list[Verdict] = []
@@ -108,7 +110,7 @@ def _evaluate(
         found = estimated.get((scenario, outcome))
         design = found.tested.design if found else None
         own = found.with_family(adjusted[scenario, outcome]) if found else [_describe(plan, label)]
-        rows += [row | stamp for row in own]
+        rows += [replace(row, **stamp) for row in own]
         verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
         if design is None:
             continue
@@ -130,17 +132,17 @@ def _evaluate(
 class Estimated:
     """A comparison's evidence rows, and what the family of comparisons needs of it."""
 
-    rows: list[dict]
+    rows: list[EvidenceRow]
     tested: Tested
 
-    def with_family(self, adjusted: Mapping[str, object]) -> list[dict]:
+    def with_family(self, adjusted: Mapping[str, Any]) -> list[EvidenceRow]:
         """Give the rows, the headline's with its adjusted p-values or why it has none."""
+        note = adjusted.get("reason", "")
         return [
-            {**row, **adjusted, "reason": "; ".join(filter(None, (row["reason"], note)))}
-            if row["method"] in (HEADLINE, "none")
+            replace(row, **{**adjusted, "reason": "; ".join(filter(None, (row.reason, note)))})
+            if row.method in (HEADLINE, "none")
             else row
             for row in self.rows
-            for note in (adjusted.get("reason", ""),)
         ]
 
 
@@ -158,33 +160,35 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     """
     label = _label(plan, design)
     if len(design.treated) < FEWEST_TREATED or not design.comparators:
-        row = label | {"method": "none", "status": "not_estimable", "reason": _too_few(design)}
+        row = EvidenceRow(**label, method="none", status="not_estimable", reason=_too_few(design))
         none = np.zeros(len(design.own_hidden), dtype=np.int64)
         return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
     found = identify(plan, design)
     numbers_of = add_companions(plan, design, found)
     rows = [
-        label
-        | numbers
-        | {
-            "method": method,
-            "n_treated": int(found.units.treated.sum()),
-            "status": "not_estimable" if isnan(numbers["estimate_low"]) else "estimated",
-            "reason": _reason(design, numbers),
-            "citation": CITATIONS[method],
-            "settings": word_settings(
-                plan, method, staggered=design.is_staggered, cases=design.cases_basis
-            ),
-        }
+        EvidenceRow(
+            **label
+            | numbers
+            | {
+                "method": method,
+                "n_treated": int(found.units.treated.sum()),
+                "status": "not_estimable" if isnan(numbers["estimate_low"]) else "estimated",
+                "reason": _reason(design, numbers),
+                "citation": CITATIONS[method],
+                "settings": word_settings(
+                    plan, method, staggered=design.is_staggered, cases=design.cases_basis
+                ),
+            }
+        )
         for method, numbers in numbers_of.items()
     ]
     rows = add_calibration(plan, design, rows)
-    valid = rows[0]["carrying_test"] == HEADLINE
+    valid = rows[0].carrying_test == HEADLINE
     p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan  # type: ignore[arg-type]
     return Estimated(rows=rows, tested=Tested(design=design, counts=found.counts, p_value=p_value))
 
 
-def _label(plan: EvaluationPlan, design: Design) -> dict:
+def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
     settings = plan.outcomes[design.outcome]
     return {
         "strand": "published",
@@ -197,7 +201,8 @@ def _label(plan: EvaluationPlan, design: Design) -> dict:
         "n_comparators": len(design.comparators),
         "treated": "; ".join(design.names),
         "starts": design.name_starts(),
-        "share_of_scenario": f"{len(design.treated)} of {design.scenario_size}",
+        "seen": len(design.treated),
+        "listed": design.scenario_size,
         **_periods(design),
         "fragile": False,
         "breaks": "; ".join(design.breaks),
@@ -255,24 +260,25 @@ def _too_few(design: Design) -> str:
     return f"fewer than {FEWEST_TREATED} treated councils have figures (found: {found}); {gaps}"
 
 
-def _describe(plan: EvaluationPlan, label: dict[str, str]) -> dict:
+def _describe(plan: EvaluationPlan, label: dict[str, str]) -> EvidenceRow:
     settings = plan.outcomes[label["outcome"]]
     codes = treated_codes(plan, label["scenario"])
-    return label | {
-        "strand": "published",
-        "family": settings.family,
-        "unit": settings.unit,
-        "harm": settings.harm,
-        "method": "none",
-        "n_treated": len(codes),
-        "n_comparators": 0,
-        "treated": "; ".join(plan.names[code] for code in codes),
-        "share_of_scenario": f"{len(codes)} of {len(plan.scenarios[label['scenario']].councils)}",
-        "post_periods": " ".join(
+    return EvidenceRow(
+        **label,
+        strand="published",
+        family=settings.family,
+        unit=settings.unit,
+        harm=settings.harm,
+        method="none",
+        n_treated=len(codes),
+        n_comparators=0,
+        treated="; ".join(plan.names[code] for code in codes),
+        seen=len(codes),
+        listed=len(plan.scenarios[label["scenario"]].councils),
+        post_periods=" ".join(
             str(period) for period in plan.window_of(label["outcome"], label["scenario"]).post
         ),
-        "fragile": False,
-        "status": "descriptive",
-        "reason": settings.descriptive,
-        "freed": freed_from(plan, settings.requirement, codes),
-    }
+        status="descriptive",
+        reason=settings.descriptive or "",
+        freed=freed_from(plan, settings.requirement, codes),
+    )

@@ -33,6 +33,7 @@ from pilot_eval.evaluation.units import (
     word_settings,
 )
 from pilot_eval.evidence import Evidence, build_evidence_table
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.inference import (
     size_adjusted_test,
 )
@@ -167,13 +168,13 @@ def evaluate_census(
     >>> evaluate_census(changes, plan, [design_census(plan, scenario)])    # doctest: +SKIP
     """
     stamp = {"plan_hash": plan.hash, "data_hash": data_hash}
-    rows: list[dict] = []
+    rows: list[EvidenceRow] = []
     effects: list[dict] = []
     dropped: list[dict] = []
     for design in designs:
         for key, outcome in changes.outcomes.items():
             label = {"scenario": design.scenario, "outcome": key}
-            rows += [row | stamp for row in estimate_outcome(changes, plan, design, key)]
+            rows += [replace(row, **stamp) for row in estimate_outcome(changes, plan, design, key)]
             if outcome.changes is None:
                 continue
             effects += [label | row for row in _council_effects(plan, design, outcome.changes)]
@@ -187,28 +188,28 @@ def evaluate_census(
 
 def estimate_outcome(
     changes: CensusChanges, plan: EvaluationPlan, design: CensusDesign, key: str
-) -> Iterator[dict]:
+) -> Iterator[EvidenceRow]:
     """Yield one evidence row a method for an outcome, estimated or not estimable."""
     outcome = changes.outcomes[key]
     label = _label(plan, changes, design, key)
     if outcome.changes is None:
-        yield label | {"method": "none", "status": "not_estimable", "reason": outcome.reason}
+        yield EvidenceRow(**label, method="none", status="not_estimable", reason=outcome.reason)
         return
     units, treated = select_units(outcome.changes, design)
     names = [plan.names.get(code, code) for code in treated]
     label |= {
         "treated": "; ".join(names),
-        "share_of_scenario": f"{len(names)} of {len(design.treated)}",
+        "seen": len(names),
         "n_treated": int(units.treated.sum()),
         "n_comparators": int((~units.treated).sum()),
     }
     if not units.treated.any() or units.treated.all():
         reason = "no treated council or no comparator has figures in every window"
-        yield label | {"method": "none", "status": "not_estimable", "reason": reason}
+        yield EvidenceRow(**label, method="none", status="not_estimable", reason=reason)
         return
     for method, result in run_methods(plan, units).items():
-        yield (
-            label
+        yield EvidenceRow(
+            **label
             | number_result(result)
             | {
                 "method": method,
@@ -289,6 +290,8 @@ def _label(plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, k
         "harm": outcome.harm,
         "n_treated": len(design.treated),
         "n_comparators": len(design.comparators),
+        "seen": 0,
+        "listed": len(design.treated),
         "pre_periods": " ".join(f"{w.first}/{w.last}" for w in settings.pre),
         "post_periods": " ".join(f"{w.first}/{w.last}" for w in settings.post),
         "fragile": False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import nan
 from typing import Any
 
@@ -13,21 +13,22 @@ from pilot_eval.design.treatment import count_freed
 from pilot_eval.evaluation.fillings import FilledUnits, collapse_fillings, name_units
 from pilot_eval.evaluation.prior_trend import extrapolate_trend
 from pilot_eval.evidence import VerdictInputs
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
 
 FIRST_TEST, ADJUSTED_TEST = "robust", "adjusted"
 
 
 def collect_inputs(
-    plan: EvaluationPlan, rows: Sequence[Mapping[str, Any]], design: Design | None = None
+    plan: EvaluationPlan, rows: Sequence[EvidenceRow], design: Design | None = None
 ) -> VerdictInputs:
     """Collect the numbers of one verdict.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    rows : sequence of mapping
-        Evidence rows of one strand, scenario and outcome, one for each method.
+    rows : sequence of EvidenceRow
+        Rows of one strand, scenario and outcome, one for each method.
     design : Design, optional
         Whose rows these are; without one there is no trend and nobody to leave out.
 
@@ -35,31 +36,34 @@ def collect_inputs(
     -------
     VerdictInputs
     """
-    by_method = {row["method"]: row for row in rows}
+    by_method = {row.method: row for row in rows}
     first = rows[0]
-    test = first.get("carrying_test", FIRST_TEST) or ""
-    seen, listed = (int(part) for part in first["share_of_scenario"].split(" of "))
+    test = FIRST_TEST if first.carrying_test is None else first.carrying_test
     numbers: dict[str, Any] = {}
-    if first["status"] == "estimated":
+    if first.status == "estimated":
         other = FIRST_TEST if test == ADJUSTED_TEST else ADJUSTED_TEST
-        numbers = _number(by_method[test or FIRST_TEST], by_method.get(other, {}))
-    if design is not None and first["status"] == "estimated":
+        numbers = _number(by_method[test or FIRST_TEST], by_method.get(other))
+    if design is not None and first.status == "estimated":
         numbers |= _look_at_design(plan, design)
     return VerdictInputs(
-        **{name: first[name] for name in ("strand", "scenario", "outcome", "harm", "unit")},
-        **_name(plan, first["scenario"], first["outcome"]),
+        strand=first.strand,
+        scenario=first.scenario,
+        outcome=first.outcome,
+        harm=first.harm,
+        unit=first.unit,
+        **_name(plan, first.scenario, first.outcome),
         units=plan.texts.units,
         level=plan.inference.alpha,
-        status=first["status"],
-        reason=first.get("reason") or "",
+        status=first.status,
+        reason=first.reason,
         test=test,
         is_first_test=test == FIRST_TEST,
-        n_units=first["n_treated"],
-        n_comparators=first["n_comparators"],
-        seen=seen,
-        listed=listed,
-        known_freed=_count_freed(plan, design, seen),
-        breaks=tuple(filter(None, str(first.get("breaks") or "").split("; "))),
+        n_units=first.n_treated,
+        n_comparators=first.n_comparators,
+        seen=first.seen,
+        listed=first.listed,
+        known_freed=_count_freed(plan, design, first.seen),
+        breaks=tuple(filter(None, (first.breaks or "").split("; "))),
         **numbers,
     )
 
@@ -70,15 +74,13 @@ def _name(plan: EvaluationPlan, scenario: str, outcome: str) -> dict[str, Any]:
     return {"label": settings.label, "group": group, "margin": settings.margin}
 
 
-def _number(shown: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+def _number(shown: EvidenceRow, other: EvidenceRow | None) -> dict[str, float]:
     """Take the numbers of the test that carries the verdict, and of the other reading."""
     ends = ("estimate_low", "estimate_high", "conf_low", "conf_high")
-    numbers = {name: shown[name] for name in (*ends, "p_value", "mde")}
-    numbers |= {name.replace("estimate", "other"): other.get(name, nan) for name in ends[:2]}
-    numbers |= {f"other_{name}": other.get(name, nan) for name in ends[2:]}
-    numbers["p_family"] = shown.get("p_romano_wolf", nan)
-    numbers["rejection_rate"] = shown.get("calibration", nan)
-    return numbers
+    numbers = {name: getattr(shown, name) for name in (*ends, "p_value", "mde")}
+    numbers |= {f"other_{end}": getattr(other, f"estimate_{end}", nan) for end in ("low", "high")}
+    numbers |= {f"other_{name}": getattr(other, name, nan) for name in ends[2:]}
+    return numbers | {"p_family": shown.p_romano_wolf, "rejection_rate": shown.calibration}
 
 
 def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:
