@@ -11,6 +11,7 @@ _PUBLIC = {
     "build_design": "pilot_eval.design.build",
     "build_panel": "pilot_eval.published.panel",
     "compare": "pilot_eval.evaluation.plan_comparison",
+    "design_pilot": "pilot_eval.checks.next_pilot",
     "difference_in_differences": "pilot_eval.frames",
     "evaluate": "pilot_eval.evaluation",
     "event_study": "pilot_eval.frames",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import subprocess
 import sys
 
 import pytest
 from project_folder import ROOT
 
-from pilot_eval.app.cli import main
+import pilot_eval
+from pilot_eval.app.cli import build_parser, main
+from pilot_eval.app.cli_examples import EXAMPLES
 
 HEAVY = (
     "pandas",
@@ -35,6 +39,12 @@ def test_importing_loads_nothing_heavy(module):
         (["run", "-p", "alpah", "1"], "`alpah` must be a known parameter"),
         (["run", "-p", "alpha", "5e-2"], "write 0.05"),
         (["run", "-p", "seed", "1", "-p", "seed", "2"], "must be given once"),
+        (["run", "-p", "alpah=1"], "Did you mean alpha?"),
+        (["run", "-p", "alpha"], "Write -p alpha=0.1"),
+        (["parameters", "02_dealy"], "Did you mean '02_delay'?"),
+        (["data", "cp_rate"], "Did you mean 'cpp_rate'?"),
+        (["data", "--table", "no such file.csv"], "no such file.csv"),
+        (["design", "--outcome", "cp_rate"], "Did you mean 'cpp_rate'?"),
         (["run", "--table", "no such file.csv"], "must be readable"),
         (["run", "--plan", "mine.toml"], "pilot-eval init NAME --from mine.toml"),
         (["run", "--pilot", "timescale-2011"], "Did you mean 'timescales-2011'?"),
@@ -66,3 +76,41 @@ def test_jobs_must_be_a_whole_number(capsys, jobs):
     with pytest.raises(SystemExit, match="2"):
         main(["run", "--jobs", jobs])
     assert "whole number from 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])
+def test_examples_in_the_help_can_be_given(line):
+    program, command, *_ = words = shlex.split(line)
+    assert program == "pilot-eval"
+    assert build_parser().parse_args(words[1:]).command.replace("_", "-") == command
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out.split() == ["pilot-eval", pilot_eval.__version__]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["check"], "faults"),
+        (["data"], "indicator"),
+        (["data", "cpp_rate"], "year_ending"),
+        (["parameters", "02_delay"], "default"),
+        (["design", "--outcome", "cpp_rate", "--councils", "5"], "drawn"),
+    ],
+)
+def test_machines_are_given_json_alone(monkeypatch, capsys, arguments, key):
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(ROOT))
+    assert main([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert key in (said[0] if isinstance(said, list) else said)
+
+
+def test_a_quiet_run_says_where_its_results_are(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(ROOT))
+    out = tmp_path / "out"
+    command = ["run", "--no-notebooks", "-p", "draws=99", "--out", str(out)]
+    assert main([*command, "--quiet"]) == 0
+    assert capsys.readouterr().out == f"Open: {out / 'evidence.csv'}\n"

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from pilot_eval import __version__
+from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
 
@@ -56,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pilot-eval",
         description="Evaluation of pilots that treat a few councils.",
+        epilog="Each command shows examples: pilot-eval COMMAND --help",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add_init(commands)
@@ -69,11 +73,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_validity(commands)
     _add_simulate(commands)
     _add_census(commands)
+    _add_design(commands)
+    _add_data(commands)
+    _add_parameters(commands)
     return parser
 
 
 def _add_run(commands: argparse._SubParsersAction) -> None:
-    run = commands.add_parser("run", help="run the evaluation and write a report")
+    run = add_command(commands, "run", help="run the evaluation and write a report")
     run.add_argument(
         "--only",
         action="append",
@@ -84,11 +91,11 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.add_argument(
         "-p",
         dest="parameters",
-        nargs=2,
+        nargs="+",
         action="append",
         default=[],
-        metavar=("NAME", "VALUE"),
-        help="set a notebook parameter",
+        metavar="NAME=VALUE",
+        help="set a notebook parameter; also NAME VALUE (which there are: pilot-eval parameters)",
     )
     _add_pilot(run)
     run.add_argument(
@@ -116,7 +123,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_init(commands: argparse._SubParsersAction) -> None:
-    init = commands.add_parser("init", help="write a pilot folder to change")
+    init = add_command(commands, "init", help="write a pilot folder to change")
     init.add_argument("name", metavar="NAME", help="of the new folder in pilots/")
     init.add_argument("--like", default="", metavar="PILOT", help="copy this pilot")
     init.add_argument(
@@ -126,30 +133,30 @@ def _add_init(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_check(commands: argparse._SubParsersAction) -> None:
-    check = commands.add_parser("check", help="say everything that is wrong with a pilot folder")
+    check = add_command(commands, "check", help="say everything that is wrong with a pilot folder")
     check.add_argument("pilot", nargs="?", default="", metavar="NAME", help="default pilot if none")
     check.set_defaults(command="check")
 
 
 def _add_import(commands: argparse._SubParsersAction) -> None:
-    published = commands.add_parser(
-        "import-published", help="read DfE's source files into data/published"
+    published = add_command(
+        commands, "import-published", help="read DfE's source files into data/published"
     )
     published.add_argument("folder", type=Path, metavar="DIR", help="folder of the source files")
     published.set_defaults(command="import_published")
 
 
 def _add_refresh(commands: argparse._SubParsersAction) -> None:
-    refresh = commands.add_parser(
-        "refresh", help="re-execute the committed notebooks and reports/published"
+    refresh = add_command(
+        commands, "refresh", help="re-execute the committed notebooks and reports/published"
     )
     refresh.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
     refresh.set_defaults(command="refresh")
 
 
 def _add_council_report(commands: argparse._SubParsersAction) -> None:
-    report = commands.add_parser(
-        "council-report", help="report single councils against their comparators"
+    report = add_command(
+        commands, "council-report", help="report single councils against their comparators"
     )
     report.add_argument(
         "councils", nargs="*", metavar="COUNCIL", help="names; default every council of the plan"
@@ -161,14 +168,14 @@ def _add_council_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_reproduce(commands: argparse._SubParsersAction) -> None:
-    again = commands.add_parser("reproduce", help="make a run again and compare its evidence")
+    again = add_command(commands, "reproduce", help="make a run again and compare its evidence")
     again.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     again.add_argument("--table", type=Path, metavar="FILE", help="the run's own council table")
     again.set_defaults(command="reproduce")
 
 
 def _add_check_release(commands: argparse._SubParsersAction) -> None:
-    check = commands.add_parser("check-release", help="may these files leave the room?")
+    check = add_command(commands, "check-release", help="may these files leave the room?")
     check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
     check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
     check.add_argument("--sheet", type=Path, metavar="FILE", help="write the output-check sheet")
@@ -176,8 +183,8 @@ def _add_check_release(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_validity(commands: argparse._SubParsersAction) -> None:
-    validity = commands.add_parser(
-        "validity", help="simulate how often the tests are wrong (minutes)"
+    validity = add_command(
+        commands, "validity", help="simulate how often the tests are wrong (minutes)"
     )
     validity.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     validity.add_argument("--only", metavar="SECTION", help="run this section alone")
@@ -186,7 +193,7 @@ def _add_validity(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_simulate(commands: argparse._SubParsersAction) -> None:
-    simulate = commands.add_parser("simulate", help="write returns of invented children")
+    simulate = add_command(commands, "simulate", help="write returns of invented children")
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     simulate.add_argument("--format", choices=("xml", "csv", "parquet"), default="xml")
     simulate.add_argument(
@@ -208,7 +215,7 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_census(commands: argparse._SubParsersAction) -> None:
-    census = commands.add_parser("census", help="evaluate children's records")
+    census = add_command(commands, "census", help="evaluate children's records")
     census.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="returns, or folders")
     census.add_argument(
         "--data-cut",
@@ -250,6 +257,61 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
     )
     _add_pilot(census)
     census.set_defaults(command="census")
+
+
+def _add_design(commands: argparse._SubParsersAction) -> None:
+    design = add_command(
+        commands, "design", help="design the next pilot: how many, which, how long"
+    )
+    design.add_argument("--outcome", required=True, metavar="NAME", help="outcome of the plan")
+    design.add_argument(
+        "--councils",
+        type=_positive,
+        nargs="+",
+        default=[4, 5, 6, 8, 10, 12],
+        metavar="N",
+        help="numbers of councils to look at",
+    )
+    design.add_argument(
+        "--periods", type=_positive, nargs="+", default=[1, 2], metavar="N", help="after the start"
+    )
+    design.add_argument("--before", type=_positive, default=2, metavar="N", help="periods before")
+    design.add_argument(
+        "--waves", type=_positive, default=1, metavar="N", help="starts, one period apart"
+    )
+    for name, text in (
+        ("fixed", "takes part in any case"),
+        ("forbidden", "cannot take part"),
+        ("chosen", "of a choice to set beside a lot of the same size"),
+    ):
+        design.add_argument(
+            f"--{name}",
+            action="append",
+            default=[],
+            metavar="COUNCIL",
+            help=f"{text} (may be repeated)",
+        )
+    design.add_argument("--detect", type=float, metavar="X", help="effect that must be found")
+    design.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the lot")
+    design.add_argument("--out", type=Path, metavar="FILE", help="write the tables to a workbook")
+    _add_pilot(design)
+    design.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
+    design.set_defaults(command="design")
+
+
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    data = add_command(commands, "data", help="list indicators, years and councils with figures")
+    data.add_argument("indicator", nargs="?", metavar="INDICATOR", help="one, year by year")
+    _add_pilot(data)
+    data.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
+    data.set_defaults(command="data")
+
+
+def _add_parameters(commands: argparse._SubParsersAction) -> None:
+    listed = add_command(commands, "parameters", help="list the notebooks' parameters")
+    listed.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
+    _add_pilot(listed)
+    listed.set_defaults(command="parameters")
 
 
 def _add_pilot(command: argparse.ArgumentParser) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pilot_eval.app.listing_commands import data, design, parameters
 from pilot_eval.errors import ParameterError, explain
 
 if TYPE_CHECKING:
@@ -16,6 +18,23 @@ if TYPE_CHECKING:
     from pilot_eval.app.run import RunResult
 
 OK, FAILED, BAD_INPUT = 0, 1, 2
+
+__all__ = [
+    "census",
+    "check",
+    "check_release",
+    "council_report",
+    "data",
+    "design",
+    "import_published",
+    "init",
+    "parameters",
+    "refresh",
+    "reproduce",
+    "run",
+    "simulate",
+    "validity",
+]
 
 
 def run(options: Namespace) -> int:
@@ -37,27 +56,35 @@ def run(options: Namespace) -> int:
             census=options.census,
             test_results=options.test_results,
         ),
-        tell=_say,
+        tell=_progress(options),
     )
     if options.census and not result.failed:
-        _release(result.folder, result.folder.with_name(f"{result.folder.name}-release"))
-    return _tell_result(result, "evidence.csv" if options.no_notebooks else "index.html")
+        _release(options, result.folder.with_name(f"{result.folder.name}-release"), result.folder)
+    return _tell_result(options, result, "evidence.csv" if options.no_notebooks else "index.html")
 
 
-def _tell_result(result: RunResult, page: str) -> int:
+def _tell_result(options: Namespace, result: RunResult, page: str) -> int:
     for failed in result.failed:
         print(
             f"\n{failed.name} failed in {failed.cell}:\n  {failed.error}\n"
             f"  kept as {result.folder / 'notebooks' / failed.path.name}",
             file=sys.stderr,
         )
-    _say(f"\n{'Incomplete results' if result.failed else 'Open'}: {result.folder / page}")
+    word = "Incomplete results" if result.failed else "Open"
+    failed = {item.name: item.error for item in result.failed}
+    lines = f"\n{word}: {result.folder / page}"
+    _finish(options, lines, folder=result.folder, page=result.folder / page, failed=failed)
     return FAILED if result.failed else OK
 
 
 def _pairs(given: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Read NAME=VALUE or NAME VALUE."""
     pairs: dict[str, str] = {}
-    for name, value in given:
+    for words in given:
+        name, value = words if len(words) == 2 else (words[0].partition("=")[0::2])
+        if len(words) > 2 or (len(words) == 1 and "=" not in words[0]):
+            got = " ".join(words)
+            raise ParameterError(explain("-p", "be NAME=VALUE", got, "Write -p alpha=0.1."))
         if name in pairs:
             raise ParameterError(explain(f"-p {name}", "be given once", "it twice", "Remove one."))
         pairs[name] = value
@@ -69,12 +96,14 @@ def init(options: Namespace) -> int:
     from pilot_eval.app.pilot_folders import check_pilot, init_pilot, list_dropped
 
     folder = init_pilot(options.name, like=options.like, plan_file=options.plan_file)
-    _say(f"Written: {folder}")
+    say = _progress(options)
+    say(f"Written: {folder}")
     for name in list_dropped(options.plan_file) if options.plan_file else ():
-        _say(f"Could not be converted and was left out: {name}")
+        say(f"Could not be converted and was left out: {name}")
     faults = check_pilot(str(folder))
-    _say("\n".join(["It cannot be run yet:", *faults]) if faults else "")
-    _say(f"Next: change {folder.name}/plan.toml, then `pilot-eval check {folder.name}`.")
+    say("\n".join(["It cannot be run yet:", *faults]) if faults else "")
+    following = f"Next: change {folder.name}/plan.toml, then `pilot-eval check {folder.name}`."
+    _finish(options, following, folder=folder, faults=faults)
     return OK
 
 
@@ -83,10 +112,11 @@ def check(options: Namespace) -> int:
     from pilot_eval.app.pilot_folders import check_pilot
 
     faults = check_pilot(options.pilot)
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    if not faults:
-        _say("Nothing is wrong with it.")
+    if not options.json:
+        for fault in faults:
+            print(fault, file=sys.stderr)
+    if not faults or options.json:
+        _finish(options, "Nothing is wrong with it.", faults=faults)
     return BAD_INPUT if faults else OK
 
 
@@ -96,7 +126,8 @@ def import_published(options: Namespace) -> int:
     from pilot_eval.published import council_indicators as published
 
     written = published.import_published(options.folder, find_root() / "data")
-    _say("\n".join(["Written:", *(f"  {path}" for path in written)]))
+    lines = "\n".join(["Written:", *(f"  {path}" for path in written)])
+    _finish(options, lines, written=written)
     return OK
 
 
@@ -110,10 +141,11 @@ def refresh(options: Namespace) -> int:
     results = refresh_notebooks(find_root(), options.notebooks)
     for result in results:
         fate = "refreshed" if result.ok else f"FAILED in {result.cell}: {result.error}"
-        _say(f"{result.name}: {fate}")
+        _progress(options)(f"{result.name}: {fate}")
     if not all(result.ok for result in results):
         return FAILED
-    _say(f"Written: {refresh_published(find_root())}")
+    written = refresh_published(find_root())
+    _finish(options, f"Written: {written}", written=written)
     return OK
 
 
@@ -134,7 +166,7 @@ def council_report(options: Namespace) -> int:
         out=options.out.resolve() if options.out else None,
         councils=options.councils or list(dict.fromkeys(treated)),
     )
-    return _tell_result(run_evaluation(request, tell=_say), "index.html")
+    return _tell_result(options, run_evaluation(request, tell=_progress(options)), "index.html")
 
 
 def reproduce(options: Namespace) -> int:
@@ -143,13 +175,9 @@ def reproduce(options: Namespace) -> int:
     from pilot_eval.project import find_root
 
     differences = again.reproduce(options.folder, find_root(), options.table)
-    for line in differences:
-        _say(line)
-    _say(
-        f"{len(differences)} differences."
-        if differences
-        else "Evidence, workbook and tidy data are the same."
-    )
+    same = "Evidence, workbook and tidy data are the same."
+    lines = [*differences, f"{len(differences)} differences."] if differences else [same]
+    _finish(options, "\n".join(lines), differences=differences)
     return FAILED if differences else OK
 
 
@@ -164,32 +192,33 @@ def check_release(options: Namespace) -> int:
     if options.sheet:
         describe_release(options.folder, **settings).to_csv(options.sheet, index=False)
     if options.move_to:
-        return _release(options.folder, options.move_to)
-    return _tell_verdicts(check(options.folder, **settings))
+        return _release(options, options.move_to, options.folder)
+    return _tell_verdicts(options, check(options.folder, **settings))
 
 
-def _release(folder: Path, target: Path) -> int:
+def _release(options: Namespace, target: Path, folder: Path) -> int:
     from pilot_eval.disclosure.release.release_check import release
     from pilot_eval.plan import load_plan
 
     rules = load_plan().disclosure
     checked = release(folder, target, threshold=rules.threshold, rounding=rules.rounding)
-    _say(f"What passed is in {target}; what did not is where it was.")
-    return _tell_verdicts(checked)
+    _progress(options)(f"What passed is in {target}; what did not is where it was.")
+    return _tell_verdicts(options, checked)
 
 
-def _tell_verdicts(checked: DataFrame) -> int:
+def _tell_verdicts(options: Namespace, checked: DataFrame) -> int:
     """Print verdicts, the worst first; anything but a pass is a failure."""
     from pilot_eval.disclosure.release.release_check import ORDER
 
     width = checked["file"].str.len().max()
-    _say(f"{'verdict':9}{'file':{width}}  reason")
+    lines = [f"{'verdict':9}{'file':{width}}  reason"]
     for verdict in reversed(ORDER):
         for row in checked[checked["verdict"] == verdict].itertuples():
-            _say(f"{verdict:9}{row.file:{width}}  {row.reason}".rstrip())
+            lines.append(f"{verdict:9}{row.file:{width}}  {row.reason}".rstrip())
     counts = checked["verdict"].value_counts()
     words = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ORDER)
-    _say(f"{len(checked)} files: {words}.")
+    said = "\n".join([*lines, f"{len(checked)} files: {words}."])
+    _finish(options, said, files=checked[["file", "verdict", "reason"]].to_dict("records"))
     return OK if counts.get("pass", 0) == len(checked) else FAILED
 
 
@@ -213,10 +242,12 @@ def census(options: Namespace) -> int:
         plan=load_plan(options.pilot or options.plan),
         scheduler=options.scheduler,
         jobs=options.jobs,
-        tell=_say,
+        tell=_progress(options),
     )
-    _tell_verdicts(result.verdicts)
-    _say(f"\nEverything: {result.folder}\nMay leave the room: {result.released}")
+    if not options.json:
+        _tell_verdicts(options, result.verdicts)
+    lines = f"\nEverything: {result.folder}\nMay leave the room: {result.released}"
+    _finish(options, lines, folder=result.folder, released=result.released)
     return OK
 
 
@@ -231,7 +262,7 @@ def validity(options: Namespace) -> int:
     use_one_thread_each()
     with ProcessPoolExecutor(count_cores(), mp_context=get_context("spawn")) as executor:
         write_validity(options.out, only=options.only, draws=options.draws, executor=executor)
-    _say(f"Written: {options.out}")
+    _finish(options, f"Written: {options.out}", written=options.out)
     return OK
 
 
@@ -250,8 +281,24 @@ def simulate(options: Namespace) -> int:
     tables, _truth = simulate_census(settings, seed=options.seed)
     years = range(options.first_year, options.last_year + 1)
     written = write_census(tables, options.out, format=options.format, years=years)
-    _say(f"{len(written)} returns of invented children written to {options.out}")
+    lines = f"{len(written)} returns of invented children written to {options.out}"
+    _finish(options, lines, written=written)
     return OK
+
+
+def _progress(options: Namespace) -> Callable[[str], None]:
+    """Say where progress goes: nowhere with --quiet or --json."""
+    return _say_nothing if options.quiet or options.json else _say
+
+
+def _finish(options: Namespace, lines: str, **record: object) -> None:
+    """Print the result: as lines, or as one JSON object for machines."""
+    said = lines.lstrip("\n") if options.quiet else lines
+    _say(json.dumps(record, default=str, ensure_ascii=False) if options.json else said)
+
+
+def _say_nothing(line: str) -> None:
+    pass
 
 
 def _say(line: str) -> None:

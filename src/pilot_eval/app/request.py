@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.notebooks import is_on_request
-from pilot_eval.app.parameters import check_parameters, parse_parameters, read_declared
+from pilot_eval.app.parameters import Declared, check_parameters, parse_parameters, read_declared
 from pilot_eval.errors import ParameterError, RunError, explain
 from pilot_eval.project import find_file, find_pilot
 
@@ -130,7 +130,9 @@ def prepare(request: RunRequest) -> Prepared:
         return Prepared(plan=_revise(plan, given), pages={})
     found = find_notebooks(request.root, request.pilot)
     names = [COUNCIL_REPORT] if request.councils else choose_notebooks(request, found)
-    declared = {name: _inspect(found[name]) for name in names}
+    declared = {
+        name: {item.name: item.default for item in list_parameters(found[name])} for name in names
+    }
     left_out = _find_left_out(plan, request, declared)
     names = [name for name in names if name not in left_out]
     unused = set(given) - {name for names in declared.values() for name in names}
@@ -293,8 +295,8 @@ def choose_notebooks(request: RunRequest, found: Mapping[str, Path]) -> list[str
     return chosen or [name for name, path in found.items() if not is_on_request(path)]
 
 
-def _inspect(path: Path) -> dict[str, Any]:
+def list_parameters(path: Path) -> list[Declared]:
+    """List the parameters that a notebook declares, with their defaults and what they are."""
     import papermill
 
-    inspected = papermill.inspect_notebook(str(path))
-    return {declared.name: declared.default for declared in read_declared(inspected, path.stem)}
+    return read_declared(papermill.inspect_notebook(str(path)), path.stem)

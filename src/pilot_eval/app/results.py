@@ -32,10 +32,10 @@ def calibrate_tests(
     """
     from pilot_eval.checks.real_data_placebos import calibrate
 
-    calibrate(plan, _read_table(plan, table_file), tell=tell)
+    calibrate(plan, read_table(plan, table_file), tell=tell)
 
 
-def _read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
+def read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
     """Read the analyst's own table, or DfE's published figures where there is none."""
     from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.council_table import read_council_table
@@ -65,7 +65,7 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     from pilot_eval.evaluation import evaluate
     from pilot_eval.reporting.workbook import SOURCE
 
-    table = _read_table(plan, table_file)
+    table = read_table(plan, table_file)
     evidence = evaluate(plan, table)
     source = SOURCE
     if table_file:

@@ -95,7 +95,7 @@ def collapse_long(data: LongFrame) -> tuple[Units, int]:
     panel = data.panel
     exposed = np.arange(panel.shape[1]) >= panel.starts[:, None]
     seen = data.seen[:, None, :]
-    both: np.ndarray = (seen & exposed).any(axis=2) & (seen & ~exposed).any(axis=2)
+    both = np.asarray((seen & exposed).any(axis=2) & (seen & ~exposed).any(axis=2))
     own = both[np.arange(len(both)), panel.cohort]
     keep = np.where(panel.treated, own, both.all(axis=1))
     outcomes, cohort, cases = panel.outcomes[keep], panel.cohort[keep], data.cases[keep]

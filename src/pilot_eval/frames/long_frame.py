@@ -49,7 +49,8 @@ class LongFrame:
     def first_treated(self) -> np.ndarray:
         """Position of each unit's first treated period, (n_units,); NaN if never."""
         starts: np.ndarray = np.append(self.panel.starts.astype(float), np.nan)
-        return starts[self.panel.cohort]
+        first: np.ndarray = starts[self.panel.cohort]
+        return first
 
     @property
     def has_one_start(self) -> bool:

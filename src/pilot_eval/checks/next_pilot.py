@@ -1,0 +1,337 @@
+"""Design the next pilot: how many, which and for how long, judged on real figures of an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.checks.lots import STRATA, Lot, Strata, build_lot, detectable_by_lot
+from pilot_eval.checks.pilot_windows import History, collect_history
+from pilot_eval.errors import DesignError, choose_names, explain
+from pilot_eval.inference.power import Method, minimum_detectable_effect
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.result_display import ShowsTable, to_text
+
+TESTS: tuple[Method, ...] = ("robust", "size_adjusted", "cr2")
+SETS = 4999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PilotDesign(ShowsTable):
+    """What a next pilot could detect, and which councils to draw.
+
+    Attributes
+    ----------
+    outcome, unit : str
+    table : DataFrame
+        One row for each number of councils and of periods after the start: the detectable effect
+        of the exact test of a lot (`lot_none`, `lot_type`, `lot_region`, `lot_level`: how the lot
+        is stratified) and of the tests of a pilot not drawn by lot. Each is the worst over the
+        stretches of years in which nothing was tried.
+    strata : str
+        The stratification that detects most with the recommended number.
+    drawn, reserves : tuple of str
+        Councils that the lot gives, fixed members first, and those to take next.
+    choice : DataFrame
+        A choice that somebody made, beside a lot of the same size; empty without one.
+    notes : tuple of str
+        What the recommendation rests on.
+    """
+
+    outcome: str
+    unit: str
+    table: pd.DataFrame
+    strata: Strata
+    drawn: tuple[str, ...]
+    reserves: tuple[str, ...]
+    choice: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Name the recommendation."""
+        how = "by lot" if self.strata == "none" else f"by lot within {self.strata}"
+        return f"{self.outcome}: draw {len(self.drawn)} councils {how}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return detectable effects by number of councils and periods."""
+        return self.table.copy()
+
+    def summary(self) -> str:
+        """Return the recommendation, what each design detects, and the price of a choice."""
+        parts = [
+            self.title,
+            f"Drawn: {'; '.join(self.drawn)}",
+            f"Reserves, in this order: {'; '.join(self.reserves)}",
+            f"Detectable effects in {self.unit}:\n{to_text(self.table)}",
+            to_text(self.choice) if len(self.choice) else "",
+            *self.notes,
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {"detectable": self.table, "choice": self.choice}
+
+
+def design_pilot(
+    plan: EvaluationPlan,
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    councils: Sequence[int] = (4, 5, 6, 8, 10, 12),
+    periods: Sequence[int] = (1, 2),
+    before: int = 2,
+    waves: int = 1,
+    fixed: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    chosen: Sequence[str] = (),
+    detect: float | None = None,
+    seed: int = 1,
+) -> PilotDesign:
+    """Recommend how many councils to draw, how, and for how long.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        Gives the councils, their types and regions, breaks, level and power.
+    panel : DataFrame
+        From `build_panel`. Councils that were ever treated are left out of the figures.
+    outcome : str
+        Key of the plan.
+    councils, periods : sequence of int
+        Numbers of councils and of periods after the start to look at.
+    before : int
+        Periods before the start.
+    waves : int
+        Starts, one period apart; councils are dealt to them in turn.
+    fixed : sequence of str
+        Councils that take part in any case. They are not drawn, so the exact test leaves them out.
+    forbidden : sequence of str
+        Councils that cannot take part; they are not comparators either.
+    chosen : sequence of str
+        A choice to compare with a lot of the same size.
+    detect : float, optional
+        Effect that must be found, in the outcome's unit: the fewest councils that do are
+        recommended. Default: the largest number looked at.
+    seed : int
+        Of the lot.
+
+    Returns
+    -------
+    PilotDesign
+
+    Raises
+    ------
+    ParameterError
+        If an outcome or council is not known; it says which was probably meant.
+    DesignError
+        If no stretch of years without a break is long enough, or no councils are left to draw.
+
+    References
+    ----------
+    Imbens and Rubin (2015), Causal Inference, chapters 5 and 9, for exact tests of stratified lots.
+
+    Examples
+    --------
+    >>> import pilot_eval as pe
+    >>> plan = pe.load_plan()
+    >>> panel = pe.build_panel(pe.load_published(), plan)
+    >>> outcome = plan.family.primary_outcomes[-1]
+    >>> found = design_pilot(plan, panel, outcome=outcome, councils=[5], periods=[1])
+    >>> len(found.drawn)
+    5
+    """
+    choose_names("outcome", outcome, plan.outcomes)
+    if waves < 1 or before < 1 or min([*councils, *periods]) < waves:
+        rule = "be at least 1, and councils and periods at least as many as waves"
+        raise DesignError(explain("waves, before", rule, (waves, before), "Change them."))
+    for given in (fixed, forbidden, chosen):
+        choose_names("council", given, plan.names.values())
+    history = collect_history(plan, panel, outcome, before=before, leave_out=(*fixed, *forbidden))
+    rows = [
+        _row(plan, history, n, n - len(fixed), after, waves, seed)
+        for after in periods
+        for n in councils
+        if n > len(fixed) and history.stretches(after)
+    ]
+    if not rows:
+        rule = f"be more than the fixed ones, with {before} + {min(periods)} unbroken periods"
+        action = "Look at more councils, or fewer periods."
+        raise DesignError(explain("councils", rule, len(history.periods), action))
+    table = pd.DataFrame(rows)
+    size = _recommend(table, detect)
+    strata = _best_strata(table[table["councils"] == size])
+    drawn, reserves = _draw(history, strata, size - len(fixed), seed)
+    return PilotDesign(
+        outcome=outcome,
+        unit=plan.outcomes[outcome].unit,
+        table=table,
+        strata=strata,
+        drawn=(*fixed, *drawn),
+        reserves=reserves,
+        choice=_price(plan, history, chosen, int(table["periods_after"].max()), seed),
+        notes=_notes(history, table, detect, size),
+    )
+
+
+def _row(
+    plan: EvaluationPlan,
+    history: History,
+    councils: int,
+    n_drawn: int,
+    after: int,
+    waves: int,
+    seed: int,
+) -> dict[str, object]:
+    """Give the detectable effects of one size: the worst over the stretches of years."""
+    starts = history.stretches(after)
+    settled = {"alpha": plan.inference.alpha, "power": plan.inference.power}
+    found: dict[str, list[float]] = {}
+    for start in starts:
+        changes = history.changes(start, after, waves)
+        for strata in STRATA:
+            lot = _lot(history, strata, n_drawn, start, seed)
+            found.setdefault(f"lot_{strata}", []).append(detectable_by_lot(changes, lot, **settled))
+        typical = np.sort(history.cases)[_middle(len(history.cases), n_drawn)]
+        for test in TESTS:
+            effect = _detect(plan, changes[:, 0], history.cases, typical, test)
+            found.setdefault(test, []).append(effect)
+    worst = {name: max(effects) for name, effects in found.items()}
+    return {"councils": councils, "periods_after": after, **worst, "stretches": len(starts)}
+
+
+def _middle(n: int, size: int) -> np.ndarray:
+    """Positions of councils of all sizes, evenly spread: those that a lot gives on average."""
+    return ((np.arange(size) + 0.5) * n / size).astype(int)
+
+
+def _detect(
+    plan: EvaluationPlan, changes: np.ndarray, cases: np.ndarray, treated: np.ndarray, test: Method
+) -> float:
+    rules = plan.inference
+    effect = minimum_detectable_effect(
+        changes,
+        cases,
+        treated,
+        len(treated),
+        test,
+        rules.alpha,
+        rules.power,
+        seed=plan.seed,
+    )
+    return float("inf") if isnan(effect) else effect
+
+
+def _lot(history: History, strata: Strata, n_drawn: int, start: int, seed: int) -> Lot:
+    return build_lot(strata, history.labels(strata, start), n_drawn, draws=SETS, seed=seed)
+
+
+def _recommend(table: pd.DataFrame, detect: float | None) -> int:
+    """Choose the fewest councils that find the effect, or the most that were looked at."""
+    most = int(table["councils"].max())
+    if detect is None:
+        return most
+    lots = table[[f"lot_{strata}" for strata in STRATA]].min(axis=1)
+    enough = table.loc[lots <= detect, "councils"]
+    return int(enough.min()) if len(enough) else most
+
+
+def _best_strata(rows: pd.DataFrame) -> Strata:
+    means = {strata: float(rows[f"lot_{strata}"].mean()) for strata in STRATA}
+    return min(means, key=lambda strata: means[strata])
+
+
+def _draw(
+    history: History, strata: Strata, n_drawn: int, seed: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Draw once, and order reserves at random, as many as were drawn."""
+    last = len(history.periods)
+    lot = _lot(history, strata, n_drawn, last, seed)
+    rng = np.random.default_rng(seed)
+    members = lot.sets.members[rng.integers(len(lot.sets.members))]
+    rest = rng.permutation(np.setdiff1d(np.arange(len(history.names)), members))[:n_drawn]
+    return tuple(history.names[np.sort(members)]), tuple(history.names[rest])
+
+
+def _price(
+    plan: EvaluationPlan,
+    history: History,
+    chosen: Sequence[str],
+    after: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Set a choice beside a lot of the same size: what each detects, and how unlike it is."""
+    if not chosen:
+        return pd.DataFrame()
+    position = np.flatnonzero(np.isin(history.names, chosen))
+    if len(position) < 2:
+        rule = "include two councils with figures that were never treated and are not forbidden"
+        raise DesignError(explain("chosen", rule, len(position), "Choose others."))
+    start = history.stretches(after)[-1]
+    changes = history.changes(start, after)
+    rest = np.setdiff1d(np.arange(len(history.names)), position)
+    own = history.cases[position]
+    by_choice = _detect(plan, changes[rest, 0], history.cases[rest], own, "robust")
+    lots = {
+        n: min(detectable_by_lot(changes, _lot(history, s, n, start, seed)) for s in STRATA)
+        for n in range(2, len(position) + 1)
+    }
+    as_good = next((n for n, effect in lots.items() if effect <= by_choice), len(position))
+    level = history.figures[:, start - history.before : start].mean(axis=1)
+    gap = (level[position].mean() - level[rest].mean()) / level[rest].std()
+    return pd.DataFrame(
+        [
+            {
+                "choice": f"chosen ({len(position)} with figures)",
+                "detectable": by_choice,
+                "level_gap_in_sd": gap,
+                "p_value_rests_on": "an assumption: chosen as if by lot",
+            },
+            {
+                "choice": f"lot of {len(position)}",
+                "detectable": lots[len(position)],
+                "level_gap_in_sd": 0.0,
+                "p_value_rests_on": "the draw itself",
+            },
+            {
+                "choice": f"lot of {as_good}, which detects no less than the choice",
+                "detectable": lots[as_good],
+                "level_gap_in_sd": 0.0,
+                "p_value_rests_on": "the draw itself",
+            },
+        ]
+    )
+
+
+def _notes(
+    history: History, table: pd.DataFrame, detect: float | None, size: int
+) -> tuple[str, ...]:
+    lots = [f"lot_{strata}" for strata in STRATA]
+    notes = [
+        f"Figures of {len(history.names)} councils, {history.periods[0]} to {history.periods[-1]}; "
+        f"{history.left_out} councils with a gap are left out. An effect is the worst over "
+        f"{int(table['stretches'].min())} to {int(table['stretches'].max())} stretches of periods.",
+        "The test of a lot is exact only if the councils are really drawn, by the seed above and "
+        "before anybody has seen the result.",
+    ]
+    own = table[table["councils"] == size]
+    best = own[lots].min(axis=1)
+    more = table[table["councils"] > size]
+    if len(more):
+        following = more[more["councils"] == more["councils"].min()]
+        gain = best.mean() - following[lots].min(axis=1).mean()
+        step = int(following["councils"].iloc[0]) - size
+        notes.append(f"{step} more councils would detect effects smaller by {gain:.3g}.")
+    if len(own) > 1:
+        gain = best.iloc[0] - best.iloc[-1]
+        notes.append(
+            f"{own['periods_after'].iloc[-1]} periods instead of {own['periods_after'].iloc[0]} "
+            f"would detect effects smaller by {gain:.3g}."
+        )
+    if detect is not None and best.min() > detect:
+        notes.append(f"No number looked at finds {detect:g}; the smallest is {best.min():.3g}.")
+    return tuple(notes)
