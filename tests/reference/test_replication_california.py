@@ -30,7 +30,7 @@ def smoking():
 @pytest.mark.parametrize("method", ["sdid", "sc", "did"])
 def test_published_estimates(smoking, method):
     outcomes, treated, _ = smoking
-    found = estimate_synthetic_did(outcomes, treated, 19, method=method)
+    found = estimate_synthetic_did(outcomes, treated, 19, method=method, solver="frank_wolfe")
     exact = estimate_synthetic_did(outcomes, treated, 19, method=method, solver="exact")
     assert found.att == pytest.approx(PUBLISHED[method], abs=PRINTED[method])
     assert exact.att == pytest.approx(found.att, abs=SHORT_OF_OPTIMUM[method])
@@ -39,7 +39,7 @@ def test_published_estimates(smoking, method):
 
 def test_placebo_over_all_other_states(smoking):
     outcomes, treated, _ = smoking
-    found = placebo_synthetic_did(outcomes, treated, 19, seed=0)
+    found = placebo_synthetic_did(outcomes, treated, 19, seed=0, solver="frank_wolfe")
     assert found.exact
     assert len(found.placebos) == 38
     assert found.std_error == pytest.approx(9.49459, abs=5e-6)

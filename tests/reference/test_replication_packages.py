@@ -168,7 +168,7 @@ def test_synthetic_did_against_diff_diff():
         post_periods=list(range(10, 20)),
     )
     outcomes, first, _ = to_wide(data)
-    ours = estimate_synthetic_did(outcomes, np.isfinite(first), 10)
+    ours = estimate_synthetic_did(outcomes, np.isfinite(first), 10, solver="frank_wolfe")
     assert ours.att == pytest.approx(theirs.att, abs=TOLERANCE)
 
 

@@ -133,9 +133,10 @@ def test_few_treated_keep_the_standard_error_and_add_degrees_of_freedom():
     few = trend_evidence(study, few_treated=True)
     jump = study.changes[:, study.event_times == 0][:, 0]
     welch = ttest_ind(jump[treated], jump[~treated], equal_var=False)
-    assert few.df == pytest.approx(welch.df)
-    assert few.std_error == pytest.approx(plain.std_error)
-    assert plain.effect / few.std_error == pytest.approx(welch.statistic)
+    assert few.df == 4  # the treated councils' own: Welch's (4.48) covers too seldom with three
+    # One weight is fitted on 25 comparators: 24 degrees of freedom for 23.
+    assert few.std_error == pytest.approx(plain.std_error * np.sqrt(24 / 23))
+    assert plain.effect / plain.std_error == pytest.approx(welch.statistic)
     wide, narrow = (
         bound_trends(data, 0.5, "smoothness") for data in (few, replace(few, df=np.inf))
     )
@@ -202,3 +203,29 @@ def test_bad_evidence_is_refused(estimates, n_pre, options):
 def test_many_post_periods_are_refused_for_relative_magnitudes():
     with pytest.raises(InferenceError, match="at most 8"):
         bound_trends(evidence(np.zeros(11), 2), 1.0)
+
+
+@pytest.mark.parametrize("comparators", [5, 10])
+def test_too_few_comparators_give_no_ends_and_say_so(comparators):
+    rng = np.random.default_rng(5)
+    outcomes = rng.normal(size=(3 + comparators, 12))
+    start = np.where(np.arange(3 + comparators) < 3, 8.0, np.nan)
+    data = trend_evidence(estimate_event_study(outcomes, start), few_treated=True)
+    found = bound_trends(data, 0.0, "smoothness")
+    assert np.isneginf(found.conf_low)
+    assert np.isposinf(found.conf_high)
+    assert "comparators" in found.reason
+
+
+@pytest.mark.parametrize("treated", [3, 5])
+def test_coverage_with_few_of_both(treated):
+    """The smallest number of comparators allowed: parallel trends, seven weights to fit."""
+    rng, inside, draws = np.random.default_rng(treated), 0, 200
+    start = np.where(np.arange(treated + 22) < treated, 8.0, np.nan)
+    for _ in range(draws):
+        outcomes = rng.normal(size=(treated + 22, 12))
+        data = trend_evidence(estimate_event_study(outcomes, start), few_treated=True)
+        assert data.reason == ""
+        found = bound_trends(data, 0.0, "smoothness")
+        inside += found.conf_low <= 0 <= found.conf_high
+    assert inside / draws >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)

@@ -238,9 +238,9 @@ def test_cells_without_data_are_not_estimable_and_never_numbers():
         (lambda y, f: (y, np.where(np.isnan(f), 3.0, 3.0)), "compare with"),
         (lambda y, f: (y, np.where(f == 5, 0.0, f)), "before its start"),
         (lambda y, f: (y, np.where(f == 5, 5.5, f)), "between two periods"),
-        (lambda y, f: (y, f[:-1]), "one value a unit"),
+        (lambda y, f: (y, f[:-1]), "as many units"),
         (lambda y, f: (np.where(y == y[0, 0], np.inf, y), f), "infinite"),
-        (lambda y, f: (y[0], f), "units in rows"),
+        (lambda y, f: (y[0], f), "2 dimensions"),
     ],
 )
 def test_bad_panels_are_refused(change, words):
@@ -251,7 +251,7 @@ def test_bad_panels_are_refused(change, words):
 def test_covariance_needs_two_of_each_and_no_gap():
     changes = np.arange(8.0).reshape(4, 2) ** 2
     assert change_covariance(changes, np.array([1, 1, 0, 0])).shape == (2, 2)
-    with pytest.raises(DesignError, match="two or more treated"):
+    with pytest.raises(DesignError, match="two or more on both"):
         change_covariance(changes, np.array([1, 0, 0, 0]))
 
 

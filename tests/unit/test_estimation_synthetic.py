@@ -123,12 +123,12 @@ def test_each_council_has_its_own_start_and_exact_rank():
 @pytest.mark.parametrize(
     ("outcomes", "treated", "n_pre", "words"),
     [
-        (np.where(PANEL[0, 0] == PANEL, np.nan, PANEL), TREATED, 12, "complete"),
+        (np.where(PANEL[0, 0] == PANEL, np.nan, PANEL), TREATED, 12, "finite"),
         (PANEL, np.zeros(24), 12, "at least one unit"),
         (PANEL, np.arange(24) > 0, 12, "at least two"),
-        (PANEL, TREATED, 1, "two periods before"),
+        (PANEL, TREATED, 1, "from 2"),
         (PANEL, TREATED, 20, "one after"),
-        (PANEL, TREATED[:-1], 12, "one value a unit"),
+        (PANEL, TREATED[:-1], 12, "as many units"),
     ],
 )
 def test_bad_input_is_refused(outcomes, treated, n_pre, words):

@@ -62,7 +62,7 @@ def test_period_factor_by_hand():
 
 
 def test_a_panel_without_pre_periods_is_refused():
-    with pytest.raises(InferenceError, match="both sides"):
+    with pytest.raises(InferenceError, match="from 1"):
         collapse_panel(np.zeros((4, 3)), 0, [True, False, False, False])
 
 

@@ -89,7 +89,7 @@ def test_pooled_counts_hold_their_level_where_councils_differ():
         (lambda e, x: (e + x, x), "at most their denominator"),
         (lambda e, x: (e, 0 * x), "above 0"),
         (lambda e, x: (e[:, :1], x), "two columns"),
-        (lambda e, x: (e * np.nan, x), "none missing"),
+        (lambda e, x: (e * np.nan, x), "be finite"),
     ],
 )
 def test_impossible_counts_are_refused(spoil, rule):

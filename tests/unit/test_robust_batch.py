@@ -116,13 +116,17 @@ def test_bad_batches_are_refused_by_name(name, value):
         robust_batch(**(given_arguments | {name: value}))
 
 
-def test_a_batch_of_councils_in_another_order_is_refused():
+def test_a_batch_of_councils_in_another_order_is_aligned_or_refused():
     changes, treated, cases = _councils(1, 4)
-    table = pd.DataFrame(changes)
-    with pytest.raises(InferenceError, match="another order"):
-        robust_batch(table, pd.Series(treated)[::-1], cases, seed=1)
-    with pytest.raises(InferenceError, match="another order"):
-        robust_batch(table, treated, pd.Series(cases)[::-1], seed=1)
+    table, flags, sizes = pd.DataFrame(changes), pd.Series(treated), pd.Series(cases)
+    expected = robust_batch(changes, treated, cases, seed=1)
+    for found in (
+        robust_batch(table, flags[::-1], cases, seed=1),
+        robust_batch(table, treated, sizes[::-1], seed=1),
+    ):
+        np.testing.assert_array_equal(found.p_value, expected.p_value)
+    with pytest.raises(InferenceError, match="same units"):
+        robust_batch(table, flags.rename(index={0: "another"}), cases, seed=1)
 
 
 def test_no_end_where_no_effect_can_be_rejected():

@@ -34,6 +34,8 @@ class TrendBounds:
         Infinite where the interval has no end within the range searched.
     method : {"FLCI", "C-LF"}
     alpha : float
+    reason : str
+        Why the interval has no ends; empty where it has.
     """
 
     restriction: str
@@ -42,6 +44,7 @@ class TrendBounds:
     conf_high: float
     method: str
     alpha: float
+    reason: str = ""
 
 
 def _widened(evidence: TrendEvidence, alpha: float) -> TrendEvidence:
@@ -104,11 +107,25 @@ def bound_trends(
         refuse("alpha", "be between 0 and 0.5", alpha)
     if restriction not in METHOD:
         refuse("restriction", f"be one of {tuple(METHOD)}", restriction)
+    if evidence.reason:
+        return TrendBounds(
+            restriction=restriction,
+            bound=float(bound),
+            conf_low=-float("inf"),
+            conf_high=float("inf"),
+            method=METHOD[restriction],
+            alpha=alpha,
+            reason=evidence.reason,
+        )
+    if evidence.is_singular:
+        refuse("covariance", "let every combination of coefficients vary", "a singular matrix")
     evidence = _widened(evidence, alpha)
     if restriction == "smoothness":
         low, high = fixed_length_interval(evidence, bound, alpha)
     else:
         low, high = _relative_interval(evidence, bound, alpha, seed)
+    if np.isnan(low) or np.isnan(high):
+        refuse("evidence", "leave some value that is not rejected", "none: the model does not fit")
     return TrendBounds(
         restriction=restriction,
         bound=float(bound),
@@ -140,7 +157,7 @@ def breakdown_value(
     -------
     float
         M or Mbar, to three digits; NaN where the interval holds the null even at 0, infinity
-        where no departure up to a million brings it in.
+        where no departure up to a million (standard errors, for smoothness) brings it in.
     """
 
     def excludes(bound: float) -> bool:
@@ -149,10 +166,11 @@ def breakdown_value(
 
     if not excludes(0.0):
         return float("nan")
-    low, high = 0.0, 1.0 if restriction == "relative_magnitudes" else evidence.std_error
+    unit = 1.0 if restriction == "relative_magnitudes" else evidence.std_error
+    low, high = 0.0, unit
     while excludes(high):
         low, high = high, 2.0 * high
-        if high > LARGEST_BREAKDOWN:
+        if high > LARGEST_BREAKDOWN * unit:
             return float("inf")
     for _ in range(BREAKDOWN_STEPS):
         if high - low <= 5e-4 * high:

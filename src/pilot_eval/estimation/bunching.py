@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pilot_eval.doors import Numbers, Whole, takes
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.estimation.distribution import AFTER_ONLY, describe_published_bands
@@ -61,6 +62,14 @@ class BunchingFit:
         return (shares - self.counterfactual(shares))[..., self.in_band].sum(axis=-1)
 
 
+@takes(
+    ParameterError,
+    first=Numbers(axis=None, ndim=(1,)),
+    last=Numbers(axis=None, ndim=(1,)),
+    limit=Whole(least=0),
+    width=Whole(),
+    degree=Whole(least=0),
+)
 def fit_bunching(
     first: np.ndarray,
     last: np.ndarray,
@@ -102,7 +111,7 @@ def fit_bunching(
     >>> float(fit.excess(np.full(30, 1 / 30)).round(12)) + 0.0
     0.0
     """
-    first, last = np.asarray(first), np.asarray(last)
+    first, last = _check_bins(first, last)
     in_band = (first > limit - width) & (last <= limit)
     days = (last - first + 1).astype(float)
     outside = int((~in_band).sum())
@@ -121,6 +130,21 @@ def fit_bunching(
         in_band=in_band,
         smooth=days[:, None] * powers @ solve / days,
     )
+
+
+def _check_bins(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse bins of part days, bins that end before they begin, and bins that overlap."""
+    whole = first.shape == last.shape and bool(first.size) and not (first % 1 + last % 1).any()
+    if not whole or (last < first).any():
+        rule = "be whole days, the last no earlier than the first"
+        raise ParameterError(
+            explain("bins", rule, "others", "Give a first and a last day of each.")
+        )
+    order = np.argsort(first)
+    if (first[order][1:] <= last[order][:-1]).any():
+        rule, action = "not overlap", "Count every day once."
+        raise ParameterError(explain("bins", rule, "a day in two bins", action))
+    return first.astype(np.int64), last.astype(np.int64)
 
 
 def change_in_bunching(

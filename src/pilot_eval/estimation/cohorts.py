@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import Kind, Numbers, OneOf, Periods, Starts, takes
 from pilot_eval.errors import DesignError, explain
 
 NEVER = -1  # cohort index of a never-treated unit
@@ -75,6 +76,15 @@ class CohortPanel:
         return (np.arange(self.shape[1]) >= start[:, None]).astype(float)
 
 
+OUTCOMES: dict[str, Kind] = {
+    "outcomes": Numbers(missing=True, ndim=(2,)),
+    "first_treated": Starts(),
+    "periods": Periods(),
+    "weights": Numbers(above=0, ndim=(1,)),
+}
+
+
+@takes(DesignError, **OUTCOMES, always_treated=OneOf(("refuse", "keep")))
 def build_cohort_panel(
     outcomes: np.ndarray,
     first_treated: np.ndarray,
@@ -92,7 +102,7 @@ def build_cohort_panel(
     first_treated : float array (n_units,)
         First treated period; NaN = never treated. Later than the last period counts as never.
     periods : int array (n_periods,), optional
-        Ascending; default 0, 1, 2, ...
+        Ascending and evenly spaced; default 0, 1, 2, ...
     weights : float array (n_units,), optional
         Positive; default 1.
     always_treated : {"refuse", "keep"}
@@ -109,8 +119,11 @@ def build_cohort_panel(
         a comparator at any time, a start is no period, or a treated unit has no period before its
         start.
     """
-    Y, periods, weights = _checked_arrays(outcomes, first_treated, periods, weights)
-    first = np.asarray(first_treated, dtype=float)
+    Y, first = outcomes, first_treated
+    if not np.isfinite(Y).any():
+        _refuse("outcomes", "have a value", "none")
+    periods = _check_periods(Y, periods)
+    weights = np.ones(len(Y)) if weights is None else weights
     ever = np.isfinite(first) & (first <= periods[-1])
     columns = np.searchsorted(periods, np.where(ever, np.maximum(first, periods[0]), periods[-1]))
     _check_starts(first, ever, columns, periods, always_treated)
@@ -121,34 +134,18 @@ def build_cohort_panel(
     return CohortPanel(outcomes=Y, periods=periods, starts=starts, cohort=cohort, weights=weights)
 
 
-def names_twice(values: object) -> bool:
-    """Tell whether labelled input (a pandas object) names a unit twice."""
-    index = getattr(values, "index", None)
-    return hasattr(index, "duplicated") and bool(index.duplicated().any())
-
-
-def _checked_arrays(
-    outcomes: np.ndarray,
-    first_treated: np.ndarray,
-    periods: np.ndarray | None,
-    weights: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if names_twice(outcomes):
-        _refuse("outcomes", "name each unit once", "duplicates")
-    Y = np.asarray(outcomes, dtype=float)
-    if Y.ndim != 2 or Y.shape[1] < 2:
-        _refuse("outcomes", "have units in rows and two or more periods in columns", Y.shape)
-    if np.isinf(Y).any():
-        _refuse("outcomes", "be finite or NaN", "an infinite value")
-    periods = np.arange(Y.shape[1]) if periods is None else np.asarray(periods)
-    weights = np.ones(len(Y)) if weights is None else np.asarray(weights, dtype=float)
-    if np.shape(first_treated) != (len(Y),):
-        _refuse("first_treated", f"have one value a unit ({len(Y)})", np.shape(first_treated))
-    if periods.shape != (Y.shape[1],) or not (np.diff(periods) > 0).all():
-        _refuse("periods", f"be {Y.shape[1]} ascending numbers", periods.shape)
-    if weights.shape != (len(Y),) or not (np.isfinite(weights) & (weights > 0)).all():
-        _refuse("weights", f"be {len(Y)} positive numbers", weights.shape)
-    return Y, periods, weights
+def _check_periods(outcomes: np.ndarray, periods: np.ndarray | None) -> np.ndarray:
+    n_periods = outcomes.shape[1]
+    if n_periods < 2:
+        _refuse("outcomes", "have units in rows and two or more periods in columns", outcomes.shape)
+    if periods is None:
+        return np.arange(n_periods)
+    if periods.size != n_periods:
+        _refuse("periods", f"be {n_periods} ascending numbers", periods.size)
+    steps = np.diff(periods)
+    if (steps != steps[0]).any():
+        _refuse("periods", "be evenly spaced", "gaps: event times would not be times")
+    return periods
 
 
 def _check_starts(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pilot_eval.doors import Flags, Numbers, Whole, takes
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import names_twice
 from pilot_eval.estimation.covariates import UnitFacts
 
 
@@ -70,6 +70,13 @@ class Units:
     paths: PathChanges | None = None
 
 
+@takes(
+    DesignError,
+    values=Numbers(missing=True, ndim=(2, 3)),
+    treated=Flags(),
+    n_pre=Whole(),
+    cases=Numbers(least=0, ndim=(1,)),
+)
 def collapse_changes(
     values: np.ndarray, treated: np.ndarray, n_pre: int, cases: np.ndarray | None = None
 ) -> Units:
@@ -109,9 +116,7 @@ def collapse_changes(
     >>> collapse_changes(np.array([[1., 4.], [2., 3.]]), np.array([True, False]), 1).change
     array([2., 0.])
     """
-    treated = np.asarray(treated, dtype=bool)
     _check_matrix(values, treated, n_pre)
-    values = np.asarray(values, dtype=float)
     net, seen = _remove_period_effects(values, treated)
     counts = np.stack([seen[:, :n_pre].sum(axis=1), seen[:, n_pre:].sum(axis=1)])
     before, after = net[..., :n_pre].sum(-1) / counts[0], net[..., n_pre:].sum(-1) / counts[1]
@@ -220,15 +225,17 @@ def _remove_period_effects(
 
 
 def _check_matrix(matrix: np.ndarray, treated: np.ndarray, n_pre: int) -> None:
-    values = np.asarray(matrix, dtype=float)
+    values = matrix
+    if (values.ndim == 3 and values.shape[1] != len(treated)) or not n_pre < values.shape[-1]:
+        got = f"shape {values.shape}, {len(treated)} flags, n_pre {n_pre}"
+        rule = "have a row for each flag and a column after the start"
+        raise DesignError(explain("values", rule, got, "Align them."))
     seen = ~np.isnan(values)
     sides = seen[..., :n_pre].any(axis=-1) & seen[..., n_pre:].any(axis=-1)
     alike = values.ndim == 2 or bool((seen == seen[0]).all())
     checks = [
         ("values", "be missing in every filling alike", "different gaps", alike),
-        ("values", "be finite or missing", "an infinite value", not np.isinf(values).any()),
         ("values", "hold a value before and after in every row", "a gap", bool(sides.all())),
-        ("values", "name each council once", "duplicates", not names_twice(matrix)),
         ("treated", "leave a comparator", "none", not treated.all()),
     ]
     for name, rule, got, fine in checks:
@@ -301,6 +308,12 @@ def _combine_paths(paths: PathChanges, share: np.ndarray) -> PathChanges:
     return PathChanges(of=every, **found)
 
 
+@takes(
+    DesignError,
+    change=Numbers(ndim=(1,)),
+    treated=Flags(),
+    weights=Numbers(least=0, ndim=(1,)),
+)
 def estimate_att(
     change: np.ndarray, treated: np.ndarray, weights: np.ndarray | None = None
 ) -> float:
@@ -323,27 +336,28 @@ def estimate_att(
     DesignError
         If a change is not finite, a council is named twice, or one side is empty.
     """
-    twice, treated = names_twice(change), np.asarray(treated, dtype=bool)
-    change = np.asarray(change, dtype=float)
-    if twice or not np.isfinite(change).all() or treated.all() or not treated.any():
-        got = f"{int((~np.isfinite(change)).sum())} not finite, {int(treated.sum())} treated"
-        rule = "be finite, of treated councils and comparators, each once"
-        raise DesignError(explain("change", rule, got, "Leave councils without a value out."))
+    if treated.all() or not treated.any():
+        action = "Name treated councils and comparators."
+        raise DesignError(explain("treated", "name both sides", f"{int(treated.sum())}", action))
     weights = np.ones(len(change)) if weights is None else weights
+    if not (weights[treated].any() and weights[~treated].any()):
+        action = "Give every side weight."
+        raise DesignError(explain("weights", "not be 0 for a whole side", "0", action))
     return float(
         np.average(change[treated], weights=weights[treated])
         - np.average(change[~treated], weights=weights[~treated])
     )
 
 
-def estimate_twfe(values: pd.DataFrame, treated: np.ndarray, n_pre: int) -> float:
+@takes(DesignError, values=Numbers(missing=True, ndim=(2,)), treated=Flags(), n_pre=Whole())
+def estimate_twfe(values: np.ndarray, treated: np.ndarray, n_pre: int) -> float:
     """Estimate the two-way fixed effects coefficient with linearmodels.
 
     On a balanced panel with one start it equals `estimate_att` of the collapsed changes.
 
     Parameters
     ----------
-    values : DataFrame, shape (n, n_pre + n_post)
+    values : array, shape (n, n_pre + n_post)
         Council x period.
     treated : ndarray of bool, shape (n,)
     n_pre : int
@@ -352,16 +366,24 @@ def estimate_twfe(values: pd.DataFrame, treated: np.ndarray, n_pre: int) -> floa
     -------
     float
 
+    Raises
+    ------
+    DesignError
+        If a council is named twice, or one side is empty.
+
     References
     ----------
     Angrist and Pischke (2009), Mostly Harmless Econometrics, section 5.2.
     """
     from linearmodels.panel import PanelOLS
 
+    if treated.all() or not treated.any() or not n_pre < values.shape[1]:
+        action = "Name treated councils and comparators, and periods on both sides."
+        raise DesignError(explain("treated", "name both sides", f"{int(treated.sum())}", action))
     exposed = treated[:, None] & (np.arange(values.shape[1]) >= n_pre)
     long = pd.DataFrame(
-        {"outcome": values.to_numpy(float).ravel(), "exposed": exposed.ravel().astype(float)},
-        index=pd.MultiIndex.from_product([values.index, values.columns]),
+        {"outcome": values.ravel(), "exposed": exposed.ravel().astype(float)},
+        index=pd.MultiIndex.from_product([range(size) for size in values.shape]),
     ).dropna()
     model = PanelOLS(long["outcome"], long[["exposed"]], entity_effects=True, time_effects=True)
     return float(model.fit(cov_type="unadjusted").params["exposed"])

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import Flags, Numbers, OneOf, takes
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel, names_twice
+from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel
 from pilot_eval.estimation.group_time import Base, check_never
 
 REFERENCE = -1
@@ -137,6 +138,12 @@ def _mean(changes: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> np.ndarr
     return (np.nan_to_num(changes) * weight)[rows].sum(0) / weight[rows].sum(0)
 
 
+@takes(
+    DesignError,
+    changes=Numbers(ndim=(2,)),
+    treated=Flags(),
+    kind=OneOf(("cr0", "cr2")),
+)
 def change_covariance(
     changes: np.ndarray, treated: np.ndarray, *, kind: Literal["cr0", "cr2"] = "cr2"
 ) -> np.ndarray:
@@ -159,16 +166,10 @@ def change_covariance(
     DesignError
         If a value is missing, a group has fewer than two units, or nothing varies.
     """
-    d, treated = np.asarray(changes, dtype=float), np.asarray(treated, dtype=bool)
-    if names_twice(changes) or not np.isfinite(d).all() or min(treated.sum(), (~treated).sum()) < 2:
-        raise DesignError(
-            explain(
-                "changes",
-                "be complete, with two or more treated and comparators, each once",
-                f"{int(np.isnan(d).sum())} missing, {int(treated.sum())} treated",
-                "Leave incomplete councils or event times out, and say so.",
-            )
-        )
+    d = changes
+    if min(treated.sum(), (~treated).sum()) < 2:
+        rule, got = "name two or more on both sides", f"{int(treated.sum())} treated"
+        raise DesignError(explain("treated", rule, got, "Nothing says how sure with fewer."))
     total = np.zeros((d.shape[1], d.shape[1]))
     for rows in (treated, ~treated):
         residual = d[rows] - d[rows].mean(0)

@@ -108,10 +108,10 @@ class _Quadratic:
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> _Quadratic:
-        top = max(float(np.trace(gram)), 1e-300)
-        # A trace of ridge lets a singular matrix be factored; it changes no digit of the minimum.
-        factor = np.linalg.cholesky(gram + JITTER * top * np.eye(len(gram)))
-        return cls(factor=factor, smallest=float(np.diag(factor).min() ** 2), largest=top)
+        value, vector = np.linalg.eigh(gram)
+        value = np.maximum(value, 0.0)  # below 0 by rounding where donors are alike
+        largest = max(float(value[-1]), 1e-300)
+        return cls(factor=vector * np.sqrt(value), smallest=float(value[0]), largest=largest)
 
     @classmethod
     def of_factor(cls, factor: np.ndarray) -> _Quadratic:

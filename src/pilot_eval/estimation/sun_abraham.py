@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel
 from pilot_eval.estimation.group_time import GroupTime
 from pilot_eval.estimation.two_way import fit_two_way
@@ -62,6 +63,9 @@ def estimate_sun_abraham(
     control = "never"
     if panel.treated.all():
         panel, control = _last_cohort_as_comparator(panel), "last_cohort"
+    if not np.isfinite(panel.outcomes[~panel.treated]).any():
+        rule, action = "have values of the units compared with", "Leave the outcome out."
+        raise DesignError(explain("outcomes", rule, "none", action))
     n_cohorts = len(panel.starts)
     att = np.full((n_cohorts, panel.shape[1]), np.nan)
     seen = np.isfinite(panel.outcomes)

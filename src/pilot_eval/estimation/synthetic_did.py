@@ -8,6 +8,7 @@ from math import comb
 
 import numpy as np
 
+from pilot_eval.doors import Seed, Whole, takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import build_cohort_panel
 from pilot_eval.estimation.group_time import check_never
@@ -84,7 +85,7 @@ def estimate_synthetic_did(
     n_pre: int,
     *,
     method: Method = "sdid",
-    solver: Solver = "frank_wolfe",
+    solver: Solver = "exact",
 ) -> SyntheticEstimate:
     """Estimate the ATT of one start with weighted comparators and periods.
 
@@ -97,9 +98,9 @@ def estimate_synthetic_did(
         Columns before the start, at least 2.
     method : {"sdid", "sc", "did"}
         Synthetic DiD; synthetic control on pre-treatment outcomes; plain DiD.
-    solver : {"frank_wolfe", "exact"}
-        The published software's algorithm, which stops a little short of the optimum (its
-        numbers are the published ones); or the optimum itself, which is faster.
+    solver : {"exact", "frank_wolfe"}
+        The optimum itself; or the published software's algorithm, which stops a little short of it
+        (its numbers are the published ones).
 
     Returns
     -------
@@ -135,6 +136,7 @@ def estimate_synthetic_did(
     )
 
 
+@takes(DesignError, draws=Whole(), seed=Seed())
 def placebo_synthetic_did(
     outcomes: np.ndarray,
     treated: np.ndarray,
@@ -143,7 +145,7 @@ def placebo_synthetic_did(
     draws: int = 200,
     seed: int,
     method: Method = "sdid",
-    solver: Solver = "frank_wolfe",
+    solver: Solver = "exact",
 ) -> PlaceboDistribution:
     """Re-estimate for sets of comparators treated as if, every weight fitted anew.
 
@@ -172,7 +174,7 @@ def placebo_synthetic_did(
     """
     pool, own = split_units(outcomes, treated, n_pre, method, solver)
     apart = np.ptp(np.diff(pool, axis=1), axis=0).max()
-    if apart <= ROUNDING * max(1.0, np.abs(pool).max()):
+    if apart <= ROUNDING * np.abs(pool).max():
         raise DesignError(
             explain(
                 "comparators", "differ in their changes", "equal changes", "Nothing says how sure."
@@ -184,13 +186,14 @@ def placebo_synthetic_did(
     return _distribution(effects[0], effects[1:], exact)
 
 
+@takes(DesignError, draws=Whole(least=0), seed=Seed())
 def estimate_staggered_synthetic_did(
     outcomes: np.ndarray,
     first_treated: np.ndarray,
     periods: np.ndarray | None = None,
     *,
     method: Method = "sdid",
-    solver: Solver = "frank_wolfe",
+    solver: Solver = "exact",
     draws: int = 0,
     seed: int = 0,
 ) -> tuple[PlaceboDistribution, np.ndarray]:

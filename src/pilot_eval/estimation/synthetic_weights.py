@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import Flags, Numbers, OneOf, Whole, takes
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import names_twice
 from pilot_eval.estimation.simplex import SimplexProblem, solve_exact, solve_frank_wolfe
 
 Method = Literal["sdid", "sc", "did"]
@@ -145,6 +145,14 @@ class SyntheticWeights:
         )
 
 
+@takes(
+    DesignError,
+    outcomes=Numbers(ndim=(2,)),
+    treated=Flags(),
+    n_pre=Whole(least=2),
+    method=OneOf(METHODS),
+    solver=OneOf(SOLVERS),
+)
 def split_units(
     outcomes: np.ndarray, treated: np.ndarray, n_pre: int, method: str, solver: str
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -166,14 +174,8 @@ def split_units(
     DesignError
         Where the estimators of this family have no answer.
     """
-    Y, treated = np.asarray(outcomes, dtype=float), np.asarray(treated, dtype=bool)
+    Y = outcomes
     checks = [
-        ("method", f"be one of {METHODS}", method, method in METHODS),
-        ("solver", f"be one of {SOLVERS}", solver, solver in SOLVERS),
-        ("outcomes", "be units by periods", Y.shape, Y.ndim == 2),
-        ("outcomes", "name each unit once", "duplicates", not names_twice(outcomes)),
-        ("outcomes", "be complete", "missing or infinite values", np.isfinite(Y).all()),
-        ("treated", "have one value a unit", treated.shape, treated.shape == Y.shape[:1]),
         ("treated", "name at least one unit", "none", treated.any()),
         ("comparators", "number at least two", int((~treated).sum()), (~treated).sum() >= 2),
         ("n_pre", "leave two periods before and one after", n_pre, 2 <= n_pre < Y.shape[-1]),

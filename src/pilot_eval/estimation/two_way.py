@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import Numbers, takes
 from pilot_eval.errors import DesignError, explain
-from pilot_eval.estimation.cohorts import names_twice
+
+NO_SPREAD = 1e-20
+"""Share of its own square below which an exposure's residual is rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,6 +59,9 @@ def fit_two_way(outcomes: np.ndarray, weights: np.ndarray) -> TwoWayFit:
     [[1.0, 2.0], [3.0, 4.0]]
     """
     W = np.asarray(weights, dtype=float)
+    if not W.any():
+        missing = np.full(W.shape, np.nan)
+        return TwoWayFit(unit=missing[:, 0], period=missing[0], fitted=missing)
     Y = np.where(W > 0, outcomes, 0.0)
     rows, columns = W.sum(1), W.sum(0)
     size = np.where(rows > 0, rows, 1.0)
@@ -92,6 +98,11 @@ def _components(system: np.ndarray, observed: np.ndarray) -> np.ndarray:
     return label
 
 
+@takes(
+    DesignError,
+    outcomes=Numbers(missing=True, ndim=(2,)),
+    exposure=Numbers(ndim=(2,)),
+)
 def estimate_twfe(outcomes: np.ndarray, exposure: np.ndarray) -> float:
     """Estimate the pooled two-way fixed effects coefficient of a treatment dummy.
 
@@ -118,14 +129,12 @@ def estimate_twfe(outcomes: np.ndarray, exposure: np.ndarray) -> float:
     ----------
     Goodman-Bacon (2021), equation 2. ``docs/methods-estimators.md``, block TWFE.
     """
-    Y = np.asarray(outcomes, dtype=float)
-    if np.isinf(Y).any() or names_twice(outcomes):
-        got = "an infinite value, or a unit twice"
-        rule = "be finite or NaN and name each unit once"
-        raise DesignError(explain("outcomes", rule, got, "Correct the input."))
+    Y = outcomes
+    if exposure.shape != Y.shape:
+        raise DesignError(explain("exposure", "fit outcomes", exposure.shape, "Align them."))
     W = np.isfinite(Y).astype(float)
     residual = np.where(W > 0, exposure - fit_two_way(exposure, W).fitted, 0.0)
     spread = (residual**2).sum()
-    if spread < 1e-10 * max(W.sum(), 1.0):
+    if spread <= NO_SPREAD * (np.where(W > 0, exposure, 0.0) ** 2).sum():
         return float("nan")
     return float((residual * np.where(W > 0, Y, 0.0)).sum() / spread)

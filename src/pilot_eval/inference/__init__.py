@@ -13,7 +13,7 @@ from pilot_eval.inference.resampling import resampling_test, variance_points
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import RobustBatch, robust_batch, robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
-from pilot_eval.inference.staggered import path_test
+from pilot_eval.inference.staggered import path_test, staggered_test
 from pilot_eval.inference.wild_bootstrap import wild_bootstrap_test
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "robust_test",
     "romano_wolf",
     "size_adjusted_test",
+    "staggered_test",
     "variance_points",
     "wild_bootstrap_test",
 ]

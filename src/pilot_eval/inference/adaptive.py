@@ -11,12 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import Numbers, Whole
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.inputs import (
     ROUNDING,
     Changes,
     check_changes,
     no_variation,
+    takes_changes,
     why_not_estimable,
 )
 from pilot_eval.inference.persistence import PreTrial, measure_pretrial
@@ -71,13 +73,14 @@ class Adaptive:
     sharp: SizeAdjusted
 
 
+@takes_changes(before=Numbers(missing=True, ndim=(2,)), n_after=Whole())
 def adaptive_test(
     changes: np.ndarray,
     treated: np.ndarray,
     cases: np.ndarray,
     before: np.ndarray,
     *,
-    n_after: int,
+    n_after: int | None = None,
     draws: int = 9999,
     seed: int | np.random.Generator,
     period_factor: np.ndarray | None = None,
@@ -95,8 +98,9 @@ def adaptive_test(
     before : array of shape (n, periods)
         Pre-trial values of the outcome, equally spaced; NaN where a period is missing. At least
         eight periods; a council needs five observed ones. Comparators with fewer are left out.
-    n_after : int
-        Periods after the start behind each change: the horizon at which noise is measured.
+    n_after : int, optional
+        Periods after the start behind each change: the horizon at which noise is measured. Default:
+        as many as before.
     draws : int
         Resamples of comparators behind the p-value.
     seed : int or numpy Generator
@@ -135,9 +139,10 @@ def adaptive_test(
     >>> 0.4 < result.diagnostics["ratio"] < 2
     True
     """
-    series, n_after = _check_before(before), _check_after(n_after)
+    series = before
+    n_after = series.shape[1] if n_after is None else n_after
     kept, dropped = _enough_observed(series, treated)
-    data, series = _checked_part(kept, changes, treated, cases, period_factor, series, alpha)
+    data, series = _checked_part(kept, changes, treated, cases, period_factor, series)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = _why_not(data, series)
     if reason:
@@ -288,40 +293,13 @@ def _two_sided(null: np.ndarray, actual: np.ndarray) -> np.ndarray:
     return np.minimum(1.0, 2 * (1 + np.minimum(above, below)) / (1 + null.shape[1]))
 
 
-def _check_before(before: object) -> np.ndarray:
-    try:
-        series = np.array(before, dtype=float)
-    except (TypeError, ValueError):
-        series = np.empty(0)
-    if series.ndim != 2:
-        got = f"shape {series.shape}"
-        action = "Give pre-trial values as councils x periods."
-        raise InferenceError(explain("before", "be a table of numbers", got, action))
-    if np.isinf(series).any():
-        action = "Mark missing periods as NaN."
-        raise InferenceError(explain("before", "hold no infinite value", "infinity", action))
-    return series
-
-
-def _check_after(n_after: object) -> int:
-    if isinstance(n_after, (int, np.integer)) and not isinstance(n_after, bool) and n_after >= 1:
-        return int(n_after)
-    action = "Give the number of periods after the start."
-    raise InferenceError(explain("n_after", "be a whole number above 0", n_after, action))
-
-
-def _enough_observed(series: np.ndarray, treated: object) -> tuple[np.ndarray, int]:
-    enough = np.isfinite(series).sum(1) >= MIN_OBSERVED
-    is_treated = np.asarray(treated, dtype=float)
-    if is_treated.shape != enough.shape:
-        got = f"{series.shape[0]} rows for {is_treated.size} councils"
-        raise InferenceError(explain("before", "have one row a council", got, "Align them."))
-    kept = enough | (is_treated == 1)
+def _enough_observed(series: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, int]:
+    kept = (np.isfinite(series).sum(1) >= MIN_OBSERVED) | treated
     return kept, int((~kept).sum())
 
 
-def _checked_part(kept, changes, treated, cases, factor, series, alpha):
-    full = check_changes(changes, treated, cases, factor, alpha=alpha)
+def _checked_part(kept, changes, treated, cases, factor, series):
+    full = check_changes(changes, treated, cases, factor)
     part = Changes(
         changes=full.changes[kept],
         treated=full.treated[kept],
@@ -342,7 +320,7 @@ def _why_not(data: Changes, series: np.ndarray) -> str:
         return f"not estimable: a treated council has under {MIN_OBSERVED} pre-trial values"
     residual, _ = two_way_residuals(series[None], np.isfinite(series)[None], ~data.treated)
     noise = (residual[0] ** 2).mean(1)
-    floor = (ROUNDING * max(1.0, float(np.nanmax(np.abs(series))))) ** 2
+    floor = (ROUNDING * float(np.nanmax(np.abs(series), initial=0.0))) ** 2
     if (noise[~data.treated] <= floor).all():
         return "not estimable: the comparators' pre-trial values do not vary"
     if (noise[data.treated] <= floor).all() or all(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilot_eval.errors import InferenceError, explain
+from pilot_eval.doors import Numbers
 from pilot_eval.estimation.adjustment import AdjustedChanges, adjust_changes, why_not_adjustable
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import (
+    BATCH,
     Changes,
     check_batch,
     check_changes,
-    finite_vector,
+    takes_changes,
     why_not_estimable,
 )
 from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, name_limits, step_size
@@ -32,6 +33,11 @@ FEWEST_IN_BAND = 15
 """Councils in a band below which there are fewer bands: a band needs many sets to draw from."""
 
 
+@takes_changes(
+    levels=Numbers(ndim=(1,)),
+    covariates=Numbers(ndim=(2,)),
+    level_variance=Numbers(least=0, ndim=(1,)),
+)
 def adjusted_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -103,10 +109,8 @@ def adjusted_test(
     >>> result.p_value < 0.05
     True
     """
-    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
-    level = _one_each("levels", levels, data)
-    noise = None if level_variance is None else _one_each("level_variance", level_variance, data)
-    extra = None if covariates is None else _table(covariates, data)
+    data = check_changes(changes, treated, cases, period_factor)
+    level, noise, extra = levels, level_variance, covariates
     reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     reason = reason or why_not_adjustable(data.treated, extra)
     if reason:
@@ -137,6 +141,7 @@ def adjusted_test(
     )
 
 
+@takes_changes(**BATCH, level_variance=Numbers(least=0, ndim=(1,)))
 def adjusted_batch(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -169,8 +174,8 @@ def adjusted_batch(
     InferenceError
         As `robust_batch`.
     """
-    values, mask, size, factor = check_batch(changes, treated, cases, period_factor, alpha=alpha)
-    first = check_changes(values[0], mask, size[0], factor[0], alpha=alpha)
+    values, mask, size, factor = check_batch(changes, treated, cases, period_factor)
+    first = check_changes(values[0], mask, size[0], factor[0])
     reason = why_not_estimable(first, min_treated=2, min_comparators=MIN_COMPARATORS)
     reason = reason or why_not_adjustable(mask, covariates)
     if reason:
@@ -275,11 +280,7 @@ def label_strata(levels: np.ndarray, strata: np.ndarray | None = None) -> np.nda
     labels = np.digitize(levels, edges).astype(str)
     if strata is None:
         return labels
-    given = np.asarray(strata)
-    if given.shape != labels.shape:
-        got = f"shape {given.shape} for {labels.size} councils"
-        raise InferenceError(explain("strata", "have one label a council", got, "Align them."))
-    return np.array([f"{band} {own}" for band, own in zip(labels, given, strict=True)])
+    return np.array([f"{band} {own}" for band, own in zip(labels, strata, strict=True)])
 
 
 def _replace_changes(data: Changes, adjusted: AdjustedChanges) -> Changes:
@@ -289,20 +290,3 @@ def _replace_changes(data: Changes, adjusted: AdjustedChanges) -> Changes:
         cases=data.cases,
         period_factor=data.period_factor,
     )
-
-
-def _one_each(name: str, values: object, data: Changes) -> np.ndarray:
-    vector = finite_vector(name, values)
-    if vector.size != data.changes.size:
-        got = f"{vector.size} for {data.changes.size} changes"
-        raise InferenceError(explain(name, "have one value a council", got, "Align the arrays."))
-    return vector
-
-
-def _table(covariates: object, data: Changes) -> np.ndarray:
-    table = np.asarray(covariates, dtype=float)
-    if table.ndim != 2 or len(table) != data.changes.size or not np.isfinite(table).all():
-        got = f"shape {table.shape} for {data.changes.size} councils, or a missing value"
-        action = "Give one row of finite numbers for each council."
-        raise InferenceError(explain("covariates", "be a finite table", got, action))
-    return table

@@ -11,7 +11,13 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from pilot_eval.inference.inputs import Changes, check_changes, no_variation, why_not_estimable
+from pilot_eval.inference.inputs import (
+    Changes,
+    check_changes,
+    no_variation,
+    takes_changes,
+    why_not_estimable,
+)
 from pilot_eval.inference.randomisation import difference_of_means
 from pilot_eval.inference.result import InferenceResult
 
@@ -22,6 +28,7 @@ FEWEST_FOR_CR1 = 20
 """Fewest treated councils for CR1, every package's default: with five it rejects 13% of nulls."""
 
 
+@takes_changes()
 def cr2_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -> InferenceResult:
     """Test the effect with the bias-reduced cluster-robust (CR2, Bell-McCaffrey) standard error.
 
@@ -59,6 +66,7 @@ def cr2_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     return _cluster_robust("cr2", changes, treated, alpha)
 
 
+@takes_changes()
 def cr3_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -> InferenceResult:
     """Test the effect with the jackknife (CR3) standard error, larger than CR2's.
 
@@ -94,6 +102,7 @@ def cr3_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     return _cluster_robust("cr3", changes, treated, alpha)
 
 
+@takes_changes()
 def cr1_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -> InferenceResult:
     """Test the effect with every package's default (CR1), refused below 20 treated councils.
 
@@ -129,7 +138,7 @@ def cr1_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
 
 
 def _cluster_robust(kind: Kind, changes: object, treated: object, alpha: float) -> InferenceResult:
-    data = check_changes(changes, treated, alpha=alpha)
+    data = check_changes(changes, treated)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = _why_not(data, kind)
     if reason:

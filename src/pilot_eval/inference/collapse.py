@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import Flags, Number, Numbers, Whole, takes
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import check_index
 from pilot_eval.inference.pretrial import common_correlation, two_way_residuals
 
 FEWEST_FOR_CORRELATION = 3
@@ -33,6 +33,13 @@ class Collapsed:
     correlation: np.ndarray
 
 
+@takes(
+    InferenceError,
+    panel=Numbers(missing=True, ndim=(2, 3)),
+    treated=Flags(),
+    n_before=Whole(),
+    correlation=Number(low=-1.0, high=1.0),
+)
 def collapse_panel(
     panel: np.ndarray, n_before: int, treated: np.ndarray, *, correlation: float | None = None
 ) -> Collapsed:
@@ -68,13 +75,10 @@ def collapse_panel(
     >>> collapse_panel(panel, 2, np.array([True, False, False])).changes
     array([4., 1., 1.])
     """
-    check_index({"panel": panel, "treated": treated})
-    values = np.asarray(panel, dtype=float)
-    treated = np.asarray(treated, dtype=bool)
-    if np.isinf(values).any() or treated.all():
-        got = "an infinite value" if np.isinf(values).any() else "no comparator"
-        rule, action = "be finite or NaN, with comparators", "Leave such councils out, and say so."
-        raise InferenceError(explain("panel", rule, got, action))
+    values = panel
+    if treated.all():
+        action = "Nobody is left to compare with: name comparators."
+        raise InferenceError(explain("treated", "leave a comparator", "none", action))
     if not 0 < n_before < values.shape[-1]:
         got = f"{n_before} of {values.shape[-1]}"
         action = "A change needs a period before and one after."

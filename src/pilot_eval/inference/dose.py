@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pilot_eval.errors import InferenceError, explain
+from pilot_eval.doors import Numbers
 from pilot_eval.inference.assignments import draw_assignments
-from pilot_eval.inference.inputs import check_changes, finite_vector, why_not_estimable
+from pilot_eval.inference.inputs import (
+    check_changes,
+    takes_changes,
+    why_not_estimable,
+)
 from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import FEWEST_VALIDATED, NOT_VALIDATED
@@ -18,6 +22,7 @@ BISECTIONS = 18
 """Halvings around an interval's end: to a hundred thousandth of a standard error or two."""
 
 
+@takes_changes(doses=Numbers(least=0, ndim=(1,)))
 def dose_test(
     changes: np.ndarray,
     doses: np.ndarray,
@@ -70,11 +75,8 @@ def dose_test(
     >>> result.conf_low < 5 < result.conf_high
     True
     """
-    given = finite_vector("doses", doses)
-    if (given < 0).any():
-        action = "Write 0 for comparators and a share of full exposure for the treated."
-        raise InferenceError(explain("doses", "be at least 0", f"{given.min():g}", action))
-    data = check_changes(changes, given > 0, alpha=alpha)
+    given = doses
+    data = check_changes(changes, given > 0)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     if reason:

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
-from pilot_eval.errors import InferenceError, explain
+from pilot_eval.doors import ALPHA, Flags, Kind, Names, Numbers, Seed, Whole, takes
+from pilot_eval.errors import InferenceError
+
+P, R = ParamSpec("P"), TypeVar("R")
+COMMON: dict[str, Kind] = {
+    "changes": Numbers(ndim=(1,)),
+    "treated": Flags(),
+    "cases": Numbers(above=0, ndim=(1,)),
+    "period_factor": Numbers(above=0, ndim=(1,)),
+    "strata": Names(),
+    "draws": Whole(),
+    "seed": Seed(),
+    "alpha": ALPHA,
+}
+BATCH: dict[str, Kind] = {
+    "changes": Numbers(axis="columns", ndim=(2,)),
+    "cases": Numbers(axis="columns", above=0, ndim=(1, 2)),
+    "period_factor": Numbers(axis="columns", above=0, ndim=(1, 2)),
+    "levels": Numbers(axis="columns", ndim=(2,)),
+    "covariates": Numbers(ndim=(2,)),
+}
 
 ROUNDING = 1e-12
 """Relative size below which differences between changes are rounding, not variation."""
@@ -43,155 +65,81 @@ class Changes:
         return int(self.treated.size - self.treated.sum())
 
 
-def check_changes(
-    changes: object,
-    treated: object,
-    cases: object = None,
-    period_factor: object = None,
-    *,
-    alpha: float,
-) -> Changes:
-    """Turn a caller's arrays into checked NumPy arrays, or say what is wrong with them.
+def takes_changes(
+    **more: Kind,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Check the arguments that tests on one change for each council share (`doors.takes`).
 
     Parameters
     ----------
-    changes, treated, cases, period_factor : array-like of shape (n,)
-        One value a council. pandas Series must share one index without duplicates.
-    alpha : float
-        Level of the test, between 0 and 1.
+    more : Kind
+        Arguments of the test's own, or others than usual.
+    """
+    return takes(InferenceError, **(COMMON | more))
+
+
+def check_changes(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray | None = None,
+    period_factor: np.ndarray | None = None,
+) -> Changes:
+    """Gather what a test is given; changes are taken from the comparators' mean.
+
+    A number that is added to every change is no effect. Taking it off first keeps the digits that
+    squares of large changes would lose.
+
+    Parameters
+    ----------
+    changes, treated, cases, period_factor : array of shape (n,)
+        As they come through the door.
 
     Returns
     -------
     Changes
-
-    Raises
-    ------
-    InferenceError
-        If lengths differ, a value is missing or infinite, cases or factors are not positive,
-        treatment is not yes/no, or a council appears twice.
     """
-    given = {"changes": changes, "treated": treated, "cases": cases, "period_factor": period_factor}
-    check_index({name: value for name, value in given.items() if value is not None})
-    check_alpha(alpha)
-    change = finite_vector("changes", changes)
+    values = np.asarray(changes, dtype=float)
+    mask = np.asarray(treated, dtype=bool)
+    one = np.ones(values.size)
     return Changes(
-        changes=change,
-        treated=_yes_no("treated", treated, change.size),
-        cases=_positive("cases", cases, change.size),
-        period_factor=_positive("period_factor", period_factor, change.size),
+        changes=centre(values[None], mask)[0],
+        treated=mask,
+        cases=one if cases is None else np.asarray(cases, dtype=float),
+        period_factor=one if period_factor is None else np.asarray(period_factor, dtype=float),
     )
 
 
+def centre(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
+    """Take the comparators' mean off each row of changes, shape (rows, n)."""
+    if treated.all():
+        return changes
+    once = changes - changes[:, ~treated].mean(axis=1, keepdims=True)
+    return once - once[:, ~treated].mean(axis=1, keepdims=True)  # what rounding left
+
+
 def check_batch(
-    changes: object, treated: object, cases: object, period_factor: object, *, alpha: float
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    period_factor: np.ndarray | None,
 ) -> tuple[np.ndarray, ...]:
-    """Check many vectors of changes that share their treated councils.
+    """Gather many vectors of changes that share their treated councils.
 
     Parameters
     ----------
-    changes : array-like of shape (F, n)
-    treated : array-like of shape (n,)
-    cases, period_factor : array-like of shape (n,) or (F, n), or None
-    alpha : float
+    changes : array of shape (F, n)
+    treated : bool array of shape (n,)
+    cases, period_factor : array of shape (n,) or (F, n), or None
 
     Returns
     -------
     changes, treated, cases, period_factor : arrays of shapes (F, n), (n,), (F, n), (F, n)
-
-    Raises
-    ------
-    InferenceError
-        As `check_changes`, of any row.
     """
-    check_alpha(alpha)
-    columns = {"changes": changes, "cases": cases, "period_factor": period_factor}
-    check_index({name: getattr(part, "T", part) for name, part in columns.items()})
-    check_index({"changes": getattr(changes, "T", changes), "treated": treated})
-    values = np.array(changes, dtype=float)
-    if values.ndim != 2 or not values.size:
-        got = f"shape {values.shape}"
-        raise InferenceError(explain("changes", "be a table", got, "Give one row a filling."))
-    size = values.shape[1]
-    positive = []
-    for name, given in (("cases", cases), ("period_factor", period_factor)):
-        array = np.ones(size) if given is None else np.asarray(given, dtype=float)
-        if array.shape not in ((size,), values.shape):
-            got = f"shape {array.shape} for changes of shape {values.shape}"
-            raise InferenceError(explain(name, "fit the changes", got, "Align the arrays."))
-        _positive(name, array.ravel(), array.size)
-        positive.append(np.broadcast_to(array, values.shape))
-    finite_vector("changes", values.ravel())
-    return values, _yes_no("treated", treated, size), positive[0], positive[1]
-
-
-def check_alpha(alpha: float) -> None:
-    """Refuse a level that is not strictly between 0 and 1."""
-    if not (isinstance(alpha, (int, float)) and 0 < alpha < 1):
-        raise InferenceError(
-            explain("alpha", "be a number between 0 and 1", alpha, "Write 0.05 for 5%.")
-        )
-
-
-def check_index(given: dict[str, object]) -> None:
-    """Refuse labelled input that names a council twice or orders councils differently."""
-    first = None
-    for name, value in given.items():
-        index = getattr(value, "index", None)
-        if index is None or not hasattr(index, "duplicated"):
-            continue
-        if index.duplicated().any():
-            raise InferenceError(
-                explain(name, "name each council once", "duplicates", "Keep one row a council.")
-            )
-        first = index if first is None else first
-        if not index.equals(first):
-            action = "Align them by council_code first."
-            raise InferenceError(explain(name, "list the same councils", "another order", action))
-
-
-def finite_vector(name: str, values: object) -> np.ndarray:
-    """Return `values` as a float vector, refusing missing and infinite entries."""
-    try:
-        vector = np.array(values, dtype=float)
-    except (TypeError, ValueError):
-        raise InferenceError(
-            explain(name, "be numbers", type(values).__name__, "Give one number a council.")
-        ) from None
-    if vector.ndim != 1 or vector.size == 0:
-        got = f"shape {vector.shape}"
-        raise InferenceError(explain(name, "be a vector", got, "Give one number a council."))
-    if not np.isfinite(vector).all():
-        got = f"{int((~np.isfinite(vector)).sum())} missing or infinite of {vector.size}"
-        action = "Leave councils without a value out before testing, and record why."
-        raise InferenceError(explain(name, "be finite", got, action))
-    return vector
-
-
-def _yes_no(name: str, values: object, size: int) -> np.ndarray:
-    vector = finite_vector(name, values)
-    _same_length(name, vector, size)
-    if not np.isin(vector, (0.0, 1.0)).all():
-        action = "Mark each council True (treated) or False (comparator)."
-        raise InferenceError(explain(name, "be yes or no", "other values", action))
-    return vector.astype(bool)
-
-
-def _positive(name: str, values: object, size: int) -> np.ndarray:
-    if values is None:
-        return np.ones(size)
-    vector = finite_vector(name, values)
-    _same_length(name, vector, size)
-    if (vector <= 0).any():
-        got = f"{int((vector <= 0).sum())} councils at 0 or below"
-        action = "A council without cases has no change to test: leave it out, and record why."
-        raise InferenceError(explain(name, "be above 0", got, action))
-    return vector
-
-
-def _same_length(name: str, vector: np.ndarray, size: int) -> None:
-    if vector.size != size:
-        got = f"{vector.size} for {size} changes"
-        raise InferenceError(explain(name, "have one value a council", got, "Align the arrays."))
+    spread = [
+        np.broadcast_to(1.0 if given is None else given, changes.shape)
+        for given in (cases, period_factor)
+    ]
+    return centre(changes, treated), treated, spread[0], spread[1]
 
 
 def why_not_estimable(data: Changes, *, min_treated: int, min_comparators: int) -> str:
@@ -215,7 +163,7 @@ def why_not_estimable(data: Changes, *, min_treated: int, min_comparators: int) 
 
 def no_variation(values: np.ndarray) -> bool:
     """Tell whether values are equal up to rounding."""
-    return bool(np.ptp(values) <= ROUNDING * max(1.0, float(np.abs(values).max())))
+    return bool(np.ptp(values) <= ROUNDING * float(np.abs(values).max()))
 
 
 def _count(number: int, what: str) -> str:

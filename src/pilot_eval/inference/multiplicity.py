@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import Flags, Numbers, Seed, Whole, takes
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import check_index, no_variation
+from pilot_eval.inference.inputs import no_variation
 from pilot_eval.inference.set_statistics import TIE, sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
 from pilot_eval.inference.variance import fit_size_function
@@ -35,6 +36,17 @@ class FamilyResult:
     reasons: tuple[str, ...]
 
 
+@takes(
+    InferenceError,
+    reorder=False,
+    changes=Numbers(axis="columns", missing=True, ndim=(2,)),
+    treated=Flags(axis="columns"),
+    cases=Numbers(axis="columns", missing=True, ndim=(1, 2)),
+    period_factor=Numbers(axis="columns", missing=True, ndim=(1, 2)),
+    draws=Whole(),
+    seed=Seed(),
+    p_values=Numbers(axis=None, missing=True, least=0, most=1, ndim=(1,)),
+)
 def family_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -92,10 +104,7 @@ def family_test(
     >>> bool((family.romano_wolf >= family.p_value).all())
     True
     """
-    check_index(
-        {"changes": getattr(changes, "T", changes), "treated": getattr(treated, "T", treated)}
-    )
-    changes, treated = _check_family(changes, treated)
+    treated = _check_family(changes, treated)
     cases = _check_positive("cases", cases, changes)
     one = 1.0 if period_factor is None else period_factor
     factor = _check_positive("period_factor", one, changes)
@@ -110,7 +119,10 @@ def family_test(
         members = _stand_in(order, treated[row], seen)
         own[row], null[row] = _one(standardised, treated[row] & seen, int(seen.sum()), members)
     if p_values is not None:
-        own[used] = _check_p_values(p_values, changes)[used]
+        if p_values.size != len(changes):
+            action = "Give one p-value for each comparison."
+            raise InferenceError(explain("p_values", "fit changes", p_values.size, action))
+        own[used] = p_values[used]
     adjusted = np.full(len(changes), np.nan)
     if used.size:
         adjusted[used] = romano_wolf(-own[used], -null[used])
@@ -122,6 +134,11 @@ def family_test(
     )
 
 
+@takes(
+    InferenceError,
+    statistics=Numbers(axis=None, infinite=True, ndim=(1,)),
+    null=Numbers(axis=None, infinite=True, ndim=(2,)),
+)
 def romano_wolf(statistics: np.ndarray, null: np.ndarray, *, complete: bool = False) -> np.ndarray:
     """Adjust for a family by the step-down maximum of statistics that are large when unusual.
 
@@ -139,6 +156,11 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray, *, complete: bool = Fa
     array of shape (outcomes,)
         Adjusted p-values, never 0.
 
+    Raises
+    ------
+    InferenceError
+        If a statistic is missing, or there is not one row of draws for each.
+
     References
     ----------
     Romano and Wolf (2005), JASA 100(469), algorithm 4.1; Romano and Wolf (2016), Statistics and
@@ -150,6 +172,9 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray, *, complete: bool = Fa
     >>> romano_wolf(np.array([3.0, 1.0]), np.array([[0.0, 2, 1], [2.0, 0, 1]]))
     array([0.25, 0.75])
     """
+    if len(null) != statistics.size or not null.shape[1]:
+        action = "Give one row of draws for each statistic."
+        raise InferenceError(explain("null", "fit the statistics", f"shape {null.shape}", action))
     order = np.argsort(-statistics, kind="stable")
     ordered = null[order]
     largest = np.maximum.accumulate(ordered[::-1], axis=0)[::-1]
@@ -162,6 +187,7 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray, *, complete: bool = Fa
     return adjusted
 
 
+@takes(InferenceError, p_values=Numbers(missing=True, least=0, most=1, ndim=(1,)))
 def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     """Adjust p-values for the share of false findings; NaN stays NaN and does not count.
 
@@ -183,7 +209,7 @@ def benjamini_hochberg(p_values: np.ndarray) -> np.ndarray:
     >>> benjamini_hochberg(np.array([0.01, 0.04, np.nan]))
     array([0.02, 0.04,  nan])
     """
-    values = np.asarray(p_values, dtype=float)
+    values = p_values
     adjusted = np.full(values.size, np.nan)
     used = np.flatnonzero(~np.isnan(values))
     if not used.size:
@@ -261,18 +287,12 @@ def _one(
     return float((1 + reached[0]) / (1 + null.size)), (1 + above) / (1 + null.size)
 
 
-def _check_family(changes: object, treated: object) -> tuple[np.ndarray, np.ndarray]:
-    changes = np.asarray(changes, dtype=float)
-    mask = np.asarray(treated, dtype=float)
-    fits = changes.ndim == 2 and mask.shape in (changes.shape, changes.shape[1:])
-    if not fits or not np.isin(mask, (0, 1)).all():
-        got = f"shapes {changes.shape} and {mask.shape}"
+def _check_family(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
+    if treated.shape not in (changes.shape, changes.shape[1:]):
+        got = f"shapes {changes.shape} and {treated.shape}"
         action = "Give changes as comparisons x councils and treated as yes or no for each council."
         raise InferenceError(explain("changes", "fit treated", got, action))
-    if np.isinf(changes).any():
-        action = "Mark councils without a value as NaN."
-        raise InferenceError(explain("changes", "be finite or missing", "infinity", action))
-    return changes, np.broadcast_to(mask.astype(bool), changes.shape)
+    return np.broadcast_to(treated, changes.shape)
 
 
 def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarray:
@@ -286,16 +306,6 @@ def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarra
         action = "A council without cases has no change to test: mark it NaN in changes."
         raise InferenceError(explain(name, "be above 0", "0, below or missing", action))
     return np.where(full > 0, full, 1.0)
-
-
-def _check_p_values(p_values: object, changes: np.ndarray) -> np.ndarray:
-    values = np.asarray(p_values, dtype=float)
-    used = values[~np.isnan(values)]
-    if values.shape != changes.shape[:1] or (used < 0).any() or (used > 1).any():
-        action = "Give one p-value for each comparison."
-        got = f"shape {values.shape} or a value outside"
-        raise InferenceError(explain("p_values", "lie between 0 and 1", got, action))
-    return values
 
 
 def _why_not(changes: np.ndarray, treated: np.ndarray) -> str:

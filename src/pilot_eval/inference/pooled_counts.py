@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import ALPHA, Flags, Numbers, OneOf, Seed, Whole, takes
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.inputs import check_changes
@@ -18,10 +19,22 @@ METHOD = "pooled_counts"
 Link = Literal["odds", "rate"]
 BISECTIONS = 18
 """Halvings around an interval's end: to six digits of a logarithm."""
+LARGEST = 50.0
+"""Effects beyond it, in logarithms, are as good as infinite."""
 START = 0.5
 """First step away from an estimate when its interval is sought, in logarithms."""
 
 
+@takes(
+    InferenceError,
+    events=Numbers(least=0, ndim=(2,)),
+    exposure=Numbers(above=0, ndim=(2,)),
+    treated=Flags(),
+    link=OneOf(("odds", "rate")),
+    draws=Whole(),
+    seed=Seed(),
+    alpha=ALPHA,
+)
 def pooled_counts_test(
     events: np.ndarray,
     exposure: np.ndarray,
@@ -77,8 +90,13 @@ def pooled_counts_test(
     >>> round(float(np.exp(result.estimate)), 6)
     2.0
     """
-    events, exposure = _check_counts(events, exposure, link)
-    data = check_changes(events[:, 1] - events[:, 0], treated, alpha=alpha)
+    if events.shape[1] != 2 or exposure.shape != events.shape:
+        action = "Give counts and denominators before and after."
+        raise InferenceError(explain("events", "have two columns", f"shape {events.shape}", action))
+    if link == "odds" and (events > exposure).any():
+        rule, action = "be at most their denominator", "Correct the counts."
+        raise InferenceError(explain("events", rule, "more", action))
+    data = check_changes(events[:, 1] - events[:, 0], treated)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     if data.n_treated < 2 or data.n_comparators < MIN_COMPARATORS:
         reason = f"not estimable: needs 2 treated councils and {MIN_COMPARATORS} comparators"
@@ -108,23 +126,6 @@ def pooled_counts_test(
     )
 
 
-def _check_counts(events: object, exposure: object, link: Link) -> tuple[np.ndarray, np.ndarray]:
-    count, size = (np.asarray(given, dtype=float) for given in (events, exposure))
-    fine = count.ndim == 2 and count.shape == size.shape and count.shape[1] == 2
-    checks = [
-        ("events", "have two columns, as exposure has", fine),
-        ("events", "be at least 0, none missing", fine and bool((count >= 0).all())),
-        ("exposure", "be above 0, none missing", fine and bool((size > 0).all())),
-        ("events", "be at most their denominator", link == "rate" or bool((count <= size).all())),
-        ("exposure", "be finite", bool(np.isfinite(size).all() and np.isfinite(count).all())),
-    ]
-    for name, rule, held in checks:
-        if not held:
-            action = "Leave councils without both figures out, and say so."
-            raise InferenceError(explain(name, rule, f"shape {count.shape}", action))
-    return count, size
-
-
 def _take_off(
     events: np.ndarray, exposure: np.ndarray, treated: np.ndarray, effect: float, link: Link
 ) -> np.ndarray:
@@ -132,9 +133,9 @@ def _take_off(
     moved = events.copy()
     share = events[treated, 1] / exposure[treated, 1]
     if link == "rate":
-        share = share * np.exp(-effect)
+        share = share * np.exp(-np.clip(effect, -LARGEST, LARGEST))
     else:
-        share = share / (share + (1 - share) * np.exp(effect))
+        share = share / (share + (1 - share) * np.exp(np.clip(effect, -LARGEST, LARGEST)))
     moved[treated, 1] = exposure[treated, 1] * share
     return moved
 

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import gammaincinv, ndtr, stdtrit
 
+from pilot_eval.doors import ALPHA, Numbers, OneOf, Seed, Whole, takes
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_subsets
-from pilot_eval.inference.inputs import Changes, check_changes, check_index, why_not_estimable
+from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
 from pilot_eval.inference.robust import fit_on_comparators
 from pilot_eval.inference.set_statistics import sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, satterthwaite_df
@@ -26,6 +27,20 @@ NODES = 200
 """Quadrature nodes over the estimated scale: six digits at one degree of freedom."""
 
 
+@takes(
+    InferenceError,
+    changes_comparators=Numbers(ndim=(1,)),
+    cases_comparators=Numbers(above=0, ndim=(1,)),
+    period_factor_comparators=Numbers(above=0, ndim=(1,)),
+    cases_treated=Numbers(axis=None, above=0, ndim=(1,)),
+    period_factor_treated=Numbers(axis=None, above=0, ndim=(1,)),
+    n_treated=Whole(least=0),
+    method=OneOf(("robust", "size_adjusted", "cr2")),
+    alpha=ALPHA,
+    power=ALPHA,
+    draws=Whole(),
+    seed=Seed(),
+)
 def minimum_detectable_effect(
     changes_comparators: np.ndarray,
     cases_comparators: np.ndarray,
@@ -79,13 +94,9 @@ def minimum_detectable_effect(
     >>> round(minimum_detectable_effect(changes, cases, cases[:5], 5, "size_adjusted"), 2)
     1.28
     """
-    check_index({"changes_comparators": changes_comparators})
     data = _check(changes_comparators, cases_comparators, cases_treated, n_treated, alpha, power)
     if period_factor_comparators is not None or period_factor_treated is not None:
         data = _with_factor(data, period_factor_treated, period_factor_comparators)
-    if method not in FEWEST_TREATED:
-        got = f"{method!r}; known are {', '.join(FEWEST_TREATED)}"
-        raise InferenceError(explain("method", "be a known test", got, "Choose one of them."))
     if why_not_estimable(data, min_treated=FEWEST_TREATED[method], min_comparators=MIN_COMPARATORS):
         return nan
     if method == "robust":
@@ -95,7 +106,7 @@ def minimum_detectable_effect(
 
 
 def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
-    changes, treated_cases = np.asarray(changes, dtype=float), np.asarray(cases_treated, float)
+    treated_cases = cases_treated
     if treated_cases.shape != (n_treated,):
         got = f"{treated_cases.size} for {n_treated} treated"
         raise InferenceError(
@@ -108,8 +119,7 @@ def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
     return check_changes(
         np.concatenate([np.zeros(n_treated), changes]),
         np.arange(n_treated + changes.size) < n_treated,
-        np.concatenate([treated_cases, np.asarray(cases, dtype=float)]),
-        alpha=alpha,
+        np.concatenate([treated_cases, cases]),
     )
 
 
@@ -120,7 +130,7 @@ def _with_factor(data: Changes, treated: object, comparators: object) -> Changes
         for part, count in zip((treated, comparators), counts, strict=True)
     ]
     factor = np.concatenate(parts)
-    return check_changes(data.changes, data.treated, data.cases, factor, alpha=0.5)
+    return check_changes(data.changes, data.treated, data.cases, factor)
 
 
 def _cr2_formula(data: Changes) -> tuple[float, float]:

@@ -16,14 +16,12 @@ MIN_OBSERVED = 5
 CORRELATIONS = np.linspace(0.0, 0.98, 99)
 NODES = 400
 """Quadrature nodes for the expected lag-1 share: six digits."""
-MAX_SWEEPS = 200
-SWEEP_TOLERANCE = 1e-9
 
 
 def two_way_residuals(
     values: np.ndarray, seen: np.ndarray, comparator: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take out council means and the comparators' period means, sweeping until neither is left.
+    """Take out the comparators' period effects, fitted with council effects, then council means.
 
     Parameters
     ----------
@@ -37,22 +35,27 @@ def two_way_residuals(
     residual : array of shape (batch, n, periods)
         0 where not seen.
     effects : array of shape (batch, periods)
-        Period effects, up to a constant.
+        Period effects, up to a constant for each set of periods that councils link.
     """
-    count_council = np.maximum(seen.sum(2, keepdims=True), 1)
     members = seen & comparator[:, None]
-    count_period = np.maximum(members.sum(1, keepdims=True), 1)
-    residual = np.where(seen, values, 0.0)
-    effects = np.zeros((len(residual), 1, residual.shape[2]))
-    scale = np.abs(residual).max(initial=0.0)
-    for _ in range(MAX_SWEEPS):
-        residual = np.where(seen, residual - residual.sum(2, keepdims=True) / count_council, 0.0)
-        level = np.where(members, residual, 0.0).sum(1, keepdims=True) / count_period
-        residual = np.where(seen, residual - level, 0.0)
-        effects = effects + level
-        if np.abs(residual.sum(2)).max() <= SWEEP_TOLERANCE * scale:
-            break
-    return residual, effects[:, 0]
+    effects = _period_effects(np.where(members, values, 0.0), members)
+    residual = np.where(seen, values - effects[:, None], 0.0)
+    count = np.maximum(seen.sum(2, keepdims=True), 1)
+    return np.where(seen, residual - residual.sum(2, keepdims=True) / count, 0.0), effects
+
+
+def _period_effects(values: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Solve the normal equations of period effects, council effects concentrated out."""
+    if members.all(axis=(1, 2)).all():
+        return values.mean(axis=1)
+    count = np.maximum(members.sum(2, keepdims=True), 1)
+    share = members / np.sqrt(count)
+    apart = values - values.sum(2, keepdims=True) / count
+    target = np.where(members, apart, 0.0).sum(1)
+    normal = -np.einsum("bit,biu->btu", share, share)
+    periods = np.arange(values.shape[2])
+    normal[:, periods, periods] += members.sum(1)
+    return np.einsum("btu,bu->bt", np.linalg.pinv(normal, hermitian=True), target)
 
 
 def common_correlation(

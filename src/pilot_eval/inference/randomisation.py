@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from pilot_eval.errors import InferenceError, explain
+from pilot_eval.doors import OneOf
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.breakpoints import find_end, reach_quartics
-from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.inputs import Changes, check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.set_statistics import (
     TIE,
@@ -152,6 +152,7 @@ class ShiftedSets:
         return self.actual.shape[1], self.z.shape[1]
 
 
+@takes_changes(statistic=OneOf(("t", "difference")))
 def randomisation_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -203,11 +204,7 @@ def randomisation_test(
     >>> randomisation_test(changes, treated, statistic="difference", seed=1).p_value
     0.2
     """
-    if statistic not in ("t", "difference"):
-        raise InferenceError(
-            explain("statistic", "be 't' or 'difference'", repr(statistic), "Choose one.")
-        )
-    data = check_changes(changes, treated, alpha=alpha)
+    data = check_changes(changes, treated)
     fewest = 2 if statistic == "t" else 1
     reason = why_not_estimable(data, min_treated=fewest, min_comparators=MIN_COMPARATORS)
     method = f"randomisation_{statistic}"

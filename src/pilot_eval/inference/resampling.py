@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import check_changes, why_not_estimable
+from pilot_eval.inference.inputs import check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.randomisation import difference_of_means
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import fit_on_comparators
@@ -16,6 +16,7 @@ from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squar
 METHOD = "size_adjusted_resampling"
 
 
+@takes_changes()
 def resampling_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -62,9 +63,7 @@ def resampling_test(
     >>> resampling_test(changes, np.arange(31) == 0, np.full(31, 90.0), seed=1).p_value < 0.01
     True
     """
-    if not (isinstance(draws, (int, np.integer)) and draws >= 1):
-        raise InferenceError(explain("draws", "be a whole number above 0", draws, "Write 9999."))
-    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
+    data = check_changes(changes, treated, cases, period_factor)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = why_not_estimable(data, min_treated=1, min_comparators=MIN_COMPARATORS)
     if reason:
@@ -90,6 +89,7 @@ def resampling_test(
     )
 
 
+@takes_changes()
 def variance_points(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -125,7 +125,7 @@ def variance_points(
     >>> list(points.columns)
     ['cases', 'square', 'fitted', 'treated']
     """
-    data = check_changes(changes, treated, cases, period_factor, alpha=0.5)
+    data = check_changes(changes, treated, cases, period_factor)
     reason = why_not_estimable(data, min_treated=0, min_comparators=MIN_COMPARATORS)
     if reason:
         action = "There is no variance function to show."

@@ -8,10 +8,12 @@ import numpy as np
 
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import (
+    BATCH,
     Changes,
     check_batch,
     check_changes,
     no_variation,
+    takes_changes,
     why_not_estimable,
 )
 from pilot_eval.inference.randomisation import (
@@ -31,6 +33,7 @@ FEWEST_VALIDATED = 3
 """Fewest treated councils at which simulation shows the stated error rate."""
 
 
+@takes_changes()
 def robust_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -91,7 +94,7 @@ def robust_test(
     >>> result.p_value < 0.05
     True
     """
-    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
+    data = check_changes(changes, treated, cases, period_factor)
     reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     if reason:
         return answer_by_sets(METHOD, data, None, np.empty(0), alpha, reason)
@@ -120,6 +123,7 @@ class RobustBatch:
     reason: str = ""
 
 
+@takes_changes(**BATCH)
 def robust_batch(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -168,7 +172,7 @@ def robust_batch(
     >>> bool(batch.p_value[2] == one.p_value)
     True
     """
-    values, mask, size, factor = check_batch(changes, treated, cases, period_factor, alpha=alpha)
+    values, mask, size, factor = check_batch(changes, treated, cases, period_factor)
     reason = _explain_batch(values, mask)
     numbers = ("estimate", "p_value", "conf_low", "conf_high")
     answer = RobustBatch(**{name: np.full(len(values), np.nan) for name in numbers}, reason=reason)
@@ -227,7 +231,7 @@ def _explain_batch(values: np.ndarray, treated: np.ndarray) -> str:
     """Say what the numbers of councils forbid, or the first row that has no answer."""
     if treated.sum() == 2 and (~treated).sum() >= MIN_COMPARATORS:
         return NOT_VALIDATED
-    rows = (check_changes(row, treated, alpha=0.5) for row in values)
+    rows = (check_changes(row, treated) for row in values)
     found = (
         why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS) for data in rows
     )

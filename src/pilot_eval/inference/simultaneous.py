@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from pilot_eval.errors import InferenceError, explain
+from pilot_eval.doors import Numbers, OneOf
 from pilot_eval.inference.assignments import draw_assignments, draw_subsets
-from pilot_eval.inference.inputs import Changes, check_changes, check_index, why_not_estimable
+from pilot_eval.inference.inputs import (
+    Changes,
+    check_changes,
+    takes_changes,
+    why_not_estimable,
+)
 from pilot_eval.inference.robust import FEWEST_VALIDATED
 from pilot_eval.inference.set_statistics import sum_sets, welch_t
 from pilot_eval.inference.size_adjusted import (
@@ -63,6 +68,7 @@ class SimultaneousBand:
     reason: str = ""
 
 
+@takes_changes(changes=Numbers(ndim=(2,)), method=OneOf(("robust", "sharp")))
 def simultaneous_band(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -112,11 +118,9 @@ def simultaneous_band(
     >>> bool(band.conf_low[2] > 0), bool(band.p_value < 0.05)
     (True, True)
     """
-    if method not in FEWEST:
-        raise InferenceError(explain("method", "be robust or sharp", method, "Choose one."))
-    check_index({"changes": changes, "treated": treated, "cases": cases})
-    curves = np.asarray(changes, dtype=float)
-    data = check_changes(curves.mean(axis=1), treated, cases, alpha=alpha)
+    treated = np.asarray(treated)
+    curves = changes - changes[~treated].mean(axis=0) if not treated.all() else changes
+    data = check_changes(curves.mean(axis=1), treated, cases)
     few = why_not_estimable(data, min_treated=FEWEST[method], min_comparators=MIN_COMPARATORS)
     if few:
         return _nothing(method, curves.shape[1], data, alpha, few)

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtr, fdtrc, stdtr, stdtrit
 
-from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import Changes, check_changes, finite_vector, why_not_estimable
+from pilot_eval.doors import Numbers
+from pilot_eval.inference.inputs import (
+    Changes,
+    check_changes,
+    takes_changes,
+    why_not_estimable,
+)
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.variance import SizeFunction, fit_size_function, variance_of_total
 
@@ -44,6 +49,7 @@ class SizeAdjusted:
         return self.estimate - half, self.estimate + half
 
 
+@takes_changes(weights=Numbers(above=0, ndim=(1,)))
 def size_adjusted_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -93,12 +99,12 @@ def size_adjusted_test(
     >>> result.estimate, round(result.std_error, 4)
     (4.0, 1.7321)
     """
-    data = check_changes(changes, treated, cases, period_factor, alpha=alpha)
+    data = check_changes(changes, treated, cases, period_factor)
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = why_not_estimable(data, min_treated=1, min_comparators=MIN_COMPARATORS)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)
-    weight = _check_weights(weights, data)
+    weight = 1.0 if weights is None else weights
     answer = compute_size_adjusted(
         data.changes[None], data.treated[None], data.cases, data.period_factor, weight
     )
@@ -181,17 +187,6 @@ def comparator_squares(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
 def _shares(members: np.ndarray, weights: np.ndarray | float) -> np.ndarray:
     part = members * weights
     return part / part.sum(1, keepdims=True)
-
-
-def _check_weights(weights: object, data: Changes) -> np.ndarray | float:
-    if weights is None:
-        return 1.0
-    vector = finite_vector("weights", weights)
-    if vector.size != data.changes.size or (vector <= 0).any():
-        got = f"{vector.size} values, smallest {vector.min():g}"
-        action = "Give one weight a council, such as its children aged 0-17."
-        raise InferenceError(explain("weights", "be above 0, one a council", got, action))
-    return vector
 
 
 def _diagnostics(fit: SizeFunction, data: Changes) -> dict[str, float]:

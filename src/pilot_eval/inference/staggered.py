@@ -7,11 +7,14 @@ are taken to have been treated on it, and every estimate is a sum of one number 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import factorial, prod
 
 import numpy as np
 
+from pilot_eval.doors import ALPHA, Names, Numbers, Starts, Whole, takes
 from pilot_eval.errors import InferenceError, explain
+from pilot_eval.estimation.did import Units, collapse_paths
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import check_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
@@ -22,6 +25,18 @@ from pilot_eval.inference.set_statistics import count_at_least, welch_t
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
 
+@takes(
+    InferenceError,
+    changes=Numbers(ndim=(2,)),
+    of=Numbers(least=0, ndim=(1,)),
+    cases=Numbers(above=0, ndim=(1,)),
+    exposure=Numbers(ndim=(2,)),
+    period_factor=Numbers(above=0, ndim=(2,)),
+    strata=Names(),
+    draws=Whole(),
+    seed=Whole(least=0),
+    alpha=ALPHA,
+)
 def path_test(
     changes: np.ndarray,
     of: np.ndarray,
@@ -85,11 +100,11 @@ def path_test(
     >>> path_test(changes, of, np.full(40, 90.0), draws=999, seed=1).p_value < 0.05
     True
     """
-    changes, of = _check(changes, of)
+    of = _check_paths(changes, of)
     rows, last = np.arange(len(of)), changes.shape[1] - 1
     treated = of < last
-    factor = np.ones(changes.shape) if period_factor is None else np.asarray(period_factor, float)
-    data = check_changes(changes[rows, of], treated, cases, factor[rows, of], alpha=alpha)
+    factor = np.ones(changes.shape) if period_factor is None else period_factor
+    data = check_changes(changes[rows, of], treated, cases, factor[rows, of])
     empty = InferenceResult(
         method=METHOD,
         n_treated=data.n_treated,
@@ -99,7 +114,7 @@ def path_test(
     )
     if empty.reason:
         return empty
-    shift = np.repeat(treated[:, None], last + 1, 1) if exposure is None else np.asarray(exposure)
+    shift = np.repeat(treated[:, None], last + 1, 1) if exposure is None else exposure
     variance = fit_on_comparators(data).variance[0][:, None] * factor / factor[rows, of][:, None]
     centred = changes - changes[~treated].mean(axis=0)
     z, w = centred / np.sqrt(variance), shift / np.sqrt(variance)
@@ -127,20 +142,13 @@ def path_test(
     )
 
 
-def _check(changes: object, of: object) -> tuple[np.ndarray, np.ndarray]:
-    values, path = np.asarray(changes, dtype=float), np.asarray(of)
-    if values.ndim != 2 or path.shape != values.shape[:1] or path.dtype.kind not in "iu":
-        got = f"shapes {values.shape} and {path.shape}"
-        rule = "have one row a council and one column a path, the comparators' last"
-        raise InferenceError(explain("changes", rule, got, "Align them."))
-    if not np.isfinite(values).all():
-        action = "Leave councils with gaps out, and record why."
-        raise InferenceError(explain("changes", "be finite", "missing or infinite", action))
-    known = np.isin(np.arange(values.shape[1] - 1), path).all()
-    if not known or path.min() < 0 or path.max() >= values.shape[1]:
+def _check_paths(changes: np.ndarray, of: np.ndarray) -> np.ndarray:
+    path = of.astype(np.intp)
+    known = np.isin(np.arange(changes.shape[1] - 1), path).all()
+    if not known or path.max() >= changes.shape[1] or (path != of).any():
         rule, action = "number the columns of `changes`", "Leave out paths that nobody is on."
         raise InferenceError(explain("of", rule, "another path", action))
-    return values, path
+    return path
 
 
 def _draw(
@@ -272,26 +280,125 @@ def _multinomial(codes: np.ndarray) -> int:
 
 
 def _list_paths(codes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    rows = [codes.copy()]
+    rows = codes[None]
     for group in groups:
-        arrangements = _arrange(codes[group].tolist())
-        rows = [_put(row, group, new) for row in rows for new in arrangements]
+        arrangements = _arrange(codes[group])
+        count = len(rows)
+        rows = np.repeat(rows, len(arrangements), axis=0)
+        rows[:, group] = np.tile(arrangements, (count, 1))
+    return rows
+
+
+def _arrange(codes: np.ndarray) -> np.ndarray:
+    """List the distinct orders of a vector with repeats: one path after another is placed."""
+    paths, counts = np.unique(codes, return_counts=True)
+    most = int(counts.argmax())
+    rows = [np.full(codes.size, paths[most])]
+    for path, count in zip(np.delete(paths, most), np.delete(counts, most), strict=True):
+        placed = []
+        for row in rows:
+            free = np.flatnonzero(row == paths[most]).tolist()
+            for chosen in combinations(free, int(count)):
+                new = row.copy()
+                new[list(chosen)] = path
+                placed.append(new)
+        rows = placed
     return np.array(rows)
 
 
-def _put(row: np.ndarray, group: np.ndarray, new: list[int]) -> np.ndarray:
-    changed = row.copy()
-    changed[group] = new
-    return changed
+@takes(
+    InferenceError,
+    panel=Numbers(ndim=(2,)),
+    starts=Starts(),
+    cases=Numbers(above=0, ndim=(1,)),
+    strata=Names(),
+    draws=Whole(),
+    seed=Whole(least=0),
+    alpha=ALPHA,
+)
+def staggered_test(
+    panel: np.ndarray,
+    starts: np.ndarray,
+    cases: np.ndarray | None = None,
+    *,
+    studentised: bool = True,
+    draws: int = 9999,
+    strata: np.ndarray | None = None,
+    seed: int,
+    alpha: float = 0.05,
+) -> InferenceResult:
+    """Test a staggered adoption by handing the adoption paths to other councils.
+
+    Parameters
+    ----------
+    panel : array of shape (n, periods)
+        Outcomes without gaps.
+    starts : array of shape (n,)
+        First treated period as a column number from 1; NaN or infinite when never treated.
+    cases : array of shape (n,), optional
+        Cases behind each council's outcomes; equal by default.
+    studentised : bool
+        `path_test`; or else the bare difference of means, which one treated council can be given.
+    draws, strata, seed, alpha
+        As for `path_test`.
+
+    Returns
+    -------
+    InferenceResult
+        The mean over treated councils of their change from before to after their own start, less
+        the comparators' on the same paths. Without studentising there is no interval.
+
+    Raises
+    ------
+    InferenceError
+        If a start has no period before it or after it, or nobody is never treated.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> starts = np.where(np.arange(30) < 4, 6.0, np.where(np.arange(30) < 8, 9.0, np.inf))
+    >>> result = staggered_test(rng.normal(size=(30, 12)), starts, draws=199, seed=1)
+    >>> 0 < result.p_value <= 1
+    True
+    """
+    units = _collapse_starts(panel, starts, cases)
+    paths = units.paths
+    used = {"draws": draws, "strata": strata, "seed": seed, "alpha": alpha}
+    if studentised:
+        given = {"exposure": paths.exposure, "period_factor": paths.factor}
+        return path_test(paths.changes, paths.of, units.cases, **given, **used)
+    treated = units.treated
+    orders, complete = draw_paths(paths.of, draws=draws, strata=strata, seed=seed)
+    rows = np.arange(len(treated))
+    found = [_difference(paths.changes[rows, order], order) for order in (paths.of, *orders)]
+    sets = Assignments(members=orders, complete=complete)
+    reached = count_at_least(np.array(found[1:])[None], np.array(found[:1]))
+    return InferenceResult(
+        method=METHOD,
+        estimate=found[0],
+        p_value=float(sets.p_value(reached)[0]),
+        n_treated=int(treated.sum()),
+        n_comparators=int((~treated).sum()),
+        alpha=alpha,
+        reason="no interval: not studentised",
+        diagnostics={"assignments": float(len(orders)), "complete": float(complete)},
+    )
 
 
-def _arrange(items: list[int]) -> list[list[int]]:
-    """List the distinct orders of a list with repeats."""
-    if len(items) < 2:
-        return [items]
-    found = []
-    for first in sorted(set(items)):
-        rest = items.copy()
-        rest.remove(first)
-        found += [[first, *order] for order in _arrange(rest)]
-    return found
+def _difference(changes: np.ndarray, order: np.ndarray) -> float:
+    treated = order < order.max()
+    return float(changes[treated].mean() - changes[~treated].mean())
+
+
+def _collapse_starts(panel: np.ndarray, starts: np.ndarray, cases: np.ndarray | None) -> Units:
+    """Collapse a panel to changes on the path of every start."""
+    ever = np.isfinite(starts)
+    columns = np.arange(panel.shape[1])
+    if not ever.any() or ever.all() or not np.isin(starts[ever], columns[1:]).all():
+        rule = "be columns from 1 on for some, and missing for comparators"
+        raise InferenceError(explain("starts", rule, "others", "Number columns from 0."))
+    paths = np.unique(starts[ever])
+    of = np.where(ever, np.searchsorted(paths, np.where(ever, starts, paths[0])), len(paths))
+    exposed = columns >= paths[:, None]
+    size = np.ones(len(panel)) if cases is None else cases
+    return collapse_paths(panel, of, exposed, ~exposed, size)

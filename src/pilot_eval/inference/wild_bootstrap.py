@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import OneOf
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.inputs import Changes, check_changes, why_not_estimable
+from pilot_eval.inference.inputs import Changes, check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.randomisation import difference_of_means
 from pilot_eval.inference.result import InferenceResult
@@ -39,6 +40,7 @@ class BootstrapWeights:
     complete: bool
 
 
+@takes_changes(weights=OneOf(("rademacher", "webb")))
 def wild_bootstrap_test(
     changes: np.ndarray,
     treated: np.ndarray,
@@ -88,10 +90,7 @@ def wild_bootstrap_test(
     >>> wild_bootstrap_test(changes, np.arange(34) < 4, seed=1).p_value < 0.2
     True
     """
-    if weights not in ("rademacher", "webb"):
-        action = "Choose one of them."
-        raise InferenceError(explain("weights", "be 'rademacher' or 'webb'", repr(weights), action))
-    data = check_changes(changes, treated, alpha=alpha)
+    data = check_changes(changes, treated)
     method = f"wild_{'restricted' if restricted else 'unrestricted'}_{weights}"
     counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
     reason = _why_not(data, restricted)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import Names, Numbers, OneOf, Whole, takes
 from pilot_eval.errors import DataError, ParameterError, explain
 
 FloatArray = NDArray[np.float64]
@@ -120,6 +121,13 @@ def calibrate_cusum(
     )
 
 
+@takes(
+    DataError,
+    council_code=Names(),
+    numerator=Numbers(least=0, ndim=(2,)),
+    denominator=Numbers(least=0, ndim=(2,)),
+)
+@takes(ParameterError, months_before=Whole(), harm=OneOf(("rises", "falls")))
 def compute_cusum(
     council_code: ArrayLike,
     numerator: ArrayLike,
@@ -166,8 +174,6 @@ def compute_cusum(
     sqrt(p (1 - p) / cases + s^2), p the expected share and s^2 the council's own variance in
     excess of that in its past months, at least 0.
     """
-    if harm not in ("rises", "falls"):
-        raise ParameterError(explain("harm", "be rises or falls", harm, "Say where harm lies."))
     events, cases = _check_counts(council_code, numerator, denominator, months_before)
     past = slice(None, months_before)
     own = (events[:, past].sum(1) + 0.5) / (cases[:, past].sum(1) + 1)

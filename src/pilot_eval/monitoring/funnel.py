@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import Names, Number, Numbers, OneOf, takes
 from pilot_eval.errors import DataError, ParameterError, explain
 
 FloatArray = NDArray[np.float64]
@@ -53,6 +54,18 @@ class Funnel:
     without_cases: tuple[str, ...]
 
 
+@takes(
+    ParameterError,
+    target=Number(low=0.0, high=PERCENT, open=True),
+    winsorised=Number(low=0.0, high=0.5),
+    overdispersion=OneOf(get_args(Overdispersion)),
+)
+@takes(
+    DataError,
+    council_code=Names(),
+    numerator=Numbers(least=0, ndim=(1,)),
+    denominator=Numbers(least=0, ndim=(1,)),
+)
 def compute_funnel(
     council_code: ArrayLike,
     numerator: ArrayLike,
@@ -103,7 +116,6 @@ def compute_funnel(
     ('above 99.8%', 0.0)
     """
     codes, events, cases = _check(council_code, numerator, denominator)
-    _check_settings(target, overdispersion, winsorised)
     usable = cases > 0
     if usable.sum() < 10:
         raise DataError(
@@ -217,21 +229,3 @@ def _check(
             )
         )
     return codes, events, cases
-
-
-def _check_settings(target: float | None, overdispersion: str, winsorised: float) -> None:
-    if target is not None and not 0 < target < PERCENT:
-        raise ParameterError(explain("target", "lie between 0 and 100", target, "Give a percent."))
-    if overdispersion not in get_args(Overdispersion):
-        raise ParameterError(
-            explain(
-                "overdispersion",
-                f"be one of {get_args(Overdispersion)}",
-                overdispersion,
-                "Choose one.",
-            )
-        )
-    if not 0 <= winsorised < 0.5:
-        raise ParameterError(
-            explain("winsorised", "lie between 0 and 0.5", winsorised, "Write 0.1 for a tenth.")
-        )

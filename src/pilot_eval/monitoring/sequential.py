@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import Number, Numbers, OneOf, takes
 from pilot_eval.errors import ParameterError, explain
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +26,12 @@ TAIL = 9.0
 LEAST_SPENT = 1e-14
 
 
+@takes(
+    ParameterError,
+    fractions=Numbers(axis=None, ndim=(0, 1)),
+    alpha=Number(low=0.0, high=0.5, open=True),
+    spending=OneOf(get_args(Spending)),
+)
 def spent_error(
     fractions: ArrayLike, *, alpha: float = 0.05, spending: Spending = "obrien_fleming"
 ) -> FloatArray:
@@ -62,16 +69,18 @@ def spent_error(
     from scipy.special import ndtr, ndtri
 
     t = _check_fractions(fractions)
-    _check_alpha(alpha)
-    if spending not in get_args(Spending):
-        raise ParameterError(
-            explain("spending", f"be one of {get_args(Spending)}", spending, "Choose one of them.")
-        )
     if spending == "pocock":
         return alpha * np.log1p((np.e - 1) * t)
     return 2 * ndtr(ndtri(alpha / 2) / np.sqrt(t))
 
 
+@takes(
+    ParameterError,
+    fractions=Numbers(axis=None, ndim=(0, 1)),
+    alpha=Number(low=0.0, high=0.5, open=True),
+    sides=OneOf((1, 2)),
+    spending=OneOf(get_args(Spending)),
+)
 def group_sequential_boundaries(
     fractions: ArrayLike,
     *,
@@ -116,8 +125,6 @@ def group_sequential_boundaries(
     from scipy.optimize import brentq
 
     t = _check_fractions(fractions)
-    if sides not in (1, 2):
-        raise ParameterError(explain("sides", "be 1 or 2", sides, "Choose one of them."))
     error = np.diff(spent_error(t, alpha=alpha / sides, spending=spending), prepend=0.0)
     bounds = np.full(t.size, np.inf)
     path = _Path(two_sided=sides == 2)
@@ -129,6 +136,13 @@ def group_sequential_boundaries(
     return bounds
 
 
+@takes(
+    ParameterError,
+    bounds=Numbers(axis=None, infinite=True, ndim=(0, 1)),
+    fractions=Numbers(axis=None, ndim=(0, 1)),
+    drift=Number(),
+    sides=OneOf((1, 2)),
+)
 def crossing_probability(
     bounds: ArrayLike, fractions: ArrayLike, *, drift: float = 0.0, sides: Literal[1, 2] = 1
 ) -> FloatArray:
@@ -154,7 +168,9 @@ def crossing_probability(
     >>> crossing_probability([1.96], [1.0], sides=2).round(3)
     array([0.05])
     """
-    t, z = _check_fractions(fractions), np.asarray(bounds, dtype=float)
+    t, z = _check_fractions(fractions), np.atleast_1d(np.asarray(bounds, dtype=float))
+    if z.shape != t.shape:
+        raise ParameterError(explain("bounds", "fit fractions", z.shape, "Give one a look."))
     found = np.zeros(t.size)
     path = _Path(two_sided=sides == 2, drift=drift)
     for look, now in enumerate(t):
@@ -220,6 +236,13 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     return np.polynomial.legendre.leggauss(NODES)
 
 
+@takes(
+    ParameterError,
+    estimates=Numbers(axis=None),
+    std_errors=Numbers(axis=None, above=0),
+    scale=Number(low=0.0, open=True),
+    sides=OneOf((1, 2)),
+)
 def anytime_valid(
     estimates: ArrayLike,
     std_errors: ArrayLike,
@@ -271,14 +294,8 @@ def anytime_valid(
     """
     from scipy.special import ndtr
 
-    if not 0 < scale < np.inf:
-        raise ParameterError(explain("scale", "be above 0", scale, "Give an effect size."))
     _check_alpha(alpha)
     estimate, error = np.asarray(estimates, float), np.asarray(std_errors, float)
-    if (error <= 0).any():
-        raise ParameterError(
-            explain("std_errors", "be above 0", float(error.min()), "Leave such looks out.")
-        )
     information = 1 / error**2
     score, grown = estimate * information, 1 + scale**2 * information
     log_value = scale**2 * score**2 / (2 * grown) - 0.5 * np.log(grown)

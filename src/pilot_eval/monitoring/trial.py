@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import Flags, Number, Numbers, Whole, takes
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.monitoring.sequential import anytime_valid, group_sequential_boundaries
 from pilot_eval.monitoring.shares import compare_shares, percentages
@@ -102,6 +103,7 @@ class Looks:
     half_width: FloatArray
 
 
+@takes(ParameterError, months_before=Whole(), persistence=Number(low=0.0, high=1.0))
 def information_fractions(
     months_before: int, looks: tuple[int, ...], *, persistence: float = 0.0
 ) -> FloatArray:
@@ -138,6 +140,11 @@ def information_fractions(
     return fraction - LEAST_STEP * np.arange(len(looks))[::-1]
 
 
+@takes(
+    DataError,
+    numerator=Numbers(least=0, missing=True, ndim=(2,)),
+    denominator=Numbers(least=0, missing=True, ndim=(2,)),
+)
 def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     """Estimate how much of a council's deviation lasts to the next month.
 
@@ -183,6 +190,12 @@ def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     return float(np.clip((months * raw + 1) / (months - 3), 0, 0.95))
 
 
+@takes(
+    DataError,
+    numerator=Numbers(least=0, ndim=(2,)),
+    denominator=Numbers(least=0, ndim=(2,)),
+    treated=Flags(),
+)
 def monitor_trial(
     numerator: ArrayLike, denominator: ArrayLike, treated: ArrayLike, *, plan: MonitoringPlan
 ) -> pd.DataFrame:

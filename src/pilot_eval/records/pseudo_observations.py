@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import takes
+from pilot_eval.errors import ParameterError
 from pilot_eval.records.survival_curves import (
+    CASES,
     Cases,
     Floats,
     count_risk_sets,
@@ -25,6 +28,7 @@ from pilot_eval.records.survival_curves import (
 )
 
 
+@takes(ParameterError, twice=True, **CASES)
 def pseudo_survival(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -64,9 +68,11 @@ def pseudo_survival(
     columns = [jackknife.survival(day) for day in days]
     without = np.stack(columns, axis=1) if columns else np.empty((len(cases.time), 0))
     n = table.n_cases[cases.group][:, None]
-    return n * whole[cases.group] - (n - 1) * without
+    figure = whole[cases.group]
+    return np.where(jackknife.never[:, None], figure, n * figure - (n - 1) * without)
 
 
+@takes(ParameterError, twice=True, **CASES)
 def pseudo_restricted_mean(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -102,8 +108,10 @@ def pseudo_restricted_mean(
     cases = prepare_cases(duration, observed, entry, group, n_groups, horizon)
     table = tabulate(cases)
     whole = restricted_mean(table, horizon)
-    n = table.n_cases[cases.group]
-    return n * whole[cases.group] - (n - 1) * _Jackknife.of(cases).restricted_mean(horizon)
+    n, jackknife = table.n_cases[cases.group], _Jackknife.of(cases)
+    figure = whole[cases.group]
+    found = n * figure - (n - 1) * jackknife.restricted_mean(horizon)
+    return np.where(jackknife.never, figure, found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +158,7 @@ class _Jackknife:
     cases: Cases
     start: NDArray[np.int64]  # first grid time at which i is at risk
     end: NDArray[np.int64]  # the grid time at which i leaves
+    never: NDArray[np.bool_]  # entered on or after its own end: at risk at no time
     own: Floats  # the factor at the time i leaves, without i
     whole: _Products
     less_one: _Products
@@ -174,6 +183,7 @@ class _Jackknife:
             cases=cases,
             start=np.where(never, end + 1, start),
             end=np.where(never, end + 1, end),
+            never=never,
             own=np.where(never, 1.0, own),
             whole=_Products.of(whole),
             less_one=_Products.of(less_one),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pilot_eval.doors import Flags, Kind, Number, Numbers, Whole, takes
 from pilot_eval.errors import InferenceError, ParameterError, explain
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,18 @@ class SurvivalTable:
     horizon: float
 
 
+CASES: dict[str, Kind] = {
+    "duration": Numbers(least=0, infinite=True, ndim=(1,)),
+    "observed": Flags(),
+    "entry": Numbers(infinite=True, ndim=(1,)),
+    "group": Numbers(least=0, ndim=(1,)),
+    "n_groups": Whole(),
+    "horizon": Number(low=0.0, infinite=True),
+    "days": Numbers(axis=None, least=0, infinite=True, ndim=(0, 1)),
+}
+
+
+@takes(ParameterError, twice=True, **CASES)
 def estimate_survival(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -181,6 +194,7 @@ def survival_quantile(table: SurvivalTable, probability: float) -> Floats:
     return np.where(reached.any(axis=1), table.times[reached.argmax(axis=1)], np.nan)
 
 
+@takes(ParameterError, twice=True, **CASES)
 def completed_only_mean(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -251,16 +265,8 @@ def prepare_cases(
     """
     time = np.asarray(duration, dtype=float)
     finished = np.asarray(observed, dtype=bool)
-    groups = np.zeros(len(time), np.int64) if group is None else np.asarray(group, np.int64)
+    groups = np.zeros(len(time), np.int64) if group is None else _read_groups(group, n_groups)
     since = None if entry is None else np.asarray(entry, dtype=float)
-    lengths = {len(time), len(finished), len(groups), len(time if since is None else since)}
-    if len(lengths) > 1:
-        action = "Give one value a case in each."
-        raise ParameterError(explain("duration", "match the other arrays", lengths, action))
-    bad = int(np.count_nonzero(~(time >= 0)))
-    if bad:
-        action = "Set such records aside first (measures.durations does)."
-        raise ParameterError(explain("duration", "be 0 or more", f"{bad} other values", action))
     finished = finished & (time <= horizon)
     time = np.minimum(time, horizon)
     times, rank = _grid(time)
@@ -275,6 +281,15 @@ def prepare_cases(
         times=times,
         rank=rank,
     )
+
+
+def _read_groups(group: ArrayLike, n_groups: int | None) -> NDArray[np.int64]:
+    given = np.asarray(group, dtype=float)
+    most = n_groups or np.inf
+    if (given % 1 != 0).any() or (given >= most).any():
+        rule = "be whole numbers from 0" + ("" if n_groups is None else f" to {n_groups - 1}")
+        raise ParameterError(explain("group", rule, "others", "Number the groups."))
+    return given.astype(np.int64)
 
 
 def _grid(time: Floats) -> tuple[Floats, NDArray[np.int64]]:

@@ -1,0 +1,384 @@
+"""The one door for what callers hand to a function: labelled or not, of whatever dtype.
+
+A public function says with `takes` what each argument is. Labelled input (pandas objects) is put
+into the order of the first labelled argument, or refused; numbers, flags and starts are read from
+any dtype that holds them, and nothing else is coerced. Behind the door there are NumPy arrays.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from numbers import Integral, Real
+from typing import Any, Literal, ParamSpec, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.errors import PilotEvalError, explain
+
+P, R = ParamSpec("P"), TypeVar("R")
+Axis = Literal["rows", "columns"]
+Error = type[PilotEvalError]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """An array of numbers.
+
+    Attributes
+    ----------
+    axis : {"rows", "columns"}, optional
+        Along which the units lie; input without units has none.
+    missing : bool
+        Whether missing values are allowed (they become NaN).
+    infinite : bool
+        Whether infinite values are allowed.
+    above : float, optional
+        Limit that every value must exceed.
+    least, most : float, optional
+        Limits that values may reach.
+    ndim : tuple of int, optional
+        Numbers of dimensions allowed.
+    """
+
+    axis: Axis | None = "rows"
+    missing: bool = False
+    infinite: bool = False
+    above: float | None = None
+    least: float | None = None
+    most: float | None = None
+    ndim: tuple[int, ...] | None = None
+
+    def read(self, name: str, value: object, error: Error) -> np.ndarray:
+        """Read the argument."""
+        array = read_numbers(name, value, error)
+        if self.ndim is not None and array.ndim not in self.ndim:
+            shapes = " or ".join(str(n) for n in self.ndim)
+            _refuse(error, name, f"have {shapes} dimensions", f"shape {array.shape}")
+        wrong = np.isinf(array) & (not self.infinite) | np.isnan(array) & (not self.missing)
+        if wrong.any():
+            rule = "be finite, or missing" if self.missing else "be finite"
+            _refuse(error, name, rule, f"{wrong.sum()} missing or infinite of {array.size}")
+        for limit, wrong, word in (
+            (self.above, np.less_equal, "above"),
+            (self.least, np.less, "at least"),
+            (self.most, np.greater, "at most"),
+        ):
+            if limit is not None and (found := int(np.count_nonzero(wrong(array, limit)))):
+                _refuse(error, name, f"be {word} {limit:g}", f"{found} other values")
+        return array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """Yes or no for every unit: booleans, or 0 and 1; a missing flag is refused."""
+
+    axis: Axis | None = "rows"
+
+    def read(self, name: str, value: object, error: Error) -> np.ndarray:
+        """Read the argument."""
+        array = read_numbers(name, value, error)
+        if not np.isin(array, (0.0, 1.0)).all():
+            unknown = int(np.count_nonzero(~np.isin(array, (0.0, 1.0))))
+            _refuse(error, name, "be true or false for every unit", f"{unknown} missing or others")
+        return array.astype(bool)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starts:
+    """First treated period of every unit; missing (or infinite) for one that never is."""
+
+    axis: Axis | None = "rows"
+
+    def read(self, name: str, value: object, error: Error) -> np.ndarray:
+        """Read the argument."""
+        array = read_numbers(name, value, error)
+        if np.isneginf(array).any():
+            got = "minus infinity"
+            _refuse(error, name, "be a period, or missing for the never treated", got)
+        return np.where(np.isposinf(array), np.nan, array)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Periods:
+    """Ascending numbers, one for each column of the outcomes."""
+
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> np.ndarray:
+        """Read the argument."""
+        array = read_numbers(name, value, error)
+        if array.ndim != 1 or not np.isfinite(array).all() or (np.diff(array) <= 0).any():
+            _refuse(error, name, "be ascending numbers", "others")
+        return array.astype(np.int64) if (array % 1 == 0).all() else array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """A label for every unit, of any type; a missing one is refused."""
+
+    axis: Axis | None = "rows"
+
+    def read(self, name: str, value: object, error: Error) -> np.ndarray:
+        """Read the argument."""
+        array = np.asarray(value, dtype=object)
+        if array.ndim != 1 or pd.isna(array).any():
+            _refuse(error, name, "have one label for every unit", "missing ones or another shape")
+        return np.asarray(array.astype(str))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """One whole number."""
+
+    least: int = 1
+    most: int | None = None
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> int:
+        """Read the argument."""
+        fine = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
+        if not fine or int(value) < self.least or (self.most is not None and value > self.most):  # type: ignore[call-overload, operator]
+            top = "" if self.most is None else f" to {self.most}"
+            _refuse(error, name, f"be a whole number from {self.least}{top}", _word(value))
+        return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """One number between two limits, which it may reach unless they are `open`."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    open: bool = False
+    infinite: bool = False
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> float:
+        """Read the argument."""
+        fine = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+        number = float(value) if fine else np.nan  # type: ignore[arg-type]
+        inside = self.low < number < self.high if self.open else self.low <= number <= self.high
+        if not inside or (np.isinf(number) and not self.infinite):
+            rule = f"be a number between {self.low:g} and {self.high:g}"
+            _refuse(error, name, rule, _word(value))
+        return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A whole number from 0 up, or a NumPy generator."""
+
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        if isinstance(value, np.random.Generator):
+            return value
+        return Whole(least=0).read(name, value, error)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of some words or whole numbers."""
+
+    words: tuple[str | int, ...]
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        same = [word for word in self.words if type(word) is type(value) and word == value]
+        if not same:
+            _refuse(error, name, f"be one of {', '.join(map(str, self.words))}", _word(value))
+        return value
+
+
+ALPHA = Number(low=0.0, high=1.0, open=True)
+Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf
+
+
+def takes(
+    error: Error, /, *, twice: bool = False, reorder: bool = True, **kinds: Kind
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Say what a public function's arguments are, and check them before it runs.
+
+    Parameters
+    ----------
+    error : type of PilotEvalError
+        Raised where an argument cannot be used.
+    twice : bool
+        Whether a label may come twice, as that of cases may and that of councils may not.
+    reorder : bool
+        Whether labelled input in another order is put in order, or refused.
+    kinds : Kind
+        What each argument is. An argument that is None is left alone.
+
+    Returns
+    -------
+    callable
+        Decorator.
+
+    Raises
+    ------
+    PilotEvalError
+        Of the class given, when the function is called: labels that are no permutation of each
+        other, text or dates for numbers, flags that are neither true nor false, values out of
+        their limits, different numbers of units.
+
+    Examples
+    --------
+    >>> from pilot_eval.errors import DesignError
+    >>> @takes(DesignError, change=Numbers(), treated=Flags())
+    ... def pick(change, treated):
+    ...     return change[treated]
+    >>> change = pd.Series([1.0, 2.0], ["a", "b"])
+    >>> pick(change, pd.Series([True, False], ["b", "a"]))
+    array([2.])
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+
+        @wraps(function)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            bound = signature.bind(*args, **kwargs)
+            given = {
+                name: bound.arguments[name]
+                for name in kinds
+                if bound.arguments.get(name) is not None
+            }
+            given = align(error, given, kinds, twice=twice, reorder=reorder and not twice)
+            read = {name: kinds[name].read(name, value, error) for name, value in given.items()}
+            _same_units(error, read, kinds)
+            bound.arguments.update(read)
+            return function(*bound.args, **bound.kwargs)
+
+        return checked
+
+    return decorate
+
+
+def align(
+    error: Error,
+    given: Mapping[str, Any],
+    kinds: Mapping[str, Kind],
+    *,
+    twice: bool = False,
+    reorder: bool = True,
+) -> dict[str, Any]:
+    """Put labelled arguments into the order of the first labelled one.
+
+    Parameters
+    ----------
+    error : type of PilotEvalError
+    given : mapping of str to object
+    kinds : mapping of str to Kind
+        Says along which axis each argument's units lie.
+    twice, reorder : bool
+        As in `takes`.
+
+    Returns
+    -------
+    dict
+    """
+    first: pd.Index | None = None
+    aligned = dict(given)
+    for name, value in given.items():
+        labels = _labels(value, kinds[name].axis)
+        if labels is None:
+            continue
+        if labels.has_duplicates and not twice:
+            _refuse(error, name, "name each unit once", "duplicates")
+        if first is None:
+            first = labels
+        elif not labels.equals(first):
+            if not reorder or len(labels) != len(first) or not labels.isin(first).all():
+                got = "other labels, or another order"
+                _refuse(error, name, "name the same units as the other arguments", got)
+            columns = kinds[name].axis == "columns" and isinstance(value, pd.DataFrame)
+            aligned[name] = value.reindex(**{"columns" if columns else "index": first})
+    return aligned
+
+
+def read_numbers(name: str, value: object, error: Error) -> np.ndarray:
+    """Read an array of numbers from any dtype that holds them; missing becomes NaN.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : array-like
+        Numbers or booleans, nullable, categorical, Arrow or object; not text, dates or durations.
+    error : type of PilotEvalError
+
+    Returns
+    -------
+    ndarray of float
+        Of the value's shape.
+    """
+    if isinstance(value, pd.DataFrame):
+        columns = [read_numbers(name, value.iloc[:, k], error) for k in range(value.shape[1])]
+        return np.column_stack(columns) if columns else np.empty(value.shape)
+    if isinstance(value, (pd.Series, pd.Index)):
+        value = value.array
+    if isinstance(value, pd.api.extensions.ExtensionArray):
+        value = value.to_numpy(dtype=object)
+    array = value if isinstance(value, np.ndarray) else _to_array(name, value, error)
+    if array.dtype.kind in "iufb":
+        return array.astype(float)
+    if array.dtype.kind != "O":
+        _refuse(error, name, "be numbers", f"values of type {array.dtype}")
+    return _read_objects(name, array, error)
+
+
+def _to_array(name: str, value: object, error: Error) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+        return array if array.dtype.kind in "iufb" else np.array(value, dtype=object)
+    except (ValueError, TypeError):
+        _refuse(error, name, "be an array", "parts of different lengths")
+
+
+def _read_objects(name: str, array: np.ndarray, error: Error) -> np.ndarray:
+    flat = np.empty(array.size)
+    for place, item in enumerate(array.ravel()):
+        if item is None or item is pd.NA or item is pd.NaT:
+            flat[place] = np.nan
+        elif isinstance(item, (Real, np.bool_)):
+            flat[place] = float(item)
+        else:
+            _refuse(error, name, "be numbers", f"a value of type {type(item).__name__}")
+    return flat.reshape(array.shape)
+
+
+def _labels(value: object, axis: Axis | None) -> pd.Index | None:
+    """Take the labels of the units, if the argument has any."""
+    if axis is None or not isinstance(value, (pd.Series, pd.DataFrame)):
+        return None
+    columns = axis == "columns" and isinstance(value, pd.DataFrame)
+    return value.columns if columns else value.index
+
+
+def _same_units(error: Error, read: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    """Refuse arguments with different numbers of units."""
+    sizes = {}
+    for name, value in read.items():
+        axis = kinds[name].axis
+        if axis is not None and isinstance(value, np.ndarray) and 0 < value.ndim < 3:
+            sizes[name] = value.shape[-1 if axis == "columns" else 0]
+    if len(set(sizes.values())) > 1:
+        got = ", ".join(f"{count} in {name}" for name, count in sizes.items())
+        _refuse(error, next(iter(sizes)), "have as many units as the other arguments", got)
+
+
+def _word(value: object) -> object:
+    """Show a single value in a message, or its type where it is no single number or word."""
+    return value if isinstance(value, (Real, str)) else type(value).__name__
+
+
+def _refuse(error: Error, name: str, rule: str, got: object) -> Any:
+    action = "Correct the argument, or leave such units out and say so."
+    raise error(explain(name, rule, got, action))
