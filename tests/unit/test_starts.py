@@ -7,7 +7,8 @@ import pytest
 
 import pilot_eval as pe
 from pilot_eval.errors import DesignError, InferenceError, PlanError
-from pilot_eval.estimation.did import collapse_changes, collapse_paths, combine_clusters
+from pilot_eval.estimation.did import collapse_changes, combine_clusters
+from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference import path_test, robust_test
 from pilot_eval.reference.facts import council_names
 

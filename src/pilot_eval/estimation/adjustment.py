@@ -153,7 +153,8 @@ def sampling_variance(levels: np.ndarray, cases: np.ndarray, per: float) -> np.n
     share = levels / per
     average = np.nanmean(share, axis=0)
     smooth = (share * cases + average * PRIOR_CASES) / (cases + PRIOR_CASES)
-    variance = per**2 * smooth * (1 - np.minimum(smooth, 1.0)) / cases
+    chance = np.maximum(smooth, 0.0) * (1 - np.minimum(smooth, 1.0))
+    variance = per**2 * chance / cases
     seen = ~np.isnan(variance)
     return np.where(seen, variance, 0.0).sum(axis=1) / seen.sum(axis=1) ** 2
 

@@ -17,9 +17,9 @@ from pilot_eval.estimation.did import (
     PathChanges,
     Units,
     collapse_changes,
-    collapse_paths,
     combine_clusters,
 )
+from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
 from pilot_eval.plan import EvaluationPlan

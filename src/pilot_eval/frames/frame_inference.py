@@ -12,7 +12,8 @@ from typing import Literal, TypedDict, Unpack
 import numpy as np
 
 from pilot_eval.estimation.cohorts import NEVER
-from pilot_eval.estimation.did import Units, collapse_changes, collapse_paths
+from pilot_eval.estimation.did import Units, collapse_changes
+from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.estimation.staggered_paths import path_coefficients
 from pilot_eval.frames.long_frame import LongFrame
 from pilot_eval.inference.result import InferenceResult

@@ -14,7 +14,8 @@ import numpy as np
 
 from pilot_eval.doors import ALPHA, Names, Numbers, Starts, Whole, takes
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.estimation.did import Units, collapse_paths
+from pilot_eval.estimation.did import Units
+from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import check_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
