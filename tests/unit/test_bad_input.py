@@ -295,6 +295,7 @@ OTHERWISE = {
     "did.estimate_twfe": "linearmodels' own coefficient, to compare with",
     "path_test": "starts in waves: test_starts.py",
     "collapse_paths": "paths of a checked design: test_starts.py",
+    "remove_period_effects": "behind collapse_changes and collapse_paths",
     "staggered_test": "a panel for path_test: test_starts.py",
     "robust_batch": "many rows at once: test_robust_batch.py",
     "adjusted_batch": "many rows at once, checked by their panel: test_adjusted.py",
