@@ -7,8 +7,6 @@ are taken to have been treated on it, and every estimate is a sum of one number 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
-from math import factorial, prod
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import check_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
+from pilot_eval.inference.paths import draw_paths
 from pilot_eval.inference.randomisation import name_limits, step_size
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import FEWEST_VALIDATED, METHOD, NOT_VALIDATED, fit_on_comparators
@@ -238,73 +237,6 @@ class _PathSums:
 def _sum(z: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sums = np.array([z.sum(1), w.sum(1)])
     return sums, np.array([(z * z).sum(1), (z * w).sum(1), (w * w).sum(1)])
-
-
-def draw_paths(
-    codes: np.ndarray, *, draws: int, strata: object = None, seed: int | np.random.Generator
-) -> tuple[np.ndarray, bool]:
-    """Draw assignments of paths to councils, or list all of them when there are at most `draws`.
-
-    Parameters
-    ----------
-    codes : int array of shape (n,)
-        Path of each council.
-    draws : int
-    strata : array-like of shape (n,), optional
-    seed : int or numpy Generator
-
-    Returns
-    -------
-    orders : int array of shape (assignments, n)
-    complete : bool
-    """
-    if not (isinstance(draws, (int, np.integer)) and draws >= 1):
-        raise InferenceError(explain("draws", "be a whole number above 0", draws, "Write 9999."))
-    labels = np.zeros(codes.size, int) if strata is None else np.asarray(strata)
-    if labels.shape != codes.shape:
-        got = f"shape {labels.shape} for {codes.size} councils"
-        raise InferenceError(explain("strata", "have one label a council", got, "Align them."))
-    groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    possible = prod(_multinomial(codes[group]) for group in groups)
-    if possible <= draws:
-        return _list_paths(codes, groups), True
-    rng = np.random.default_rng(seed)
-    orders = np.repeat(codes[None], draws, axis=0)
-    for group in groups:
-        if np.ptp(codes[group]):
-            orders[:, group] = rng.permuted(orders[:, group], axis=1)
-    return orders, False
-
-
-def _multinomial(codes: np.ndarray) -> int:
-    return factorial(codes.size) // prod(factorial(int(k)) for k in np.unique_counts(codes).counts)
-
-
-def _list_paths(codes: np.ndarray, groups: list[np.ndarray]) -> np.ndarray:
-    rows = codes[None]
-    for group in groups:
-        arrangements = _arrange(codes[group])
-        count = len(rows)
-        rows = np.repeat(rows, len(arrangements), axis=0)
-        rows[:, group] = np.tile(arrangements, (count, 1))
-    return rows
-
-
-def _arrange(codes: np.ndarray) -> np.ndarray:
-    """List the distinct orders of a vector with repeats: one path after another is placed."""
-    paths, counts = np.unique(codes, return_counts=True)
-    most = int(counts.argmax())
-    rows = [np.full(codes.size, paths[most])]
-    for path, count in zip(np.delete(paths, most), np.delete(counts, most), strict=True):
-        placed = []
-        for row in rows:
-            free = np.flatnonzero(row == paths[most]).tolist()
-            for chosen in combinations(free, int(count)):
-                new = row.copy()
-                new[list(chosen)] = path
-                placed.append(new)
-        rows = placed
-    return np.array(rows)
 
 
 @takes(
