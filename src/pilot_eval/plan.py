@@ -37,7 +37,7 @@ from pilot_eval.reference.pilot_facts import (
     CouncilEvent,
     Exemption,
     MeasurementBreak,
-    Unit,
+    PilotUnit,
     read_breaks,
     read_events,
     read_register,
@@ -72,7 +72,7 @@ class EvaluationPlan(Section):
     treatment_register: tuple[Exemption, ...] = Field(strict=False)
     events: tuple[CouncilEvent, ...] = Field(strict=False)
     breaks: tuple[MeasurementBreak, ...] = Field(strict=False)
-    units: tuple[Unit, ...] = Field(strict=False, default=())
+    units: tuple[PilotUnit, ...] = Field(strict=False, default=())
     texts: Texts
 
     @model_validator(mode="after")

@@ -97,3 +97,13 @@ def test_the_whole_report_is_made_and_speaks_of_this_pilot_alone(pilot):
     assert plan.texts.introduction in pages["index.html"]
     assert "Not part of this report" in pages["index.html"]
     shutil.rmtree(out)
+
+
+def test_a_pilot_is_checked_on_its_own_table(pilot, capsys):
+    from pilot_eval.app.cli import main
+
+    made, _, _, folder, table = pilot
+    home = str(folder / "pilots" / made.name)
+    assert main(["check", home, "--table", str(table)]) == 0
+    assert "Nothing is wrong" in capsys.readouterr().out
+    assert main(["check", home]) != 0  # DfE's table has none of its outcomes

@@ -135,6 +135,7 @@ def _add_init(commands: argparse._SubParsersAction) -> None:
 def _add_check(commands: argparse._SubParsersAction) -> None:
     check = add_command(commands, "check", help="say everything that is wrong with a pilot folder")
     check.add_argument("pilot", nargs="?", default="", metavar="NAME", help="default pilot if none")
+    check.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     check.set_defaults(command="check")
 
 

@@ -111,7 +111,7 @@ def check(options: Namespace) -> int:
     """Say everything that is wrong with a pilot folder."""
     from pilot_eval.app.pilot_folders import check_pilot
 
-    faults = check_pilot(options.pilot)
+    faults = check_pilot(options.pilot, options.table)
     if not options.json:
         for fault in faults:
             print(fault, file=sys.stderr)

@@ -11,8 +11,9 @@ from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import DesignError, PilotEvalError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.project import PILOTS, PLAN_NAME, TEXTS_NAME, find_pilot, find_root, find_shipped
-from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER
+from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER, UNITS
 
+COPIED = (REGISTER, EVENTS, BREAKS, UNITS, TEXTS_NAME)
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
 TITLE = re.compile(r"^title\s*=.*$", re.MULTILINE)
 SECTION = re.compile(r"^\[([A-Za-z_]+)[\].]", re.MULTILINE)
@@ -51,7 +52,7 @@ def init_pilot(name: str, *, like: str = "", plan_file: Path | None = None) -> P
     text = TITLE.sub(title, text, count=1) if plan_file is None else _convert(plan_file, text)
     with stage(target) as folder:
         for path in sorted(source.iterdir()):
-            if path.name in (REGISTER, EVENTS, BREAKS, TEXTS_NAME):
+            if path.name in COPIED:
                 shutil.copyfile(path, folder / path.name)
         (folder / PLAN_NAME).write_text(text, encoding="utf-8", newline="\n")
         return publish(folder, iter([target]))
@@ -62,26 +63,28 @@ def list_dropped(plan_file: Path) -> list[str]:
     return sorted(_read(plan_file).keys() - EvaluationPlan.model_fields.keys())
 
 
-def check_pilot(pilot: str) -> list[str]:
+def check_pilot(pilot: str, table_file: Path | None = None) -> list[str]:
     """Say everything that is wrong with a pilot folder and the data it asks for.
 
     Parameters
     ----------
     pilot : str
         Name or path of the folder.
+    table_file : pathlib.Path, optional
+        An own council table in place of the published figures.
 
     Returns
     -------
     list of str
         The faults, one a line; empty if it can be evaluated.
     """
+    from pilot_eval.app.results import read_table
     from pilot_eval.design.build import build_design
-    from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.panel import build_panel
 
     try:
         plan = load_plan(pilot or None)
-        panel = build_panel(load_published(), plan)
+        panel = build_panel(read_table(plan, table_file), plan)
     except PilotEvalError as fault:
         return str(fault).splitlines()
     faults = []

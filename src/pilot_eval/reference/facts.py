@@ -9,7 +9,7 @@ from math import nan
 from pathlib import Path
 
 from pilot_eval.project import find_file
-from pilot_eval.reference.pilot_facts import Unit
+from pilot_eval.reference.pilot_facts import PilotUnit
 from pilot_eval.reference.rows import read_rows, split_list
 
 ENGLAND = "E92000001"
@@ -67,12 +67,12 @@ def _councils(path: Path) -> tuple[Council, ...]:
 
 
 @cache
-def describe_units(units: tuple[Unit, ...]) -> Mapping[str, Council]:
+def describe_units(units: tuple[PilotUnit, ...]) -> Mapping[str, Council]:
     """Describe a pilot's units by code: its own, or England's councils where it has none.
 
     Parameters
     ----------
-    units : tuple of Unit
+    units : tuple of PilotUnit
         As from `read_units`.
 
     Returns

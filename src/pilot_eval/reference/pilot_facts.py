@@ -59,7 +59,7 @@ class CouncilEvent(_Fact):
     evidence_grade: Literal["sourced", "not_re_read"]
 
 
-class Unit(_Fact):
+class PilotUnit(_Fact):
     """A unit of the pilot's own: a team, a ward, a council outside England or of another year."""
 
     unit_code: Annotated[str, Field(min_length=1)]
@@ -105,9 +105,9 @@ def read_breaks(folder: Path) -> tuple[MeasurementBreak, ...]:
     )
 
 
-def read_units(folder: Path) -> tuple[Unit, ...]:
+def read_units(folder: Path) -> tuple[PilotUnit, ...]:
     """Read a pilot's own units; without ``units.csv`` they are England's councils."""
-    units = _read(folder / UNITS, Unit)
+    units = _read(folder / UNITS, PilotUnit)
     for column in ("unit_code", "unit_name"):
         values = [getattr(unit, column) for unit in units]
         twice = sorted({value for value in values if values.count(value) > 1})

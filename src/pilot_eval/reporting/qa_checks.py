@@ -15,7 +15,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
 # (holds, what was seen): None where the run has nothing to check.
-Answer = tuple[bool | None, str]
+CheckAnswer = tuple[bool | None, str]
 QA_STEM = "qa_log"
 REGISTER, VERDICTS = "outputs.csv", "verdicts.csv"
 
@@ -41,20 +41,20 @@ class FinishedRun:
     evidence: pd.DataFrame
 
 
-def check_plan_hash(run: FinishedRun) -> Answer:
+def check_plan_hash(run: FinishedRun) -> CheckAnswer:
     """Every row of evidence carries the plan's hash."""
     return set(run.evidence["plan_hash"].astype(str)) == {run.plan.hash}, (
         f"{len(run.evidence)} rows, plan {run.plan.hash}"
     )
 
 
-def check_code_committed(run: FinishedRun) -> Answer:
+def check_code_committed(run: FinishedRun) -> CheckAnswer:
     """Code of the run is a commit without changes beside it."""
     commit = str(run.manifest.get("code", {}).get("commit", "not known"))
     return not ("uncommitted" in commit or "not known" in commit), commit
 
 
-def check_notebooks_finished(run: FinishedRun) -> Answer:
+def check_notebooks_finished(run: FinishedRun) -> CheckAnswer:
     """No notebook of the run failed."""
     notebooks = run.manifest.get("notebooks", [])
     if not notebooks:
@@ -63,14 +63,14 @@ def check_notebooks_finished(run: FinishedRun) -> Answer:
     return not failed, f"{len(notebooks)} notebooks; failed: {', '.join(failed) or 'none'}"
 
 
-def check_outputs_unchanged(run: FinishedRun) -> Answer:
+def check_outputs_unchanged(run: FinishedRun) -> CheckAnswer:
     """Every output is as the manifest recorded it."""
     recorded = run.manifest.get("outputs", {})
     changed = [name for name, digest in recorded.items() if _hash_file(run.folder / name) != digest]
     return not changed and bool(recorded), f"{len(recorded)} files; changed: {_list(changed)}"
 
 
-def check_data_unchanged(run: FinishedRun) -> Answer:
+def check_data_unchanged(run: FinishedRun) -> CheckAnswer:
     """Every data file is as the run read it."""
     recorded = run.manifest.get("data", {})
     found = {name: find_file(name, run.root) for name in recorded}
@@ -82,7 +82,7 @@ def check_data_unchanged(run: FinishedRun) -> Answer:
     return bool(recorded), f"{len(recorded)} files"
 
 
-def check_every_outcome_answered(run: FinishedRun) -> Answer:
+def check_every_outcome_answered(run: FinishedRun) -> CheckAnswer:
     """Every outcome under every scenario has an estimate, or says why not."""
     wanted = {(s, o) for s in run.plan.scenarios for o in run.plan.outcomes}
     rows = run.evidence
@@ -91,21 +91,21 @@ def check_every_outcome_answered(run: FinishedRun) -> Answer:
     return not missing, f"{len(wanted)} pairs; unanswered: {len(missing)}"
 
 
-def check_detectable_effects(run: FinishedRun) -> Answer:
+def check_detectable_effects(run: FinishedRun) -> CheckAnswer:
     """Every estimate has a minimum detectable effect, or a reason for having none."""
     estimated = run.evidence[run.evidence["estimate_low"].notna()]
     bare = estimated["mde"].isna() & estimated["reason"].isna()
     return not bare.any(), f"{len(estimated)} estimates; without: {int(bare.sum())}"
 
 
-def check_fragile_marked(run: FinishedRun) -> Answer:
+def check_fragile_marked(run: FinishedRun) -> CheckAnswer:
     """Every estimate says whether suppression could change its conclusion."""
     estimated = run.evidence[run.evidence["estimate_low"].notna()]
     fragile = estimated["fragile"].astype(str).eq("True").sum()
     return bool(estimated["fragile"].notna().all()), f"{fragile} of {len(estimated)} rows fragile"
 
 
-def check_verdicts(run: FinishedRun) -> Answer:
+def check_verdicts(run: FinishedRun) -> CheckAnswer:
     """Every comparison has exactly one verdict."""
     path = run.folder / VERDICTS
     if not path.is_file():
@@ -118,7 +118,7 @@ def check_verdicts(run: FinishedRun) -> Answer:
     return odd == 0, f"{len(wanted)} comparisons; without exactly one verdict: {odd}"
 
 
-def check_release(run: FinishedRun) -> Answer:
+def check_release(run: FinishedRun) -> CheckAnswer:
     """Every output passes the release check."""
     from pilot_eval.disclosure.release import release_check
 
@@ -134,7 +134,7 @@ def check_release(run: FinishedRun) -> Answer:
     return bool((found["verdict"] == "pass").all()), held
 
 
-CHECKS: Mapping[str, Callable[[FinishedRun], Answer]] = MappingProxyType(
+CHECKS: Mapping[str, Callable[[FinishedRun], CheckAnswer]] = MappingProxyType(
     {
         "plan_hash": check_plan_hash,
         "code_committed": check_code_committed,

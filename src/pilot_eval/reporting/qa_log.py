@@ -16,7 +16,7 @@ from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_assumptions, find_file
 from pilot_eval.reporting.display import Table
-from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, Answer, FinishedRun
+from pilot_eval.reporting.qa_checks import CHECKS, QA_STEM, CheckAnswer, FinishedRun
 
 MET, PARTLY, NOT_MET, OPEN = "met", "partly met", "not met", "to be assessed"
 RATINGS = (MET, PARTLY, NOT_MET, OPEN)
@@ -181,7 +181,7 @@ def _find_value(plan: EvaluationPlan, key: str) -> str:
 
 
 def _rater(
-    run: FinishedRun, answers: Mapping[str, Answer], results: Mapping[str, bool]
+    run: FinishedRun, answers: Mapping[str, CheckAnswer], results: Mapping[str, bool]
 ) -> Callable[[Mapping[str, Any]], dict[str, str]]:
     def rate(item: Mapping[str, Any]) -> dict[str, str]:
         kinds = [entry.partition(":")[::2] for entry in item["evidence"]]
@@ -216,9 +216,9 @@ def _look(
     run: FinishedRun,
     kind: str,
     name: str,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, CheckAnswer],
     results: Mapping[str, bool],
-) -> Answer:
+) -> CheckAnswer:
     if kind == "person":
         return None, f"only a person can answer: {name}"
     if kind == "check":
@@ -230,7 +230,7 @@ def _look(
     return there, name if there else f"{name} (missing)"
 
 
-def _look_at_test(root: Path, name: str, results: Mapping[str, bool]) -> Answer:
+def _look_at_test(root: Path, name: str, results: Mapping[str, bool]) -> CheckAnswer:
     if name in results:
         return results[name], f"{name} ({'passed' if results[name] else 'failed'})"
     file, _, test = name.partition("::")

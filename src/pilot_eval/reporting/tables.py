@@ -124,7 +124,7 @@ def tabulate_scenarios(plan: EvaluationPlan) -> Table:
     return Table(frame=pd.DataFrame(rows), caption="Who counts as treated, by scenario")
 
 
-def tabulate_windows(plan: EvaluationPlan) -> Table:
+def tabulate_periods(plan: EvaluationPlan) -> Table:
     """List the periods before and after the first start that each outcome is compared over."""
     rows = [
         {
