@@ -3,10 +3,11 @@
     python3 run.py evaluate     run the evaluation on the figures in data/, write reports/
     python3 run.py test         run every test and validate the notebooks
     python3 run.py lab          open JupyterLab in the same environment
+    python3 run.py site         build the documentation site in reports/site
 
 Only Python's standard library is used here. The first run makes `.venv` beside this file and
 installs the packages of a lock file into it: `requirements-evaluate.lock`, or `requirements.lock`
-for `test`, which adds the tests' own packages. Later runs find it ready and start at once.
+for `test` and `site`, which adds their own packages. Later runs find it ready and start at once.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pathlib import Path
 OLDEST_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-LOCKS = {"test": "requirements.lock"}  # every package, at the same versions
+LOCKS = dict.fromkeys(("test", "site"), "requirements.lock")  # every package, at the same versions
 EVALUATE_LOCK = "requirements-evaluate.lock"  # without browser, cross-check and test packages
 STAMP = VENV / "pilot_eval_stamp.json"
 WAIT_SECONDS = 1.0
@@ -95,6 +96,7 @@ def read_arguments(arguments=None):
     test = commands.add_parser("test", parents=[shared], help="run all tests")
     test.add_argument("--slow", action="store_true", help="include the long simulation studies")
     commands.add_parser("lab", parents=[shared], help="open JupyterLab on the notebooks")
+    commands.add_parser("site", parents=[shared], help="build the documentation site")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command == "test":
         parser.error(f"`test` does not know {' '.join(rest)}")
@@ -357,7 +359,12 @@ def test(options, _rest, environment):
     return call([str(venv_python()), str(ROOT / "tests" / "run_all.py"), *slow], environment)
 
 
-COMMANDS = {"evaluate": evaluate, "test": test, "lab": lab}
+def site(_options, rest, environment):
+    """Build the documentation site: see tools/build_site.py."""
+    return call([str(venv_python()), str(ROOT / "tools" / "build_site.py"), *rest], environment)
+
+
+COMMANDS = {"evaluate": evaluate, "test": test, "lab": lab, "site": site}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -64,6 +64,7 @@ def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
             "examples in docstrings",
             [*pytest, "--doctest-modules", str(ROOT / "src" / "pilot_eval")],
         ),
+        ("site", [python, str(ROOT / "tools" / "build_site.py")]),
         ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
         ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
     ]
