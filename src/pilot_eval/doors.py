@@ -12,14 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import PilotEvalError, explain
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 Axis = Literal["rows", "columns"]
 Error = type[PilotEvalError]
 
@@ -379,6 +380,6 @@ def _word(value: object) -> object:
     return value if isinstance(value, (Real, str)) else type(value).__name__
 
 
-def _refuse(error: Error, name: str, rule: str, got: object) -> Any:
+def _refuse(error: Error, name: str, rule: str, got: object) -> NoReturn:
     action = "Correct the argument, or leave such units out and say so."
     raise error(explain(name, rule, got, action))

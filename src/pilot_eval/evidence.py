@@ -319,8 +319,7 @@ def to_csv_bytes(table: pd.DataFrame) -> bytes:
     numbers = table.select_dtypes("float64").columns
     words = table.assign(**{name: _write_numbers(table[name].to_numpy()) for name in numbers})
     other = f"%.{SIGNIFICANT_DIGITS}g"  # of numbers in columns of mixed or other types
-    text = words.to_csv(index=False, lineterminator="\n", float_format=other)
-    return text.encode("utf-8")
+    return str(words.to_csv(index=False, lineterminator="\n", float_format=other)).encode("utf-8")
 
 
 def _write_numbers(values: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ from pilot_eval.reference.pilot_facts import (
     read_register,
     read_units,
 )
-from pilot_eval.reference.plan_periods import period_kind
+from pilot_eval.reference.plan_periods import middle_of, period_kind
 
 HASH_LENGTH = 12
 FACTS = ("treatment_register", "events", "breaks", "units")
@@ -222,7 +222,7 @@ def _word(error: Mapping[str, Any]) -> list[str]:
 
 
 def _known_keys() -> list[str]:
-    sections = [EvaluationPlan, *Section.__subclasses__()]
+    sections: list[type[Section]] = [EvaluationPlan, *Section.__subclasses__()]
     return sorted({key for section in sections for key in section.model_fields})
 
 
@@ -310,8 +310,10 @@ def _start_faults(plan: EvaluationPlan) -> list[str]:
             continue
         for council, first in zip(scenario.councils, scenario.first_treated, strict=False):
             last = scenario.last_treated.get(council)
-            leaver = first <= min(window.years) and last is not None and last < max(window.years)
-            if window.pre and first <= max(window.pre) and not leaver:
+            begins, ends = (middle_of(period) for period in (window.years[0], window.years[-1]))
+            stops = last is not None and middle_of(last) < ends
+            leaver = middle_of(first) <= begins and stops
+            if window.pre and middle_of(first) <= middle_of(window.pre[-1]) and not leaver:
                 faults.append(f"windows.{key}.pre holds years after the start of scenario {name}")
                 break
     return faults

@@ -95,7 +95,7 @@ class Window(Section):
     def _in_order(self) -> Window:
         if len({period_kind(period) for period in self.years}) > 1:
             raise ValueError("years, quarters and months are mixed")
-        if list(self.years) != sorted(set(self.years)):  # type: ignore[type-var]
+        if list(self.years) != sorted(set(self.years)):
             raise ValueError("periods must rise, without repeats, every pre before every post")
         return self
 

@@ -117,7 +117,7 @@ class MomentTest:
         variance = weights @ self.variance @ weights
         passed = statistic <= self.first_stage
         if variance < NEGLIGIBLE**2:
-            return passed & (statistic <= 0)
+            return np.asarray(passed & (statistic <= 0))
         spread = np.sqrt(variance)
         low, high = self._truncation(vertex, scores, variance)
         low, high = low / spread, np.minimum(high, self.first_stage) / spread
@@ -125,7 +125,7 @@ class MomentTest:
         size = self.alpha * (1 - FIRST_STAGE_SHARE) / (1 - FIRST_STAGE_SHARE * self.alpha)
         critical = np.maximum(0.0, _truncated_quantile(1 - size, low, high))
         outside = ~((low <= z) & (z <= high))
-        return passed & (outside | (z <= critical))
+        return np.asarray(passed & (outside | (z <= critical)))
 
     def _truncation(
         self, vertex: int, scores: np.ndarray, variance: float
@@ -151,4 +151,4 @@ def _truncated_quantile(p: float, low: np.ndarray, high: np.ndarray) -> np.ndarr
     log_a, log_b = log_ndtr(a), log_ndtr(b)
     ratio = np.exp(np.minimum(log_a - log_b, 0.0))
     value = ndtri_exp(log_b + np.log(ratio + share * (1 - ratio)))
-    return np.where(flip, -value, value)
+    return np.asarray(np.where(flip, -value, value))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import exp, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,8 +100,9 @@ def _read_dose(plan: EvaluationPlan, design: Design, doses: dict[str, float]) ->
     given = np.array([doses.get(code, 0.0) for code in design.codes])
     carried = replace(own, base=replace(own.base, change=given))
     dose = carried.combine(name_units(plan, design)).base.change
-    settings = plan.inference
-    return dose_test(units.change, dose, draws=settings.draws, seed=plan.seed, alpha=settings.alpha)
+    used: dict[str, Any] = {"draws": plan.inference.draws, "alpha": plan.inference.alpha}
+    result: InferenceResult = dose_test(units.change, dose, seed=plan.seed, **used)
+    return result
 
 
 def _read_counts(plan: EvaluationPlan, design: Design, exposure: pd.DataFrame) -> InferenceResult:
@@ -114,13 +116,14 @@ def _read_counts(plan: EvaluationPlan, design: Design, exposure: pd.DataFrame) -
     ours = set(labels[exposure.index.isin(design.treated)])
     treated = np.array([label in ours for label in units[0].index])
     link: Link = "odds" if per == 100.0 else "rate"
-    used = {"draws": plan.inference.draws, "seed": plan.seed, "alpha": plan.inference.alpha}
     return pooled_counts_test(
         np.minimum(before_after[0], before_after[1]) if link == "odds" else before_after[0],
         before_after[1],
         treated,
         link=link,
-        **used,
+        draws=plan.inference.draws,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
     )
 
 
@@ -139,7 +142,9 @@ def _read_log_odds(plan: EvaluationPlan, design: Design, exposure: pd.DataFrame)
     variance = noise.sum(axis=1).reindex(list(kept.codes)) / len(design.pre) ** 2
     labels = name_units(plan, kept)
     own = variance.groupby(np.array(labels), sort=False).mean()
-    facts = replace(units.facts, level_variance=own.loc[list(dict.fromkeys(labels))].to_numpy())
+    facts = replace(
+        units.known_facts(), level_variance=own.loc[list(dict.fromkeys(labels))].to_numpy()
+    )
     return run_methods(plan, replace(units, facts=facts), ("adjusted",))["adjusted"]
 
 

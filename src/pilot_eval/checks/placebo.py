@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,12 +104,12 @@ def placebo_in_time(
     pre = plan.window_of(outcome, scenario).pre
     councils = len(plan.scenarios[scenario].councils)
     rows = []
-    for start in pre[1:]:
+    for place, start in enumerate(pre[1:], start=1):
         moved = plan.revise(
             {
                 f"windows.{PLACEBO}": {
-                    "pre": [period for period in pre if period < start],
-                    "post": [period for period in pre if period >= start],
+                    "pre": list(pre[:place]),
+                    "post": list(pre[place:]),
                 },
                 f"scenarios.{scenario}.windows": dict.fromkeys(plan.windows, PLACEBO),
                 f"scenarios.{scenario}.first_treated": [start] * councils,
@@ -144,12 +145,13 @@ def placebo_council(
     found = {row["council_name"]: row for row in council_effects(plan, design)}
     if council not in found:
         return {}
-    low, high = found[council]["effect_low"], found[council]["effect_high"]
+    own: dict[str, Any] = found[council]
+    low, high = own["effect_low"], own["effect_high"]
     nearest = 0.0 if low < 0 < high else min(abs(low), abs(high))
     units = collapse_councils(design)
     others = units.change[~units.treated]
     as_far = 1 + int((np.abs(others - others.mean()) >= nearest).sum())
-    return found[council] | {"rank_p": as_far / (1 + len(others))}
+    return own | {"rank_p": as_far / (1 + len(others))}
 
 
 def _draw_like(

@@ -21,6 +21,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import ComparatorRule
 from pilot_eval.published.council_indicators import use_band_sums
 from pilot_eval.published.panel import build_panel
+from pilot_eval.reference.plan_periods import Period
 
 NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high")
 SAMPLED = 20  # random fillings beside the corners, where councils are weighted by children
@@ -118,7 +119,9 @@ def _tables(table: pd.DataFrame, outcome: str) -> Iterator[tuple[str, pd.DataFra
         yield "sum of bands where there are bands", both.drop_duplicates(keys)
 
 
-def _windows(plan: EvaluationPlan, scenario: str, outcome: str) -> Iterator[tuple[str, dict]]:
+def _windows(
+    plan: EvaluationPlan, scenario: str, outcome: str
+) -> Iterator[tuple[str, dict[str, object]]]:
     own = plan.outcomes[outcome].window
     name = plan.scenarios[scenario].windows.get(own, own)
     window = plan.windows[name]
@@ -131,13 +134,13 @@ def _windows(plan: EvaluationPlan, scenario: str, outcome: str) -> Iterator[tupl
         )
 
 
-def _span(years: tuple[int, ...]) -> str:
+def _span(years: tuple[Period, ...]) -> str:
     return "+".join(str(year) for year in years)
 
 
 def _estimates(
     plan: EvaluationPlan, panel: pd.DataFrame, scenario: str, outcome: str
-) -> Iterator[dict]:
+) -> Iterator[dict[str, object]]:
     try:
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
     except DesignError:
@@ -145,10 +148,10 @@ def _estimates(
     if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
         return
     found = identify(plan, design, METHODS)
-    breaks = {
+    breaks: dict[str, object] = {
         "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
     }
-    counts = {
+    counts: dict[str, object] = {
         "n_treated": int(found.units.treated.sum()),
         "n_comparators": int((~found.units.treated).sum()),
     }
@@ -156,7 +159,8 @@ def _estimates(
         shown = {name: numbers[name] for name in NUMBERS}
         yield breaks | counts | {"weights": WEIGHTS[0], "inference": method} | shown
     counts = {"n_treated": len(design.treated), "n_comparators": len(design.comparators)}
-    weighted = {"weights": WEIGHTS[1], "inference": "sharp"} | _weigh_by_children(plan, design)
+    weighted: dict[str, object] = {"weights": WEIGHTS[1], "inference": "sharp"}
+    weighted |= _weigh_by_children(plan, design)
     yield breaks | counts | weighted
 
 

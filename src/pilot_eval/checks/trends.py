@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, l
 from pilot_eval.evaluation.prior_trend import PriorTrend, extrapolate_trend, prior_slopes
 from pilot_eval.plan import EvaluationPlan
 
-ALLOWED = {
+ALLOWED: Mapping[Restriction, tuple[float, ...]] = {
     "relative_magnitudes": (
         0.0,
         0.5,
@@ -82,7 +83,8 @@ def bound_design(plan: EvaluationPlan, design: Design) -> TrendReport:
     """
     names = plan.names
     part = _with_every_year(design)
-    bounds, breakdown = pd.DataFrame(columns=list(BOUND_COLUMNS)), {}
+    bounds = pd.DataFrame(columns=list(BOUND_COLUMNS))
+    breakdown: dict[str, float] = {}
     if len(design.pre) >= 2 and len(part.treated) >= FEWEST_TREATED:
         bounds, breakdown = _bound(
             plan, [_evidence(part, counts) for counts in _fillings(plan, part)]
@@ -126,8 +128,9 @@ def _bound(
     plan: EvaluationPlan, evidence: Sequence[TrendEvidence]
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Take the union of intervals over fillings, and the smallest breakdown value."""
-    options = {"alpha": plan.inference.alpha, "seed": plan.seed}
-    rows, breakdown = [], {}
+    options: dict[str, Any] = {"alpha": plan.inference.alpha, "seed": plan.seed}
+    rows: list[tuple[str, float, float, float]] = []
+    breakdown: dict[str, float] = {}
     for restriction, values in ALLOWED.items():
         for allowed in values:
             found = [bound_trends(one, allowed, restriction, **options) for one in evidence]
@@ -138,7 +141,7 @@ def _bound(
 
 
 def _break_down(
-    evidence: Sequence[TrendEvidence], restriction: Restriction, options: Mapping[str, float]
+    evidence: Sequence[TrendEvidence], restriction: Restriction, options: Mapping[str, Any]
 ) -> float:
     """Find the smallest breakdown value; NaN as soon as one filling's interval includes zero."""
     smallest = inf

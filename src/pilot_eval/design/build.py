@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from pilot_eval.design.comparators import comparator_codes, explain_left_out
+from pilot_eval.design.dropped import Dropped, explain_drops, list_left_out
 from pilot_eval.design.hidden import HiddenCounts, read_hidden
 from pilot_eval.design.treatment import AdoptionPath, find_paths, freed_from, treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import Window
-from pilot_eval.reference.plan_periods import Period, year_of
+from pilot_eval.reference.plan_periods import Period, middle_of, year_of
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dropped:
-    """A council left out of a comparison, and why: for want of figures, or by the plan."""
-
-    council_code: str
-    council_name: str
-    role: Literal["treated", "comparator"]
-    reason: str
-    cause: Literal["figures", "plan"] = "figures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +71,7 @@ class Design:
         for path in self.own_paths:
             first, last = path.exposed[0], path.exposed[-1]
             when = f"{first} to {last}" if path.ends else str(first)
-            when = f"until {last}" if path.reference[0] > last else when
+            when = f"until {last}" if middle_of(path.reference[0]) > middle_of(last) else when
             number = sum(self._path(code) == path for code in self.treated)
             groups.append(f"{when}: {number} {'councils' if number > 1 else 'council'}")
         return "; ".join(groups)
@@ -242,9 +231,9 @@ def build_design(
         cases=cases,
         cases_basis=basis,
         dropped=(
-            *_list_left_out(plan, unfit, "treated"),
-            *_explain_drops(plan, rows, gone, frozenset(everyone)),
-            *_list_left_out(plan, explain_left_out(plan, everyone, pool), "comparator"),
+            *list_left_out(plan, unfit, "treated"),
+            *explain_drops(plan, rows, gone, frozenset(everyone)),
+            *list_left_out(plan, explain_left_out(plan, everyone, pool), "comparator"),
         ),
         breaks=breaks,
         freed=freed_from(plan, settings.requirement, everyone),
@@ -256,13 +245,18 @@ def build_design(
 def _fit_window(window: Window, paths: Mapping[str, AdoptionPath]) -> Window:
     """Divide the periods at the first start, and leave out those that no path uses."""
     used = {period for path in paths.values() for period in (*path.exposed, *path.reference)}
-    joins = [path.exposed[0] for path in paths.values() if path.reference[0] < path.exposed[0]]
+    places = {period: place for place, period in enumerate(window.years)}
+    joins = [
+        places[path.exposed[0]]
+        for path in paths.values()
+        if places[path.reference[0]] < places[path.exposed[0]]
+    ]
     if not used or not joins:
         return window
-    kept = [period for period in window.years if period in used]
+    before, after = window.years[: min(joins)], window.years[min(joins) :]
     return Window(
-        pre=tuple(period for period in kept if period < min(joins)),
-        post=tuple(period for period in kept if period >= min(joins)),
+        pre=tuple(period for period in before if period in used),
+        post=tuple(period for period in after if period in used),
     )
 
 
@@ -293,7 +287,7 @@ def crossed_breaks(
     return tuple(record.break_id for record in crossed)
 
 
-def _require(what: str, key: str, known: object) -> None:
+def _require(what: str, key: str, known: Collection[str]) -> None:
     if key not in known:
         raise DesignError(explain(what, f"be one of {', '.join(known)}", repr(key), "Choose one."))
 
@@ -349,48 +343,3 @@ def _cases(
 
 def _harmonic_mean(wide: pd.DataFrame) -> pd.Series:
     return 1 / (1 / wide.where(wide > 0)).mean(axis=1)
-
-
-def _explain_drops(
-    plan: EvaluationPlan,
-    rows: pd.DataFrame,
-    gone: Mapping[str, AdoptionPath],
-    treated: frozenset[str],
-) -> tuple[Dropped, ...]:
-    """Say of every council without figures, treated first, which are missing."""
-    status: dict[str, dict[Period, str]] = {}
-    own = rows.loc[rows["council_code"].isin(gone), ["council_code", "period", "value_status"]]
-    for code, period, word in own.itertuples(index=False):
-        status.setdefault(code, {})[period] = word
-    names = plan.names
-    return tuple(
-        Dropped(
-            council_code=code,
-            council_name=names[code],
-            role="treated" if code in treated else "comparator",
-            reason=_explain_drop(status.get(code, {}), path),
-        )
-        for code, path in gone.items()
-    )
-
-
-def _explain_drop(status: Mapping[Period, str], path: AdoptionPath) -> str:
-    before, after = sorted((path.reference, path.exposed))
-    gaps = {
-        side: ", ".join(f"{period}: {status.get(period, 'no row')}" for period in periods)
-        for side, periods in (("before", before), ("after", after))
-        if all(status.get(period) != "reported" for period in periods)
-    }
-    change = "start" if before == path.reference else "end"
-    reason = "; ".join(f"no figure {side} the {change} ({text})" for side, text in gaps.items())
-    return reason or "no comparable figure"
-
-
-def _list_left_out(
-    plan: EvaluationPlan, reasons: Mapping[str, str], role: Literal["treated", "comparator"]
-) -> tuple[Dropped, ...]:
-    names = plan.names
-    return tuple(
-        Dropped(council_code=code, council_name=names[code], role=role, reason=why, cause="plan")
-        for code, why in reasons.items()
-    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import Council
+from pilot_eval.reference.plan_periods import Period
 
 
 def comparator_codes(
-    plan: EvaluationPlan, treated: tuple[str, ...], values: pd.DataFrame, pre: tuple[int, ...]
+    plan: EvaluationPlan, treated: tuple[str, ...], values: pd.DataFrame, pre: tuple[Period, ...]
 ) -> tuple[str, ...]:
     """Choose comparators by the plan's rule.
 
@@ -100,7 +103,7 @@ def _why_not_chosen(plan: EvaluationPlan, council: Council) -> str:
 
 
 def _refuse_treated(
-    plan: EvaluationPlan, councils: dict[str, Council], never: frozenset[str] | set[str]
+    plan: EvaluationPlan, councils: Mapping[str, Council], never: frozenset[str] | set[str]
 ) -> None:
     treated_names = {councils[code].council_name for code in never}
     wrong = [name for name in plan.comparators.only if name in treated_names]
@@ -119,9 +122,9 @@ def _apply_rule(
     plan: EvaluationPlan,
     pool: list[str],
     treated: list[Council],
-    councils: dict[str, Council],
+    councils: Mapping[str, Council],
     values: pd.DataFrame,
-    pre: tuple[int, ...],
+    pre: tuple[Period, ...],
 ) -> list[str]:
     rule = plan.comparators.rule
     if rule == "same_region":
@@ -142,9 +145,9 @@ def _nearest(
     how_many: int,
     pool: list[str],
     treated: list[Council],
-    councils: dict[str, Council],
+    councils: Mapping[str, Council],
     values: pd.DataFrame,
-    pre: tuple[int, ...],
+    pre: tuple[Period, ...],
 ) -> list[str]:
     """Take the councils nearest to any treated one in deprivation and pre-trial outcome."""
     codes = [*(council.council_code for council in treated), *pool]

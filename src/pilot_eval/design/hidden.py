@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import DesignError, explain
+from pilot_eval.reference.plan_periods import Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,7 +46,7 @@ class HiddenCounts:
     """
 
     outcome: str
-    cells: tuple[tuple[str, int], ...]
+    cells: tuple[tuple[str, Period], ...]
     low: np.ndarray
     high: np.ndarray
     gap_low: np.ndarray
@@ -68,7 +69,8 @@ class HiddenCounts:
     def admits(self, counts: np.ndarray) -> np.ndarray:
         """Tell which fillings, shape (fillings, h), are possible."""
         between = (self.gap_low < counts) & (counts < self.gap_high)
-        return ((self.low <= counts) & (counts <= self.high) & ~between).all(axis=-1)
+        possible = (self.low <= counts) & (counts <= self.high) & ~between
+        return np.asarray(possible.all(axis=-1))
 
     def corner(self, direction: np.ndarray) -> np.ndarray:
         """Take the filling that is largest along a direction, shape (h,)."""
@@ -144,19 +146,20 @@ class HiddenCounts:
         return pd.DataFrame(content, index=table.index, columns=table.columns)
 
     def _sizes(self) -> np.ndarray:
-        return self.high - self.low + 1 - self._gap_size()
+        return np.asarray(self.high - self.low + 1 - self._gap_size())
 
     def _gap_size(self) -> np.ndarray:
-        return np.maximum(self.gap_high - self.gap_low - 1, 0)
+        return np.asarray(np.maximum(self.gap_high - self.gap_low - 1, 0))
 
     def _from_rank(self, rank: np.ndarray) -> np.ndarray:
         """Turn 0, 1, 2, ... into the first, second, third possible count."""
         counts = self.low + rank
         has_gap = self.gap_low < self.gap_high
-        return np.where(has_gap & (counts > self.gap_low), counts + self._gap_size(), counts)
+        behind = has_gap & (counts > self.gap_low)
+        return np.asarray(np.where(behind, counts + self._gap_size(), counts))
 
 
-def read_hidden(rows: pd.DataFrame, outcome: str, periods: tuple[int, ...]) -> HiddenCounts:
+def read_hidden(rows: pd.DataFrame, outcome: str, periods: tuple[Period, ...]) -> HiddenCounts:
     """Collect the hidden but bounded counts of an outcome.
 
     Parameters
@@ -164,7 +167,7 @@ def read_hidden(rows: pd.DataFrame, outcome: str, periods: tuple[int, ...]) -> H
     rows : DataFrame
         Panel rows of the outcome, as from `build_panel`.
     outcome : str
-    periods : tuple of int
+    periods : tuple of int or str
 
     Returns
     -------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ import pandas as pd
 from pilot_eval.doors import Flags, Numbers, Whole, takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.covariates import UnitFacts
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,24 @@ class Units:
     level: np.ndarray | None = None
     facts: UnitFacts | None = None
     paths: PathChanges | None = None
+
+    def known_facts(self) -> UnitFacts:
+        """Return what is known of the councils; refused where nothing is."""
+        return _require("facts", self.facts)
+
+    def known_paths(self) -> PathChanges:
+        """Return the changes on every path; refused where councils have one start."""
+        return _require("paths", self.paths)
+
+    def known_level(self) -> np.ndarray:
+        """Return the level before the start; refused where it was not kept."""
+        return _require("level", self.level)
+
+
+def _require(name: str, value: T | None) -> T:
+    if value is None:
+        raise DesignError(explain(name, "be known", "nothing", "Collapse a design with them."))
+    return value
 
 
 @takes(

@@ -99,7 +99,7 @@ def answer_sharp(plan: EvaluationPlan, units: Units) -> Answers:
     def test_one(row: int) -> str:
         factor = units.period_factor
         args = units.change[row], units.treated, units.cases
-        return size_adjusted_test(*args, period_factor=factor, alpha=alpha).reason
+        return str(size_adjusted_test(*args, period_factor=factor, alpha=alpha).reason)
 
     first = test_one(0)
     if first.startswith("not estimable"):
@@ -133,7 +133,7 @@ def answer_adjusted(plan: EvaluationPlan, units: Units) -> Answers:
         units.change,
         units.treated,
         units.cases,
-        units.level,
+        units.known_level(),
         draws=plan.inference.draws,
         seed=plan.seed,
         alpha=plan.inference.alpha,
@@ -175,7 +175,7 @@ def answer_paths(
     plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
 ) -> InferenceResult:
     """Answer by the robust test over paths, for units that start or stop at different times."""
-    paths = units.paths
+    paths = units.known_paths()
     return path_test(
         paths.changes,
         paths.of,
@@ -192,9 +192,10 @@ def answer_paths(
 def _answer_by_paths(
     plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
 ) -> Answers:
+    paths = units.known_paths()
     found = [
-        answer_paths(plan, replace(units, paths=replace(units.paths, changes=changes)), strata)
-        for changes in units.paths.changes
+        answer_paths(plan, replace(units, paths=replace(paths, changes=changes)), strata)
+        for changes in paths.changes
     ]
     names = ("p_value", "conf_low", "conf_high")
     arrays = {name: np.array([getattr(one, name) for one in found]) for name in names}
@@ -203,18 +204,19 @@ def _answer_by_paths(
 
 def adjustment_of(plan: EvaluationPlan, units: Units) -> dict[str, np.ndarray]:
     """Lay out what the adjusted test needs of the councils: covariates and noise of the level."""
+    facts = units.known_facts()
     return {
-        "covariates": build_covariates(plan.adjustment.covariates, units.facts, units.cases),
-        "level_variance": units.facts.level_variance,
+        "covariates": build_covariates(plan.adjustment.covariates, facts, units.cases),
+        "level_variance": facts.level_variance,
     }
 
 
 def name_outside(units: Units) -> str:
     """Name treated units whose level lies beyond every comparator's, at any filling."""
-    levels = np.atleast_2d(units.level)
+    levels = np.atleast_2d(units.known_level())
     others = levels[:, ~units.treated]
     beyond = (levels < others.min(1, keepdims=True)) | (levels > others.max(1, keepdims=True))
-    names = units.facts.names[units.treated & beyond.any(axis=0)]
+    names = units.known_facts().names[units.treated & beyond.any(axis=0)]
     if not len(names):
         return ""
     return (
@@ -284,8 +286,9 @@ def add_adjusted_corners(
 
 
 def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:
-    residual = adjust_changes(stack.change, stack.treated, stack.level, **given).residual
-    return residual[:, stack.treated].mean(axis=1)
+    level = stack.known_level()
+    residual = adjust_changes(stack.change, stack.treated, level, **given).residual
+    return np.asarray(residual[:, stack.treated].mean(axis=1))
 
 
 def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
@@ -319,7 +322,7 @@ def pick_extremes(plan: EvaluationPlan, method: str, stack: Units) -> np.ndarray
     return np.unique([np.argsort(key, kind="stable")[:EXTREMES] for key in ranked])
 
 
-def pick_fillings(units: Units, rows: np.ndarray) -> Units:
+def pick_fillings(units: Units, rows: np.ndarray | int) -> Units:
     """Take some of the fillings of a stack."""
     level = None if units.level is None else units.level[rows]
     paths = units.paths and replace(units.paths, changes=units.paths.changes[rows])

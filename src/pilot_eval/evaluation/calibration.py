@@ -117,7 +117,7 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
 
 
 def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
-    treated, facts = units.treated, units.facts
+    treated, facts = units.treated, units.known_facts()
     types, given = facts.types.astype(str), adjustment_of(plan, units)
     return PlaceboPool(
         changes=units.change[~treated],
@@ -125,7 +125,7 @@ def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
         period_factor=units.period_factor[~treated],
         groups=types[~treated],
         regions=facts.regions.astype(str)[~treated],
-        levels=units.level[~treated],
+        levels=units.known_level()[~treated],
         level_variance=given["level_variance"][~treated],
         covariates=given["covariates"][~treated],
         treated_groups=types[treated],
@@ -229,11 +229,11 @@ def _code() -> str:
 def _plain(values: np.ndarray) -> list[Any]:
     """Turn an array into a list that is the same on every processor."""
     if values.dtype.kind == "f":
-        return (np.round(values, KEY_DECIMALS) + 0.0).tolist()
-    return values.tolist()
+        return list((np.round(values, KEY_DECIMALS) + 0.0).tolist())
+    return list(values.tolist())
 
 
-def calibration_columns(rates: Rates, method: str) -> dict[str, float]:
+def calibration_columns(rates: Rates, method: str) -> dict[str, Any]:
     """Write a test's rate and its Monte Carlo interval as columns of an evidence row."""
     rate = rates.get(method)
     numbers = (nan, nan, nan) if rate is None else (rate.share, rate.low, rate.high)

@@ -12,6 +12,7 @@ from pilot_eval.evaluation.fillings import name_units
 from pilot_eval.evaluation.units import collapse_design
 from pilot_eval.inference import family_test
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import Period
 
 Key = tuple[str, str]
 OUTSIDE = "outside the family of comparisons, because the usual test is not valid here"
@@ -108,10 +109,10 @@ def _lay_out(plan: EvaluationPlan, inside: Mapping[Key, Tested]) -> dict[str, np
 
 def _agree_on_hidden(
     plan: EvaluationPlan, inside: Mapping[Key, Tested]
-) -> dict[tuple[str, str, int], int]:
+) -> dict[tuple[str, str, Period], int]:
     """Give every hidden figure one value: outcome, council and period -> count."""
     first = plan.family.primary_scenario
-    values: dict[tuple[str, str, int], int] = {}
+    values: dict[tuple[str, str, Period], int] = {}
     for _, item in sorted(inside.items(), key=lambda pair: pair[0][0] != first):
         for cell, count in zip(item.design.own_hidden.cells, item.counts, strict=True):
             values.setdefault((item.design.outcome, *cell), int(count))

@@ -61,28 +61,32 @@ class FilledUnits:
         return replace(
             self.base,
             change=self.base.change + step @ self.change_slope,
-            level=self.base.level + step @ self.level_slope,
-            paths=self.base.paths and self._paths_at(step),
+            level=self.base.known_level() + step @ self.level_slope,
+            paths=self._paths_at(step),
         )
 
-    def _paths_at(self, step: np.ndarray) -> PathChanges:
-        moved = self.base.paths.changes + np.tensordot(step, self.path_slope, axes=1)
-        return replace(self.base.paths, changes=moved)
+    def _paths_at(self, step: np.ndarray) -> PathChanges | None:
+        paths, slope = self.base.paths, self.path_slope
+        if paths is None or slope is None:
+            return None
+        return replace(paths, changes=paths.changes + np.tensordot(step, slope, axes=1))
 
     def combine(self, labels: list[str]) -> FilledUnits:
         """Combine councils under one management, as `combine_clusters` does."""
         base = combine_clusters(self.base, labels)
         if base is self.base:
             return self
-        paths = self.base.paths and replace(self.base.paths, changes=self.path_slope)
+        paths, slope = self.base.paths, self.path_slope
+        if paths is not None and slope is not None:
+            paths = replace(paths, changes=slope)
         slopes = replace(self.base, change=self.change_slope, level=self.level_slope, paths=paths)
         slopes = combine_clusters(slopes, labels)
         return replace(
             self,
             base=base,
             change_slope=slopes.change,
-            level_slope=slopes.level,
-            path_slope=slopes.paths and slopes.paths.changes,
+            level_slope=slopes.known_level(),
+            path_slope=None if slopes.paths is None else slopes.paths.changes,
         )
 
     def with_change(self, values: np.ndarray) -> FilledUnits:
@@ -117,7 +121,7 @@ class FilledUnits:
     def _contrast(self, weights: np.ndarray) -> np.ndarray:
         treated = self.base.treated
         total = np.where(treated, weights[treated].sum(), -weights[~treated].sum())
-        return weights / total
+        return np.asarray(weights / total)
 
 
 def collapse_fillings(design: Design) -> FilledUnits:
@@ -137,18 +141,14 @@ def collapse_fillings(design: Design) -> FilledUnits:
         units = collapse_paths(lay_out(design), *design.lay_out_paths(), cases)
     else:
         units = collapse_changes(lay_out(design), design.is_treated, len(design.pre), cases)
-    moves = units.paths and units.paths.changes
+    level, paths = units.known_level(), units.paths
+    lowest = None if paths is None else replace(paths, changes=paths.changes[0])
     return FilledUnits(
         hidden=design.own_hidden,
-        base=replace(
-            units,
-            change=units.change[0],
-            level=units.level[0],
-            paths=units.paths and replace(units.paths, changes=moves[0]),
-        ),
+        base=replace(units, change=units.change[0], level=level[0], paths=lowest),
         change_slope=units.change[1:] - units.change[0],
-        level_slope=units.level[1:] - units.level[0],
-        path_slope=None if moves is None else moves[1:] - moves[0],
+        level_slope=level[1:] - level[0],
+        path_slope=None if paths is None else paths.changes[1:] - paths.changes[0],
     )
 
 
@@ -282,15 +282,15 @@ def _objectives(units: Units, weight: np.ndarray) -> list[Objective]:
 
     def lower(changes: np.ndarray) -> np.ndarray:
         centre, error = summarise(changes)
-        return critical * error - centre
+        return np.asarray(critical * error - centre)
 
     def upper(changes: np.ndarray) -> np.ndarray:
         centre, error = summarise(changes)
-        return critical * error + centre
+        return np.asarray(critical * error + centre)
 
     def strongest(changes: np.ndarray) -> np.ndarray:
         centre, error = summarise(changes)
-        return np.abs(centre) / np.where(error > 0, error, np.inf)
+        return np.asarray(np.abs(centre) / np.where(error > 0, error, np.inf))
 
     return [lower, upper, strongest, lambda changes: -strongest(changes)]
 

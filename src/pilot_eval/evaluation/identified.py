@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from pilot_eval.plan import EvaluationPlan
 HEADLINE = "robust"
 
 
-Numbers = dict[str, dict[str, object]]
+Numbers = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +59,7 @@ class Identified:
     units: Units
     widest: Units
     counts: np.ndarray
-    numbers: Mapping[str, Mapping[str, object]]
+    numbers: Mapping[str, Mapping[str, Any]]
 
 
 def identify(
@@ -98,9 +99,11 @@ def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> N
     """
     left_out = _estimate_left_out(plan, design) if len(design.own_hidden) else {}
     return {
-        method: numbers
-        | {"mde": detect_effect(plan, found.widest, method)}
-        | left_out.get(method, {})
+        method: {
+            **numbers,
+            "mde": detect_effect(plan, found.widest, method),
+            **left_out.get(method, {}),
+        }
         for method, numbers in found.numbers.items()
     }
 

@@ -90,4 +90,4 @@ def prior_slopes(design: Design) -> np.ndarray:
     """
     years = np.array([middle_of(period) for period in design.pre])
     weights = (years - years.mean()) / ((years - years.mean()) ** 2).sum()
-    return lay_out(design)[:, :, : len(years)] @ weights
+    return np.asarray(lay_out(design)[:, :, : len(years)] @ weights)

@@ -92,7 +92,7 @@ def _evaluate(
 ) -> Evidence:
     panel = build_panel(table, plan)
     rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
-    stamp = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
+    stamp: dict[str, Any] = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
     estimated = {
         (scenario, outcome): estimate_design(
             plan, build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
@@ -102,8 +102,8 @@ def _evaluate(
     }
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
     rows: list[EvidenceRow] = []
-    effects: list[dict] = []
-    dropped: list[dict] = []
+    effects: list[dict[str, object]] = []
+    dropped: list[dict[str, object]] = []
     verdicts: list[Verdict] = []
     for scenario, outcome in product(scenarios, outcomes):
         label = {"scenario": scenario, "outcome": outcome}
@@ -184,7 +184,7 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     ]
     rows = add_calibration(plan, design, rows)
     valid = rows[0].carrying_test == HEADLINE
-    p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan  # type: ignore[arg-type]
+    p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan
     return Estimated(rows=rows, tested=Tested(design=design, counts=found.counts, p_value=p_value))
 
 
@@ -225,7 +225,7 @@ def _periods(design: Design) -> dict[str, str]:
     return shown | {"coverage": covered}
 
 
-def _reason(design: Design, numbers: Mapping[str, object]) -> str:
+def _reason(design: Design, numbers: Mapping[str, Any]) -> str:
     gone = [item for item in design.dropped if item.role == "treated"]
     withheld = [item.council_name for item in gone if item.cause == "figures"]
     notes = [str(numbers["reason"]), _say_hidden(design, numbers)]
@@ -235,7 +235,7 @@ def _reason(design: Design, numbers: Mapping[str, object]) -> str:
     return "; ".join(filter(None, notes))
 
 
-def _say_hidden(design: Design, numbers: Mapping[str, object]) -> str:
+def _say_hidden(design: Design, numbers: Mapping[str, Any]) -> str:
     """Say whose hidden counts make the estimate a set, and whether they leave its sign open."""
     cells = design.own_hidden.cells
     if not cells or numbers["estimate_low"] == numbers["estimate_high"]:
@@ -260,7 +260,7 @@ def _too_few(design: Design) -> str:
     return f"fewer than {FEWEST_TREATED} treated councils have figures (found: {found}); {gaps}"
 
 
-def _describe(plan: EvaluationPlan, label: dict[str, str]) -> EvidenceRow:
+def _describe(plan: EvaluationPlan, label: dict[str, Any]) -> EvidenceRow:
     settings = plan.outcomes[label["outcome"]]
     codes = treated_codes(plan, label["scenario"])
     return EvidenceRow(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
+from typing import Any
 
 import pandas as pd
 
@@ -44,8 +45,8 @@ from pilot_eval.records.census_panel import LIMIT_DAYS
 from pilot_eval.records.durations import CLOCKS
 from pilot_eval.records.schema import CensusTables
 
-BAND_COLUMNS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
-BAND_COLUMNS += ("n_treated", "n_comparators", "reason")
+BAND_NUMBERS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+BAND_COLUMNS = (*BAND_NUMBERS, "n_treated", "n_comparators", "reason")
 CURVE_COLUMNS = ("treated_after", "counterfactual")
 
 
@@ -167,10 +168,10 @@ def evaluate_census(
     --------
     >>> evaluate_census(changes, plan, [design_census(plan, scenario)])    # doctest: +SKIP
     """
-    stamp = {"plan_hash": plan.hash, "data_hash": data_hash}
+    stamp: dict[str, Any] = {"plan_hash": plan.hash, "data_hash": data_hash}
     rows: list[EvidenceRow] = []
-    effects: list[dict] = []
-    dropped: list[dict] = []
+    effects: list[dict[str, object]] = []
+    dropped: list[dict[str, object]] = []
     for design in designs:
         for key, outcome in changes.outcomes.items():
             label = {"scenario": design.scenario, "outcome": key}
@@ -272,14 +273,15 @@ def evaluate_distributions(
 
 
 def _join(parts: Sequence[OutcomeChanges], missing: Mapping[str, str]) -> OutcomeChanges:
-    if parts[0].changes is None:
+    known = [part.changes for part in parts if part.changes is not None]
+    if not known:
         return parts[0]
-    return replace(
-        parts[0], changes=leave_out(concat_changes([part.changes for part in parts]), missing)
-    )
+    return replace(parts[0], changes=leave_out(concat_changes(known), missing))
 
 
-def _label(plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, key: str) -> dict:
+def _label(
+    plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, key: str
+) -> dict[str, Any]:
     outcome, settings = changes.outcomes[key], changes.settings
     return {
         "strand": changes.strand,
@@ -301,7 +303,7 @@ def _label(plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, k
 
 def _real_world(
     plan: EvaluationPlan, changes: CensusChanges, design: CensusDesign, clock: str
-) -> dict:
+) -> dict[str, Any]:
     """Name the breaks crossed and the councils freed; invented children have neither."""
     if changes.strand != "census" or not clock:
         return {}
@@ -314,7 +316,7 @@ def _real_world(
 
 def _council_effects(
     plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges
-) -> Iterator[dict]:
+) -> Iterator[dict[str, object]]:
     """Yield each treated council's own effect, with a size-adjusted interval."""
     names = plan.names
     for code in design.treated:
@@ -339,7 +341,9 @@ def _council_effects(
         }
 
 
-def _dropped(plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges) -> Iterator[dict]:
+def _dropped(
+    plan: EvaluationPlan, design: CensusDesign, changes: CouncilChanges
+) -> Iterator[dict[str, object]]:
     names = plan.names
     for role, codes in (("treated", design.treated), ("comparator", design.comparators)):
         for code in codes:

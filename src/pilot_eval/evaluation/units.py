@@ -24,6 +24,7 @@ from pilot_eval.inference import (
     robust_test,
     size_adjusted_test,
 )
+from pilot_eval.inference.power import Method as MdeTest
 from pilot_eval.plan import EvaluationPlan
 
 METHODS = ("robust", "sharp", "cr2")
@@ -35,7 +36,14 @@ CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS} | {
 }
 ESTIMATOR = "difference-in-differences, councils equal"
 BY_START = "difference-in-differences by start and end, councils equal"
-MDE_TESTS = {"sharp": "size_adjusted", "adjusted": "robust"} | dict.fromkeys(STRATA, "robust")
+MDE_TESTS: Mapping[str, MdeTest] = {
+    "robust": "robust",
+    "sharp": "size_adjusted",
+    "cr2": "cr2",
+    "adjusted": "robust",
+    "stratified_type": "robust",
+    "stratified_region": "robust",
+}
 """Method -> the test whose detectable effect is its own: randomisation tests differ in draws."""
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
@@ -80,9 +88,9 @@ def run_methods(
 
 def _list_tests(plan: EvaluationPlan, units: Units) -> dict[str, Callable[[], InferenceResult]]:
     data = units.change, units.treated, units.cases
-    settled = {"alpha": plan.inference.alpha, "period_factor": units.period_factor}
+    settled: dict[str, Any] = {"alpha": plan.inference.alpha, "period_factor": units.period_factor}
     drawn = settled | {"draws": plan.inference.draws, "seed": plan.seed}
-    tests = {
+    tests: dict[str, Callable[[], InferenceResult]] = {
         "robust": partial(robust_test, *data, **drawn),
         "sharp": partial(size_adjusted_test, *data, **settled),
         "cr2": partial(cr2_test, units.change, units.treated, alpha=plan.inference.alpha),
@@ -101,8 +109,9 @@ def _list_tests(plan: EvaluationPlan, units: Units) -> dict[str, Callable[[], In
 
 
 def _test_adjusted(plan: EvaluationPlan, units: Units, drawn: Mapping[str, Any]) -> InferenceResult:
-    data = units.change, units.treated, units.cases, units.level
-    result = adjusted_test(*data, **adjustment_of(plan, units), **drawn)
+    given = {**adjustment_of(plan, units), **drawn}
+    data = units.change, units.treated, units.cases, units.known_level()
+    result: InferenceResult = adjusted_test(*data, **given)
     return replace(result, reason="; ".join(filter(None, [result.reason, name_outside(units)])))
 
 
@@ -113,13 +122,14 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
         given = adjustment_of(plan, units)
         if why_not_adjustable(units.treated, given["covariates"]):
             return nan
-        change = adjust_changes(change[None], units.treated, units.level, **given).residual[0]
+        level = units.known_level()
+        change = adjust_changes(change[None], units.treated, level, **given).residual[0]
     return minimum_detectable_effect(
         change[~units.treated],
         units.cases[~units.treated],
         units.cases[units.treated],
         int(units.treated.sum()),
-        MDE_TESTS.get(method, method),
+        MDE_TESTS[method],
         plan.inference.alpha,
         plan.inference.power,
         seed=plan.seed,
@@ -142,7 +152,7 @@ def word_settings(
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in used.items())
 
 
-def number_result(result: InferenceResult) -> dict:
+def number_result(result: InferenceResult) -> dict[str, float]:
     """Take the numbers of a result under the names of evidence columns."""
     fields = ("estimate", "std_error", "df", "conf_low", "conf_high", "p_value")
     return {field: getattr(result, field) for field in fields}

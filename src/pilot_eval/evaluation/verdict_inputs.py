@@ -84,7 +84,9 @@ def _number(shown: EvidenceRow, other: EvidenceRow | None) -> dict[str, float]:
 
 
 def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:
-    requirement = None if design is None else plan.outcomes[design.outcome].requirement
+    if design is None:
+        return seen
+    requirement = plan.outcomes[design.outcome].requirement
     return seen if requirement is None else count_freed(plan, requirement, design.treated)
 
 

@@ -164,9 +164,8 @@ def _why_no_answer(inputs: VerdictInputs, rules: VerdictRules) -> str:
 
 
 def _find(inputs: VerdictInputs) -> Finding:
-    if inputs.conf_low > 0:
-        return ROSE
-    return FELL if inputs.conf_high < 0 else UNCHANGED
+    finding: Finding = ROSE if inputs.conf_low > 0 else UNCHANGED
+    return FELL if inputs.conf_high < 0 else finding
 
 
 def _excludes_margin(inputs: VerdictInputs, finding: Finding) -> bool | None:

@@ -82,7 +82,7 @@ def tabulate_bands(
     plan: EvaluationPlan, table: pd.DataFrame, *, prefix: str, year: int, councils: tuple[str, ...]
 ) -> Table:
     """Show the published duration bands of chosen councils, in percent of those completed."""
-    names = plan.names | {"E92000001": "England"}
+    names = {**plan.names, "E92000001": "England"}
     rows = table[
         (table["year_ending"] == year) & table["indicator"].str.startswith(f"{prefix}_band_")
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -55,7 +57,11 @@ def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
             f"Did you mean {near[0]}?" if near else "Use the name in data/reference/councils.csv."
         )
         raise ParameterError(explain("council", "be a council of the pilot", repr(council), hint))
-    scenario = {"short": council, "label": f"{council} alone", "councils": [council]}
+    scenario: dict[str, object] = {
+        "short": council,
+        "label": f"{council} alone",
+        "councils": [council],
+    }
     scenario |= _own_start(plan, council)
     exclude = [name for name in plan.comparators.exclude if name != council]
     return plan.revise({f"scenarios.{SCENARIO}": scenario, "comparators.exclude": exclude})
@@ -149,7 +155,7 @@ def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council:
         if outcome.descriptive is not None:
             continue
         found = list(council_effects(plan, council_design(plan, panel, key)))
-        numbers = found[0] if found else {}
+        numbers: dict[str, Any] = found[0] if found else {}
         rows.append(
             {
                 "Outcome": outcome.label,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -64,7 +64,7 @@ class Table:
     def __repr__(self) -> str:
         return f"Table: {self.caption} ({len(self.frame)} rows)"
 
-    def _row(self, row: tuple) -> str:
+    def _row(self, row: tuple[object, ...]) -> str:
         cells = []
         for position, (name, value) in enumerate(zip(self.frame.columns, row, strict=True)):
             text = escape(self._text(str(name), value))
@@ -76,7 +76,7 @@ class Table:
                 cells.append(f'<td class="number">{text}</td>')
         return f"<tr>{''.join(cells)}</tr>"
 
-    def _text(self, name: str, value: object) -> str:
+    def _text(self, name: str, value: Any) -> str:
         if isinstance(value, str):
             return value or MISSING
         if isinstance(value, bool):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 GREY, TEXT = "#6B7278", "#0B0C0C"
@@ -279,7 +280,7 @@ def _moved(low: float, high: float) -> str:
     )
 
 
-def _say_effects(label: str, effects: pd.Series, pooled: tuple) -> str:
+def _say_effects(label: str, effects: pd.Series, pooled: Sequence[Any]) -> str:
     """State how many councils' own effects are above zero, and the pooled interval."""
     _, first, last, low, high = pooled[:5]
     above = int((effects > 0).sum())
@@ -291,11 +292,11 @@ def _say_effects(label: str, effects: pd.Series, pooled: tuple) -> str:
 
 
 @contextmanager
-def canvas(height: float) -> Iterator[tuple]:
+def canvas(height: float) -> Iterator[tuple[Canvas, Axes]]:
     """Open a figure in the house style; `height` in inches."""
     import matplotlib.pyplot as plt
 
-    style = {
+    style: Any = {
         "font.size": 11,
         "font.family": "DejaVu Sans",
         "axes.spines.top": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -60,7 +61,7 @@ def compose_findings(plan: EvaluationPlan, folder: str | Path) -> str:
     return "\n\n".join([*said, caption, "\n".join(f"| {line} |" for line in table)])
 
 
-def _word_row(plan: EvaluationPlan, row: object) -> str:
+def _word_row(plan: EvaluationPlan, row: Any) -> str:
     outcome = plan.outcomes[row.outcome]
     cells = (
         outcome.label,

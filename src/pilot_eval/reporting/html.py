@@ -61,7 +61,7 @@ def render_notebook(notebook: NotebookNode, *, code: bool = True) -> str:
     """
     from nbconvert.exporters import HTMLExporter
 
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
         exclude_input=not code,

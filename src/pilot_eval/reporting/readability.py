@@ -46,4 +46,4 @@ def reading_age(text: str) -> int:
     lines = [line for line in text.splitlines() if _WORD.search(line)]
     sentences = sum(max(1, len(_SENTENCE.findall(line.strip()))) for line in lines)
     grade = 4.71 * letters / len(words) + 0.5 * len(words) / sentences - 21.43
-    return max(GRADE_TO_AGE, ceil(grade) + GRADE_TO_AGE)
+    return int(max(GRADE_TO_AGE, ceil(grade) + GRADE_TO_AGE))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.disclosure.protect.rounding import round_counts
-from pilot_eval.estimation.census_changes import CHILD_OUTCOMES
+from pilot_eval.estimation.census_changes import CHILD_OUTCOMES, CensusSettings
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.indicators import NATIONAL
@@ -62,7 +62,7 @@ def tabulate_issues(plan: EvaluationPlan, result: ValidationResult) -> Table:
     )
 
 
-def tabulate_windows(settings: object) -> Table:
+def tabulate_windows(settings: CensusSettings) -> Table:
     """Show the windows compared and the days the records cover."""
     rows = [
         {"Window": side, "First day": str(window.first), "Last day": str(window.last)}

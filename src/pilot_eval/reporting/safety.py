@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -227,7 +229,9 @@ def tabulate_detection(found: pd.DataFrame) -> Table:
     )
 
 
-def _draw_funnel(funnel: Funnel, shown: pd.DataFrame, names: dict[str, str], label: str) -> bytes:
+def _draw_funnel(
+    funnel: Funnel, shown: pd.DataFrame, names: Mapping[str, str], label: str
+) -> bytes:
     others = funnel.councils.drop(shown.index)
     with canvas(height=5.0) as (figure, axes):
         curves = funnel.curves

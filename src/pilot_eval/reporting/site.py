@@ -175,7 +175,7 @@ def build_site(
 def _read_page(path: Path, label: str) -> Page:
     import nbformat
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     summary = path.stem == SUMMARY
     body = make_accessible(render_notebook(notebook, code=not summary))
     title = ": ".join(part for part in (label, read_title(body) or path.stem) if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -58,18 +59,18 @@ def _index(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     return numbered.set_index([*keys, "row"])
 
 
-def _name(keys: Sequence[str], row: Sequence[object]) -> str:
+def _name(keys: Sequence[str], row: Sequence[Any]) -> str:
     names = [f"{key}={value}" for key, value in zip(keys, row, strict=False)]
     return " ".join(names) + (f" (row {row[-1] + 1})" if row[-1] else "")
 
 
-def _same(before: object, after: object) -> bool:
+def _same(before: Any, after: Any) -> bool:
     if pd.isna(before) or pd.isna(after):
         return bool(pd.isna(before) and pd.isna(after))
     if _is_number(before) and _is_number(after):
-        return abs(before - after) <= TOLERANCE * max(abs(before), abs(after), 1.0)
+        return bool(abs(before - after) <= TOLERANCE * max(abs(before), abs(after), 1.0))
     return str(before) == str(after)
 
 
 def _is_number(value: object) -> bool:
-    return pd.api.types.is_number(value) and not isinstance(value, bool)
+    return bool(pd.api.types.is_number(value)) and not isinstance(value, bool)

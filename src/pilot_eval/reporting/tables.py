@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import Period, middle_of
 from pilot_eval.reporting.display import Table, format_number, format_range
 from pilot_eval.reporting.figures import year_label
 
@@ -326,8 +327,8 @@ def _pre_mean(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> pd.Ser
     return own.groupby("council_code")["value"].mean()
 
 
-def _years(years: list[int]) -> str:
-    return ", ".join(str(year) for year in sorted(years))
+def _years(years: Iterable[Period]) -> str:
+    return ", ".join(str(period) for period in sorted(years, key=middle_of))
 
 
 def _texts(column: pd.Series) -> list[str]:

@@ -161,7 +161,7 @@ def _narrow_results(book: GPWorkbook, sheets: Mapping[str, GPTable]) -> None:
         sheet = book.get_worksheet_by_name(name)
         for column, width in enumerate(RESULT_WIDTHS):
             sheet.set_column(column, column, width)
-        header = int(re.search(r"\d+", sheet.tables[0]["range"])[0]) - 1
+        header = int(re.findall(r"\d+", sheet.tables[0]["range"])[0]) - 1
         sheet.set_row(header, HEADING_LINES * LINE_HEIGHT)
         for row, cells in enumerate(table.table.itertuples(index=False), start=header + 1):
             lines = [-(-len(str(c)) // (w - 2)) for c, w in zip(cells, RESULT_WIDTHS, strict=True)]

@@ -202,4 +202,4 @@ def _label_scenario(plan: EvaluationPlan, key: str) -> str:
 
 
 def _show_whole(value: float) -> int | str:
-    return bracket(NOT_APPLICABLE) if pd.isna(value) else int(value)
+    return f"[{NOT_APPLICABLE}]" if pd.isna(value) else int(value)
