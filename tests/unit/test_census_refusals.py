@@ -200,7 +200,15 @@ def test_parquet_may_bring_typed_columns(tmp_path):
     pd.testing.assert_frame_equal(read_census(path.parent).referrals, text.referrals)
 
 
-BAD_DATES = ["31/02/2011", "2011-13-01", "2011-02-30", "20110301", "2011-3-1", "yesterday", "2011"]
+BAD_DATES = [
+    "31/02/2011",
+    "2011-13-01",
+    "2011-02-30",
+    "20110301",
+    "2011-3-1st",
+    "yesterday",
+    "2011",
+]
 
 
 @pytest.mark.parametrize("form", ["xml", "csv"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pilot_eval.app.census_losses import measure_losses
 from pilot_eval.app.census_parts import PartResult, PartWork, join_issues, work_on_part
 from pilot_eval.app.executors import open_executor
 from pilot_eval.app.open_records import build_settings, covered_days
@@ -18,13 +19,19 @@ from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.design.records_design import design_census
-from pilot_eval.errors import ParameterError, explain
+from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.records.census_panel import PanelSettings
 from pilot_eval.records.durations import build_exemption_table
-from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.mapping import read_mapping
+from pilot_eval.records.parts import (
+    CouncilReturns,
+    build_coverage,
+    find_missing_returns,
+    list_parts,
+)
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ POPULATION = "children in need in the councils and years of the returns that wer
 # Working files: what each is, and why it stays in the room.
 ROWS, COUNTS = "row-level working file", "working file of unprotected counts"
 PRIVATE = {
+    "losses.csv": ("children and referrals read and lost, by council", COUNTS),
     "issues.csv": ("located issues of the returns: table, field, row and rule", ROWS),
     "summary.csv": ("records by council and table", COUNTS),
     "set_aside.csv": ("records set aside, by council and rule", COUNTS),
@@ -57,11 +65,14 @@ class CensusRun:
         What passed the release check, moved here.
     verdicts : DataFrame
         The release check: file, verdict, reason, moved.
+    losses : DataFrame
+        As from `measure_losses`: what was read and lost, by council.
     """
 
     folder: Path
     released: Path
     verdicts: pd.DataFrame
+    losses: pd.DataFrame
 
 
 def run_census(
@@ -127,7 +138,8 @@ def run_census(
     local = _read_local(local_file)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
-    parts = list_parts(paths, format=data_format)
+    _check_given(mapping_file, strategy_discussions, core_groups)
+    parts = _find_parts(paths, data_format, tell)
     coverage = build_coverage(parts)
     first_day, cut = covered_days(coverage, data_cut)
     settings, trouble = _try_settings(plan, first_day, cut)
@@ -147,18 +159,16 @@ def run_census(
         tell(f"Reading, validating and counting {len(coverage)} returns, council by council ...")
         with open_executor(scheduler, jobs) as executor:
             done = list(executor.map(partial(work_on_part, work=work), parts))
-        _write_private(done, folder)
-        missing = find_missing_returns(coverage)
-        for code, why in missing.items():
-            tell(f"Left out of every comparison: {plan.names[code]}, {why}.")
-        if settings is None:  # records of one year are checked and counted all the same
-            tell(f"No estimates: {trouble}")
-        else:
+        losses = measure_losses(done, plan.names)
+        for line in losses["words"]:
+            tell(line)
+        _write_private(done, losses, folder)
+        if any(not part.failed for part in done) and settings is not None:
             tell("Estimating ...")
-            changes = join_changes([part.changes for part in done], missing)
-            designs = [design_census(plan, key) for key in scenarios or plan.scenarios]
-            evidence = evaluate_census(changes, plan, designs)
+            evidence = _estimate(plan, done, coverage, scenarios or tuple(plan.scenarios), tell)
             _write_results(evidence, plan, folder, done[0].strand)
+        else:  # records of one year are checked and counted all the same
+            tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
         _write_register(folder, plan, done[0].strand)
         written = publish(folder, iter([out]))
     verdicts = release(
@@ -167,7 +177,44 @@ def run_census(
         threshold=plan.disclosure.threshold,
         rounding=plan.disclosure.rounding,
     )
-    return CensusRun(folder=written, released=released, verdicts=verdicts)
+    return CensusRun(folder=written, released=released, verdicts=verdicts, losses=losses)
+
+
+def _estimate(
+    plan: EvaluationPlan,
+    done: Sequence[PartResult],
+    coverage: pd.DataFrame,
+    scenarios: Sequence[str],
+    tell: Callable[[str], None],
+) -> Evidence:
+    """Evaluate the councils whose records can be used; name those left out of comparisons."""
+    usable = [part for part in done if not part.failed]
+    kept = {code for part in usable for code in part.councils}
+    missing = find_missing_returns(coverage[coverage["council_code"].isin(list(kept))])
+    for code, why in missing.items():
+        tell(f"Left out of every comparison: {plan.names[code]}, {why}.")
+    changes = join_changes([part.changes for part in usable], missing)
+    return evaluate_census(changes, plan, [design_census(plan, key) for key in scenarios])
+
+
+def _check_given(mapping_file: Path | None, *extracts: Path | None) -> None:
+    """Refuse files that every council needs before any council is read."""
+    if mapping_file is not None:
+        read_mapping(mapping_file)
+    for path in extracts:
+        if path is not None and not path.is_file():
+            raise DataError(explain(path.name, "exist", "no such file", "Correct the path."))
+
+
+def _find_parts(
+    paths: Sequence[Path], data_format: str | None, tell: Callable[[str], None]
+) -> list[CouncilReturns]:
+    """List the returns by council; say which cannot be read at all."""
+    refused: list[str] = []
+    parts = list_parts(paths, format=data_format, refused=refused)
+    for why in refused:
+        tell(f"NOT READ: {why}")
+    return parts
 
 
 def _try_settings(
@@ -210,8 +257,9 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, stran
     )
 
 
-def _write_private(parts: Sequence[PartResult], folder: Path) -> None:
+def _write_private(parts: Sequence[PartResult], losses: pd.DataFrame, folder: Path) -> None:
     frames = {
+        "losses.csv": losses.drop(columns="words"),
         "issues.csv": join_issues(parts),
         "summary.csv": pd.concat([part.summary for part in parts]),
         "set_aside.csv": pd.concat([part.set_aside for part in parts]),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pilot_eval.errors import PilotEvalError
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
@@ -21,7 +22,7 @@ from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
 from pilot_eval.records.parts import CouncilReturns
 from pilot_eval.records.read import Format, read_census
-from pilot_eval.records.schema import SCHEMA
+from pilot_eval.records.schema import SCHEMA, empty_issues
 from pilot_eval.records.validation import validate_census
 
 
@@ -55,18 +56,31 @@ class PartWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartResult:
-    """What is kept of a part: no record of a child, but located issues."""
+    """What is kept of a part: no record of a child, but located issues.
 
+    Attributes
+    ----------
+    councils : tuple of str
+        Whose returns it holds.
+    strand : str
+    issues, summary, set_aside, panel : DataFrame
+    changes : CensusChanges or None
+    failed : str
+        Why nothing of it can be used; empty otherwise.
+    """
+
+    councils: tuple[str, ...]
     strand: str
     issues: pd.DataFrame
     summary: pd.DataFrame
     set_aside: pd.DataFrame
     panel: pd.DataFrame
     changes: CensusChanges | None
+    failed: str = ""
 
 
 def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
-    """Read, validate, count and collapse one part.
+    """Read, validate, count and collapse one part; what is wrong with it stays its own.
 
     Parameters
     ----------
@@ -77,6 +91,20 @@ def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
     -------
     PartResult
     """
+    try:
+        return _work(part, work)
+    except PilotEvalError as fault:
+        return _failed(part, str(fault))
+
+
+def _failed(part: CouncilReturns, why: str, **kept: pd.DataFrame) -> PartResult:
+    nothing = {name: pd.DataFrame() for name in ("summary", "set_aside", "panel")}
+    strand = "simulated" if part.headers[0].simulated else "census"
+    frames = {"issues": empty_issues(), **nothing, **kept}
+    return PartResult(councils=part.councils, strand=strand, changes=None, failed=why, **frames)
+
+
+def _work(part: CouncilReturns, work: PartWork) -> PartResult:
     tables = read_census(
         [place.path for place in part.places], mapping=work.mapping_file, format=work.data_format
     )
@@ -84,6 +112,9 @@ def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
         tables, strategy_discussions=work.strategy_discussions, core_groups=work.core_groups
     )
     result = validate_census(tables, data_cut=work.data_cut)
+    if not len(result.accepted.children) or not len(result.accepted.referrals):
+        kept = {"issues": result.issues, "summary": result.summary, "set_aside": result.set_aside}
+        return _failed(part, "no child and referral that can be used", **kept)
     panel = build_census_panel(
         result.accepted,
         work.panel,
@@ -92,6 +123,7 @@ def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
         local=work.local,
     ).panel
     return PartResult(
+        councils=part.councils,
         strand=result.accepted.strand,
         issues=result.issues,
         summary=result.summary,

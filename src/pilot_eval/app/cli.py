@@ -241,6 +241,14 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
     census.add_argument(
         "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
     )
+    census.add_argument(
+        "--fail-on-loss",
+        type=_share,
+        default=1.0,
+        metavar="X",
+        help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
+        "referrals; everything is written all the same",
+    )
     census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
     census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
     census.add_argument(
@@ -320,6 +328,16 @@ def _add_pilot(command: argparse.ArgumentParser) -> None:
         "--pilot", default="", metavar="NAME", help="folder in pilots/, or the path of one"
     )
     command.add_argument("--plan", default="", help=argparse.SUPPRESS)  # of version 0.1: refused
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"must be a share between 0 and 1; got {text!r}")
+    return share
 
 
 def _positive(text: str) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pilot_eval.app.run import RunResult
 
-OK, FAILED, BAD_INPUT = 0, 1, 2
+OK, FAILED, BAD_INPUT, LOST = 0, 1, 2, 3
 
 __all__ = [
     "census",
@@ -248,6 +248,16 @@ def census(options: Namespace) -> int:
         _tell_verdicts(options, result.verdicts)
     lines = f"\nEverything: {result.folder}\nMay leave the room: {result.released}"
     _finish(options, lines, folder=result.folder, released=result.released)
+    if result.losses["failed"].ne("").all():
+        print(
+            "No council's records can be used; losses.csv and issues.csv say why.", file=sys.stderr
+        )
+        return BAD_INPUT
+    too_much = result.losses["share_lost"] > options.fail_on_loss
+    if too_much.any():
+        names = ", ".join(result.losses.loc[too_much, "council"])
+        print(f"Lost more than --fail-on-loss {options.fail_on_loss:g}: {names}", file=sys.stderr)
+        return LOST
     return OK
 
 

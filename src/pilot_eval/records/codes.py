@@ -35,10 +35,18 @@ CODE_SETS: dict[str, tuple[str, ...]] = {
 }
 
 # GenderCurrent: 0 not known, 1 male, 2 female, 9 not specified. Sex: M, F, U.
-_SEXES = {"male": ("1", "M"), "female": ("2", "F"), "unknown": ("0", "9", "U")}
+_SEXES = {
+    "male": ("1", "1.0", "M", "MALE"),
+    "female": ("2", "2.0", "F", "FEMALE"),
+    "unknown": ("0", "9", "0.0", "9.0", "U", "UNKNOWN"),
+}
 SEX_FROM_RAW = {raw: sex for sex, spellings in _SEXES.items() for raw in spellings}
 SEX_TO_RAW = {"male": "1", "female": "2", "unknown": "0"}
-YES_NO_FROM_RAW = {"1": "yes", "true": "yes", "0": "no", "false": "no"}
+_YES_NO = {
+    "yes": ("1", "true", "y", "yes", "t", "1.0"),
+    "no": ("0", "false", "n", "no", "f", "0.0"),
+}
+YES_NO_FROM_RAW = {raw: answer for answer, spellings in _YES_NO.items() for raw in spellings}
 NO_DISABILITY = "NONE"
 # What a writer puts for a child with a disability whose kind the tables do not hold.
 SOME_DISABILITY = "DDA"

@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 
 from pilot_eval.records.schema import DATE_DTYPE, YES_NO
 
-_DAY = re.compile(r"(\d{4}-\d{2}-\d{2})(T00:00:00(\.0+)?Z?)?")
+_DAY = re.compile(
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"  # a date, and no time of day but midnight, in any zone
+    r"([T ]00:00(:00(\.0+)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
+#: Words that databases write for nothing.
+NO_VALUE = frozenset({"null", "\\n", "nan", "nat", "<na>"})
 _EPOCH = date(1970, 1, 1).toordinal()
 _MISSING, _BAD = -(2**31), -(2**31) + 1
-_NUMBER = re.compile(r"\d{1,4}")
+_NUMBER = re.compile(r"(\d{1,4})(\.0+)?")
 
 Column = pa.Array | pa.ChunkedArray
 BadRows = NDArray[np.int64]
@@ -53,12 +58,14 @@ def to_dates(column: Column) -> tuple[NDArray[np.datetime64], BadRows]:
     return dates, bad
 
 
-def to_codes(column: Column) -> pd.Categorical:
-    """Read codes as they are, without blanks around them.
+def to_codes(column: Column, *, capitals: bool = True) -> pd.Categorical:
+    """Read codes, without blanks around them.
 
     Parameters
     ----------
     column : arrow text column, shape (n,)
+    capitals : bool
+        Whether codes are read in capitals; our own words are not.
 
     Returns
     -------
@@ -66,7 +73,8 @@ def to_codes(column: Column) -> pd.Categorical:
         Categories sorted; missing where the text is missing or blank.
     """
     texts, codes = _distinct(column)
-    stripped = [(text or "").strip() for text in texts]
+    bare = [_strip(text) for text in texts]
+    stripped = [text.upper() for text in bare] if capitals else bare
     categories = sorted({text for text in stripped if text})
     place = {text: number for number, text in enumerate(categories)}
     lookup = np.array([*(place.get(text, -1) for text in stripped), -1], dtype="int64")
@@ -93,7 +101,7 @@ def to_translated(
     """
 
     def number(text: str) -> int:
-        meaning = meanings.get(text, meanings.get(text.lower()))
+        meaning = meanings.get(text, meanings.get(text.lower(), meanings.get(text.upper())))
         return -2 if meaning is None else categories.index(meaning)
 
     codes = _spread(column, number, -1, "int64")
@@ -133,7 +141,8 @@ def to_numbers(column: Column) -> tuple[pd.array, BadRows]:
     """
 
     def parse(text: str) -> int:
-        return int(text) if _NUMBER.fullmatch(text) else -2
+        found = _NUMBER.fullmatch(text)
+        return int(found[1]) if found else -2
 
     numbers = _spread(_as_text(column), parse, -1, "int64")
     bad = np.flatnonzero(numbers == -2)
@@ -152,7 +161,8 @@ def to_keys(column: Column) -> pd.array:
     str array, shape (n,)
     """
     text = pc.utf8_trim_whitespace(_as_text(column))
-    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    empty = pc.is_in(pc.utf8_lower(text), value_set=pa.array(["", *NO_VALUE], text.type))
+    text = pc.if_else(empty, pa.scalar(None, text.type), text)
     return pd.array(text.cast(pa.large_string()).to_numpy(zero_copy_only=False), dtype="str")
 
 
@@ -176,9 +186,16 @@ def _parse_day(text: str) -> int:
     """Count the days from 1970-01-01 to a date, or say that it is none."""
     found = _DAY.fullmatch(text)
     try:
-        return date.fromisoformat(found[1]).toordinal() - _EPOCH if found else _BAD
+        day = date(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return day.toordinal() - _EPOCH if day else _BAD
     except ValueError:
         return _BAD
+
+
+def _strip(text: str | None) -> str:
+    """Take blanks off; a word for nothing is nothing."""
+    bare = (text or "").strip()
+    return "" if bare.lower() in NO_VALUE else bare
 
 
 def _as_text(column: Column) -> Column:
@@ -202,6 +219,6 @@ def _spread(
 ) -> NDArray[np.int64]:
     """Apply `parse` to the distinct texts and spread the numbers over the rows."""
     texts, codes = _distinct(column)
-    stripped = [(text or "").strip() for text in texts]
+    stripped = [_strip(text) for text in texts]
     numbers = [parse(text) if text else missing for text in stripped]
     return np.array([*numbers, missing], dtype=dtype)[codes]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from pilot_eval.records.near_names import spell
 from pilot_eval.records.returns import refusal
 
 # No row of the return comes near this; a longer one is an unclosed quotation mark.
@@ -37,6 +38,11 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
         file and line.
     """
     names = _column_names(path)
+    same, near = spell(names, wanted)
+    if near:
+        wrong, meant = next(iter(near.items()))
+        rule = "name its columns as the return does"
+        raise refusal(path, 1, rule, f"`{wrong}`", f"Did you mean `{meant}`? Rename the column.")
     wrong_rows: list[int] = []
 
     def note(row: arrow_csv.InvalidRow) -> str:
@@ -51,7 +57,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
             parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
-                include_columns=[name for name in names if name in wanted],
+                include_columns=[name for name in names if name in wanted or name in same],
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -61,7 +67,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
     if failed or wrong_rows:
         line = wrong_rows[0] if wrong_rows else _bad_line(path)
         raise refusal(path, line, _RULE, "something else", _ACTION)
-    return table
+    return table.rename_columns([same.get(name, name) for name in table.column_names])
 
 
 def _column_names(path: Path) -> list[str]:

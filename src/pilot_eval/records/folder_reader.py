@@ -27,6 +27,7 @@ from pilot_eval.records.names import (
     Layout,
     Module,
 )
+from pilot_eval.records.near_names import find_module, find_near
 from pilot_eval.records.returns import (
     MAX_TEXT,
     RawReturn,
@@ -78,7 +79,8 @@ def read_folder(
         that is not in `Header`.
     """
     suffix, read = READERS[form]
-    heads = _headers(folder / f"{HEADER}{suffix}", read, root)
+    heads = _headers(find_module(folder / f"{HEADER}{suffix}"), read, root)
+    _refuse_misnamed_files(folder, suffix, [layout_of(folder, head, mapping) for _, head in heads])
     layouts = [layout_of(folder, header, mapping) for _, header in heads]
     files: dict[str, list[pa.Table]] = {}
     for layout in layouts:
@@ -116,7 +118,8 @@ def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) ->
         If `Header` cannot be trusted.
     """
     suffix, read = READERS[form]
-    return [header for _, header in _headers(folder / f"{HEADER}{suffix}", read, root)]
+    path = find_module(folder / f"{HEADER}{suffix}")
+    return [header for _, header in _headers(path, read, root)]
 
 
 def _headers(
@@ -144,6 +147,7 @@ def _read_file(
     returns: list[tuple[str, str]],
 ) -> list[pa.Table]:
     """Read the file of a module and split it by return; a file that is missing is empty."""
+    path = find_module(path)
     if not path.is_file():
         names = sorted({*needed, *module.fields})
         empty = pa.table({name: pa.array([], pa.string()) for name in names})
@@ -159,6 +163,17 @@ def _read_file(
         rule = f"hold fields of at most {MAX_TEXT} characters"
         raise refusal(path, row + 2, rule, "a longer one", "Correct the row.")
     return _split(path, table, returns)
+
+
+def _refuse_misnamed_files(folder: Path, suffix: str, layouts: list[Layout]) -> None:
+    """Refuse a file that is nearly named as a module: it would be left out in silence."""
+    known = {HEADER, *(module.element for layout in layouts for module in layout.values())}
+    for path in sorted(folder.glob("*")):
+        if path.suffix.lower() == suffix and not path.name.startswith("."):
+            meant = find_near(path.stem, known)
+            if meant and meant.casefold() != path.stem.casefold():
+                rule, action = f"be named as its module: {meant}", "Rename it, or take it out."
+                raise refusal(path, None, rule, "another spelling", action)
 
 
 def _with_rows(table: pa.Table) -> pa.Table:

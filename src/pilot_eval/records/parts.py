@@ -39,6 +39,7 @@ def list_parts(
     *,
     format: Format | None = None,
     root: Path | None = None,
+    refused: list[str] | None = None,
 ) -> list[CouncilReturns]:
     """Read the headers of returns and group them so that no council is in two parts.
 
@@ -49,6 +50,9 @@ def list_parts(
     format : {"xml", "csv", "parquet"}, optional
     root : Path, optional
         Project root, for the list of councils.
+    refused : list, optional
+        Takes the messages of returns whose header cannot be trusted, so that the others can be
+        read; without it the first such return is an error.
 
     Returns
     -------
@@ -67,10 +71,19 @@ def list_parts(
     """
     groups: list[CouncilReturns] = []
     for place in find_returns(paths, format=format):
-        part = CouncilReturns(places=(place,), headers=tuple(read_headers(place, root)))
+        try:
+            headers = tuple(read_headers(place, root))
+        except DataError as fault:
+            if refused is None:
+                raise
+            refused.append(str(fault))
+            continue
+        part = CouncilReturns(places=(place,), headers=headers)
         shared = [group for group in groups if set(group.councils) & set(part.councils)]
         groups = [group for group in groups if group not in shared]
         groups.append(_merge([*shared, part]))
+    if not groups:
+        raise DataError("; ".join(refused or ["no return can be read"]))
     if len({header.simulated for group in groups for header in group.headers}) > 1:
         action = "Give them in runs of their own."
         raise DataError(

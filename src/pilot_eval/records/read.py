@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import HEADER
+from pilot_eval.records.near_names import find_module
 from pilot_eval.records.returns import RawReturn
 from pilot_eval.records.schema import CensusTables, concat_tables
 
@@ -153,13 +154,14 @@ def _places(path: Path) -> list[ReturnFile]:
     """List the returns at a path, or below it."""
     if path.is_file():
         return [ReturnFile(path=path, form="xml")]
-    forms = [form for form in FORMATS[1:] if (path / f"{HEADER}.{form}").is_file()]
+    forms = [form for form in FORMATS[1:] if find_module(path / f"{HEADER}.{form}").is_file()]
     if len(forms) > 1:
         rule = "hold its modules in one format"
         raise DataError(explain(path.name, rule, "two", "Keep one folder a format."))
     if forms:
         return [ReturnFile(path=path, form=forms[0])]
-    inner = sorted(part for part in path.iterdir() if part.is_dir() or _is_xml(part))
+    parts = [part for part in path.iterdir() if not part.name.startswith("._")]
+    inner = sorted(part for part in parts if part.is_dir() or _is_xml(part))
     return [place for part in inner for place in _places(part)]
 
 

@@ -30,6 +30,8 @@ from pilot_eval.records.returns import RawReturn
 from pilot_eval.records.schema import SCHEMA, YES_NO, CensusTables, build_tables
 
 IntArray = NDArray[np.int64]
+NEEDLESS = frozenset({"birth_date", "expected_birth_date"})
+"""Dates without which every measure can be computed: a child keeps its referrals."""
 
 
 def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
@@ -53,7 +55,7 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
     issues = stack(
         [
             *(
-                locate(table, name, rows, rule, READER_RULES[rule], frames[table])
+                locate(table, name, rows, rule, _severity(name, rule), frames[table])
                 for table, name, rows, rule in work.bad
             ),
             note_faults(work.faults(), frames),
@@ -65,6 +67,11 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
         source=raw.header.file,
         issues=issues,
     )
+
+
+def _severity(field: str, rule: str) -> str:
+    """Say how much an issue matters: a child is not set aside for what no measure needs of it."""
+    return "warning" if field in NEEDLESS else READER_RULES[rule]
 
 
 class _Typing:
@@ -170,7 +177,8 @@ class _Typing:
         text = pc.utf8_trim_whitespace(module["disability"].cast(pa.string()))
         known = pc.and_(text.is_valid(), pc.not_equal(text, ""))
         named = np.asarray(pc.fill_null(known, False)) & (child >= 0)
-        some = named & np.asarray(pc.fill_null(pc.not_equal(text, NO_DISABILITY), False))
+        none = pc.is_in(pc.utf8_upper(text), value_set=pa.array([NO_DISABILITY, "NULL"]))
+        some = named & ~np.asarray(pc.fill_null(none, False))
         codes = np.full(size, -1, dtype="int64")
         codes[child[named]] = YES_NO.index("no")
         codes[child[some]] = YES_NO.index("yes")
@@ -229,7 +237,9 @@ class _Typing:
             return values
         if kind == "yes_no":
             return self._translated(table, name, column)
-        return to_keys(column) if kind == "key" else to_codes(column)
+        if kind == "key":
+            return to_keys(column)
+        return to_codes(column, capitals=name != "assessment_type")
 
     def _note(self, table: str, name: str, rows: IntArray, rule: str) -> None:
         if len(rows):

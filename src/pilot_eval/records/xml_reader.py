@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from pilot_eval.records.names import (
     ROOT,
     Layout,
 )
+from pilot_eval.records.near_names import spell
 from pilot_eval.records.returns import (
     MAX_TEXT,
     RawReturn,
@@ -29,6 +31,7 @@ from pilot_eval.records.returns import (
 )
 from pilot_eval.records.xml_tokens import CHILDREN_KEY, build_grammar, read_chunk
 
+_TAG_NAME = re.compile(rb"<(?:[\w.-]+:)?([\w.-]+)")
 # Bytes without a complete child after which a file is given up: a real child takes some kilobytes.
 MAX_RECORD_BYTES = 16_000_000
 # Bytes read between two turns of records into columns; bounds the memory for records.
@@ -262,7 +265,12 @@ class _Collector:
         )
 
     def _flush(self) -> None:
-        chunks = read_chunk(b"".join(self._serialised), self._lines, self._grammar)
+        serialised = b"".join(self._serialised)
+        chunks = read_chunk(serialised, self._lines, self._grammar)
+        if any(len(chunk.strange) for chunk in chunks.values()):
+            spelt = self._respell(serialised)
+            if spelt != serialised:
+                chunks = read_chunk(spelt, self._lines, self._grammar)
         start = dict(self._rows)
         for key, chunk in chunks.items():
             if chunk.longest > MAX_TEXT:
@@ -274,6 +282,21 @@ class _Collector:
             self._faults += [(key, start[key] + row, "repeated_field") for row in chunk.doubled]
             self._faults += [(key, start[key] + row, "unknown_element") for row in chunk.strange]
         self._serialised, self._lines = [], []
+
+    def _respell(self, serialised: bytes) -> bytes:
+        """Spell elements as the return does where only their case differs; refuse near misses."""
+        known = set(self._grammar.names)
+        found = {name.decode() for name in _TAG_NAME.findall(serialised)}
+        same, near = spell(sorted(found - known - {CHILD}), known)
+        if near:
+            wrong, meant = next(iter(near.items()))
+            rule, got = "name its elements as the return does", f"<{wrong}>"
+            action = f"Did you mean <{meant}>? Correct the export."
+            raise refusal(self._path, self._lines[0], rule, got, action)
+        for wrong, meant in same.items():
+            pattern = rb"(</?(?:[\w.-]+:)?)" + re.escape(wrong.encode()) + rb"(?=[\s/>])"
+            serialised = re.sub(pattern, rb"\g<1>" + meant.encode(), serialised)
+        return serialised
 
     def _check_lengths(self, columns: pa.Table) -> None:
         row = find_too_long(columns)

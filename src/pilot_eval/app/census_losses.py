@@ -1,0 +1,91 @@
+"""Never less than said: what was read, accepted and lost of every council, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+
+import pandas as pd
+
+from pilot_eval.app.census_parts import PartResult
+
+COUNTED = ("children", "referrals")
+OUTCOMES = ("records", "accepted", "set_aside", "merged", "superseded")
+LOSS_COLUMNS = (
+    "council_code",
+    "council",
+    *(f"{table}_{outcome}" for table in COUNTED for outcome in OUTCOMES),
+    "share_lost",
+    "failed",
+    "words",
+)
+
+
+def measure_losses(parts: Sequence[PartResult], names: Mapping[str, str]) -> pd.DataFrame:
+    """Count what was read, accepted and lost of every council.
+
+    Parameters
+    ----------
+    parts : sequence of PartResult
+    names : mapping of str to str
+        Council code -> name.
+
+    Returns
+    -------
+    DataFrame
+        Columns `LOSS_COLUMNS`, one row a council. `share_lost` is the larger share, of children
+        and of referrals, that were set aside; 1 where nothing of the council can be used.
+        Records that another stands for (merged, superseded) are not lost. `words` is the line that
+        is shown.
+    """
+    rows = [_measure(part, code, names.get(code, code)) for part in parts for code in part.councils]
+    return pd.DataFrame(rows, columns=list(LOSS_COLUMNS)).sort_values(
+        "council_code", ignore_index=True
+    )
+
+
+def _measure(part: PartResult, code: str, name: str) -> dict[str, object]:
+    counts, shares = {}, []
+    for table in COUNTED:
+        own = _count(part.summary, code, table)
+        counts |= {f"{table}_{outcome}": own[outcome] for outcome in OUTCOMES}
+        shares.append(own["set_aside"] / own["records"] if own["records"] else 0.0)
+    row: dict[str, object] = {"council_code": code, "council": name, **counts}
+    row |= {"share_lost": 1.0 if part.failed else max(shares), "failed": part.failed}
+    return row | {"words": _word(row, part, code)}
+
+
+def _count(summary: pd.DataFrame, code: str, table: str) -> dict[str, int]:
+    if not len(summary):
+        return dict.fromkeys(OUTCOMES, 0)
+    own = summary[(summary["council_code"] == code) & (summary["table"] == table)]
+    return {outcome: int(own[outcome].sum()) for outcome in OUTCOMES}
+
+
+def _word(row: Mapping[str, object], part: PartResult, code: str) -> str:
+    told = [
+        f"{row[f'{table}_records']:,} {table} read, {row[f'{table}_accepted']:,} accepted"
+        + _word_rest(row, table)
+        for table in COUNTED
+    ]
+    issues = part.issues[part.issues["council_code"] == code]
+    kinds = issues[issues["severity"] != "note"].groupby("rule").size().sort_values(ascending=False)
+    named = ", ".join(f"{rule.replace('_', ' ')} {count:,}" for rule, count in kinds.items())
+    words = f"{row['council']}: " + "; ".join(told) + (f"; issues: {named}" if named else "")
+    if row["failed"]:
+        return f"{words}; NOT USED: {row['failed']}"
+    share = row["share_lost"]
+    return f"{words}; lost {100 * share:.1f}%" if share else words  # type: ignore[operator]
+
+
+def _word_rest(row: Mapping[str, object], table: str) -> str:
+    rest = {"set_aside": "set aside", "merged": "merged", "superseded": "superseded"}
+    told = [
+        f"{row[f'{table}_{key}']:,} {words}" for key, words in rest.items() if row[f"{table}_{key}"]
+    ]
+    return f" ({', '.join(told)})" if told else ""
+
+
+def largest_loss(losses: pd.DataFrame) -> float:
+    """Find the largest share that any council lost; NaN without councils."""
+    return float(losses["share_lost"].max()) if len(losses) else nan

@@ -1,0 +1,137 @@
+"""Returns as councils really have them: what is meant is read, and what is lost is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from project_folder import ROOT
+
+from pilot_eval.app.census_command import run_census
+from pilot_eval.errors import DataError
+from pilot_eval.records.codes import YES_NO_FROM_RAW
+from pilot_eval.records.columns import to_codes, to_dates, to_numbers, to_yes_no
+from pilot_eval.records.near_names import find_near, spell
+from pilot_eval.records.read import read_census
+
+CASES = Path(os.environ.get("PILOT_EVAL_SHARED", ROOT.parent / "shared")) / "cases" / "records"
+needs_cases = pytest.mark.skipif(
+    not CASES.is_dir(), reason="the small returns are not part of the project: see CONTRIBUTING.md"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2013-06-03", " 2013-06-03 ", "2013-6-3", "2013-06-03Z", "2013-06-03+01:00"),
+        *("2013-06-03T00:00:00", "2013-06-03 00:00:00", "2013-06-03 00:00:00.000"),
+        *("2013-06-03T00:00:00Z", "2013-06-03T00:00:00.0+01:00"),
+    ],
+)
+def test_a_date_is_read_however_it_is_exported(text):
+    dates, bad = to_dates(pa.array([text]))
+    assert pd.Timestamp(dates[0]) == pd.Timestamp("2013-06-03")
+    assert not len(bad)
+
+
+@pytest.mark.parametrize("text", ["03/06/2013", "2013-06-03T09:30:00", "20130603", "2013-06-31"])
+def test_what_may_mean_another_day_is_no_date(text):
+    _, bad = to_dates(pa.array([text]))
+    assert bad.tolist() == [0]
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "NULL", "null", "NaN", "\\N"])
+def test_words_for_nothing_are_nothing(nothing):
+    column = pa.array([nothing, None])
+    dates, bad_dates = to_dates(column)
+    numbers, bad_numbers = to_numbers(column)
+    assert pd.isna(dates).all()
+    assert pd.isna(numbers).all()
+    assert pd.isna(to_codes(column)).all()
+    assert not len(bad_dates) + len(bad_numbers)
+
+
+def test_integers_of_a_spreadsheet_and_codes_in_any_case():
+    numbers, bad = to_numbers(pa.array(["1.0", "0", "2.00", "1.5"]))
+    assert numbers[:3].tolist() == [1, 0, 2]
+    assert bad.tolist() == [3]
+    assert to_codes(pa.array(["n1", "Rc8"])).tolist() == ["N1", "RC8"]
+    answers, bad = to_yes_no(pa.array(["Y", "n", "TRUE", "0", "maybe"]), YES_NO_FROM_RAW)
+    assert answers.tolist()[:4] == ["yes", "no", "yes", "no"]
+    assert bad.tolist() == [4]
+
+
+def test_names_in_another_case_are_the_same_and_near_misses_are_named():
+    known = {"CINclosureDate", "CINreferralDate", "AssessmentAuthorisationDate"}
+    same, near = spell(["CINClosureDate", "AssessmentAuthorizationDate", "Worker"], known)
+    assert same == {"CINClosureDate": "CINclosureDate"}
+    assert near == {"AssessmentAuthorizationDate": "AssessmentAuthorisationDate"}
+    assert find_near("Team", known) == ""
+
+
+@needs_cases
+def test_a_closure_date_in_another_case_closes_the_episode():
+    closed = read_census(CASES / "odd_case_CINDetails.xml").referrals
+    assert closed["referral_date"].notna().all()
+
+
+@needs_cases
+def test_a_misspelt_column_is_refused_with_what_was_meant():
+    with pytest.raises(DataError, match="Did you mean `AssessmentAuthorisationDate`"):
+        read_census(CASES / "csv_misspelt_end")
+
+
+@needs_cases
+def test_floats_for_integers_change_nothing():
+    clean, floats = (read_census(CASES / name) for name in ("csv_clean", "csv_float_numbers"))
+    expected = clean.plans["number_previous_plans"].tolist()
+    assert floats.plans["number_previous_plans"].tolist() == expected
+
+
+# Return -> children accepted, referrals accepted; None: refused with file and line.
+EXPECTED = {
+    "amp_in_text.xml": (1, 1),
+    "bad_amp.xml": None,
+    "childid_missing.xml": (0, 0),
+    "csv_clean": (2, 3),
+    "csv_excel_dates": (2, 0),
+    "csv_float_numbers": (2, 3),
+    "csv_misspelt_end": None,
+    "date_space_time.xml": (1, 1),
+    "date_tz.xml": (1, 1),
+    "date_uk.xml": (1, 0),
+    "dob_unknown.xml": (1, 1),
+    "dup_child.xml": (1, 1),
+    "future_only.xml": (1, 0),
+    "iso8859_15.xml": (1, 1),
+    "long_text.xml": None,
+    "lower_case.xml": (1, 1),
+    "multi_cindetails.xml": (1, 2),
+    "nfa_Y.xml": (1, 1),
+    "same_day_referrals.xml": (1, 1),
+    "sex_M.xml": (3, 3),
+    "truncated.xml": None,
+    "unborn.xml": (1, 1),
+    "utf16.xml": (1, 1),
+}
+
+
+@needs_cases
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_return_is_read_or_refused_and_counted(name, tmp_path):
+    told: list[str] = []
+    cut = "2024-03-31" if name == "sex_M.xml" else "2014-03-31"
+    run = run_census([CASES / name], data_cut=cut, out=tmp_path / "o", jobs=1, tell=told.append)
+    [row] = run.losses.to_dict("records")
+    if EXPECTED[name] is None:
+        assert "line" in row["failed"]
+        assert row["share_lost"] == 1
+    else:
+        assert (row["children_accepted"], row["referrals_accepted"]) == EXPECTED[name]
+    assert row["words"] in told
+    for table in ("children", "referrals"):
+        outcomes = ("accepted", "set_aside", "merged", "superseded")
+        assert row[f"{table}_records"] == sum(row[f"{table}_{outcome}"] for outcome in outcomes)
