@@ -102,6 +102,15 @@ class EvaluationPlan(Section):
         """Code of every unit -> its name."""
         return {code: council.council_name for code, council in self.councils.items()}
 
+    @property
+    def used_windows(self) -> frozenset[str]:
+        """Names of the windows over which some outcome is compared in some scenario."""
+        return frozenset(
+            scenario.windows.get(outcome.window, outcome.window)
+            for scenario in self.scenarios.values()
+            for outcome in self.outcomes.values()
+        )
+
     def window_of(self, outcome: str, scenario: str | None = None) -> Window:
         """Return the window of an outcome, or the one that a scenario puts in its place."""
         name = self.outcomes[outcome].window

@@ -169,7 +169,7 @@ def _make_table(pilot: MadeUp) -> str:
     rng = np.random.default_rng(len(pilot.title))
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
-    rows.writerow(("council_code", "period", "indicator", "numerator", "denominator"))
+    rows.writerow(("council_code", "period", "indicator", "numerator", "denominator", "value"))
     for code in pilot.units:
         size = int(rng.integers(150, 900))
         for key in pilot.outcomes:
@@ -179,7 +179,9 @@ def _make_table(pilot: MadeUp) -> str:
                     level + rng.normal(0, 3) + pilot.treated_effect * _is_on(pilot, code, period)
                 )
                 per = 100 if key.endswith("_pct") else 1000
-                rows.writerow((code, period, key, round(size * share / per), size))
+                counts = (round(size * share / per), size, "")
+                figures = ("", "", round(share, 1)) if key.endswith("_wd") else counts
+                rows.writerow((code, period, key, *figures))
     return written.getvalue()
 
 
@@ -215,6 +217,13 @@ RETURNS = {
     "harm": "rises",
     "unit": "percentage points",
     "margin": 'margin = 4.0\nmargin_reason = "One family in twenty-five."',
+}
+WAITS = {
+    "label": "Median wait for a visit",
+    "family": "visits",
+    "harm": "rises",
+    "unit": "working days",
+    "margin": "",
 }
 CONTACTS = {
     "label": "Contacts in the period",
@@ -291,7 +300,7 @@ def list_made_up(names: dict[str, str]) -> dict[str, MadeUp]:
             spells=dict.fromkeys(list(teams)[:5], ("2018-04-01", "")),
             own_units=True,
             scenarios=one("volunteers", "the five teams that volunteered", list(teams)[:5]),
-            outcomes={"visited_in_5_pct": VISITS},
+            outcomes={"visited_in_5_pct": VISITS, "wait_median_wd": WAITS},
             questions={"visits": ASKED["visits"]},
         ),
         "ends": MadeUp(

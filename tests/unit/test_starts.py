@@ -231,9 +231,9 @@ def test_a_scenario_may_have_a_window_of_its_own(plan, panel):
         revise(plan, windows={"main": "no_such_window"})
 
 
-def test_only_windows_that_are_used_are_checked_against_starts(plan):
-    unused = {"windows.other": {"pre": [2010, 2011, 2012], "post": [2013]}}
-    assert plan.revise(unused)
+def test_only_windows_that_are_used_are_checked_against_starts_and_data(plan, table):
+    unused = {"windows.other": {"pre": [2010, 2011, 2012], "post": [2013, 2040]}}
+    assert len(pe.build_panel(table, plan.revise(unused)))
     with pytest.raises(PlanError, match="after the start"):
         plan.revise(unused | {f"outcomes.{OUTCOME}.window": "other"})
 

@@ -65,8 +65,7 @@ def placebo_in_space(
     filled = collapse_fillings(design).combine(name_units(plan, design))
     units = filled.at(np.stack(filled.corners()))
     pool = np.flatnonzero(~units.treated)
-    edges = np.quantile(units.cases[pool], np.linspace(0, 1, STRATA + 1)[1:-1])
-    band = np.digitize(units.cases, edges)
+    band = _size_bands(units.cases, units.treated)
     rng = np.random.default_rng(plan.seed)
     groups = _draw_like(band[units.treated], band[pool], plan.inference.draws, rng)
     low, high = (estimate_att(change, units.treated) for change in units.change)
@@ -154,10 +153,26 @@ def placebo_council(
     return own | {"rank_p": as_far / (1 + len(others))}
 
 
+def _size_bands(cases: np.ndarray, treated: np.ndarray) -> np.ndarray:
+    """Divide units at quantiles of the comparators' size, into as many bands as can be drawn from.
+
+    A band must have as many comparators as treated units; one band for all is the last resort.
+    """
+    for bands in range(STRATA, 1, -1):
+        edges = np.quantile(cases[~treated], np.linspace(0, 1, bands + 1)[1:-1])
+        band = np.digitize(cases, edges)
+        counts = (np.bincount(band[side], minlength=bands) for side in (treated, ~treated))
+        if np.less_equal(*counts).all():
+            return np.asarray(band)
+    return np.zeros(cases.size, dtype=int)
+
+
 def _draw_like(
     wanted: np.ndarray, bands: np.ndarray, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw groups with as many members of each size band as wanted, shape (draws, group)."""
+    if len(wanted) >= len(bands):
+        return np.empty((0, len(wanted)), dtype=int)
     columns = []
     for band in np.unique(wanted):
         members = np.flatnonzero(bands == band)

@@ -51,11 +51,13 @@ def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
     """Look up what is known of a design's councils, in the order of `design.codes`.
 
     Hidden counts are in the middle of what they can be: the variance of a level hardly depends on
-    them.
+    them. That of a level that is no share of cases (working days) is not known: it is taken as 0.
     """
     codes = list(design.codes)
     hidden = design.own_hidden
     levels = hidden.fill(design.figures, hidden.middle()).loc[codes, list(design.pre)]
-    per = CASES_PER[plan.outcomes[design.outcome].unit]
+    per = CASES_PER.get(plan.outcomes[design.outcome].unit)
+    if per is None:
+        return find_facts(plan, codes, np.zeros(len(codes)))
     cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], levels.shape)
     return find_facts(plan, codes, sampling_variance(levels.to_numpy(float), cases, per))

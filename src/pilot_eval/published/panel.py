@@ -214,8 +214,8 @@ def _unknown_breaks(plan: EvaluationPlan) -> list[str]:
 def _unknown_years(plan: EvaluationPlan, known: set[int]) -> list[str]:
     return [
         f"windows.{name}: year {year} is not in the data"
-        for name, window in plan.windows.items()
-        for year in (*window.pre, *window.post)
+        for name in sorted(plan.used_windows)
+        for year in plan.windows[name].years
         if year not in known
     ]
 

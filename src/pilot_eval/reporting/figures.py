@@ -345,7 +345,8 @@ def mark_start(axes: Axes, plan: EvaluationPlan, design: Design, *, breaks: bool
 def axis_label(plan: EvaluationPlan, outcome: str) -> str:
     """Label a value axis with the outcome's unit."""
     unit = plan.outcomes[outcome].unit
-    return "Percent" if unit == "percentage points" else f"Rate {unit}"
+    words = {"percentage points": "Percent", "working days": "Working days"}
+    return words.get(unit, f"Rate {unit}")
 
 
 def year_label(year: Period) -> str:
