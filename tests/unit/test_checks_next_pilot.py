@@ -81,6 +81,13 @@ def test_a_choice_is_priced_beside_a_lot_of_its_size(found):
     assert found.choice["detectable"].iloc[2] <= max(found.choice["detectable"].iloc[:2])
 
 
+def test_the_councils_that_were_treated_can_be_priced_on_years_before(real):
+    chosen = real[0].scenarios["announced"].councils
+    found = design_pilot(*real, outcome="rereferral_12m_pct", councils=[5], chosen=chosen)
+    assert found.choice["choice"][0] == "chosen (5 with figures)"
+    assert not set(chosen) & {*found.drawn, *found.reserves}
+
+
 def test_fixed_members_take_part_and_forbidden_ones_do_not(real, found):
     fixed, forbidden = found.reserves[0], found.drawn[0]
     other = design_pilot(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.checks.lots import STRATA, Lot, Strata, build_lot, detectable_by_lot
-from pilot_eval.checks.pilot_windows import History, collect_history
+from pilot_eval.checks.pilot_windows import History, collect_history, describe_chosen
 from pilot_eval.errors import DesignError, choose_names, explain
 from pilot_eval.inference.power import Method, minimum_detectable_effect
 from pilot_eval.plan import EvaluationPlan
@@ -173,7 +173,7 @@ def design_pilot(
         strata=strata,
         drawn=(*fixed, *drawn),
         reserves=reserves,
-        choice=_price(plan, history, chosen, int(table["periods_after"].max()), seed),
+        choice=_price(plan, panel, history, chosen, int(table["periods_after"].max()), seed),
         notes=_notes(history, table, detect, size),
     )
 
@@ -259,6 +259,7 @@ def _draw(
 
 def _price(
     plan: EvaluationPlan,
+    panel: pd.DataFrame,
     history: History,
     chosen: Sequence[str],
     after: int,
@@ -267,33 +268,33 @@ def _price(
     """Set a choice beside a lot of the same size: what each detects, and how unlike it is."""
     if not chosen:
         return pd.DataFrame()
-    position = np.flatnonzero(np.isin(history.names, chosen))
-    if len(position) < 2:
-        rule = "include two councils with figures that were never treated and are not forbidden"
-        raise DesignError(explain("chosen", rule, len(position), "Choose others."))
-    start = history.stretches(after)[-1]
+    start = history.stretches(after)[0]
+    cases, levels = describe_chosen(panel, history, chosen, start)
+    size = len(cases)
+    if size < 2:
+        rule = "include two councils with figures before the start"
+        raise DesignError(explain("chosen", rule, size, "Choose others."))
     changes = history.changes(start, after)
-    rest = np.setdiff1d(np.arange(len(history.names)), position)
-    own = history.cases[position]
-    by_choice = _detect(plan, changes[rest, 0], history.cases[rest], own, "robust")
+    rest = ~np.isin(history.names, chosen)
+    by_choice = _detect(plan, changes[rest, 0], history.cases[rest], cases, "robust")
     lots = {
         n: min(detectable_by_lot(changes, _lot(history, s, n, start, seed)) for s in STRATA)
-        for n in range(2, len(position) + 1)
+        for n in range(2, size + 1)
     }
-    as_good = next((n for n, effect in lots.items() if effect <= by_choice), len(position))
-    level = history.figures[:, start - history.before : start].mean(axis=1)
-    gap = (level[position].mean() - level[rest].mean()) / level[rest].std()
+    as_good = next((n for n, effect in lots.items() if effect <= by_choice), size)
+    others = history.figures[rest, start - history.before : start].mean(axis=1)
+    gap = (levels.mean() - others.mean()) / others.std()
     return pd.DataFrame(
         [
             {
-                "choice": f"chosen ({len(position)} with figures)",
+                "choice": f"chosen ({size} with figures)",
                 "detectable": by_choice,
                 "level_gap_in_sd": gap,
                 "p_value_rests_on": "an assumption: chosen as if by lot",
             },
             {
-                "choice": f"lot of {len(position)}",
-                "detectable": lots[len(position)],
+                "choice": f"lot of {size}",
+                "detectable": lots[size],
                 "level_gap_in_sd": 0.0,
                 "p_value_rests_on": "the draw itself",
             },

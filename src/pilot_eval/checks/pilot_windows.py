@@ -19,6 +19,7 @@ class History:
 
     Attributes
     ----------
+    outcome : str
     names, types, regions : ndarray of str, shape (n,)
     figures : ndarray, shape (n, periods)
         In the outcome's unit, complete.
@@ -26,13 +27,15 @@ class History:
         Mean denominator.
     periods : tuple
     broken : ndarray of bool, shape (periods,)
-        Whether a definition changed between a period and the one before.
+        Whether a definition changed between a period and the one before, in a way that the plan
+        does not accept.
     before : int
         Periods before the start.
     left_out : int
         Councils without a figure in every period.
     """
 
+    outcome: str
     names: np.ndarray
     types: np.ndarray
     regions: np.ndarray
@@ -112,9 +115,15 @@ def collect_history(
         raise DesignError(explain(outcome, rule, got, "Choose another outcome, or fewer periods."))
     cases = rows.groupby("council_code")["denominator"].mean().reindex(complete.index)
     known = [plan.councils[code] for code in complete.index]
-    broken = {b.first_year_after for b in plan.breaks if outcome in b.indicators}
+    accepted = plan.outcomes[outcome].accepted_breaks
+    broken = {
+        item.first_year_after
+        for item in plan.breaks
+        if outcome in item.indicators and item.basis == "value" and item.break_id not in accepted
+    }
     periods = tuple(complete.columns)
     return History(
+        outcome=outcome,
         names=np.array([council.council_name for council in known]),
         types=np.array([council.council_type or "all" for council in known]),
         regions=np.array([council.region or "all" for council in known]),
@@ -125,3 +134,33 @@ def collect_history(
         before=before,
         left_out=len(values) - len(complete),
     )
+
+
+def describe_chosen(
+    panel: pd.DataFrame, history: History, chosen: Sequence[str], start: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look up sizes and levels before a start of councils that somebody chose.
+
+    They may have been treated later: only figures of the periods before the start are read.
+
+    Parameters
+    ----------
+    panel : DataFrame
+        From `build_panel`.
+    history : History
+    chosen : sequence of str
+        Names.
+    start : int
+        Column of the start.
+
+    Returns
+    -------
+    cases, levels : ndarray, shape (m,)
+        Of the chosen councils that have a figure before the start.
+    """
+    periods = list(history.periods[start - history.before : start])
+    rows = panel[(panel["outcome"] == history.outcome) & panel["council_name"].isin(list(chosen))]
+    rows = rows[rows["period"].isin(periods)].dropna(subset=["value"])
+    means = rows.groupby("council_code")[["denominator", "value"]].mean()
+    cases = means["denominator"].fillna(float(np.median(history.cases)))
+    return cases.to_numpy(float), means["value"].to_numpy(float)
