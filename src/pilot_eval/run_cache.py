@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, wraps
@@ -54,7 +55,8 @@ def once_per_run(function: Callable[P, R]) -> Callable[P, R]:
         path = Path(folder) / hash_call(name, args, kwargs)
         with _locked(path.with_suffix(".lock")):
             if path.exists():
-                return pickle.loads(path.read_bytes())
+                kept: R = pickle.loads(path.read_bytes())
+                return kept
             result = function(*args, **kwargs)
             with suppress(OSError):  # a full disk costs time here, not the result
                 partial = path.with_suffix(".partial")
@@ -104,12 +106,14 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _lock(handle: IO[bytes]) -> None:
-    if os.name == "nt":
+    if sys.platform == "win32":
         import msvcrt
 
         while True:
             with suppress(OSError):  # it gives up after ten seconds
-                return msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
-    import fcntl
+                msvcrt.locking(handle.fileno(), msvcrt.LK_LOCK, 1)
+                return
+    else:
+        import fcntl
 
-    return fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pilot_eval.estimation.census_changes import CensusSettings
     from pilot_eval.evidence import Evidence
     from pilot_eval.records.local_indicators import LocalIndicator
+    from pilot_eval.records.read import Format
 
 POPULATION = "children in need in the councils and years of the returns that were read"
 # Working files: what each is, and why it stays in the room.
@@ -80,7 +81,7 @@ def run_census(
     *,
     data_cut: str,
     out: Path,
-    data_format: str | None = None,
+    data_format: Format | None = None,
     mapping_file: Path | None = None,
     local_file: Path | None = None,
     strategy_discussions: Path | None = None,
@@ -193,7 +194,7 @@ def _estimate(
     missing = find_missing_returns(coverage[coverage["council_code"].isin(list(kept))])
     for code, why in missing.items():
         tell(f"Left out of every comparison: {plan.names[code]}, {why}.")
-    changes = join_changes([part.changes for part in usable], missing)
+    changes = join_changes([part.changes for part in usable if part.changes is not None], missing)
     return evaluate_census(changes, plan, [design_census(plan, key) for key in scenarios])
 
 
@@ -207,7 +208,7 @@ def _check_given(mapping_file: Path | None, *extracts: Path | None) -> None:
 
 
 def _find_parts(
-    paths: Sequence[Path], data_format: str | None, tell: Callable[[str], None]
+    paths: Sequence[Path], data_format: Format | None, tell: Callable[[str], None]
 ) -> list[CouncilReturns]:
     """List the returns by council; say which cannot be read at all."""
     refused: list[str] = []

@@ -45,7 +45,8 @@ def measure_losses(parts: Sequence[PartResult], names: Mapping[str, str]) -> pd.
 
 
 def _measure(part: PartResult, code: str, name: str) -> dict[str, object]:
-    counts, shares = {}, []
+    counts: dict[str, object] = {}
+    shares = []
     for table in COUNTED:
         own = _count(part.summary, code, table)
         counts |= {f"{table}_{outcome}": own[outcome] for outcome in OUTCOMES}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pilot_eval import __version__
 from pilot_eval.app.cli_examples import add_command
@@ -14,6 +15,9 @@ from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
 
 BAD_INPUT, INTERRUPTED = 2, 130
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         commands = import_module("pilot_eval.app.commands")
-        return getattr(commands, options.command)(options)
+        return int(getattr(commands, options.command)(options))
     except PilotEvalError as fault:
         print(f"\n{fault}", file=sys.stderr)
         return BAD_INPUT
@@ -79,7 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_run(commands: argparse._SubParsersAction) -> None:
+def _add_run(commands: Commands) -> None:
     run = add_command(commands, "run", help="run the evaluation and write a report")
     run.add_argument(
         "--only",
@@ -122,7 +126,7 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
     run.set_defaults(command="run")
 
 
-def _add_init(commands: argparse._SubParsersAction) -> None:
+def _add_init(commands: Commands) -> None:
     init = add_command(commands, "init", help="write a pilot folder to change")
     init.add_argument("name", metavar="NAME", help="of the new folder in pilots/")
     init.add_argument("--like", default="", metavar="PILOT", help="copy this pilot")
@@ -132,14 +136,14 @@ def _add_init(commands: argparse._SubParsersAction) -> None:
     init.set_defaults(command="init")
 
 
-def _add_check(commands: argparse._SubParsersAction) -> None:
+def _add_check(commands: Commands) -> None:
     check = add_command(commands, "check", help="say everything that is wrong with a pilot folder")
     check.add_argument("pilot", nargs="?", default="", metavar="NAME", help="default pilot if none")
     check.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     check.set_defaults(command="check")
 
 
-def _add_import(commands: argparse._SubParsersAction) -> None:
+def _add_import(commands: Commands) -> None:
     published = add_command(
         commands, "import-published", help="read DfE's source files into data/published"
     )
@@ -147,7 +151,7 @@ def _add_import(commands: argparse._SubParsersAction) -> None:
     published.set_defaults(command="import_published")
 
 
-def _add_refresh(commands: argparse._SubParsersAction) -> None:
+def _add_refresh(commands: Commands) -> None:
     refresh = add_command(
         commands, "refresh", help="re-execute the committed notebooks and reports/published"
     )
@@ -155,7 +159,7 @@ def _add_refresh(commands: argparse._SubParsersAction) -> None:
     refresh.set_defaults(command="refresh")
 
 
-def _add_council_report(commands: argparse._SubParsersAction) -> None:
+def _add_council_report(commands: Commands) -> None:
     report = add_command(
         commands, "council-report", help="report single councils against their comparators"
     )
@@ -168,14 +172,14 @@ def _add_council_report(commands: argparse._SubParsersAction) -> None:
     report.set_defaults(command="council_report")
 
 
-def _add_reproduce(commands: argparse._SubParsersAction) -> None:
+def _add_reproduce(commands: Commands) -> None:
     again = add_command(commands, "reproduce", help="make a run again and compare its evidence")
     again.add_argument("folder", type=Path, metavar="DIR", help="folder of the run")
     again.add_argument("--table", type=Path, metavar="FILE", help="the run's own council table")
     again.set_defaults(command="reproduce")
 
 
-def _add_check_release(commands: argparse._SubParsersAction) -> None:
+def _add_check_release(commands: Commands) -> None:
     check = add_command(commands, "check-release", help="may these files leave the room?")
     check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
     check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
@@ -183,7 +187,7 @@ def _add_check_release(commands: argparse._SubParsersAction) -> None:
     check.set_defaults(command="check_release")
 
 
-def _add_validity(commands: argparse._SubParsersAction) -> None:
+def _add_validity(commands: Commands) -> None:
     validity = add_command(
         commands, "validity", help="simulate how often the tests are wrong (minutes)"
     )
@@ -193,7 +197,7 @@ def _add_validity(commands: argparse._SubParsersAction) -> None:
     validity.set_defaults(command="validity")
 
 
-def _add_simulate(commands: argparse._SubParsersAction) -> None:
+def _add_simulate(commands: Commands) -> None:
     simulate = add_command(commands, "simulate", help="write returns of invented children")
     simulate.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     simulate.add_argument("--format", choices=("xml", "csv", "parquet"), default="xml")
@@ -215,7 +219,7 @@ def _add_simulate(commands: argparse._SubParsersAction) -> None:
     simulate.set_defaults(command="simulate")
 
 
-def _add_census(commands: argparse._SubParsersAction) -> None:
+def _add_census(commands: Commands) -> None:
     census = add_command(commands, "census", help="evaluate children's records")
     census.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="returns, or folders")
     census.add_argument(
@@ -268,7 +272,7 @@ def _add_census(commands: argparse._SubParsersAction) -> None:
     census.set_defaults(command="census")
 
 
-def _add_design(commands: argparse._SubParsersAction) -> None:
+def _add_design(commands: Commands) -> None:
     design = add_command(
         commands, "design", help="design the next pilot: how many, which, how long"
     )
@@ -308,7 +312,7 @@ def _add_design(commands: argparse._SubParsersAction) -> None:
     design.set_defaults(command="design")
 
 
-def _add_data(commands: argparse._SubParsersAction) -> None:
+def _add_data(commands: Commands) -> None:
     data = add_command(commands, "data", help="list indicators, years and councils with figures")
     data.add_argument("indicator", nargs="?", metavar="INDICATOR", help="one, year by year")
     _add_pilot(data)
@@ -316,7 +320,7 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     data.set_defaults(command="data")
 
 
-def _add_parameters(commands: argparse._SubParsersAction) -> None:
+def _add_parameters(commands: Commands) -> None:
     listed = add_command(commands, "parameters", help="list the notebooks' parameters")
     listed.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
     _add_pilot(listed)

@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import data, design, parameters
 from pilot_eval.errors import ParameterError, explain
@@ -64,10 +64,10 @@ def run(options: Namespace) -> int:
 
 
 def _tell_result(options: Namespace, result: RunResult, page: str) -> int:
-    for failed in result.failed:
+    for item in result.failed:
         print(
-            f"\n{failed.name} failed in {failed.cell}:\n  {failed.error}\n"
-            f"  kept as {result.folder / 'notebooks' / failed.path.name}",
+            f"\n{item.name} failed in {item.cell}:\n  {item.error}\n"
+            f"  kept as {result.folder / 'notebooks' / item.path.name}",
             file=sys.stderr,
         )
     word = "Incomplete results" if result.failed else "Open"
@@ -188,7 +188,7 @@ def check_release(options: Namespace) -> int:
     from pilot_eval.plan import load_plan
 
     rules = load_plan().disclosure
-    settings = {"threshold": rules.threshold, "rounding": rules.rounding}
+    settings: dict[str, Any] = {"threshold": rules.threshold, "rounding": rules.rounding}
     if options.sheet:
         describe_release(options.folder, **settings).to_csv(options.sheet, index=False)
     if options.move_to:

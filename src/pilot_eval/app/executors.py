@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from pilot_eval.app.notebooks import count_cores, worker_pool
 from pilot_eval.errors import RunError, explain
@@ -55,7 +56,9 @@ def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Exec
         got = "no package `distributed`"
         raise RunError(explain("--scheduler", "have dask installed", got, action)) from None
     try:
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        client: Any = Client(  # type: ignore[no-untyped-call]
+            scheduler, timeout=CONNECT_SECONDS, set_as_default=False
+        )
     except (OSError, TimeoutError):
         got = f"no answer from {scheduler} in {CONNECT_SECONDS} s"
         action = "Start the scheduler, or leave --scheduler out."

@@ -18,7 +18,8 @@ from threading import Thread
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 NAME = "pilot-eval-forked"
 IMPORTS = "pilot_eval.app.kernel_imports"
@@ -43,8 +44,8 @@ class ForkedProvisioner(LocalProvisioner):
         if LAUNCHER not in cmd:
             return await super().launch_kernel(cmd, **kwargs)
         arguments = cmd[cmd.index(LAUNCHER) + 1 :]
-        self.process = ForkedKernel(arguments, kwargs["env"], kwargs.get("cwd") or os.getcwd())
-        self.pid = self.process.pid
+        kernel: Any = ForkedKernel(arguments, kwargs["env"], kwargs.get("cwd") or os.getcwd())
+        self.process, self.pid = kernel, kernel.pid
         return self.connection_info
 
 

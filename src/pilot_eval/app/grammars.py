@@ -19,7 +19,7 @@ def defer_grammars() -> None:
     if NAME in sys.modules:
         return
     later = ModuleType(NAME, "Stands in until a text is checked.")
-    later.is_valid_syntax = _is_valid_syntax
+    setattr(later, "is_valid_syntax", _is_valid_syntax)  # noqa: B010
     sys.modules[NAME] = later
 
 
@@ -28,4 +28,4 @@ def _is_valid_syntax(term: str, text: str) -> bool:
         sys.modules.pop(NAME, None)
     from rfc3987_syntax import is_valid_syntax
 
-    return is_valid_syntax(term, text)
+    return bool(is_valid_syntax(term, text))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -20,10 +20,13 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.validation import ValidationResult, validate_census
+from pilot_eval.reference.plan_periods import year_of
+from pilot_eval.reference.working_days import Convention
 from pilot_eval.run_cache import once_per_run
 
 if TYPE_CHECKING:
     from pilot_eval.lab.simulate import SimulationTruth
+    from pilot_eval.records.read import Format
     from pilot_eval.records.schema import CensusTables
 
 PAGE = "childrens_records"  # whose defaults the pilot's texts may name
@@ -85,11 +88,11 @@ class RecordStudy:
 def open_records(
     *,
     data_folder: str = "",
-    data_format: str = "xml",
+    data_format: Format = "xml",
     mapping_file: str = "",
     data_cut: str = "",
     scenario: str = "",
-    convention: str = "start_is_day_0",
+    convention: Convention = "start_is_day_0",
     alpha: float | None = None,
     pilot: str = "",
     **others: object,
@@ -128,7 +131,7 @@ def open_records(
     --------
     >>> study = open_records(convention="end_counts")                        # doctest: +SKIP
     """
-    checked = {
+    checked: dict[str, Any] = {
         "data_folder": data_folder,
         "data_format": data_format,
         "mapping_file": mapping_file,
@@ -209,7 +212,8 @@ def simulate_nation(
     )
 
     starts = _first_days(plan, scenario)
-    years = [year for window in plan.windows.values() if window.pre for year in window.years]
+    periods = [period for window in plan.windows.values() if window.pre for period in window.years]
+    years = [year_of(period) for period in periods]
     codes = treated_codes(plan, scenario)
     kept = [name for name in plan.scenarios[scenario].councils if name not in plan.drop_councils]
     settings = SimulationSettings(
@@ -229,11 +233,15 @@ def simulate_nation(
 def _first_days(plan: EvaluationPlan, scenario: str) -> dict[str, date]:
     """Give each council's first day: the pilot's, or where months exposed are fewer, by them."""
     chosen = plan.scenarios[scenario]
-    months = chosen.months_exposed or [12] * len(chosen.councils)
-    starts = chosen.first_treated or [plan.texts.start] * len(chosen.councils)
+    months = dict(zip(chosen.councils, chosen.months_exposed, strict=False))
+    firsts = dict(zip(chosen.councils, chosen.first_treated, strict=False))
     return {
-        name: _month_before(first, exposed) if exposed < 12 else plan.texts.start
-        for name, first, exposed in zip(chosen.councils, starts, months, strict=True)
+        name: (
+            _month_before(year_of(firsts[name]), months[name])
+            if name in firsts and months.get(name, 12) < 12
+            else plan.texts.start
+        )
+        for name in chosen.councils
     }
 
 
@@ -281,7 +289,7 @@ def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
 
 
 def build_settings(
-    plan: EvaluationPlan, *, first_day: date, data_cut: date, convention: str
+    plan: EvaluationPlan, *, first_day: date, data_cut: date, convention: Convention
 ) -> CensusSettings:
     """Cut the records' years into windows before and after the start of the trial.
 
@@ -331,7 +339,7 @@ def _years(first: date, last: date) -> tuple[Window, ...]:
     return tuple(windows)
 
 
-def _read(folder: str, form: str, mapping_file: str) -> CensusTables:
+def _read(folder: str, form: Format, mapping_file: str) -> CensusTables:
     from pilot_eval.records.read import read_census
 
     mapping = Path(mapping_file) if mapping_file else None

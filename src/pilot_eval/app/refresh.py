@@ -121,7 +121,8 @@ def write_published(root: Path, folder: Path) -> None:
     for path in find_notebooks(root).values():
         if is_on_request(path):
             continue
-        body = render_notebook(nbformat.read(path, as_version=4))
+        notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        body = render_notebook(notebook)
         save_figures(body, path.stem, folder / FIGURES)
 
 
@@ -129,7 +130,7 @@ def tidy_file(path: Path) -> None:
     """Tidy an executed notebook in place; see `tidy`."""
     import nbformat
 
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     path.write_text(to_text(tidy(notebook)), encoding="utf-8", newline="\n")
 
 
@@ -137,7 +138,8 @@ def to_text(notebook: NotebookNode) -> str:
     """Serialise a notebook in its one form."""
     import nbformat
 
-    return nbformat.writes(notebook, version=4) + "\n"
+    text: str = nbformat.writes(notebook, version=4)  # type: ignore[no-untyped-call]
+    return text + "\n"
 
 
 def tidy(notebook: NotebookNode) -> NotebookNode:

@@ -100,7 +100,7 @@ def _compare_cells(old: Mapping[str, object], new: Mapping[str, object]) -> list
 
 def _read_manifest(folder: Path) -> Mapping[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         (folder / EVIDENCE).stat()
     except (OSError, ValueError) as fault:
         raise RunError(

@@ -220,7 +220,7 @@ def _find_fault(path: Path) -> str:
         with path.open("rb"):
             return ""
     except OSError as error:
-        return error.strerror
+        return str(error.strerror)
 
 
 def _paths_given(request: RunRequest) -> dict[str, str]:

@@ -112,8 +112,9 @@ def test_units(units: Units, *, draws: int, seed: int, alpha: float) -> Inferenc
     """Test collapsed changes: by sets, or by paths where treated units start apart."""
     drawn = Drawn(draws=draws, seed=seed, alpha=alpha)
     if units.paths is None:
-        factor = units.period_factor
-        return robust_test(units.change, units.treated, units.cases, period_factor=factor, **drawn)
+        given = units.change, units.treated, units.cases
+        result: InferenceResult = robust_test(*given, period_factor=units.period_factor, **drawn)
+        return result
     paths = units.paths
     return path_test(
         paths.changes,
@@ -130,7 +131,8 @@ def test_column(
 ) -> InferenceResult:
     """Test one change for each unit; units without one are left out."""
     seen = np.isfinite(change)
-    return robust_test(change[seen], treated[seen], cases[seen], **drawn)
+    result: InferenceResult = robust_test(change[seen], treated[seen], cases[seen], **drawn)
+    return result
 
 
 def no_test(data: LongFrame, reason: str, alpha: float) -> InferenceResult:

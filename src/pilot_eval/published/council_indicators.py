@@ -146,7 +146,7 @@ def import_published(
         read_vintage(source / v.folder / v.file, v, lookups.councils, VINTAGES) for v in VINTAGES
     )
     populations = _population_rows(lookups, cells)
-    tables = {
+    tables: dict[str, Sequence[Mapping[str, object]]] = {
         TABLE_NAME: _indicator_rows(cells, populations, pilots),
         POPULATIONS_NAME: populations,
         COUNCILS_NAME: list(lookups.councils.values()),

@@ -271,7 +271,9 @@ def _bound_from_bands(rows: list[Row], given: list[bool]) -> list[Row]:
 
     Without its bands, and without bounds of its own, such a sum has no bounds.
     """
-    placed = {(row["council_code"], row["year_ending"], row["indicator"]): row for row in rows}
+    placed: dict[tuple[object, ...], Row] = {
+        (row["council_code"], row["year_ending"], row["indicator"]): row for row in rows
+    }
     own = zip(rows, given, strict=True)
     return [row if known else row | _sum_bounds(row, placed) for row, known in own]
 

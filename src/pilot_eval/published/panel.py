@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 import pandas as pd
@@ -220,7 +221,7 @@ def _unknown_years(plan: EvaluationPlan, known: set[int]) -> list[str]:
     ]
 
 
-def _unknown(what: str, named: object, known: set[str]) -> list[str]:
+def _unknown(what: str, named: Iterable[str], known: set[str]) -> list[str]:
     faults = []
     for name in named:
         if name not in known:
