@@ -110,3 +110,33 @@ def test_every_fault_is_listed_at_once_by_line_and_column(tmp_path):
 def test_faults_name_their_column(tmp_path, header, line, fragment):
     with pytest.raises(DataError, match=re.escape(fragment)):
         _read(_table(tmp_path, line, header=header))
+
+
+def test_councils_of_later_years_stand_for_those_of_2013(tmp_path):
+    path = _table(
+        tmp_path,
+        "E06000060,,2021,visited_pct,30,40,,",  # Buckinghamshire's newer code
+        "E06000061,,2022,visited_pct,10,40,,",  # both parts of Northamptonshire
+        ",941,2022,visited_pct,20,60,,",
+        "E06000063,,2024,visited_pct,10,40,,",  # one part of Cumbria without the other
+        "E06000061,,2023,visited_pct,c,40,,",
+        "E06000062,,2023,visited_pct,20,60,,",
+        "E06000058,,2022,visited_pct,10,40,,",  # part of Dorset with two other councils
+        "E06000059,,2022,visited_pct,10,40,,",
+    )
+    rows = _read(path).set_index(["year_ending", "council_code"])
+    assert set(rows.index) == {
+        (2021, "E10000002"),
+        (2022, "E10000021"),
+        (2023, "E10000021"),
+        (2024, "E10000006"),
+    }
+    assert rows.loc[(2022, "E10000021"), ["numerator", "denominator"]].tolist() == [30, 100]
+    assert rows.loc[(2023, "E10000021"), "value_status"] == "not_available"
+    assert rows.loc[(2024, "E10000006"), "value_status"] == "not_available"
+
+
+def test_a_part_of_a_divided_council_hides_no_fault(tmp_path):
+    lines = ("E06000061,,2022,visited_pct,ten,40,,", "E06000062,,2022,visited_pct,20,60,,")
+    with pytest.raises(DataError, match="line 2, column numerator"):
+        _read(_table(tmp_path, *lines))

@@ -14,6 +14,7 @@ import pandas as pd
 from pilot_eval.errors import DataError, explain
 from pilot_eval.project import find_file
 from pilot_eval.published.bands import split_bands
+from pilot_eval.published.boundaries import apply_boundary_changes
 from pilot_eval.published.published_rows import (
     COLUMNS,
     Row,
@@ -106,6 +107,8 @@ def read_council_table(
     """
     table = _rename_period(read_raw(path, encoding="utf-8"))
     _check_columns(table)
+    if not units:
+        table = apply_boundary_changes(table, OWN_SYMBOLS, root)
     councils = (
         _Councils(dict(zip(units, units, strict=True)), {}) if units else _load_councils(root)
     )
