@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,19 +88,22 @@ def test_a_worker_killed_on_the_way_changes_no_result(cluster, tmp_path):
     assert again & {number for number, pid in ran if pid != str(victim.pid)}  # done once more
 
 
-def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, tmp_path):
+@pytest.fixture(scope="module")
+def returns(tmp_path_factory):
     settings = SimulationSettings(councils=COUNCILS, first_year=2010, last_year=2013, scale=0.03)
-    write_census(
-        simulate_census(settings, seed=3)[0],
-        tmp_path / "returns",
-        format="parquet",
-        years=range(2010, 2014),
-    )
+    folder = tmp_path_factory.mktemp("returns")
+    tables = simulate_census(settings, seed=3)[0]
+    write_census(tables, folder, format="parquet", years=range(2010, 2014))
+    return folder
+
+
+def assert_same_files(returns, tmp_path, *elsewhere):
+    """Run here and elsewhere, and compare every table by byte."""
     shown = []
-    for name, more in (("here", ()), ("there", ("--scheduler", cluster[0]))):
+    for name, more in (("here", ()), ("there", elsewhere)):
         out = tmp_path / name
-        given = ["census", str(tmp_path / "returns"), "--data-cut", "2013-03-31"]
-        assert main([*given, "--out", str(out), "--scenario", "granted_march", *more]) == 0
+        given = ["census", str(returns), "--data-cut", "2013-03-31", "--out", str(out)]
+        assert main([*given, "--scenario", "granted_march", *more]) == 0
         folders = (out, tmp_path / f"{name}-release")
         shown.append(
             {p.name: p.read_bytes() for f in folders for p in f.glob("*.csv") if p.is_file()}
@@ -106,6 +111,39 @@ def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, tmp_pa
     here, there = shown
     assert set(here) == set(there) >= {"panel.csv", "evidence.csv", "issues.csv", "summary.csv"}
     assert [name for name in here if here[name] != there[name]] == []
+
+
+def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, returns, tmp_path):
+    assert_same_files(returns, tmp_path, "--scheduler", cluster[0])
+
+
+@pytest.fixture
+def spark(monkeypatch):
+    pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java 17")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    return "local-cluster[2,1,1024]"  # two workers, each a process of its own
+
+
+@pytest.mark.slow
+def test_a_census_run_on_spark_writes_what_a_run_here_writes(spark, returns, tmp_path):
+    assert_same_files(returns, tmp_path, "--engine", "spark", "--scheduler", spark)
+
+
+@pytest.mark.slow
+def test_an_error_on_a_spark_worker_is_raised_here(spark):
+    with open_executor(spark, engine="spark") as executor:
+        assert list(executor.map(abs, range(-3, 0))) == [3, 2, 1]
+        assert list(executor.map(abs, [])) == []
+        with pytest.raises(ValueError, match="math domain error"):
+            list(executor.map(math.sqrt, [4, -1]))
+
+
+def test_without_spark_its_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+    with pytest.raises(RunError, match=r"pilot-eval\[spark\]"), open_executor(engine="spark"):
+        pass
 
 
 def test_a_scheduler_that_is_not_there_is_said_to_be(monkeypatch):

@@ -89,6 +89,7 @@ def run_census(
     scenarios: Sequence[str] = (),
     plan: EvaluationPlan | None = None,
     scheduler: str = "",
+    engine: str = "",
     jobs: int | None = None,
     tell: Callable[[str], None] = print,
 ) -> CensusRun:
@@ -115,7 +116,9 @@ def run_census(
         Keys of the plan; all by default.
     plan : EvaluationPlan, optional
     scheduler : str
-        Address of a dask scheduler; empty: processes on this machine.
+        Address of a dask scheduler, or of Spark's master; empty: processes on this machine.
+    engine : {"", "spark"}
+        Spark in place of processes or dask.
     jobs : int, optional
         Processes; one a core by default.
     tell : callable
@@ -158,7 +161,7 @@ def run_census(
     )
     with stage(out) as folder:
         tell(f"Reading, validating and counting {len(coverage)} returns, council by council ...")
-        with open_executor(scheduler, jobs) as executor:
+        with open_executor(scheduler, jobs, engine) as executor:
             done = list(executor.map(partial(work_on_part, work=work), parts))
         losses = measure_losses(done, plan.names)
         for line in losses["words"]:

@@ -242,9 +242,7 @@ def _add_census(commands: Commands) -> None:
         metavar="FILE",
         help="field mapping of the two-stage returns of 2009-13",
     )
-    census.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
-    )
+    _add_engines(census)
     census.add_argument(
         "--fail-on-loss",
         type=_share,
@@ -253,7 +251,6 @@ def _add_census(commands: Commands) -> None:
         help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
         "referrals; everything is written all the same",
     )
-    census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
     census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
     census.add_argument(
         "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
@@ -270,6 +267,19 @@ def _add_census(commands: Commands) -> None:
     )
     _add_pilot(census)
     census.set_defaults(command="census")
+
+
+def _add_engines(census: argparse.ArgumentParser) -> None:
+    census.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
+    )
+    census.add_argument(
+        "--engine",
+        default="",
+        choices=("spark",),
+        help="spark: on the workers of Spark, --scheduler its master (docs/for-databricks.md)",
+    )
+    census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
 
 
 def _add_design(commands: Commands) -> None:

@@ -241,6 +241,7 @@ def census(options: Namespace) -> int:
         scenarios=options.scenario,
         plan=load_plan(options.pilot or options.plan),
         scheduler=options.scheduler,
+        engine=options.engine,
         jobs=options.jobs,
         tell=_progress(options),
     )

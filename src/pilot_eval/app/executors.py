@@ -1,4 +1,4 @@
-"""Where councils' parts are computed: this machine's processes, or a dask cluster's."""
+"""Where councils' parts are computed: this machine's processes, a dask cluster's or Spark's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ SCHEMES = ("tcp://", "tls://")
 
 
 @contextmanager
-def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Executor]:
+def open_executor(
+    scheduler: str = "", jobs: int | None = None, engine: str = ""
+) -> Iterator[Executor]:
     """Open the executor of a run.
 
     Parameters
@@ -26,6 +28,8 @@ def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Exec
         this package; empty: a pool of processes here.
     jobs : int, optional
         Processes of the pool; one a core by default.
+    engine : {"", "spark"}
+        With Spark `scheduler` is its master, or empty for the session that is there.
 
     Yields
     ------
@@ -37,6 +41,12 @@ def open_executor(scheduler: str = "", jobs: int | None = None) -> Iterator[Exec
     RunError
         If the scheduler cannot be reached, or the extra `cluster` is not installed.
     """
+    if engine == "spark":
+        from pilot_eval.app.spark_executor import open_spark
+
+        with open_spark(scheduler) as executor:
+            yield executor
+        return
     if not scheduler:
         one = jobs == 1  # in this process: nothing to start
         with (

@@ -11,6 +11,7 @@ from pilot_eval.estimation.synthetic_did import (
     estimate_synthetic_did,
     placebo_synthetic_did,
 )
+from pilot_eval.estimation.synthetic_weights import Solver
 from pilot_eval.frames.frame_inference import collapse_long, test_linear, test_mean_changes
 from pilot_eval.frames.frame_regression import net_of_slopes, slopes_of_untreated
 from pilot_eval.frames.frame_results import EffectEstimates, build_estimates
@@ -87,6 +88,7 @@ def synthetic_did(
     period: str,
     start: Start,
     covariates: str | None = None,
+    solver: Solver = "frank_wolfe",
     draws: int = 200,
     seed: int = 1,
     alpha: float = 0.05,
@@ -98,6 +100,9 @@ def synthetic_did(
     data, outcome, unit, period, start, covariates, seed, alpha
         As `difference_in_differences`; no outcome may be missing. Covariates are taken off with the
         coefficients of untreated cells.
+    solver : {"frank_wolfe", "exact"}
+        The published software's algorithm, which other packages have too and which stops a little
+        short of the optimum; or the optimum itself.
     draws : int
         Sets of comparators treated as if, with every weight fitted again.
 
@@ -131,11 +136,11 @@ def synthetic_did(
     panel = net_of_slopes(read, slopes_of_untreated(read)).panel
     if read.has_one_start:
         given = panel.outcomes, panel.treated, int(panel.starts[0])
-        att = estimate_synthetic_did(*given).att
-        placebos = placebo_synthetic_did(*given, draws=draws, seed=seed)
+        att = estimate_synthetic_did(*given, solver=solver).att
+        placebos = placebo_synthetic_did(*given, draws=draws, seed=seed, solver=solver)
     else:
         placebos, _ = estimate_staggered_synthetic_did(
-            panel.outcomes, read.first_treated, draws=draws, seed=seed
+            panel.outcomes, read.first_treated, draws=draws, seed=seed, solver=solver
         )
         att = placebos.att
     few = InferenceResult(
