@@ -64,7 +64,7 @@ def rendered(plan, run, evidence, tmp_path_factory):
     """Everything that tells a reader of findings, as text."""
     families, scenarios = list(plan.questions), list(plan.scenarios)
     texts = {
-        "99: answers": "\n".join(answers.answer_question(evidence, family=f) for f in families),
+        "99: answers": "\n".join(answer.long for answer in evidence.answers),
         "99: certainty": answers.explain_certainty(plan, evidence),
         "99: limits": "\n".join(answers.list_limits(plan, evidence.table)),
         "99: glance": show(answers.tabulate_verdicts(plan, evidence)),

@@ -42,23 +42,6 @@ def tabulate_verdicts(plan: EvaluationPlan, evidence: Evidence) -> Table:
     )
 
 
-def answer_question(evidence: Evidence, *, family: str) -> str:
-    """Return the answer to one of the plan's questions, in words.
-
-    Parameters
-    ----------
-    evidence : Evidence
-    family : str
-        Key of the question.
-
-    Returns
-    -------
-    str
-        Number, interval, rating and the three strongest reasons for doubt, in that order.
-    """
-    return next(answer.long for answer in evidence.answers if answer.family == family)
-
-
 def list_findings(
     plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str
 ) -> list[str]:
