@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pilot_eval.errors import RunError, explain
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -121,10 +123,23 @@ def to_html(frame: pd.DataFrame, caption: str) -> str:
 
 
 def to_excel(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
-    """Write tables as the sheets of one workbook, numbers as numbers, and return its path."""
-    with pd.ExcelWriter(path, engine="openpyxl") as book:
-        for name, table in tables.items():
-            table.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)
+    """Write tables as the sheets of one workbook, numbers as numbers, and return its path.
+
+    Raises
+    ------
+    RunError
+        If the file cannot be written or does not end in .xlsx.
+    """
+    try:
+        if Path(path).suffix != ".xlsx":
+            raise ValueError
+        with pd.ExcelWriter(path, engine="openpyxl") as book:
+            for name, table in tables.items():
+                table.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)
+    except (OSError, ValueError) as fault:
+        got = f"{path} ({getattr(fault, 'strerror', None) or type(fault).__name__})"
+        action = "Name a file ending in .xlsx in a folder that is there."
+        raise RunError(explain("workbook", "be writable", got, action)) from None
     return Path(path)
 
 

@@ -122,4 +122,5 @@ class _Progress:
         """Say that work goes on, where nothing else is said for some seconds."""
         left, seconds = self._total - self._done, monotonic() - self._started
         what = f"{left} of {self._total} notebooks to go" if left else "tables and workbook to go"
-        self._tell(f"  ... {what}, {seconds:.0f} s so far")
+        rest = f", about {left * seconds / self._done:.0f} s left" if left and self._done else ""
+        self._tell(f"  ... {what}, {seconds:.0f} s so far{rest}")
