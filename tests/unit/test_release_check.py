@@ -435,7 +435,7 @@ def test_files_nobody_described_or_can_read_go_to_a_person(folder):
     assert found[["extra.csv", "tables.parquet", "broken.json"]].tolist() == [
         "review",
         "review",
-        "fail",
+        "review",
     ]
     register(folder, population="")
     assert "gives no population" in verdict_of(folder, "plans.md")[1]

@@ -14,6 +14,7 @@ from pilot_eval.disclosure.release.kinds import PERSON_FIELDS, Kind, find_kind
 
 PUBLISHED = "published"
 WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
+MARKER = r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\[[a-z]\])$"  # a symbol beside a figure: "3 p", "3 [r]"
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
 AGGREGATE_CODE = re.compile(r"[EKW](?:92|12|13)\d{6}")
@@ -65,7 +66,6 @@ def check_table(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Findi
         Reasons name place and column, never a value.
     """
     table = table.set_axis([str(name) for name in table.columns], axis=1)
-    table = table.loc[:, ~table.columns.duplicated()]
     kinds = {name: find_kind(name, rules.kinds) for name in table.columns}
     yield from _check_records(table, where, kinds)
     if len(table) >= MANY_ROWS and _must_meet_rules(table, rules).any():
@@ -193,7 +193,7 @@ def _is_aggregate(table: pd.DataFrame) -> pd.Series:
 
 def _counts_in(column: pd.Series) -> pd.Series:
     """Read whole numbers; a column with fractions holds no counts."""
-    text = column.astype(str).str.strip()
+    text = column.astype(str).str.strip().str.replace(MARKER, "", regex=True)
     numeric = text[text.str.fullmatch(NUMBER)]
     if not numeric.str.fullmatch(WHOLE).all():
         return pd.Series(np.nan, index=column.index)

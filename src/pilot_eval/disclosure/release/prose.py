@@ -13,7 +13,12 @@ _UNITS = (
     r"(?:child(?:ren)?|referrals?|(?:initial |core |single )?assessments?|conferences?|"
     r"(?:child protection )?plans?|boys?|girls?|pupils?|cases|episodes|siblings?)"
 )
-_DIGITS = re.compile(rf"(?<![\w.,:/–-])(\d{{1,2}}) (?:{_UNITS})\b(?! (?:in|of) (?:every|ten))")
+# At most one word between: "3 late children".
+_DIGITS = re.compile(
+    rf"(?<![\w.,:/–-])(\d{{1,2}}) (?:[a-z]+ )?(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))"
+)
+_PART = re.compile(rf"(?<![\w.,:/–-])(\d{{1,4}}) (?:out )?of (?:the )?(\d{{1,4}}) (?:{_UNITS})\b")
+_MARKS = re.compile(r"[*_`]+|</?(?:b|i|em|strong|span)(?:\s[^>]*)?>")
 _SPELT = re.compile(rf"\b({'|'.join(_WORDS)}) (?:{_UNITS})\b(?! in\b)", re.IGNORECASE)
 _SIZE = re.compile(r"\b[nN] ?= ?(\d{1,2})(?![\d.,])(?! ?(?:treated|councils|pilots|comparators))")
 
@@ -38,6 +43,10 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     """
     if rules.strand == PUBLISHED:
         return
+    text = _MARKS.sub("", text)
+    parts = [(int(part), int(whole)) for part, whole in _PART.findall(text)]
+    if any(1 <= number <= rules.threshold for p, w in parts for number in (p, w - p)):
+        yield "fail", "a part of children that leaves fewer than the threshold"
     if any(1 <= int(number) <= rules.threshold for number in _DIGITS.findall(text)):
         yield "fail", "a count of children below the threshold in the text"
     if any(_WORDS.index(word.lower()) < rules.threshold for word in _SPELT.findall(text)):

@@ -80,4 +80,14 @@ def make_table(rows: Sequence[Sequence[object]]) -> pd.DataFrame:
     ]
     if not filled:
         return pd.DataFrame()
-    return pd.DataFrame(filled[1:], columns=filled[0], dtype=object)
+    return pd.DataFrame(filled[1:], columns=_apart(filled[0]), dtype=object)
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Give names that come again a number, so that no column hides another."""
+    seen: dict[str, int] = {}
+    apart = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        apart.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return apart

@@ -8,12 +8,16 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from pilot_eval.disclosure.release.files.content import Content, make_table, merge
 from pilot_eval.disclosure.release.files.pictures import read_picture
 from pilot_eval.disclosure.release.files.printed import find_printed_tables
 
 DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
+DATA_LINK = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,\"'>]*?(;base64)?,([^\"'>\s]*)")
+PACKED = ("image/", "application/pdf", "application/octet-stream", "audio/", "video/")
+CELLS = ("td", "th", "dt", "dd", "tr")
 PICTURE_TYPES = ("image/png", "image/jpeg")
 
 
@@ -42,20 +46,75 @@ def parse_page(source: str) -> Content:
     -------
     Content
     """
-    from lxml import html
-
     bare = DATA_URI.sub("", source)
-    tree = html.fromstring(bare) if bare.strip() else html.fromstring("<p></p>")
+    tree = _parse(bare)
     tables = [
         (_caption_of(table, number), make_table(list(_html_rows(table))))
         for number, table in enumerate(tree.iter("table"), start=1)
     ]
     # The source as well as the words: attributes and comments are released too.
-    texts = [("source", bare), ("words", " ".join(tree.itertext()))]
+    texts = [("source", bare), ("words", _words_of(tree))]
     return merge(
-        [Content(tables=tables, texts=texts), *_pictures_in(source)],
+        [
+            Content(tables=[*tables, *_lists_of(tree)], texts=texts),
+            *_pictures_in(source),
+            *_links_in(source),
+        ],
         titled=bool(tree.xpath("//title[normalize-space()]")),
     )
+
+
+def _parse(source: str) -> object:
+    from lxml import etree, html
+
+    try:
+        return html.fromstring(source if source.strip() else "<p></p>")
+    except (etree.ParserError, etree.XMLSyntaxError):  # nothing but comments
+        return html.fromstring("<p></p>")
+
+
+def _words_of(tree: object) -> str:
+    """Join a page's words, with a bar between cells: "3 | children" are two cells, no count."""
+    words: list[str] = []
+    for event, item in _walk(tree):
+        if getattr(item, "tag", None) in CELLS:
+            words.append("|")
+        words.append((item.text if event == "start" else item.tail) or "")
+    return " ".join(" ".join(words).split())
+
+
+def _walk(tree: object) -> Iterator[tuple[str, object]]:
+    from lxml import etree
+
+    return etree.iterwalk(tree, events=("start", "end", "comment"))
+
+
+def _lists_of(tree: object) -> Iterator[tuple[str, object]]:
+    """Read lists of terms and values as tables."""
+    for number, listed in enumerate(tree.iter("dl"), start=1):
+        words = [
+            (item.tag, " ".join(item.text_content().split())) for item in listed.iter("dt", "dd")
+        ]
+        names = [text for tag, text in words if tag == "dt"]
+        values = [text for tag, text in words if tag == "dd"]
+        if len(names) == len(values) and names:
+            yield f"list {number}", make_table([names, values])
+
+
+def _links_in(source: str) -> Iterator[Content]:
+    """Decode links that carry a file of words in themselves."""
+    for number, match in enumerate(DATA_LINK.finditer(source), start=1):
+        kind, packed, payload = match[1].lower(), match[2], match[3]
+        if kind.startswith("image/"):
+            continue
+        where = f"link {number}"
+        try:
+            data = base64.b64decode(payload) if packed else unquote_to_bytes(payload)
+            text = data.decode("utf-8")
+        except (binascii.Error, ValueError):
+            yield Content(unread=[where])
+        else:
+            yield Content(texts=[(where, text)], tables=list(find_printed_tables(text)))
 
 
 def read_notebook(path: Path) -> Content:
@@ -150,6 +209,8 @@ def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
         yield _parse_svg(text)
     elif kind in PICTURE_TYPES:
         yield _decode(kind, text)
+    elif kind.startswith(PACKED):
+        yield Content(unread=[kind])
     elif "json" in kind:
         from pilot_eval.disclosure.release.files.sheets import find_json_tables
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zlib
@@ -13,6 +14,11 @@ from pilot_eval.disclosure.release.files.content import Content
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
 PLAIN = {b"tEXt", b"iTXt", b"zTXt", b"eXIf"}
+#: Chunks of the PNG standard that carry no words; any other is somebody's own.
+DRAWN = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB"}
+DRAWN |= {b"bKGD", b"hIST", b"pHYs", b"sPLT", b"tIME", b"acTL", b"fcTL", b"fdAT"}
+LARGEST_TEXT = 1_000_000
+"""Bytes that packed words may unpack to."""
 TITLES = ("title", "description")
 READABLE = re.compile(rb"[\x20-\x7e]{4,}")
 # As XML and PDF write them; a picture's compressed body would yield chance "words".
@@ -71,7 +77,22 @@ def read_pdf(path: Path) -> Content:
     data = path.read_bytes()
     kept = PDF_STREAM.sub(_keep_metadata, data)  # packed bytes look like strings by chance
     found = [_pdf_string(match) for match in PDF_STRING.finditer(kept)]
-    return Content(texts=[("properties", "\n".join(found))], titled=b"/Title" in data)
+    words = [word for stream in PDF_STREAM.finditer(data) for word in _drawn_words(stream[0])]
+    return Content(
+        texts=[("properties", "\n".join(found)), ("pages", " ".join(words))],
+        titled=b"/Title" in data,
+        unread=["embedded files"] if b"/EmbeddedFile" in data else [],
+    )
+
+
+def _drawn_words(stream: bytes) -> list[str]:
+    """Read the words that a page draws as letters (most writers draw glyphs by number)."""
+    body = stream.partition(b"stream")[2].lstrip(b"\r\n")
+    with contextlib.suppress(zlib.error):  # not packed
+        body = zlib.decompressobj().decompress(body, LARGEST_TEXT)
+    if b"Tj" not in body and b"TJ" not in body:
+        return []
+    return [match[1].decode("latin-1") for match in PDF_STRING.finditer(body) if match[1]]
 
 
 def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
@@ -81,6 +102,8 @@ def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         if kind in PLAIN:
             yield _png_text(kind, body)
+        elif kind not in DRAWN:
+            yield "private chunk", _readable(body)
         at += 12 + length
         if kind == b"IEND":
             break
@@ -93,11 +116,20 @@ def _png_text(kind: bytes, body: bytes) -> tuple[str, str]:
         return "exif", _readable(body)
     keyword, _, rest = body.partition(b"\0")
     if kind == b"zTXt":
-        rest = zlib.decompress(rest[1:])
+        rest = _unpack(rest[1:])
     elif kind == b"iTXt":
         packed, rest = rest[0], rest[2:].split(b"\0", 2)[-1]
-        rest = zlib.decompress(rest) if packed else rest
+        rest = _unpack(rest) if packed else rest
     return keyword.decode("latin-1"), rest.decode("utf-8", "replace")
+
+
+def _unpack(data: bytes) -> bytes:
+    """Unpack words; refuse those that unpack to far more than words are."""
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(data, LARGEST_TEXT)
+    if unpacker.unconsumed_tail:
+        raise ValueError("packed words too long to be read")
+    return text
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
@@ -120,5 +152,7 @@ def _keep_metadata(match: re.Match[bytes]) -> bytes:
 
 def _pdf_string(match: re.Match[bytes]) -> str:
     if match[2]:
-        return bytes.fromhex(match[2].decode()[4:]).decode("utf-16-be", "replace")
+        return bytes.fromhex(
+            match[2].decode()[4:].ljust(4, "0")[: len(match[2][4:]) // 2 * 2]
+        ).decode("utf-16-be", "replace")
     return (match[1] or match[0]).decode("latin-1")

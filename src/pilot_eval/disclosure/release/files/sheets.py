@@ -13,6 +13,14 @@ import pandas as pd
 from lxml import etree
 
 from pilot_eval.disclosure.release.files.content import Content, make_table, merge
+from pilot_eval.disclosure.release.files.pictures import read_picture
+
+SIGNS = ",;\t|"
+LARGEST_FIELD = 10_000_000
+LARGEST_PACKED = 200_000_000
+"""Bytes that the parts of a workbook may unpack to."""
+#: Parts of a workbook that carry data which no cell shows, or code.
+CARRIERS = ("xl/pivotCache", "xl/embeddings", "xl/externalLinks", "xl/vbaProject", "customXml")
 
 
 def read_csv(path: Path) -> Content:
@@ -27,8 +35,29 @@ def read_csv(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8-sig")
-    rows = list(csv.reader(io.StringIO(text, newline="")))
+    csv.field_size_limit(LARGEST_FIELD)
+    rows = _drop_titles(list(csv.reader(io.StringIO(text, newline=""), delimiter=_between(text))))
     return Content(tables=[("table", make_table(rows))], texts=[("text", text)])
+
+
+def _between(text: str) -> str:
+    """Find what stands between fields: the sign of which most lines have the same number."""
+    lines = [line for line in text.splitlines()[:200] if line.strip()]
+
+    def agreement(sign: str) -> tuple[int, int]:
+        counts = [line.count(sign) for line in lines]
+        common = max(set(counts) - {0}, key=counts.count, default=0)
+        return (counts.count(common) if common else 0, common)
+
+    return max(SIGNS, key=agreement)
+
+
+def _drop_titles(rows: list[list[str]]) -> list[list[str]]:
+    """Drop lines above the header: those with fewer filled fields than most rows have."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    usual = max(set(filled), key=filled.count, default=0)
+    start = next((place for place, count in enumerate(filled) if count >= max(usual, 1)), 0)
+    return rows[start:]
 
 
 def read_json(path: Path) -> Content:
@@ -91,6 +120,7 @@ def read_xlsx(path: Path) -> Content:
     """
     import openpyxl
 
+    _refuse_bombs(path)
     book = openpyxl.load_workbook(path)
     properties = book.properties
     texts = [
@@ -99,7 +129,11 @@ def read_xlsx(path: Path) -> Content:
     ]
     texts += [(f"name {name}", str(item.value)) for name, item in book.defined_names.items()]
     texts += _read_parts(path)
-    parts = [Content(texts=texts), *(_read_sheet(sheet) for sheet in book.worksheets)]
+    parts = [
+        Content(texts=texts),
+        *_read_carriers(path),
+        *(_read_sheet(sheet) for sheet in book.worksheets),
+    ]
     return merge(parts, titled=bool(properties.title))
 
 
@@ -112,6 +146,28 @@ def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
                 words = [n.text for n in root.iter() if n.text and not _is_value(n)]
                 words += [word for node in root.iter() for word in node.attrib.values()]
                 yield f"part {name}", "\n".join(dict.fromkeys(words))
+
+
+def _refuse_bombs(path: Path) -> None:
+    """Refuse parts that unpack to far more than they are, or declare entities."""
+    with zipfile.ZipFile(path) as book:
+        if sum(part.file_size for part in book.infolist()) > LARGEST_PACKED:
+            raise ValueError("parts too large to be read")
+        for part in book.infolist():
+            if part.filename.endswith((".xml", ".rels")):
+                with book.open(part) as stream:
+                    if b"<!DOCTYPE" in stream.read(4096):
+                        raise ValueError("a document type")
+
+
+def _read_carriers(path: Path) -> Iterator[Content]:
+    """Read pictures in a workbook, and name the parts that carry data out of sight."""
+    with zipfile.ZipFile(path) as book:
+        for name in book.namelist():
+            if name.startswith("xl/media/"):
+                yield read_picture(book.read(name)).placed(f"part {name}")
+            elif name.startswith(CARRIERS):
+                yield Content(unread=[f"part {name}"])
 
 
 def _is_value(node: etree._Element) -> bool:
