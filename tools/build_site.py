@@ -258,8 +258,17 @@ def run_sphinx(source: Path, out: Path, trees: Path) -> int:
         (out / left).unlink(missing_ok=True)
     shutil.rmtree(out / "_sources", ignore_errors=True)
     for page in out.rglob("*.html"):
-        page.write_text(reach_by_keyboard(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(mend(page.read_text(encoding="utf-8")), encoding="utf-8")
     return int(app.statuscode)
+
+
+def mend(html: str) -> str:
+    """Give the theme's headings a level and its side bar a name, and wide things the keyboard."""
+    html = html.replace('role="heading"><span', 'role="heading" aria-level="2"><span')
+    html = html.replace(
+        '<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="Site">'
+    )
+    return reach_by_keyboard(html)
 
 
 def reach_by_keyboard(html: str) -> str:

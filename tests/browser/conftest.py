@@ -51,6 +51,7 @@ def report(tmp_path_factory):
         plan_title=plan.title,
         plan_hash=plan.hash,
         data_hash="0" * 12,
+        published_on=plan.texts.published_on,
         seed=plan.seed,
         parameters={"scenario": "announced"},
     )

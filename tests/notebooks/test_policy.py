@@ -71,6 +71,12 @@ def test_it_has_one_title_and_one_cell_of_parameters(notebook):
         assert re.fullmatch(r"\w+: \w+(\[\w+\])? = .+  # .+", line), line
 
 
+def test_no_text_of_it_points_to_a_file_that_a_report_does_not_hold(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert not re.search(r"\]\((?!https?:|#)", cell.source)
+
+
 def test_its_code_is_thin_and_plain(notebook):
     for cell in code_cells(notebook):
         assert len(cell.source.splitlines()) <= MOST_LINES
