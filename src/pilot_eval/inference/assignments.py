@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from math import comb, prod
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from pilot_eval.errors import InferenceError, explain
+from pilot_eval.inference.set_statistics import list_members
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Assignments:
     """Hypothetical treated sets.
 
@@ -26,6 +28,18 @@ class Assignments:
 
     members: np.ndarray
     complete: bool
+
+    def sum_sets(self, values: np.ndarray) -> np.ndarray:
+        """Sum each outcome, shape (outcomes, n), over the members of each set."""
+        members = self._listed
+        if members.shape[1] != values.shape[1]:
+            members = list_members(self.members, values.shape[1])
+            self.__dict__["_listed"] = members
+        return (members @ values.T).T
+
+    @cached_property
+    def _listed(self) -> csr_array:
+        return list_members(self.members, int(self.members.max()) + 1)
 
     def p_value(self, at_least: np.ndarray) -> np.ndarray:
         """Turn counts of sets at least as extreme as the actual one into p-values, never 0."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,12 +17,14 @@ from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.set_statistics import (
     TIE,
     count_at_least,
+    count_welch_at_least,
     mean_difference,
     sum_sets,
     welch_t,
 )
 
 Coefficients = tuple[np.ndarray, ...]
+SumOver = Callable[[np.ndarray], np.ndarray]
 Statistic = Literal["t", "difference"]
 MIN_COMPARATORS = 2
 BLOCK = 131_072
@@ -52,14 +55,20 @@ class ShiftedSets:
     def p_value(self, tau: np.ndarray | float = 0.0) -> np.ndarray:
         """Compute the p-value of each outcome for its hypothesised effect, shape (outcomes,)."""
         z = self.z - np.reshape(tau, (-1, 1)) * self.w
-        reached = [
-            count_at_least(
-                self.compute(z[rows], self.assignments.members),
-                self.compute(z[rows], self.actual)[:, 0],
-            )
-            for rows in self._blocks()
-        ]
+        z -= z.mean(1, keepdims=True)
+        reached = [self._count(z[rows]) for rows in self._blocks()]
         return self.assignments.p_value(np.concatenate(reached))
+
+    def _count(self, z: np.ndarray) -> np.ndarray:
+        """Count the sets that reach the actual one, for values that add up to 0."""
+        actual = self.compute(z, self.actual)[:, 0]
+        sums = self.assignments.sum_sets(z)
+        k, n = self._size()
+        if self.statistic == "difference":
+            return count_at_least(mean_difference(sums, 0.0, k, n), actual)
+        squares = z**2
+        totals = squares.sum(1, keepdims=True)
+        return count_welch_at_least(sums, self.assignments.sum_sets(squares), totals, actual, k, n)
 
     def compute(self, z: np.ndarray, members: np.ndarray) -> np.ndarray:
         """Compute the statistic of each set for each outcome, shape (outcomes, sets)."""
@@ -113,8 +122,8 @@ class ShiftedSets:
     def _ends(self, rows: slice, alpha: float, scale: np.ndarray) -> np.ndarray:
         """Find the distances from centred outcomes to both ends, shape (2, outcomes)."""
         block = replace(self, z=self.z[rows], w=self.w[rows])
-        difference, spread = block._polynomials(self.assignments.members)
-        own_difference, own_spread = block._polynomials(self.actual)
+        difference, spread = block._polynomials(self.assignments.sum_sets)
+        own_difference, own_spread = block._polynomials(partial(sum_sets, members=self.actual))
         quartic = reach_quartics(difference, spread, own_difference[1] * (1 - TIE), own_spread)
 
         def kept(count: np.ndarray) -> np.ndarray:
@@ -122,8 +131,13 @@ class ShiftedSets:
 
         return np.array([find_end(quartic, kept, step) for step in (-scale, scale)])
 
-    def _polynomials(self, members: np.ndarray) -> tuple[Coefficients, Coefficients]:
+    def _polynomials(self, sum_over: SumOver) -> tuple[Coefficients, Coefficients]:
         """Write the statistic's numerator and squared denominator as polynomials of tau.
+
+        Parameters
+        ----------
+        sum_over : callable
+            Sums each row of values over the members of each set.
 
         Returns
         -------
@@ -134,16 +148,14 @@ class ShiftedSets:
         """
         k, n = self._size()
         rest = n - k
-        touched = np.flatnonzero(np.isin(members, self.actual).any(1))
         parts = (self.z, -self.w)
-        inside = (sum_sets(self.z, members), _sum_some(-self.w, members, touched))
+        inside = tuple(map(sum_over, parts))
         outside = _others(parts, inside)
         difference = (inside[0] / k - outside[0] / rest, inside[1] / k - outside[1] / rest)
         if self.statistic == "difference":
             return difference, (np.ones(1), np.zeros(1), np.zeros(1))
         squares = _square(*parts)
-        sums = [sum_sets(squares[0], members)]
-        sums += [_sum_some(part, members, touched) for part in squares[1:]]
+        sums = list(map(sum_over, squares))
         spread = _variance_of_mean(sums, inside, k)
         rest_spread = _variance_of_mean(_others(squares, sums), outside, rest)
         return difference, tuple(map(np.add, spread, rest_spread))
@@ -299,13 +311,6 @@ def _variance_of_mean(
     return tuple(
         (one - two / count) * scale for one, two in zip(squares, _square(*sums), strict=True)
     )
-
-
-def _sum_some(values: np.ndarray, members: np.ndarray, touched: np.ndarray) -> np.ndarray:
-    """Sum over sets of which only the touched ones have a member that is not 0."""
-    sums = np.zeros((len(values), len(members)))
-    sums[:, touched] = sum_sets(values, members[touched])
-    return sums
 
 
 def difference_of_means(data: Changes) -> float:

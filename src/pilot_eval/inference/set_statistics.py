@@ -1,11 +1,13 @@
 """Statistics of many treated sets for many outcomes at once.
 
-A set has few members, so its sums are a handful of gathers; everything else follows from totals.
+A set has few members, so its sums are a product with a sparse matrix; everything else follows from
+totals.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
 TIE = 1e-9
 """Relative margin within which two statistics count as tied: arithmetic noise, not evidence."""
@@ -23,10 +25,14 @@ def sum_sets(values: np.ndarray, members: np.ndarray) -> np.ndarray:
     -------
     array of shape (outcomes, sets)
     """
-    total = values[:, members[:, 0]]
-    for column in range(1, members.shape[1]):
-        total += values[:, members[:, column]]
-    return total
+    return (list_members(members, values.shape[1]) @ values.T).T
+
+
+def list_members(members: np.ndarray, n: int) -> csr_array:
+    """Write sets as a sparse matrix of ones, shape (sets, n), members in their order."""
+    starts = np.arange(0, members.size + 1, members.shape[1], dtype=np.int32)
+    places = members.astype(np.int32).ravel()
+    return csr_array((np.ones(members.size), places, starts), shape=(len(members), n))
 
 
 def welch_t(
@@ -76,4 +82,41 @@ def count_at_least(statistics: np.ndarray, actual: np.ndarray) -> np.ndarray:
     actual : array of shape (outcomes,)
     """
     reached = np.abs(statistics) >= np.abs(actual)[:, None] * (1 - TIE)
+    return np.count_nonzero(reached, axis=1)
+
+
+def count_welch_at_least(
+    sums: np.ndarray,
+    squares: np.ndarray,
+    total_squares: np.ndarray,
+    actual: np.ndarray,
+    k: int,
+    n: int,
+) -> np.ndarray:
+    """Count the sets whose absolute Welch's t reaches the actual one, without roots.
+
+    Parameters
+    ----------
+    sums, squares : array of shape (outcomes, sets)
+        Sums over each set's k members of values that add up to 0. Both are overwritten.
+    total_squares : array of shape (outcomes, 1)
+    actual : array of shape (outcomes,)
+
+    Returns
+    -------
+    int array of shape (outcomes,)
+    """
+    rest = n - k
+    squared = np.square(sums, out=sums)
+    inside = squared * (-1 / k)
+    inside += squares
+    outside = squared * (-1 / rest)
+    outside -= squares
+    outside += total_squares
+    spread = np.maximum(inside, 0.0, out=inside)
+    spread *= 1 / (k * (k - 1))
+    spread += np.maximum(outside, 0.0, out=outside) * (1 / (rest * (rest - 1)))
+    least = (np.abs(actual) * (1 - TIE) / (1 / k + 1 / rest)) ** 2
+    reached = squared >= least[:, None] * spread
+    reached &= (spread > 0) | (actual == 0)[:, None]
     return np.count_nonzero(reached, axis=1)
