@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from openpyxl import Workbook
 
-from pilot_eval.errors import DataError
+from pilot_eval.app.cli import main
+from pilot_eval.errors import DataError, PlanError
+from pilot_eval.plan import load_plan
 from pilot_eval.project import find_root
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.council_table import read_council_table
+from pilot_eval.published.panel import fill_own_table
 
 ROOT = find_root(Path(__file__).parent)
 HEADER = "council_code,dfe_number,year_ending,indicator,numerator,denominator,value,confidence"
@@ -98,7 +103,11 @@ def test_every_fault_is_listed_at_once_by_line_and_column(tmp_path):
             "E09000012,2012,a_pct,1",
             "no denominator",
         ),
-        ("year_ending,indicator,numerator,denominator", "2012,a_pct,1,2", "council_code or dfe"),
+        (
+            "year_ending,indicator,numerator,denominator",
+            "2012,a_pct,1,2",
+            "council_code or dfe_number or council_name",
+        ),
         (HEADER + ",numerater", "E09000012,,2012,a_pct,1,2,,,3", "unknown column numerater"),
         (HEADER + ",value_status", "E09000012,,2012,a_pct,1,2,5,,gone", "column value_status"),
         (HEADER + ",numerator_status", "E09000012,,2012,a_pct,1,2,,,suppressed", "must fit"),
@@ -140,3 +149,133 @@ def test_a_part_of_a_divided_council_hides_no_fault(tmp_path):
     lines = ("E06000061,,2022,visited_pct,ten,40,,", "E06000062,,2022,visited_pct,20,60,,")
     with pytest.raises(DataError, match="line 2, column numerator"):
         _read(_table(tmp_path, *lines))
+
+
+def _example() -> str:
+    """Take the example of docs/own-data.md."""
+    text = (ROOT / "docs/own-data.md").read_text(encoding="utf-8")
+    lines = [line.removeprefix("    ") for line in text.splitlines() if line.startswith("    ")]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_documents_own_example_is_read_and_evaluated(tmp_path, capsys):
+    path = tmp_path / "example.csv"
+    path.write_text(_example(), encoding="utf-8")
+    rows = _read(path).set_index(["council_code", "year_ending", "indicator"])
+    assert rows.loc[("E09000012", 2012, "ia_within_10wd_pct"), "numerator"] == 355
+    assert rows.loc[("E06000005", 2012, "ia_within_10wd_pct"), "value_status"] == "suppressed"
+    assert rows.loc[("E06000002", 2011, "ia_within_10wd_pct"), "value"] == 56.2
+    assert (
+        main(["run", "--no-notebooks", "--table", str(path), "--out", str(tmp_path / "out")]) == 0
+    )
+    told = capsys.readouterr().out
+    assert told.count("ca_within_35wd_pct") == 1
+    assert "not known" not in told
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_are_read_as_spreadsheets_save_them(tmp_path, separator, encoding):
+    lines = [["Council", "Period", "indicator", "numerator", "denominator", "value"]]
+    lines += [["London Borough of Hackney", "2009-10", "visits_rate", "1 200", "56218.0", ""]]
+    lines += [["204", "2010/11", "visits_rate", "1200", '"56,218"', ""]]
+    lines += [["St. Helens Council", "2012", "visited_pct", "..", "..", "56.2%"]]
+    path = tmp_path / "ours.csv"
+    path.write_text("\n".join(separator.join(line) for line in lines), encoding=encoding)
+    rows = _read(path)
+    assert rows["year_ending"].tolist() == [2010, 2011, 2012]
+    assert rows["council_code"].tolist() == ["E09000012", "E09000012", "E08000013"]
+    assert rows["value"].tolist() == pytest.approx([12e6 / 56218, 12e6 / 56218, 56.2])
+
+
+def test_a_workbook_is_read_as_it_is_shown(tmp_path):
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["dfe_number", "period", "indicator", "numerator", "denominator", "value"])
+    sheet.append([204, datetime(2012, 1, 1), "visited_pct", 30, 40.0, None])
+    sheet.append([204, "2012-02", "visited_pct", "..", "..", 0.562])
+    sheet["F3"].number_format = "0.0%"
+    book.create_sheet("empty")
+    path = tmp_path / "ours.xlsx"
+    book.save(path)
+    rows = _read(path)
+    assert rows["year_ending"].tolist() == ["2012-01", "2012-02"]
+    assert rows["value"].tolist() == [75.0, 56.2]
+    book["empty"].append(["more"])
+    book.save(path)
+    with pytest.raises(DataError, match="one sheet with rows"):
+        _read(path)
+
+
+def test_2009_10_is_a_month_beside_months(tmp_path):
+    lines = [f"E09000012,,2009-{month:02},visited_pct,1,2,," for month in (9, 10)]
+    assert _read(_table(tmp_path, *lines))["year_ending"].tolist() == ["2009-09", "2009-10"]
+
+
+@pytest.mark.parametrize(
+    ("figures", "column", "rule"),
+    [
+        ("visits_rate,30,56.218,", "denominator", "another country's sign for thousands"),
+        ("visits_rate,30,56.000,", "denominator", "another country's sign for thousands"),
+        ("visits_rate,30.5,400,", "numerator", "must be a whole number"),
+        ('visits_rate,"1.234,5",40000,', "numerator", "must have a point before decimals"),
+        ('visits_rate,"1,23",40000,', "numerator", "must have a point before decimals"),
+        ("visits_rate,30%,40000,", "numerator", "must be a count, not a percentage"),
+        ("visits_rate,5E+02,40000,", "numerator", "must be written out in digits"),
+        ("visits_rate,-30,40000,", "numerator", "must not be negative"),
+        ("visits_rate,401,400,", "numerator", "must not be larger than the denominator"),
+        ("visits_rate,1,0,", "numerator", "must not be larger than the denominator"),
+        ("visits_rate,..,..,10001", "value", "at most 10,000 per 10,000"),
+        ("visits_rate,..,..,12%", "value", "must not have a percent sign"),
+        ('visited_pct,..,..,"56,218"', "value", "must have a point before decimals"),
+        ('core_wd,,,"12,5"', "value", "must have a point before decimals"),
+        ("core_wd,,,-2", "value", "must not be negative"),
+    ],
+)
+def test_a_figure_that_can_be_read_in_two_ways_is_refused_by_cell(tmp_path, figures, column, rule):
+    with pytest.raises(DataError) as caught:
+        _read(_table(tmp_path, f"E09000012,,2012,{figures},"))
+    assert re.search(
+        rf"line 2, column {column}: .*{rule}.* \(council E09000012\)", str(caught.value)
+    )
+    assert "1 problem:" not in str(caught.value)
+    assert str(caught.value).count("\n") == 1
+
+
+def test_a_population_that_lost_its_thousands_is_refused(tmp_path):
+    lines = ("E09000012,,2012,visits_rate,30,56,,", "E09000012,,2013,visits_rate,30,56218,,")
+    with pytest.raises(DataError, match=r"line 2, column denominator: .*lost thousands"):
+        _read(_table(tmp_path, *lines))
+
+
+def test_fifty_equal_faults_are_one_line_with_a_count_and_the_first_places(tmp_path):
+    lines = [f"E09000012,,{1990 + k},visits_rate,30,56.218,," for k in range(50)]
+    with pytest.raises(DataError) as caught:
+        _read(_table(tmp_path, *lines))
+    head, *rest = str(caught.value).splitlines()
+    assert "50 problems" in head
+    assert len(rest) == 1
+    assert "50 cells of column denominator" in rest[0]
+    assert "line 2, council E09000012; line 3" in rest[0]
+
+
+def test_figures_below_an_empty_name_are_not_lost(tmp_path):
+    header = "council_code,year_ending,indicator,numerator,denominator,"
+    path = _table(tmp_path, "E09000012,2012,visited_pct,1,2,", header=header)
+    assert len(_read(path)) == 1
+    path = _table(tmp_path, "E09000012,2012,visited_pct,1,2,7", header=header)
+    with pytest.raises(DataError, match="below an empty name"):
+        _read(path)
+
+
+def test_a_table_without_the_plans_outcomes_is_refused_in_one_line(tmp_path):
+    plan = load_plan()
+    other = _read(_table(tmp_path, "E09000012,,2012,visited_pct,1,2,,"))
+    with pytest.raises(PlanError) as caught:
+        fill_own_table(other, plan)
+    assert str(caught.value).count("outcomes") == 1
+    misspelt = _read(
+        _table(tmp_path, *(f"E09000012,,2012,{k},1,2,," for k in ("cin_rate", "cp_rate")))
+    )
+    with pytest.raises(PlanError, match="'cpp_rate' is not known; did you mean 'cp_rate'"):
+        fill_own_table(misspelt, plan)

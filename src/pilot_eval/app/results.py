@@ -31,18 +31,27 @@ def calibrate_tests(
         Where progress goes, a line at a time.
     """
     from pilot_eval.checks.real_data_placebos import calibrate
+    from pilot_eval.published.panel import LACKING
 
-    calibrate(plan, read_table(plan, table_file), tell=tell)
+    table = read_table(plan, table_file)
+    if tell and (lacking := table.attrs.get(LACKING)):
+        tell(f"Not in the table, and so not estimated: {lacking}.")
+    calibrate(plan, table, tell=tell)
 
 
 def read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
-    """Read the analyst's own table, or DfE's published figures where there is none."""
+    """Read the analyst's own table, or DfE's published figures where there is none.
+
+    What an own table lacks of the plan is not available (`fill_own_table`).
+    """
     from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.council_table import read_council_table
+    from pilot_eval.published.panel import fill_own_table
 
     if table_file is None:
         return load_published()
-    return read_council_table(table_file, units=[unit.unit_code for unit in plan.units])
+    units = {unit.unit_code: unit.unit_name for unit in plan.units}
+    return fill_own_table(read_council_table(table_file, units=units), plan)
 
 
 def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pilot_eval.app.parameters import check_injected, check_parameters
+from pilot_eval.app.results import read_table
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.plan_settings import PageDefaults
 
@@ -89,7 +90,7 @@ def open_study(
         changes["inference.alpha"] = checked["alpha"]
     return Study(
         plan=plan.revise(changes),
-        table=_open_table(plan, table_file),
+        table=read_table(plan, Path(table_file) if table_file else None),
         source=_name(table_file),
         scenario=scenario,
         outcome=outcome or usual.outcome or plan.family.primary_outcomes[0],
@@ -103,16 +104,6 @@ def _cells_run() -> list[str]:
         return []
     shell = sys.modules["IPython"].get_ipython()
     return list(shell.user_ns.get("In", [])) if shell else []
-
-
-def _open_table(plan: EvaluationPlan, table_file: str) -> pd.DataFrame:
-    if table_file:
-        from pilot_eval.published.council_table import read_council_table
-
-        return read_council_table(table_file, units=[unit.unit_code for unit in plan.units])
-    from pilot_eval.published.council_indicators import load_published
-
-    return load_published()
 
 
 def _name(table_file: str) -> str:

@@ -11,8 +11,15 @@ from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import SPARE, find_scale
-from pilot_eval.published.statuses import SUPPRESSED
+from pilot_eval.published.statuses import NOT_AVAILABLE, SUPPRESSED
+from pilot_eval.reference.facts import ENGLAND
+from pilot_eval.reference.plan_periods import Period
 from pilot_eval.run_cache import once_per_run
+
+LACKING = "lacking"
+"""Attribute of an own table: what it lacks of the plan, in words."""
+_NEAR = 0.85
+"""How alike two keys are that are one key misspelt; keys of two rates are .6 to .8 alike."""
 
 PANEL_COLUMNS = (
     "outcome",
@@ -134,12 +141,64 @@ def check_plan(plan: EvaluationPlan, table: pd.DataFrame) -> None:
     """
     faults = [
         *_unknown_councils(plan),
-        *_unknown("outcome", plan.outcomes, set(table["indicator"])),
+        *_unknown_outcomes(plan, set(table["indicator"])),
         *_unknown_breaks(plan),
         *_unknown_years(plan, set(table["year_ending"])),
     ]
     if faults:
         raise PlanError("\n  - ".join(["the plan does not fit the data:", *faults]))
+
+
+def fill_own_table(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
+    """Mark what an own table lacks of the plan as not available, so that the rest is evaluated.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `read_council_table`.
+    plan : EvaluationPlan
+
+    Returns
+    -------
+    DataFrame
+        With a row for England, not available, for each outcome and year of the plan that the
+        table lacks: such comparisons are not estimable, with the reason. What was lacking is in
+        ``attrs``, under `LACKING`.
+
+    Raises
+    ------
+    PlanError
+        If the table has none of the plan's outcomes or years, or has one under a name that is
+        probably misspelt.
+    """
+    own, periods = set(table["indicator"]), set(table["year_ending"])
+    outcomes = [name for name in plan.outcomes if name not in own]
+    wanted = {year for name in plan.used_windows for year in plan.windows[name].years}
+    years = sorted(wanted - periods, key=str)
+    misspelt = _find_misspelt(outcomes, own - set(plan.outcomes))
+    if misspelt or len(outcomes) == len(plan.outcomes) or len(years) == len(wanted):
+        check_plan(plan, table)
+    some = next(iter(table["year_ending"]))
+    pairs = [(name, some) for name in outcomes]
+    pairs += [(name, year) for year in years for name in plan.outcomes]
+    lacking = [f"outcomes {_join(outcomes)}"] * bool(outcomes)
+    lacking += [f"periods {_join(years)}"] * bool(years)
+    if pairs:
+        table = pd.concat([table, _not_available(pairs, table)], ignore_index=True)
+    table.attrs[LACKING] = "; ".join(lacking)
+    return table
+
+
+def _not_available(pairs: list[tuple[str, Period]], table: pd.DataFrame) -> pd.DataFrame:
+    statuses = [name for name in table.columns if name.endswith("_status")]
+    blank = {name: "" if table[name].dtype.kind not in "fi" else float("nan") for name in table}
+    rows = [
+        blank
+        | {"indicator": name, "year_ending": period, "council_code": ENGLAND}
+        | dict.fromkeys(statuses, NOT_AVAILABLE)
+        for name, period in dict.fromkeys(pairs)
+    ]
+    return pd.DataFrame(rows, columns=table.columns)
 
 
 def _find_gaps(table: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:
@@ -213,12 +272,34 @@ def _unknown_breaks(plan: EvaluationPlan) -> list[str]:
 
 
 def _unknown_years(plan: EvaluationPlan, known: set[int]) -> list[str]:
-    return [
-        f"windows.{name}: year {year} is not in the data"
-        for name in sorted(plan.used_windows)
-        for year in plan.windows[name].years
-        if year not in known
-    ]
+    faults = []
+    for name in sorted(plan.used_windows):
+        lacking = [year for year in plan.windows[name].years if year not in known]
+        if lacking:
+            years = "years" if len(lacking) > 1 else "year"
+            faults.append(f"windows.{name}: {years} {_join(lacking)} not in the data")
+    return faults
+
+
+def _unknown_outcomes(plan: EvaluationPlan, known: set[str]) -> list[str]:
+    """List outcomes without figures: misspelt ones each, the others in one line."""
+    lacking = [name for name in plan.outcomes if name not in known]
+    misspelt = _find_misspelt(lacking, known - set(plan.outcomes))
+    faults = [f"outcome {a!r} is not known; did you mean {b!r}?" for a, b in misspelt.items()]
+    others = [name for name in lacking if name not in misspelt]
+    if others:
+        what = "the table has no figures of"
+        faults.append(f"{what} {len(others)} of {len(plan.outcomes)} outcomes: {_join(others)}")
+    return faults
+
+
+def _find_misspelt(names: Iterable[str], known: set[str]) -> dict[str, str]:
+    near = {name: get_close_matches(name, sorted(known), n=1, cutoff=_NEAR) for name in names}
+    return {name: found[0] for name, found in near.items() if found}
+
+
+def _join(names: Iterable[object]) -> str:
+    return ", ".join(map(str, names))
 
 
 def _unknown(what: str, named: Iterable[str], known: set[str]) -> list[str]:

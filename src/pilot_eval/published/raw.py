@@ -6,13 +6,14 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.published.statuses import REPORTED
 
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+(\.\d+)?")
 
 
@@ -24,9 +25,12 @@ class RawTable:
     columns: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
     lines: tuple[int, ...]
+    delimiter: str = ","
 
 
-def read_raw(path: str | Path, *, encoding: str = "cp1252") -> RawTable:
+def read_raw(
+    path: str | Path, *, encoding: str = "cp1252", delimiters: str = ",", named: bool = False
+) -> RawTable:
     """Read a CSV file as text, blanks around names and figures removed.
 
     Parameters
@@ -34,7 +38,11 @@ def read_raw(path: str | Path, *, encoding: str = "cp1252") -> RawTable:
     path : path
         The file.
     encoding : str
-        DfE's files are cp1252; a byte-order mark switches to UTF-8.
+        DfE's files are cp1252; a byte-order mark switches to UTF-8 or UTF-16.
+    delimiters : str
+        What may separate cells; the one that separates most names of the header does.
+    named : bool
+        Whether figures in a column without a name are refused; otherwise they are left out.
 
     Returns
     -------
@@ -48,23 +56,59 @@ def read_raw(path: str | Path, *, encoding: str = "cp1252") -> RawTable:
         length than its header.
     """
     path = Path(path)
-    reader = csv.reader(io.StringIO(_decode(path, encoding), newline=""), strict=True)
+    text = _decode(path, encoding)
+    header_line = next(iter(text.split("\n", 1)))
+    delimiter = max(delimiters, key=header_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         numbered = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
     except csv.Error as error:
-        raise _unreadable(path, f"{error} (line {reader.line_num})") from error
+        raise unreadable(path, f"{error} (line {reader.line_num})") from error
+    return make_table(path, numbered, delimiter, named=named)
+
+
+def make_table(
+    path: Path, numbered: Sequence[tuple[int, list[str]]], delimiter: str = ",", *, named: bool
+) -> RawTable:
+    """Make a table of numbered lines of cells, the first of which is the header.
+
+    Parameters
+    ----------
+    path : path
+        Of the file, for messages.
+    numbered : sequence of tuple
+        Number in the file, and cells, of each line that is not empty.
+    delimiter : str
+        What separated the cells.
+    named : bool
+        As in `read_raw`.
+
+    Returns
+    -------
+    RawTable
+
+    Raises
+    ------
+    DataError
+        As `read_raw`.
+    """
     if len(numbered) < 2:
-        raise _unreadable(path, "no rows")
+        raise unreadable(path, "no rows")
     header = [name.strip() for name in numbered[0][1]]
     _check_header(path, header)
     _check_lengths(path, header, numbered[1:])
+    if named:
+        _check_named(path, header, numbered[1:])
     rows = tuple(
         {name: cell.strip() for name, cell in zip(header, line, strict=True) if name}
         for _, line in numbered[1:]
     )
-    columns = tuple(name for name in header if name)
     return RawTable(
-        file=path.name, columns=columns, rows=rows, lines=tuple(n for n, _ in numbered[1:])
+        file=path.name,
+        columns=tuple(name for name in header if name),
+        rows=rows,
+        lines=tuple(n for n, _ in numbered[1:]),
+        delimiter=delimiter,
     )
 
 
@@ -109,24 +153,24 @@ def _decode(path: Path, encoding: str) -> str:
                 f"Put it at {path}, or name another folder.",
             )
         ) from error
-    if b"\0" in data:
-        raise _unreadable(path, "binary data")
-    if data.startswith(b"\xef\xbb\xbf"):
-        encoding = "utf-8-sig"
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), encoding)
+    if b"\0" in data and encoding != "utf-16":
+        raise unreadable(path, "binary data")
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise _unreadable(path, f"bytes that are not {encoding} text (line {line})") from error
+        raise unreadable(path, f"bytes that are not {encoding} text (line {line})") from error
 
 
-def _unreadable(path: Path, got: str) -> DataError:
+def unreadable(path: Path, got: str) -> DataError:
+    """Say that a file is no table, and what was found."""
     return DataError(
         explain(
             path.name,
             "be a CSV file with a header line and rows",
             got,
-            "Save it again as CSV (from a spreadsheet: 'CSV UTF-8'), or fetch it anew.",
+            "Save it again as CSV (from a spreadsheet: 'CSV UTF-8'), or fetch it again.",
         )
     )
 
@@ -144,14 +188,23 @@ def _check_header(path: Path, header: list[str]) -> None:
         )
 
 
-def _check_lengths(path: Path, header: list[str], rows: list[tuple[int, list[str]]]) -> None:
-    for line_number, line in rows:
-        if len(line) != len(header):
-            raise DataError(
-                explain(
-                    f"{path.name}, line {line_number}",
-                    f"have {len(header)} cells, as the header has",
-                    len(line),
-                    "Look for a missing or unquoted comma, or a file cut off in transfer.",
-                )
+def _check_lengths(path: Path, header: list[str], rows: Sequence[tuple[int, list[str]]]) -> None:
+    wrong = [(number, len(line)) for number, line in rows if len(line) != len(header)]
+    if wrong:
+        more = f" (so {len(wrong) - 1} other lines)" if len(wrong) > 1 else ""
+        raise DataError(
+            explain(
+                f"{path.name}, line {wrong[0][0]}",
+                f"have {len(header)} cells, as the header has",
+                f"{wrong[0][1]}{more}",
+                "Look for a missing or unquoted comma, or a file cut off in transfer.",
             )
+        )
+
+
+def _check_named(path: Path, header: list[str], rows: Sequence[tuple[int, list[str]]]) -> None:
+    for number, line in rows:
+        if any(cell.strip() for name, cell in zip(header, line, strict=True) if not name):
+            action = "Name the column, or empty it."
+            got = "a cell below an empty name"
+            raise DataError(explain(f"{path.name}, line {number}", "have named cells", got, action))
