@@ -248,8 +248,10 @@ def _refuse_existing(*folders: Path) -> None:
 
 def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
     """Write the evidence and its workbook; figures by council stay in the panel, in the room."""
+    from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.reporting.workbook import write_workbook
 
+    evidence = release_evidence(plan, evidence, public=False)
     evidence.write(folder)
     write_workbook(
         folder / WORKBOOK,

@@ -110,6 +110,7 @@ def write_published(root: Path, folder: Path) -> None:
     """Write what ``reports/published`` should hold into another folder."""
     import nbformat
 
+    from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.evaluation import evaluate
     from pilot_eval.plan import load_plan
     from pilot_eval.published.council_indicators import load_published
@@ -117,7 +118,8 @@ def write_published(root: Path, folder: Path) -> None:
     from pilot_eval.reporting.site import FIGURES, save_figures
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
-    evaluate(load_plan(root=root), table).write(folder)
+    plan = load_plan(root=root)
+    release_evidence(plan, evaluate(plan, table), public=True).write(folder)
     for path in find_notebooks(root).values():
         if is_on_request(path):
             continue

@@ -71,11 +71,12 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     The same plan and data give the same bytes.
     """
     from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
+    from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.evaluation import evaluate
     from pilot_eval.reporting.workbook import SOURCE
 
     table = read_table(plan, table_file)
-    evidence = evaluate(plan, table)
+    evidence = release_evidence(plan, evaluate(plan, table), public=table_file is None)
     source = SOURCE
     if table_file:
         table = protect_indicators(table, threshold=plan.disclosure.threshold)
