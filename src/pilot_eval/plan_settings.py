@@ -14,6 +14,8 @@ ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "
 Family = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Covariate = Literal["log_size", "council_type", "region", "child_low_income"]
 Method = Literal["robust", "sharp", "stratified_type", "stratified_region", "adjusted", "cr2"]
+Words = Annotated[str, Field(pattern=r"\S")]
+"""Text that reports show: it may not be empty."""
 PlanPeriod = Annotated[int, Field(ge=1990, le=2050)] | Annotated[str, Field(pattern=PERIOD_PATTERN)]
 """A year ending 31 March (2012), a quarter ("2012Q1") or a month ("2012-01")."""
 
@@ -108,8 +110,8 @@ class Scenario(Section):
     `months_exposed` is of the first treated year; `share_of_teams` is 1 for everybody by default.
     """
 
-    short: str
-    label: str
+    short: Words
+    label: Words
     councils: tuple[str, ...] = Field(strict=False, min_length=1)
     first_treated: tuple[PlanPeriod, ...] = Field(strict=False, default=())
     months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False, default=())
@@ -133,7 +135,7 @@ class Scenario(Section):
 class Outcome(Section):
     """One outcome: what it is, when harm is done, and over which years it is compared."""
 
-    label: str
+    label: Words
     family: Family
     harm: Literal["rises", "falls", "ambiguous"]
     unit: Literal["percentage points", "per 10,000 children", "working days"]

@@ -93,7 +93,6 @@ def open_records(
     data_cut: str = "",
     scenario: str = "",
     convention: Convention = "start_is_day_0",
-    alpha: float | None = None,
     pilot: str = "",
     **others: object,
 ) -> RecordStudy:
@@ -111,7 +110,6 @@ def open_records(
     scenario : str
         If empty: the one that the pilot's texts name for these pages, or the primary one.
     convention : {"start_is_day_0", "end_counts"}
-    alpha : float, optional
     pilot : str
     **others
         Further parameters of the notebook, only checked.
@@ -131,7 +129,7 @@ def open_records(
     --------
     >>> study = open_records(convention="end_counts")                        # doctest: +SKIP
     """
-    checked: dict[str, Any] = {
+    given: dict[str, Any] = {
         "data_folder": data_folder,
         "data_format": data_format,
         "mapping_file": mapping_file,
@@ -139,21 +137,24 @@ def open_records(
         "convention": convention,
         **others,
     }
-    opened = open_study(page=PAGE, pilot=pilot, scenario=scenario, alpha=alpha, **checked)
-    plan, scenario = opened.plan, opened.scenario
+    opened = open_study(page=PAGE, pilot=pilot, scenario=scenario, **given)
+    plan, scenario, checked = opened.plan, opened.scenario, opened.parameters
     truth, missing = None, {}
-    if data_folder:
-        coverage = build_coverage(list_parts(data_folder, format=data_format))
-        first_day, cut = covered_days(coverage, data_cut)
+    if checked["data_folder"]:
+        folder, form = checked["data_folder"], checked["data_format"]
+        coverage = build_coverage(list_parts(folder, format=form))
+        first_day, cut = covered_days(coverage, checked["data_cut"])
         missing = find_missing_returns(coverage)
-        tables = _read(data_folder, data_format, mapping_file)
+        tables = _read(folder, form, checked["mapping_file"])
         validation = validate_census(tables, data_cut=cut)
         exemptions = build_exemption_table(plan.treatment_register)
     else:
         validation, truth = _simulate_and_validate(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
         exemptions = _simulated_table(truth)
-    settings = build_settings(plan, first_day=first_day, data_cut=cut, convention=convention)
+    settings = build_settings(
+        plan, first_day=first_day, data_cut=cut, convention=checked["convention"]
+    )
     return RecordStudy(
         plan=plan,
         scenario=scenario,

@@ -1,7 +1,9 @@
 """The notebooks' parameter vocabulary: what each name may hold, checked before a kernel starts.
 
-Papermill only warns about a name it does not know and never checks a type (`5e-2` arrives as
-text); here both are refused. A notebook may only declare names of `VOCABULARY`.
+Values come as text (`-p NAME=VALUE`), as Papermill guesses them (`1e3` as a float, a list as
+text) or from YAML (null, dates). `read_parameter` gives each the type of its name, the same by
+every door, and `check_parameters` refuses what cannot be read. Papermill only warns about a name
+it does not know; here it is refused. A notebook may only declare names of `VOCABULARY`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,10 @@ from pilot_eval.reference.working_days import Convention
 if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
 
+NULLS = ("null", "Null", "NULL", "None", "~")
+"""Texts for nothing: an empty text or list; a number is left out instead."""
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?")
+_RAW = "Give text as text: with Papermill `-r NAME VALUE`."
 SECRET_NAME = re.compile(r"token|passw|secret|credential|api_?key", re.IGNORECASE)
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -56,7 +62,7 @@ def _chosen_from(choices: Names, *, or_empty: bool = False) -> Rule:
 
 
 def _list_of(choices: Names | None = None) -> Rule:
-    return Rule(type=list[str], says="be a list of names, written a,b,c", choices=choices)
+    return Rule(type=list[str], says="be a list of names, like a,b,c", choices=choices)
 
 
 def _check_day(text: str) -> str:
@@ -84,7 +90,7 @@ VOCABULARY: Mapping[str, Rule] = {
     "council": Rule(type=_TEXT, says="be the name or code of one council"),
     "alpha": Rule(
         type=Annotated[float, Field(gt=0, lt=0.5)],
-        says="be a number above 0 and below 0.5, written in decimals like 0.05",
+        says="be a number above 0 and below 0.5, like 0.05",
     ),
     "draws": Rule(
         type=Annotated[int, Field(ge=99, le=1_000_000)], says="be a whole number from 99 up"
@@ -112,12 +118,12 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
     plan : EvaluationPlan
         Where the names of scenarios, outcomes and windows come from.
     **values
-        Parameters, as typed values.
+        Parameters, typed or as text.
 
     Returns
     -------
     dict
-        The values, whole numbers made floats where a float is asked for.
+        The values, each of its name's type.
 
     Raises
     ------
@@ -136,7 +142,7 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
             checked[name] = _check(name, value, plan)
         except ParameterError as fault:
             faults.append(str(fault))
-    if values.get("data_folder") and values.get("data_cut") == "":
+    if checked.get("data_folder") and checked.get("data_cut") == "":
         rule = "be given with a folder of returns"
         action = "Give the last day that they cover, such as 2013-03-31."
         faults.append(explain("data_cut", rule, "nothing", action))
@@ -206,19 +212,73 @@ def parse_parameters(pairs: Mapping[str, str], plan: EvaluationPlan) -> dict[str
     """
     for name in pairs:
         _rule(name)
-    return check_parameters(plan, **{name: _read(name, text) for name, text in pairs.items()})
+    return check_parameters(plan, **pairs)
 
 
-def _read(name: str, text: str) -> object:
+def read_parameter(name: str, value: object) -> Any:
+    """Give a value the type of its name, where it can be read in one way.
+
+    Parameters
+    ----------
+    name : str
+        Of `VOCABULARY`.
+    value : object
+        Text, or what Papermill or YAML made of it.
+
+    Returns
+    -------
+    object
+        What cannot be read is returned as it is; `check_parameters` refuses it.
+
+    Raises
+    ------
+    ParameterError
+        If the name is unknown.
+
+    Examples
+    --------
+    >>> read_parameter("draws", "1e3"), read_parameter("drop_councils", "['Hackney']")
+    (1000, ['Hackney'])
+    >>> read_parameter("comparators", None), read_parameter("alpha", "5e-2")
+    ('', 0.05)
+    """
     sample = _rule(name).type
-    if sample == list[str]:
-        return [part.strip() for part in text.split(",") if part.strip()]
     kind = get_args(sample)[0] if hasattr(sample, "__metadata__") else sample
-    if kind is float and re.fullmatch(r"-?\d+(\.\d+)?", text):
-        return float(text)
-    if kind is int and re.fullmatch(r"-?(0|[1-9]\d*)", text):
-        return int(text)
-    return text
+    if isinstance(value, str):
+        value = value.strip()
+    if kind in (float, int):
+        return _read_number(kind, value)
+    if value is None or (isinstance(value, str) and value in NULLS):
+        value = ""
+    if sample == list[str]:
+        return _read_list(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _read_number(kind: type, value: object) -> object:
+    if isinstance(value, str) and value and _NUMBER.fullmatch(value):
+        try:
+            value = float(value) if kind is float or not value.isdecimal() else int(value)
+        except ValueError:  # a sign or a point alone
+            return value
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _read_list(value: object) -> object:
+    """Read a list written a,b,c or as Python, JSON and YAML write it."""
+    if isinstance(value, str):
+        inner = value[1:-1] if value[:1] + value[-1:] in ("[]", "()") else value
+        try:
+            parts = ast.literal_eval(value) if inner != value else value.split(",")
+        except (ValueError, SyntaxError):
+            parts = [part.strip().strip("'\"") for part in inner.split(",")]
+        value = parts
+    if not isinstance(value, (list, tuple)):
+        return value
+    items = [item.strip() if isinstance(item, str) else item for item in value]
+    return [item for item in items if item != ""]
 
 
 def _rule(name: str) -> Rule:
@@ -236,9 +296,11 @@ def _rule(name: str) -> Rule:
 def _check(name: str, value: object, plan: EvaluationPlan) -> Any:
     rule = _rule(name)
     try:
-        checked = TypeAdapter(rule.type, config=STRICT).validate_python(value)
+        read = read_parameter(name, value)
+        checked = TypeAdapter(rule.type, config=STRICT).validate_python(read)
     except ValidationError:
-        raise ParameterError(explain(name, rule.says, f"{value!r:.60}", _advice(value))) from None
+        advice = _advise(rule.type, value)
+        raise ParameterError(explain(name, rule.says, f"{value!r:.60}", advice)) from None
     if rule.choices is not None:
         allowed = rule.choices(plan)
         unknown = [
@@ -254,15 +316,11 @@ def _check(name: str, value: object, plan: EvaluationPlan) -> Any:
     return checked
 
 
-def _advice(value: object) -> str:
-    if isinstance(value, str):
-        try:
-            plain = repr(float(value))
-        except ValueError:
-            return "Change it, then run again."
-        if plain not in ("inf", "-inf", "nan"):
-            return f"That is text: write {plain}."
-    return "Change it, then run again."
+def _advise(kind: Any, value: object) -> str:
+    if value is None:
+        return "Leave it out for its default."
+    is_text = get_args(kind)[:1] == (str,)
+    return _RAW if is_text and not isinstance(value, str) else "Change it, then run again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

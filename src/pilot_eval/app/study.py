@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pilot_eval.app.parameters import check_injected, check_parameters
+from pilot_eval.app.parameters import check_injected, check_parameters, read_parameter
 from pilot_eval.app.results import read_table
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.plan_settings import PageDefaults
 
+PLAN_KEYS = {
+    "drop_councils": "drop_councils",
+    "comparators": "comparators.rule",
+    "alpha": "inference.alpha",
+}
+"""Parameters that replace a key of the plan."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A plan, the table of indicators it is applied to, where that came from, and what is shown."""
+    """A plan, the table it is applied to and its source, what is shown, and typed parameters."""
 
     plan: EvaluationPlan
     table: pd.DataFrame
@@ -24,6 +33,7 @@ class Study:
     scenario: str
     outcome: str
     council: str
+    parameters: Mapping[str, Any]
 
 
 def open_study(
@@ -35,8 +45,7 @@ def open_study(
     council: str = "",
     table_file: str = "",
     comparators: str = "",
-    drop_councils: list[str] | tuple[str, ...] = (),
-    alpha: float | None = None,
+    drop_councils: Sequence[str] = (),
     **others: object,
 ) -> Study:
     """Check a notebook's parameters and open what they name.
@@ -56,10 +65,9 @@ def open_study(
         Comparator rule; empty for the plan's.
     drop_councils : sequence of str
         Councils to leave out of every comparison.
-    alpha : float, optional
-        Two-sided level; the plan's by default.
     **others
-        The notebook's remaining parameters, only checked.
+        The notebook's remaining parameters: ``alpha``, the two-sided level, replaces the plan's;
+        the others are only read and checked.
 
     Returns
     -------
@@ -75,26 +83,22 @@ def open_study(
     >>> study = open_study(comparators="same_region")                         # doctest: +SKIP
     """
     check_injected(_cells_run())
-    plan = load_plan(pilot or None)
-    given = {"drop_councils": list(drop_councils), "comparators": comparators, **others}
+    plan = load_plan(read_parameter("pilot", pilot) or None)
+    given = {"drop_councils": drop_councils, "comparators": comparators, **others}
     given |= {"scenario": scenario, "outcome": outcome, "council": council}
+    checked = check_parameters(plan, **given, pilot=pilot, table_file=table_file)
     usual = plan.texts.pages.get(page, PageDefaults())
-    scenario = scenario or usual.scenario or plan.family.primary_scenario
-    checked = check_parameters(plan, **given, **({} if alpha is None else {"alpha": alpha}))
-    changes: dict[str, object] = {}
-    if drop_councils:
-        changes["drop_councils"] = list(drop_councils)
-    if comparators:
-        changes["comparators.rule"] = comparators
-    if alpha is not None:
-        changes["inference.alpha"] = checked["alpha"]
+    scenario = checked["scenario"] or usual.scenario or plan.family.primary_scenario
+    changes = {key: checked[name] for name, key in PLAN_KEYS.items() if checked.get(name)}
+    own_table = checked["table_file"]
     return Study(
         plan=plan.revise(changes),
-        table=read_table(plan, Path(table_file) if table_file else None),
-        source=_name(table_file),
+        table=read_table(plan, Path(own_table) if own_table else None),
+        source=_name(own_table),
         scenario=scenario,
-        outcome=outcome or usual.outcome or plan.family.primary_outcomes[0],
-        council=council or usual.council or plan.scenarios[scenario].councils[0],
+        outcome=checked["outcome"] or usual.outcome or plan.family.primary_outcomes[0],
+        council=checked["council"] or usual.council or plan.scenarios[scenario].councils[0],
+        parameters=checked,
     )
 
 
