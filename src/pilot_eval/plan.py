@@ -111,6 +111,12 @@ class EvaluationPlan(Section):
             for outcome in self.outcomes.values()
         )
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last period of the plan's windows, as from `middle_of`."""
+        places = [middle_of(p) for window in self.windows.values() for p in window.years]
+        return min(places), max(places)
+
     def window_of(self, outcome: str, scenario: str | None = None) -> Window:
         """Return the window of an outcome, or the one that a scenario puts in its place."""
         name = self.outcomes[outcome].window

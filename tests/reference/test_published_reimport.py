@@ -20,7 +20,7 @@ from pilot_eval.plan import load_plan
 from pilot_eval.project import find_root
 from pilot_eval.published.council_indicators import (
     SOURCE_VARIABLE,
-    first_pilot_years,
+    find_pilot_years,
     import_published,
 )
 from pilot_eval.published.datapackage import find_changed_tables, refresh_hashes
@@ -31,6 +31,7 @@ TABLES = (
     "published/council_indicators.csv",
     "reference/populations.csv",
     "reference/councils.csv",
+    "published/overlaps.csv",
 )
 MOST_SHOWN = 5
 
@@ -97,7 +98,7 @@ def test_reimport_gives_the_committed_bytes(tmp_path):
     source = _source_folder()
     if source is None:
         pytest.skip(f"DfE's source files are not here; name their folder in {SOURCE_VARIABLE}")
-    import_published(source, tmp_path, pilots=first_pilot_years(load_plan().treatment_register))
+    import_published(source, tmp_path, pilots=find_pilot_years(load_plan().treatment_register))
     messages = []
     for name in TABLES:
         committed, imported = (DATA / name).read_bytes(), (tmp_path / name).read_bytes()

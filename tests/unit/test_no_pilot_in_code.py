@@ -20,7 +20,7 @@ PACKAGE = ROOT / "src" / "pilot_eval"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "lab" not in path.parts]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Where the indicators of DfE's tables and of the children's records are defined.
-DEFINITIONS = ("published/vintages", "published/looked_after.py", "records/indicators.py")
+DEFINITIONS = ("records/indicators.py",)
 ORDINARY = {"granted", "announced"}  # scenarios named as columns of every register are
 
 

@@ -109,9 +109,9 @@ def test_names_that_the_data_do_not_have_are_listed_at_once(plan):
         ],
         "drop_councils": ["Atlantis"],
         "outcomes.made_up_pct": plan.outcomes["repeat_plan_pct"].model_dump(),
-        "windows.main.post": [2012, 2019],
+        "windows.main.post": [2012, 2049],
     }
     with pytest.raises(PlanError) as caught:
         pe.build_panel(pe.load_published(), plan.revise(changes))
-    for words in ("did you mean 'Cumbria'", "Atlantis", "made_up_pct", "2019"):
+    for words in ("did you mean 'Cumbria'", "Atlantis", "made_up_pct", "2049"):
         assert words in str(caught.value)

@@ -16,18 +16,19 @@ from pilot_eval.errors import DataError, RunError
 from pilot_eval.plan import load_plan
 from pilot_eval.project import find_root
 from pilot_eval.published.council_indicators import (
-    VINTAGES,
-    first_pilot_years,
+    find_pilot_years,
     import_published,
     load_published,
 )
 from pilot_eval.published.raw import parse_cell, read_raw
 from pilot_eval.published.statuses import SUPPRESSED
+from pilot_eval.published.vintages import RELEASE_COLUMNS, RELEASES, read_vintages
 from pilot_eval.reference.facts import ENGLAND
 
 ROOT = find_root(Path(__file__).parent)
 HACKNEY, CAMDEN, KNOWSLEY, POOLE = "E09000012", "E09000007", "E08000011", "E06000029"
-PILOTS = {HACKNEY: 2012, KNOWSLEY: 2012}
+PILOTS = dict.fromkeys((HACKNEY, KNOWSLEY), range(2012, 2015))
+VINTAGES = [vintage for vintage in read_vintages() if vintage.years]
 BY_FILE = {vintage.file: vintage for vintage in VINTAGES}
 CIN_2010, CIN_2011, CIN_2012, CIN_2014 = (
     "osr28-2010ud.csv",
@@ -35,6 +36,9 @@ CIN_2010, CIN_2011, CIN_2012, CIN_2014 = (
     "SFR27-2012ud.csv",
     "SFR43-2014.csv",
 )
+C1_2025 = "c1_children_in_need_referrals_and_rereferrals_2013_to_2025.csv"
+C4_2022 = "c4_children_in_need_section_47s_and_icpcs_2013_to_2022.csv"
+CUMBRIA, SOMERSET = "E10000006", "E10000027"
 
 
 def _councils() -> list[dict[str, str]]:
@@ -64,18 +68,37 @@ def make_source(folder: Path, overrides: dict[str, dict[str, dict[str, str]]]) -
     councils = _councils()
     for vintage in VINTAGES:
         # England carries the Isle of Wight's number and code, as in the real files.
-        rows = [_make_row(vintage, vintage.national_level, "921", "E06000046", "20")]
-        rows += [
-            _make_row(vintage, vintage.council_level, c["dfe_number"], c["council_code"], "10")
-            for c in councils
-            if c["dfe_number"] not in vintage.absent
-        ]
+        rows = []
+        for year in vintage.years:
+            own = [_make_row(vintage, vintage.national_level, "921", "E06000046", "20")]
+            own += [
+                _make_row(vintage, vintage.council_level, number, code, "10")
+                for number, code in _numbers(councils, year if vintage.year_column else 0)
+                if number not in vintage.absent
+            ]
+            if vintage.year_column:
+                own = [row | {vintage.year_column: str(year)} for row in own]
+            rows += own
         for number, cells in overrides.get(vintage.file, {}).items():
-            target = [row for row in rows[1:] if row[vintage.code_column] == number]
-            (target[0] if target else rows[0]).update(cells)
+            wanted = {vintage.year_column: cells.get("time_period")} if vintage.year_column else {}
+            wanted |= {vintage.code_column: number}
+            (_find(rows, wanted) or rows[0]).update(cells)
         _write(folder / vintage.folder / vintage.file, rows)
     _write_lookups(folder / "lookups", councils)
     return folder
+
+
+def _numbers(councils: list[dict[str, str]], year: int) -> list[tuple[str, str]]:
+    """DfE number and code of the councils of a year: Cumbria is divided from 2024."""
+    own = [(c["dfe_number"], c["council_code"]) for c in councils]
+    if year < 2024:
+        return own
+    parts = [("942", "E06000063"), ("943", "E06000064")]
+    return [pair for pair in own if pair[1] != CUMBRIA] + parts
+
+
+def _find(rows: list[dict[str, str]], wanted: dict[str, str]) -> dict[str, str] | None:
+    return next((row for row in rows if wanted.items() <= row.items()), None)
 
 
 def _write_lookups(folder: Path, councils: list[dict[str, str]]) -> None:
@@ -164,6 +187,17 @@ TRAPS = {
     },
     CIN_2014: {"202": {"IAs1314": ".", "IAs1-5days1314": ".", "IAsDuration1314DCI": "."}},
     "SFR20_CLA2012.csv": {"202": {"CLA_Outbound": "30", "CLA_Mar2012": "45"}},
+    # Hidden, unavailable and meaningless have other symbols in today's releases.
+    C4_2022: {
+        "202": {"time_period": "2016", "Duration_0-10_days": "c", "ICPC": "22"},
+        "204": {"time_period": "2021", "Duration_0-10_days": "x", "ICPC": "x"},
+        "203": {"time_period": "2016", "ICPC": "0", "Duration_median": "z"},
+    },
+    C1_2025: {
+        "942": {"time_period": "2024", "rereferral_count": "4"},
+        "943": {"time_period": "2025", "referral_count": "c"},
+        "933": {"time_period": "2025", "new_la_code": "E06000066"},
+    },
 }
 
 
@@ -251,6 +285,21 @@ NAN = math.nan
         # Placed outside, of inside plus outside (30 of 40), not of all looked after (45).
         ((2012, CAMDEN, "cla_outside_la_pct"), {"value": 75.0, "denominator": 40}),
         ((2012, "E06000053", "cla_rate"), {"value_status": "not_available"}),
+        # Series of several years: 1 to 5 and 10 of 22 in time, 10 and 10 not: 11 to 12 of 22.
+        (
+            (2016, CAMDEN, "icpc_within_15wd_pct"),
+            {"value_status": "suppressed", "numerator_low": 1 + 10 - 9, "denominator": 22},
+        ),
+        # After the pilot a missing figure is not put down to it.
+        ((2021, HACKNEY, "icpc_within_15wd_pct"), {"value_status": "not_available"}),
+        ((2016, "E09000011", "icpc_median_wd"), {"value_status": "not_applicable"}),
+        # Cumbria from its parts: 4 + 10 of 10 + 10 referrals; one part hidden: no figure.
+        (
+            (2024, CUMBRIA, "rereferral_12m_pct"),
+            {"value": 70.0, "numerator": 14, "denominator": 20},
+        ),
+        ((2025, CUMBRIA, "rereferral_12m_pct"), {"value_status": "not_available"}),
+        ((2025, SOMERSET, "rereferral_12m_pct"), {"value": 100.0}),
         ((2012, ENGLAND, "cla_rate"), {"numerator": 20}),
         ((2012, "E06000046", "cla_rate"), {"numerator": 10}),
     ],
@@ -429,9 +478,9 @@ def test_cp1252_and_blank_padded_headers_are_read(tmp_path):
 
 
 def test_pilot_years_follow_the_register():
-    """March 2011 counts from 2011-12, as does September 2011; Gateshead was granted nothing."""
-    years = first_pilot_years(load_plan().treatment_register)
-    assert set(years.values()) == {2012}
+    """March and September 2011 count from 2011-12, to the year of the end; Gateshead never."""
+    years = find_pilot_years(load_plan().treatment_register)
+    assert set(years.values()) == {range(2012, 2015)}
     assert len(years) == 8
     assert "E08000020" not in years
 
@@ -450,3 +499,28 @@ def test_loading_another_table_is_refused(tmp_path, content, fragment):
         path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=fragment):
         load_published(path)
+
+
+def test_every_release_and_indicator_is_described_by_a_row_alone():
+    """Two files: a vintage or an indicator is added without touching any module."""
+    described = {vintage.file for vintage in VINTAGES}
+    modules = sorted((ROOT / "src/pilot_eval").rglob("*.py"))
+    assert not [p.name for p in modules if any(f in p.read_text("utf-8") for f in described)]
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new"),
+    [
+        (RELEASE_COLUMNS, ",percent,", ",share,"),
+        (RELEASE_COLUMNS, "osr28-2010ud.csv,ia_within_7wd", "other.csv,ia_within_7wd"),
+        (RELEASE_COLUMNS, "ia_within_10wd_pct", "ia_within_7wd_pct"),
+        (RELEASES, "x=suppressed", "x=hidden"),
+    ],
+)
+def test_a_wrong_description_is_refused(tmp_path, table, old, new):
+    paths = [tmp_path / path.name for path in (RELEASES, RELEASE_COLUMNS)]
+    for path, source in zip(paths, (RELEASES, RELEASE_COLUMNS), strict=True):
+        text = source.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new, 1) if source == table else text, encoding="utf-8")
+    with pytest.raises(DataError, match=table.name):
+        read_vintages(*paths)

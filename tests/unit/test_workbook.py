@@ -15,6 +15,7 @@ from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import EVIDENCE_COLUMNS
 from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
+from pilot_eval.published.panel import select_span
 from pilot_eval.reference.facts import council_names, load_councils
 from pilot_eval.reporting.ees import META_COLUMNS, PLACE_COLUMNS, write_ees
 from pilot_eval.reporting.workbook import write_workbook
@@ -28,8 +29,8 @@ def plan():
 
 
 @pytest.fixture(scope="module")
-def indicators():
-    return load_published()
+def indicators(plan):
+    return select_span(load_published(), plan)
 
 
 @pytest.fixture(scope="module")

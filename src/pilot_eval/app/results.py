@@ -94,14 +94,17 @@ def write_files(
     plan : EvaluationPlan
     evidence : Evidence
     table : pandas.DataFrame
-        The figures behind it, as they may be shown.
+        The figures behind it, as they may be shown: written from the first to the last period of
+        the plan's windows.
     source : str
         Where they come from, in words.
     folder : pathlib.Path
     """
+    from pilot_eval.published.panel import select_span
     from pilot_eval.reporting.ees import write_ees
     from pilot_eval.reporting.workbook import write_workbook
 
+    table = select_span(table, plan)
     evidence.write(folder)
     write_workbook(
         folder / WORKBOOK,

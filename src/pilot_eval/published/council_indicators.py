@@ -14,15 +14,14 @@ from pilot_eval.errors import DataError, RunError, explain
 from pilot_eval.plan import load_plan
 from pilot_eval.project import find_file, find_root
 from pilot_eval.published.bands import split_bands
+from pilot_eval.published.boundaries import CHANGES, read_boundary_changes
 from pilot_eval.published.datapackage import refresh_hashes
-from pilot_eval.published.looked_after import CLA_NOT_READ, CLA_VINTAGES
-from pilot_eval.published.lookups import Lookups, read_lookups
-from pilot_eval.published.published_rows import COLUMNS, build_rows
-from pilot_eval.published.statuses import NOT_AVAILABLE
-from pilot_eval.published.vintage_reader import CouncilFigures, read_vintage
-from pilot_eval.published.vintages_2012_2013 import CIN_2012, CIN_2013
-from pilot_eval.published.vintages_2014 import CIN_2014
-from pilot_eval.published.vintages_to_2011 import CIN_2010, CIN_2011
+from pilot_eval.published.lookups import ESTIMATE, Lookups, read_lookups
+from pilot_eval.published.published_rows import COLUMNS, Row, build_rows
+from pilot_eval.published.release_overlaps import compare_releases
+from pilot_eval.published.statuses import NOT_AVAILABLE, REPORTED
+from pilot_eval.published.vintage_reader import CouncilFigures, Councils, read_vintage
+from pilot_eval.published.vintages import Vintage, read_vintages
 from pilot_eval.reference.facts import ENGLAND
 from pilot_eval.reference.pilot_facts import Exemption
 
@@ -30,11 +29,13 @@ SOURCE_VARIABLE = "PILOT_EVAL_SOURCE_DATA"
 TABLE_NAME = "published/council_indicators.csv"
 COUNCILS_NAME = "reference/councils.csv"
 POPULATIONS_NAME = "reference/populations.csv"
-VINTAGES = (CIN_2010, CIN_2011, CIN_2012, CIN_2013, CIN_2014, *CLA_VINTAGES)
+OVERLAPS_NAME = "published/overlaps.csv"
 SIGNIFICANT_DIGITS = 10
 BAND_SUM = "band_sum"
 _DFE_REBASED = "dfe_rebased"  # England: DfE's own mid-year figure, rebased from mid-2011
 _FIRST_REBASED = 2011
+_LAST_MONTH = 3  # figures are of years to 31 March
+_NO_END = 9998
 _TEXT_COLUMNS = (
     "council_code",
     "indicator",
@@ -100,26 +101,26 @@ def import_published(
     source_dir: str | Path | None = None,
     out_dir: str | Path | None = None,
     *,
-    pilots: Mapping[str, int] | None = None,
+    pilots: Mapping[str, range] | None = None,
 ) -> tuple[Path, ...]:
-    """Import DfE's source files of 2009-10 to 2013-14 into the project's tables.
+    """Import DfE's source files into the project's tables.
 
     Everything is read and checked before anything is written. The same files give the same bytes.
 
     Parameters
     ----------
     source_dir : path, optional
-        Folder of ``dfe-cin``, ``dfe-cla`` and ``lookups``. Default: the environment variable
-        ``PILOT_EVAL_SOURCE_DATA``.
+        Folder of the folders and files that ``releases.csv`` names, and of ``lookups``. Default:
+        the environment variable ``PILOT_EVAL_SOURCE_DATA``.
     out_dir : path, optional
         The data folder to write to. Default: ``data`` of the project.
-    pilots : mapping of str to int, optional
-        As from `first_pilot_years` of the exemption register (the default).
+    pilots : mapping of str to range, optional
+        As from `find_pilot_years` of the exemption register (the default).
 
     Returns
     -------
     tuple of pathlib.Path
-        The files written: the tidy table, populations and councils.
+        The files written: the tidy table, populations, councils and overlaps of releases.
 
     Raises
     ------
@@ -130,8 +131,7 @@ def import_published(
 
     References
     ----------
-    DfE: OSR28/2010, OSR26/2011, SFR27/2012, SFR45/2013, SFR43/2014 (children in need);
-    SFR27/2010, SFR21/2011, SFR20/2012, SFR36/2013, SFR36/2014 (looked-after children).
+    DfE: the releases of ``published/releases.csv``.
 
     Examples
     --------
@@ -139,17 +139,22 @@ def import_published(
     """
     source = _source_folder(source_dir)
     out = Path(out_dir) if out_dir is not None else find_root() / "data"
-    pilots = first_pilot_years(load_plan().treatment_register) if pilots is None else pilots
+    pilots = find_pilot_years(load_plan().treatment_register) if pilots is None else pilots
     _check_known_files(source)
     lookups = read_lookups(source)
-    cells = tuple(
-        read_vintage(source / v.folder / v.file, v, lookups.councils, VINTAGES) for v in VINTAGES
-    )
+    councils = Councils(lookups.councils, read_boundary_changes(find_file(CHANGES)))
+    vintages = [vintage for vintage in read_vintages() if vintage.years]
+    cells = [
+        (vintage, read_vintage(source / vintage.folder / vintage.file, vintage, councils, vintages))
+        for vintage in vintages
+    ]
     populations = _population_rows(lookups, cells)
+    used, others = _choose_releases(_indicator_rows(cells, populations, pilots))
     tables: dict[str, Sequence[Mapping[str, object]]] = {
-        TABLE_NAME: _indicator_rows(cells, populations, pilots),
+        TABLE_NAME: used,
         POPULATIONS_NAME: populations,
         COUNCILS_NAME: list(lookups.councils.values()),
+        OVERLAPS_NAME: compare_releases(used, others),
     }
     written = tuple(_write_table(out / name, rows) for name, rows in tables.items())
     refresh_hashes(out)
@@ -193,8 +198,8 @@ def use_band_sums(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(changed, ignore_index=True)[list(COLUMNS)]
 
 
-def first_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, int]:
-    """Give the first year in which each council's missing figures are put down to its pilot.
+def find_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, range]:
+    """Give the years in which each council's missing figures are put down to its pilot.
 
     Parameters
     ----------
@@ -203,24 +208,31 @@ def first_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, int]:
 
     Returns
     -------
-    dict of str to int
-        Council code to year ending 31 March: the first year that ends after the month of the
-        grant (or of the start, where no grant is dated). A grant in March of one year gives the
-        next: the figures of the year to that March were collected under the old rules.
+    dict of str to range
+        Council code to years ending 31 March. The first ends after the month of the grant (or of
+        the start, where no grant is dated): a grant in March of one year gives the next, because
+        the figures of the year to that March were collected under the old rules. The last is the
+        year in which the last exemption ended; without a known end there is no last year.
 
     Examples
     --------
-    >>> first_pilot_years(load_plan().treatment_register)  # doctest: +SKIP
+    >>> find_pilot_years(load_plan().treatment_register)  # doctest: +SKIP
     """
-    years: dict[str, int] = {}
+    years: dict[str, range] = {}
     for exemption in exemptions:
         date = exemption.granted or exemption.started
         if date:
             year, month = int(date[:4]), int(date[5:7] or 1)
             first = year if month < 3 else year + 1
-            code = exemption.council_code
-            years[code] = min(first, years.get(code, first))
+            last = _year_ending(exemption.ended) if exemption.ended else _NO_END
+            own = years.get(exemption.council_code, range(first, last + 1))
+            years[exemption.council_code] = range(min(first, own.start), max(last + 1, own.stop))
     return years
+
+
+def _year_ending(date: str) -> int:
+    year, month = int(date[:4]), int(date[5:7] or 1)
+    return year if month <= _LAST_MONTH else year + 1
 
 
 def _source_folder(source_dir: str | Path | None) -> Path:
@@ -239,8 +251,9 @@ def _source_folder(source_dir: str | Path | None) -> Path:
 
 
 def _check_known_files(source: Path) -> None:
-    for folder in sorted({vintage.folder for vintage in VINTAGES}):
-        described = {v.file for v in VINTAGES if v.folder == folder} | CLA_NOT_READ
+    vintages = read_vintages()
+    for folder in sorted({vintage.folder for vintage in vintages}):
+        described = {vintage.file for vintage in vintages if vintage.folder == folder}
         unknown = sorted({path.name for path in (source / folder).glob("*.csv")} - described)
         if unknown:
             raise DataError(
@@ -254,61 +267,88 @@ def _check_known_files(source: Path) -> None:
             )
 
 
-def _population_rows(
-    lookups: Lookups, cells: Sequence[Mapping[str, CouncilFigures]]
-) -> list[dict[str, object]]:
+Cells = Sequence[tuple[Vintage, Mapping[int, Mapping[str, CouncilFigures]]]]
+
+
+def _population_rows(lookups: Lookups, cells: Cells) -> list[dict[str, object]]:
+    """List children by council and mid-year: the look-up's series, then the estimates after it."""
     rows: list[dict[str, object]] = []
-    for vintage, figures in zip(VINTAGES, cells, strict=True):
-        if not vintage.population_column:
-            continue
-        mid_year = vintage.year_ending - 1
-        for code in sorted(figures):
-            printed = figures[code].cells[vintage.population_column].value
-            if code == ENGLAND:
-                rebased = mid_year >= _FIRST_REBASED
-                value, basis = (printed, _DFE_REBASED) if rebased else (math.nan, NOT_AVAILABLE)
-            else:
-                value, basis = lookups.populations[code, mid_year]
-            rows.append(
-                {
-                    "council_code": code,
-                    "mid_year": mid_year,
-                    "year_ending": vintage.year_ending,
-                    "population_0_17": value,
-                    "basis": basis,
-                    "population_0_17_as_published": printed,
-                }
-            )
+    for vintage, years in cells:
+        column = vintage.population_column
+        if column:
+            rows += [
+                _population_row(code, year - 1, *_one_series(lookups, code, year - 1, printed))
+                for year, figures in years.items()
+                for code, printed in ((c, figures[c].cells[column].value) for c in figures)
+            ]
+        for figure in vintage.figures:
+            if figure.kind == "population":
+                rows += [
+                    _population_row(code, year, cell.value, basis, math.nan)
+                    for year, figures in years.items()
+                    if year > lookups.last_mid_year
+                    for code, cell in ((c, figures[c].cells[figure.numerator[0]]) for c in figures)
+                    for basis in [ESTIMATE if cell.status == REPORTED else NOT_AVAILABLE]
+                ]
     return sorted(rows, key=lambda row: (str(row["council_code"]), str(row["mid_year"])))
 
 
+def _one_series(
+    lookups: Lookups, code: str, mid_year: int, printed: float
+) -> tuple[float, str, float]:
+    if code != ENGLAND:
+        return *lookups.populations[code, mid_year], printed
+    rebased = mid_year >= _FIRST_REBASED
+    return (printed, _DFE_REBASED, printed) if rebased else (math.nan, NOT_AVAILABLE, printed)
+
+
+def _population_row(
+    code: str, mid_year: int, value: float, basis: str, printed: float
+) -> dict[str, object]:
+    return {
+        "council_code": code,
+        "mid_year": mid_year,
+        "year_ending": mid_year + 1,
+        "population_0_17": value,
+        "basis": basis,
+        "population_0_17_as_published": printed,
+    }
+
+
 def _indicator_rows(
-    cells: Sequence[Mapping[str, CouncilFigures]],
-    populations: Sequence[Mapping[str, object]],
-    pilots: Mapping[str, int],
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for vintage, figures in zip(VINTAGES, cells, strict=True):
-        children = {
-            str(row["council_code"]): float(str(row["population_0_17"]))
-            for row in populations
-            if row["year_ending"] == vintage.year_ending
-        }
-        rows.extend(build_rows(vintage, figures, children, pilots))
-    order = {name: number for number, name in enumerate(_indicator_order())}
-    return sorted(
-        rows,
+    cells: Cells, populations: Sequence[Mapping[str, object]], pilots: Mapping[str, range]
+) -> list[Row]:
+    """Make the rows of every release, the first in precedence first."""
+    children: dict[int, dict[str, float]] = {}
+    for row in populations:
+        own = children.setdefault(int(str(row["year_ending"])), {})
+        own[str(row["council_code"])] = float(str(row["population_0_17"]))
+    rows: list[Row] = []
+    for vintage, years in cells:
+        for year, figures in years.items():
+            rows.extend(build_rows(vintage, year, figures, children.get(year, {}), pilots))
+    return rows
+
+
+def _choose_releases(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Take each indicator and year from the first release that has it; give the others apart."""
+    release: dict[tuple[object, object], object] = {}
+    for row in rows:
+        release.setdefault((row["year_ending"], row["indicator"]), row["dfe_reference"])
+    order = {name: place for place, name in enumerate(dict.fromkeys(r["indicator"] for r in rows))}
+    chosen = [
+        row for row in rows if release[row["year_ending"], row["indicator"]] == row["dfe_reference"]
+    ]
+    taken = set(map(id, chosen))
+    used = sorted(
+        chosen,
         key=lambda row: (
             str(row["year_ending"]),
-            order[str(row["indicator"])],
+            order[row["indicator"]],
             str(row["council_code"]),
         ),
     )
-
-
-def _indicator_order() -> tuple[str, ...]:
-    names = (figure.indicator for vintage in VINTAGES for figure in vintage.figures)
-    return tuple(dict.fromkeys(names))
+    return used, [row for row in rows if id(row) not in taken]
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:

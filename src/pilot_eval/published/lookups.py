@@ -43,6 +43,7 @@ class Lookups:
 
     councils: Mapping[str, Mapping[str, str]]
     populations: Mapping[tuple[str, int], tuple[float, str]]
+    last_mid_year: int = max(_POPULATION_COLUMNS)
 
 
 def read_lookups(source_dir: str | Path) -> Lookups:

@@ -13,7 +13,7 @@ from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import SPARE, find_scale
 from pilot_eval.published.statuses import NOT_AVAILABLE, SUPPRESSED
 from pilot_eval.reference.facts import ENGLAND
-from pilot_eval.reference.plan_periods import Period
+from pilot_eval.reference.plan_periods import Period, middle_of
 from pilot_eval.run_cache import once_per_run
 
 LACKING = "lacking"
@@ -64,7 +64,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
         `numerator_high` but not strictly between `gap_low` and `gap_high`; `count_value` is what
         one child is worth in the outcome's unit. `size_proxy` is the count of the plan's
         `size_proxy.indicator`.
-        England and unknown codes are left out.
+        England, unknown codes and periods outside the plan's windows are left out.
 
     Raises
     ------
@@ -83,6 +83,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     check_plan(plan, table)
     _check_figures(table[table["indicator"].isin(list(plan.outcomes))])
     names = plan.names
+    table = select_span(table, plan)
     rows = table[
         table["indicator"].isin(list(plan.outcomes)) & table["council_code"].isin(list(names))
     ]
@@ -107,6 +108,24 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     return panel.loc[:, list(PANEL_COLUMNS)].sort_values(
         ["outcome", "council_code", "period"], ignore_index=True
     )
+
+
+def select_span(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
+    """Keep the periods from the first to the last of the plan's windows.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Long table of council indicators, which may go on long after the pilot.
+    plan : EvaluationPlan
+
+    Returns
+    -------
+    DataFrame
+    """
+    first, last = plan.span
+    inside = {p for p in table["year_ending"].unique() if first <= middle_of(p) <= last}
+    return table[table["year_ending"].isin(inside)]
 
 
 def _check_figures(rows: pd.DataFrame) -> None:

@@ -63,36 +63,37 @@ def find_scale(indicator: str) -> float | None:
 
 def build_rows(
     vintage: Vintage,
+    year: int,
     councils: Mapping[str, CouncilFigures],
     populations: Mapping[str, float],
-    pilots: Mapping[str, int],
+    pilots: Mapping[str, range],
 ) -> Iterator[Row]:
-    """Yield one row for every indicator of the vintage and every council.
+    """Yield one row for every indicator of one year of the vintage and every council.
 
     Parameters
     ----------
     vintage : Vintage
         The file's description.
+    year : int
+        Year ending 31 March.
     councils : mapping of str to CouncilFigures
         Cells by council code.
     populations : mapping of str to float
         Children aged 0-17 by council code, of the one consistent series; NaN where it has none.
-    pilots : mapping of str to int
-        Council code to the first year ending in which a missing figure means "withheld because
-        of the pilot".
+    pilots : mapping of str to range
+        Council code to the years ending in which a missing figure means "withheld because of the
+        pilot".
 
     Yields
     ------
     dict
         With the keys `COLUMNS`.
     """
-    for figure in vintage.figures:
+    for figure in (figure for figure in vintage.figures if figure.kind != "population"):
         other_bands = _other_bands(figure, vintage)
         for code in sorted(councils):
-            since = pilots.get(code)
-            piloting = since is not None and vintage.year_ending >= since
             row = {
-                "year_ending": vintage.year_ending,
+                "year_ending": year,
                 "council_code": code,
                 "indicator": figure.indicator,
                 **_measure(
@@ -100,8 +101,8 @@ def build_rows(
                     councils[code].cells,
                     population=_population(populations.get(code, math.nan)),
                     other_bands=other_bands,
-                    piloting=piloting,
-                    not_recorded=figure.indicator in vintage.false_zeros.get(code, ()),
+                    piloting=year in pilots.get(code, ()),
+                    not_recorded=figure.indicator in vintage.not_recorded.get(code, ()),
                 ),
                 "confidence": _confidence(figure, councils[code]),
                 "dfe_reference": vintage.dfe_reference,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.published.boundaries import BoundaryChange
 from pilot_eval.published.raw import RawTable, parse_cell, read_raw
-from pilot_eval.published.statuses import NOT_AVAILABLE
+from pilot_eval.published.statuses import NOT_AVAILABLE, REPORTED
 from pilot_eval.published.vintages import CONFIDENCE_CODES, NO_CONFIDENCE, Vintage
 from pilot_eval.reference.facts import ENGLAND
 
@@ -33,12 +36,64 @@ class CouncilFigures(NamedTuple):
     confidence: Mapping[str, str]
 
 
+class Placed(NamedTuple):
+    """A row of the file that is used: whose figures it has, of which year."""
+
+    year: int
+    code: str
+    line: int  # its place among the table's rows
+    is_part: bool  # of a council that was divided
+
+
+class Councils:
+    """Finds the council of 2013 that a row stands for.
+
+    Parameters
+    ----------
+    by_number : mapping
+        DfE number to council (``council_code``, ``council_code_new``): the key is this number,
+        because names vary in spelling from year to year and some councils changed ONS code.
+    changes : sequence of BoundaryChange
+        What became of councils after 2013.
+    """
+
+    def __init__(
+        self, by_number: Mapping[str, Mapping[str, str]], changes: Sequence[BoundaryChange] = ()
+    ) -> None:
+        self.by_number = by_number
+        self.later = {c.new_dfe_number: c for c in changes if c.new_dfe_number not in by_number}
+        self.may_end = {c.old_dfe_number for c in self.later.values()} | {
+            c.old_dfe_number for c in changes if c.rule == "apart"
+        }
+        self.parts = {c.old_code: 0 for c in changes if c.rule == "add"}
+        for change in changes:
+            if change.rule == "add":
+                self.parts[change.old_code] += 1
+        self._codes = {
+            number: {row["council_code"], row["council_code_new"]}
+            for number, row in by_number.items()
+        }
+        for change in changes:
+            self._codes.setdefault(change.new_dfe_number, set()).add(change.new_code)
+
+    def allowed(self, number: str) -> set[str]:
+        """Give the ONS codes that a DfE number can stand beside; none for an unknown number."""
+        return self._codes.get(number, set())
+
+    def place(self, number: str) -> tuple[str, bool] | None:
+        """Give the council of 2013 and whether the row is a part of it; None if it has none."""
+        if number in self.by_number:
+            return self.by_number[number]["council_code"], False
+        change = self.later[number]
+        return None if change.rule == "apart" else (change.old_code, change.rule == "add")
+
+
 def read_vintage(
     path: str | Path,
     vintage: Vintage,
-    councils: Mapping[str, Mapping[str, str]],
+    councils: Councils,
     others: Sequence[Vintage] = (),
-) -> dict[str, CouncilFigures]:
+) -> dict[int, dict[str, CouncilFigures]]:
     """Read one source file.
 
     Parameters
@@ -47,43 +102,76 @@ def read_vintage(
         The file.
     vintage : Vintage
         Its description.
-    councils : mapping
-        DfE number to council (``council_code``, ``council_code_new``): the key is this number,
-        because names vary in spelling from year to year and two councils changed ONS code.
+    councils : Councils
+        The councils of 2013 and what became of them.
     others : sequence of Vintage
         The other vintages, to say which of them a wrong file looks like.
 
     Returns
     -------
-    dict of str to CouncilFigures
-        By council code, England's row under its own code. A council that the vintage is known
-        to lack has every figure `not_available`.
+    dict of int to dict of str to CouncilFigures
+        By year and council code, England's row under its own code. A council that the vintage is
+        known to lack, or that is gone, has every figure `not_available`; the parts of a divided
+        council are added up, and what cannot be added up is `not_available`.
 
     Raises
     ------
     DataError
-        If a column or council is missing, a council is doubled or unknown, or a cell holds
+        If a column, year or council is missing, a council is doubled or unknown, or a cell holds
         neither a number nor a symbol of this vintage.
     """
     table = read_raw(path)
     _check_columns(table, vintage, others)
-    lines = _place_councils(table, vintage, councils)
-    figures = {code: _read_row(table.rows[index], vintage) for code, index in sorted(lines.items())}
-    _check_cells(table, vintage, lines, figures)
-    for number in vintage.absent:
-        figures.setdefault(councils[number]["council_code"], _nothing(vintage))
+    table = _keep_rows(table, vintage)
+    placed = _place_rows(table, vintage, councils)
+    figures = {row.line: _read_row(table.rows[row.line], vintage) for row in placed}
+    _check_cells(table, vintage, figures)
+    _check_all_there(table, vintage, councils, placed)
     return {
-        code: CouncilFigures(
-            {name: cell for name, cell in row.cells.items() if cell is not None}, row.confidence
-        )
-        for code, row in figures.items()
+        year: _of_year([row for row in placed if row.year == year], figures, vintage, councils)
+        for year in vintage.years
     }
 
 
+def _of_year(
+    placed: Sequence[Placed],
+    figures: Mapping[int, CouncilFigures],
+    vintage: Vintage,
+    councils: Councils,
+) -> dict[str, CouncilFigures]:
+    found = {row.code: figures[row.line] for row in placed if not row.is_part}
+    parts = sorted(row for row in placed if row.is_part)
+    for code, rows in groupby(parts, key=lambda row: row.code):
+        own = [figures[row.line] for row in rows]
+        whole = len(own) == councils.parts[code]
+        found.setdefault(code, _add_up(own, vintage) if whole else _nothing(vintage))
+    for council in councils.by_number.values():
+        found.setdefault(council["council_code"], _nothing(vintage))
+    return dict(sorted(found.items()))
+
+
+def _add_up(parts: Sequence[CouncilFigures], vintage: Vintage) -> CouncilFigures:
+    """Add the counts of a divided council's parts; a hidden part leaves no bound, so no figure."""
+    cells = dict.fromkeys(_figure_columns(vintage), ABSENT)
+    for name in vintage.counts:
+        own = [part.cells[name] for part in parts]
+        if all(cell.status == REPORTED for cell in own):
+            cells[name] = Cell(sum(cell.value for cell in own), REPORTED)
+    return CouncilFigures(cells, {})
+
+
+def _keep_rows(table: RawTable, vintage: Vintage) -> RawTable:
+    kept = [
+        (line, row)
+        for line, row in zip(table.lines, table.rows, strict=True)
+        if all(row[name] == text for name, text in vintage.only_rows.items())
+    ]
+    return replace(table, lines=tuple(n for n, _ in kept), rows=tuple(row for _, row in kept))
+
+
 def _figure_columns(vintage: Vintage) -> tuple[str, ...]:
-    keys = {vintage.level_column, vintage.code_column, vintage.new_code_column}
-    confidence = set(_confidence_columns(vintage))
-    return tuple(name for name in vintage.columns if name not in keys | confidence)
+    left_out = {*vintage.key_columns, *_confidence_columns(vintage)}
+    return tuple(name for name in vintage.columns if name not in left_out)
 
 
 def _confidence_columns(vintage: Vintage) -> tuple[str, ...]:
@@ -97,7 +185,7 @@ def _nothing(vintage: Vintage) -> CouncilFigures:
 def _read_row(row: Mapping[str, str], vintage: Vintage) -> CouncilFigures:
     cells = {name: parse_cell(row[name], vintage.symbols) for name in _figure_columns(vintage)}
     return CouncilFigures(
-        {name: None if cell is None else Cell(*cell) for name, cell in cells.items()},
+        {name: Cell(*cell) for name, cell in cells.items() if cell is not None},
         {name: row[name] for name in _confidence_columns(vintage)},
     )
 
@@ -119,70 +207,70 @@ def _check_columns(table: RawTable, vintage: Vintage, others: Sequence[Vintage])
     )
 
 
-def _place_councils(
-    table: RawTable, vintage: Vintage, councils: Mapping[str, Mapping[str, str]]
-) -> dict[str, int]:
-    lines: dict[str, int] = {}
+def _place_rows(table: RawTable, vintage: Vintage, councils: Councils) -> list[Placed]:
+    first: dict[tuple[int, str], int] = {}
+    placed = []
     for index, row in enumerate(table.rows):
-        code = _council_code(table, index, vintage, councils)
-        if code is None:
+        year = _year(table, index, vintage)
+        found = _find_council(table, index, vintage, councils)
+        if found is None:
             continue
-        if code in lines:
+        key = (year, ENGLAND if found[0] == ENGLAND else row[vintage.code_column])
+        if key in first:
             raise _row_error(
                 table,
                 index,
                 vintage.code_column,
-                "name a council once",
-                f"{row[vintage.code_column]} again (first in line {table.lines[lines[code]]})",
+                "name a council once" + " a year" * bool(vintage.year_column),
+                f"{row[vintage.code_column]} again (first in line {table.lines[first[key]]})",
                 "Remove one of the two rows, or correct its number.",
             )
-        lines[code] = index
-    _check_all_there(table, vintage, councils, lines)
-    return lines
+        first[key] = index
+        placed.append(Placed(year, found[0], index, found[1]))
+    return placed
 
 
-def _council_code(
-    table: RawTable, index: int, vintage: Vintage, councils: Mapping[str, Mapping[str, str]]
-) -> str | None:
+def _year(table: RawTable, index: int, vintage: Vintage) -> int:
+    if vintage.year_column is None:
+        return vintage.years[0]
+    text = table.rows[index][vintage.year_column]
+    if not text.isdecimal() or int(text) not in vintage.years:
+        rule = f"be a year from {vintage.years[0]} to {vintage.years[-1]}"
+        action = "Correct the year, or the years of the release."
+        raise _row_error(table, index, vintage.year_column, rule, repr(text), action)
+    return int(text)
+
+
+def _find_council(
+    table: RawTable, index: int, vintage: Vintage, councils: Councils
+) -> tuple[str, bool] | None:
     row = table.rows[index]
     level, number = row[vintage.level_column], row[vintage.code_column]
-    if level in vintage.skipped_levels:
+    if level in vintage.skipped_levels or number in vintage.absent:
         return None
     if level == vintage.national_level:
-        return ENGLAND  # whatever its code says: it carries the Isle of Wight's
+        return ENGLAND, False  # whatever its code says: it carries the Isle of Wight's
     if level != vintage.council_level:
         rule = f"be {vintage.national_level} or {vintage.council_level}"
         action = "Correct the level, or remove the row."
         raise _row_error(table, index, vintage.level_column, rule, repr(level), action)
-    if number not in councils:
+    allowed = councils.allowed(number)
+    if not allowed:
         rule, action = "be a council's DfE number", "Correct the number (for example 204)."
         raise _row_error(table, index, vintage.code_column, rule, repr(number), action)
-    council = councils[number]
-    if vintage.new_code_column:
-        printed = row[vintage.new_code_column]
-        allowed = (council["council_code"], council["council_code_new"])
-        if printed not in allowed:
-            rule, action = (
-                f"be {allowed[0]} for council {number}",
-                "Correct the code or the number.",
-            )
-            raise _row_error(table, index, vintage.new_code_column, rule, repr(printed), action)
-    return council["council_code"]
+    column = vintage.new_code_column
+    if column and row[column] not in allowed:
+        rule = f"be {' or '.join(sorted(allowed))} for council {number}"
+        action = "Correct the code or the number."
+        raise _row_error(table, index, column, rule, repr(row[column]), action)
+    return councils.place(number)
 
 
 def _check_all_there(
-    table: RawTable,
-    vintage: Vintage,
-    councils: Mapping[str, Mapping[str, str]],
-    lines: Mapping[str, int],
+    table: RawTable, vintage: Vintage, councils: Councils, placed: Sequence[Placed]
 ) -> None:
-    missing = [
-        f"{number} {council['council_name']}"
-        for number, council in councils.items()
-        if council["council_code"] not in lines and number not in vintage.absent
-    ]
-    if ENGLAND not in lines:
-        missing.append("England")
+    there = {(row.year, row.code) for row in placed}
+    missing = list(_missing(vintage, councils, there))
     if missing:
         raise DataError(
             explain(
@@ -194,20 +282,25 @@ def _check_all_there(
         )
 
 
-def _check_cells(
-    table: RawTable,
-    vintage: Vintage,
-    lines: Mapping[str, int],
-    figures: Mapping[str, CouncilFigures],
-) -> None:
+def _missing(vintage: Vintage, councils: Councils, there: set[tuple[int, str]]) -> Iterator[str]:
+    spared = vintage.absent | councils.may_end
+    for year in vintage.years:
+        when = f" in {year}" * bool(vintage.year_column)
+        for number, council in councils.by_number.items():
+            if (year, council["council_code"]) not in there and number not in spared:
+                yield f"{number} {council['council_name']}{when}"
+        if (year, ENGLAND) not in there:
+            yield f"England{when}"
+
+
+def _check_cells(table: RawTable, vintage: Vintage, figures: Mapping[int, CouncilFigures]) -> None:
     bad = []
-    for code, index in sorted(lines.items(), key=lambda item: item[1]):
-        row = table.rows[index]
-        bad += [(index, name) for name, cell in figures[code].cells.items() if cell is None]
+    for index, own in sorted(figures.items()):
+        bad += [(index, name) for name in _figure_columns(vintage) if name not in own.cells]
         bad += [
             (index, name)
-            for name in figures[code].confidence
-            if row[name] not in CONFIDENCE_CODES | NO_CONFIDENCE
+            for name, code in own.confidence.items()
+            if code not in CONFIDENCE_CODES | NO_CONFIDENCE
         ]
     if bad:
         index, name = bad[0]
