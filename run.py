@@ -95,6 +95,7 @@ def read_arguments(arguments=None):
     commands.add_parser("evaluate", parents=[shared], help="run the evaluation, write reports/")
     test = commands.add_parser("test", parents=[shared], help="run all tests")
     test.add_argument("--slow", action="store_true", help="include the long simulation studies")
+    test.add_argument("--quick", action="store_true", help="linters and quick tests only")
     commands.add_parser("lab", parents=[shared], help="open JupyterLab on the notebooks")
     commands.add_parser("site", parents=[shared], help="build the documentation site")
     options, rest = parser.parse_known_args(arguments)
@@ -355,8 +356,8 @@ def call(command, environment):
 
 def test(options, _rest, environment):
     """Run linters, notebooks, browser tests and pytest: see tests/run_all.py."""
-    slow = ["--slow"] if options.slow else []
-    return call([str(venv_python()), str(ROOT / "tests" / "run_all.py"), *slow], environment)
+    chosen = [f"--{name}" for name in ("slow", "quick") if getattr(options, name)]
+    return call([str(venv_python()), str(ROOT / "tests" / "run_all.py"), *chosen], environment)
 
 
 def site(_options, rest, environment):

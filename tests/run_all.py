@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
@@ -18,14 +20,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run every step; say at the end what each found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--slow", action="store_true", help="simulation studies at full size")
+    parser.add_argument("--quick", action="store_true", help="linters and quick tests only")
     options = parser.parse_args(arguments)
     results = []
-    get_page_checker()
-    for name, command in test_steps(options.slow):
-        print(f"\n== {name}", flush=True)
-        started = time.monotonic()
-        code, summary = run_step(command)
-        results.append((name, code, summary, time.monotonic() - started))
+    if not options.quick:
+        get_page_checker()
+    with TemporaryDirectory() as kept:  # what a run computes once, all steps compute once
+        for name, command in test_steps(options.slow, options.quick):
+            print(f"\n== {name}", flush=True)
+            started = time.monotonic()
+            code, summary = run_step(command, {"PILOT_EVAL_RUN_CACHE": kept})
+            results.append((name, code, summary, time.monotonic() - started))
     print("\n== Result")
     for name, code, summary, seconds in results:
         print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
@@ -46,8 +51,18 @@ def get_page_checker() -> None:
         print(f"npm could not get {PAGE_CHECKER}: the tests that need it are skipped.")
 
 
-def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
+def test_steps(slow: bool, quick: bool) -> list[tuple[str, list[str]]]:
     """List the steps: name and command."""
+    steps = list_steps("not browser" if slow else "not browser and not slow")
+    if not quick:
+        return steps
+    linters = [step for step in steps if step[0] in ("ruff check", "ruff format")]
+    name, command = list_steps("not browser and not slow and not long")[-1]
+    return [*linters, (name, command)]
+
+
+def list_steps(marks: str) -> list[tuple[str, list[str]]]:
+    """List all steps, the last one with the tests of these marks."""
     python = sys.executable
     pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
     sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
@@ -55,7 +70,6 @@ def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
     parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
     nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
     notebooks = [ROOT / "notebooks", *sorted(ROOT.glob("pilots/*/notebooks"))]
-    marks = "not browser" if slow else "not browser and not slow"
     return [
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
@@ -70,12 +84,13 @@ def test_steps(slow: bool) -> list[tuple[str, list[str]]]:
     ]
 
 
-def run_step(command: list[str]) -> tuple[int, str]:
+def run_step(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
     """Run one step, showing its output; return its exit code and pytest's summary line."""
     summary = ""
     process = subprocess.Popen(
         command,
         cwd=str(ROOT),
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,6 +1,7 @@
 """Compute once per run what several notebooks and the report need.
 
-A run names a folder of its own in ``PILOT_EVAL_RUN_CACHE``; there, what a function marked
+A run names a folder of its own in ``PILOT_EVAL_RUN_CACHE``, or takes the one that it finds named
+there, as where many runs follow each other; there, what a function marked
 `once_per_run` returned is kept under a hash of its arguments, of the project's reference facts and
 of the package's own code, so that nothing stale can be read. Without that variable, as in a
 notebook opened alone, functions are simply called.
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, wraps
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, ParamSpec, TypeVar
 
 from pilot_eval.project import find_file
@@ -65,6 +67,16 @@ def once_per_run(function: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return cached
+
+
+@contextmanager
+def keep_for_run() -> Iterator[str]:
+    """Give the folder that the environment names, or one that lasts as long as the run."""
+    if named := os.environ.get(VARIABLE):
+        yield named
+        return
+    with TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 def hash_call(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> str:

@@ -37,7 +37,7 @@ def test_importing_loads_nothing_heavy(module):
     ("arguments", "message"),
     [
         (["run", "-p", "alpah", "1"], "`alpah` must be a known parameter"),
-        (["run", "-p", "alpha", "5e-2"], "write 0.05"),
+        (["run", "-p", "alpha", "five"], "must be a number above 0 and below 0.5, like 0.05"),
         (["run", "-p", "seed", "1", "-p", "seed", "2"], "must be given once"),
         (["run", "-p", "alpah=1"], "Did you mean alpha?"),
         (["run", "-p", "alpha"], "Write -p alpha=0.1"),

@@ -96,7 +96,7 @@ def worker_pool(jobs: int, root: Path) -> Iterator[ProcessPoolExecutor]:
 
     On Ctrl-C or an error they are ended.
     """
-    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as kept:
+    with run_cache.keep_for_run() as kept:
         pool = ProcessPoolExecutor(
             jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(kept, root)
         )

@@ -237,8 +237,8 @@ def read_parameter(name: str, value: object) -> Any:
 
     Examples
     --------
-    >>> read_parameter("draws", "1e3"), read_parameter("drop_councils", "['Hackney']")
-    (1000, ['Hackney'])
+    >>> read_parameter("draws", "1e3"), read_parameter("drop_councils", "['Leeds']")
+    (1000, ['Leeds'])
     >>> read_parameter("comparators", None), read_parameter("alpha", "5e-2")
     ('', 0.05)
     """

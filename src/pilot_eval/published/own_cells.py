@@ -68,8 +68,8 @@ def plain_name(name: str) -> str:
 
     Examples
     --------
-    >>> plain_name("London Borough of Hackney"), plain_name("St. Helens")
-    ('hackney', 'st helens')
+    >>> plain_name("London Borough of Camden"), plain_name("St. Helens")
+    ('camden', 'st helens')
     """
     words = re.sub(r"[^\w ]+", " ", name.lower().replace("&", " and "))
     words = " ".join(words.split())
