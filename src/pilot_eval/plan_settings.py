@@ -230,9 +230,12 @@ class SizeProxy(Section):
 
 
 class Texts(Section):
-    """Words and dates of a pilot's report."""
+    """Words and dates of a pilot's report; `requirements` names the register's in words."""
 
     introduction: str = ""
+    contact: str = ""
+    licence: str = ""
+    requirements: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     units: Annotated[str, Field(min_length=1)] = "councils"
     start: Annotated[date, Field(strict=False)]
     start_name: Annotated[str, Field(min_length=1)]

@@ -50,7 +50,6 @@ def report(tmp_path_factory):
     facts = SiteFacts(
         plan_title=plan.title,
         plan_hash=plan.hash,
-        data_hash="0" * 12,
         published_on=plan.texts.published_on,
         seed=plan.seed,
         parameters={"scenario": "announced"},

@@ -15,7 +15,7 @@ from pilot_eval.plan import load_plan
 JUDGES = re.compile(
     rf"\b(?:{'|'.join(map(re.escape, JUDGING_PHRASES))}|security \d of \d)\b", re.IGNORECASE
 )
-SHOWN = {"02_delay": "delay", "03_child_outcomes": "safety", "99_summary": "safety"}
+SHOWN = {"02_delay": "delay", "03_child_outcomes": "safety"}
 
 
 @pytest.fixture(scope="module")

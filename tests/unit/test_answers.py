@@ -12,8 +12,8 @@ from pilot_eval.errors import DataError, RunError
 from pilot_eval.evaluation.verdicts import answer, judge
 from pilot_eval.evidence import Evidence
 from pilot_eval.reporting import answers
-from pilot_eval.reporting.front_page import END, START, replace_findings
 from pilot_eval.reporting.readability import reading_age
+from pilot_eval.reporting.readme_findings import END, START, replace_findings
 
 EASIEST_FOR = 13
 """Years of age: what the summary promises its reader."""

@@ -15,7 +15,7 @@ from pilot_eval.evaluation import DROPPED_COLUMNS, EFFECT_COLUMNS
 from pilot_eval.evidence import ANSWER_COLUMNS, EVIDENCE_COLUMNS, VERDICT_COLUMNS
 from pilot_eval.plan import EvaluationPlan, Outcome, load_plan
 from pilot_eval.reporting.display import format_number
-from pilot_eval.reporting.front_page import replace_findings
+from pilot_eval.reporting.readme_findings import replace_findings
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "data/README.md", "reports/README.md")),

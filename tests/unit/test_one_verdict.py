@@ -9,17 +9,20 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from lxml import html
 from project_folder import ROOT
 
 import pilot_eval as pe
 from pilot_eval.app.results import write_files
 from pilot_eval.evaluation.verdict_words import JUDGING_PHRASES
 from pilot_eval.reference.facts import council_names
-from pilot_eval.reporting import answers, council, overview, safety, tables
+from pilot_eval.reporting import answers, council, safety, tables
+from pilot_eval.reporting.answers_file import read_answers
 from pilot_eval.reporting.display import Table
-from pilot_eval.reporting.front_page import compose_findings
+from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.qa_checks import FinishedRun
 from pilot_eval.reporting.qa_log import write_qa_log
+from pilot_eval.reporting.readme_findings import compose_findings
 
 QUICK = {"inference.draws": 199}
 JUDGES = re.compile(
@@ -64,10 +67,8 @@ def rendered(plan, run, evidence, tmp_path_factory):
     """Everything that tells a reader of findings, as text."""
     families, scenarios = list(plan.questions), list(plan.scenarios)
     texts = {
-        "99: answers": "\n".join(answer.long for answer in evidence.answers),
-        "99: certainty": answers.explain_certainty(plan, evidence),
-        "99: limits": "\n".join(answers.list_limits(plan, evidence.table)),
-        "99: glance": show(answers.tabulate_verdicts(plan, evidence)),
+        "front page": read_text(render_front_page(read_answers(run / "answers.json"))),
+        "03: glance": show(answers.tabulate_verdicts(plan, evidence)),
         "07: safety": show(safety.tabulate_safety(plan, evidence)),
         "07: together": show(safety.count_excluded(plan, evidence)),
         "README": compose_findings(plan, run),
@@ -77,18 +78,20 @@ def rendered(plan, run, evidence, tmp_path_factory):
         "quality log": log_quality(plan, run),
     }
     for scenario in scenarios:
-        picture = overview.plot_overview(plan, evidence, scenario=scenario)
-        texts[f"99: picture, {scenario}"] = f"{picture.title} {picture.numbers.to_csv()}"
         for family in families:
             listed = answers.list_findings(plan, evidence, family=family, scenario=scenario)
-            texts[f"02, 03, 99: {family}, {scenario}"] = "\n".join(listed)
+            texts[f"02, 03: {family}, {scenario}"] = "\n".join(listed)
             shown = tables.tabulate_estimates(plan, evidence, family=family, scenario=scenario)
-            texts[f"02, 03, 99: table of {family}, {scenario}"] = show(shown)
+            texts[f"02, 03: table of {family}, {scenario}"] = show(shown)
     return texts
 
 
 def show(table: Table) -> str:
     return f"{table.caption}\n{table.frame.to_csv(index=False)}"
+
+
+def read_text(page: str) -> str:
+    return html.fragment_fromstring(page, create_parent="div").text_content()
 
 
 def read_workbook(path: Path) -> str:

@@ -25,6 +25,8 @@ from pilot_eval.app.run import run_evaluation
 from pilot_eval.disclosure.release.register import list_outputs, read_register
 from pilot_eval.disclosure.release.release_check import check_release
 from pilot_eval.errors import DataError, ParameterError, PilotEvalError, RunError
+from pilot_eval.reporting.answers_file import read_answers
+from pilot_eval.reporting.front_page import render_front_page
 
 FIGURE = """\
 import base64, io
@@ -42,7 +44,7 @@ HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
 
 OUTPUTS = (
     *("tables.xlsx", "ees/figures.csv", "ees/figures.meta.csv"),
-    *("ees/figures.footnotes.csv", "verdicts.csv", "answers.csv"),
+    *("ees/figures.footnotes.csv", "verdicts.csv", "answers.csv", "answers.json"),
     *("evidence.csv", "qa_log.csv", "qa_log_assumptions.csv", "qa_log_rap.csv", "manifest.json"),
 )
 
@@ -93,7 +95,7 @@ def test_the_others_are_pages_with_their_figures(finished):
     assert (result.folder / "figures" / "02_delay-1.png").read_bytes().startswith(b"\x89PNG")
     assert (result.folder / "figures" / "02_delay-1.csv").read_text() == "3,4\n"
     index = (result.folder / "index.html").read_text(encoding="utf-8")
-    assert '<th scope="row">a</th>' in index
+    assert render_front_page(read_answers(result.folder / "answers.json")) in index
     assert 'href="02_delay.html"' in index
 
 

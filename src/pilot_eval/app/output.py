@@ -15,7 +15,6 @@ from pilot_eval.app.manifest import (
     hash_data,
     hash_file,
     hash_outputs,
-    summarise_hashes,
 )
 from pilot_eval.app.notebooks import Executed
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
@@ -120,7 +119,6 @@ def write_site(
     facts = SiteFacts(
         plan_title=prepared.plan.title,
         plan_hash=prepared.plan.hash,
-        data_hash=summarise_hashes(hash_data(request.root, request.table_file)),
         published_on=prepared.plan.texts.published_on,
         seed=prepared.plan.seed,
         parameters=_shared_parameters(prepared),
@@ -137,6 +135,7 @@ def write_site(
         folder,
         labels=labels,
         documents=find_documents(request.root, prepared.plan.pilot),
+        councils=bool(request.councils),
     )
 
 

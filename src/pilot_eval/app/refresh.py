@@ -98,7 +98,7 @@ def refresh_published(root: Path) -> Path:
 def refresh_readme(root: Path) -> None:
     """Write the findings in the front page again, from ``reports/published``."""
     from pilot_eval.plan import load_plan
-    from pilot_eval.reporting.front_page import replace_findings
+    from pilot_eval.reporting.readme_findings import replace_findings
 
     path = root / "README.md"
     text = path.read_text(encoding="utf-8")

@@ -100,12 +100,15 @@ def write_files(
         Where they come from, in words.
     folder : pathlib.Path
     """
+    from pilot_eval import __version__
     from pilot_eval.published.panel import select_span
+    from pilot_eval.reporting.answers_file import collect_answers, write_answers
     from pilot_eval.reporting.ees import write_ees
     from pilot_eval.reporting.workbook import write_workbook
 
     table = select_span(table, plan)
     evidence.write(folder)
+    write_answers(collect_answers(plan, evidence, version=__version__), folder)
     write_workbook(
         folder / WORKBOOK,
         plan=plan,

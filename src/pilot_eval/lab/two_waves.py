@@ -20,8 +20,16 @@ from pilot_eval.estimation.synthetic_control import estimate_each_council
 from pilot_eval.inference.simultaneous import simultaneous_band
 from pilot_eval.lab.simulate_monthly import MonthlySettings, simulate_monthly_panel
 from pilot_eval.reference.facts import council_names
-from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
-from pilot_eval.reporting.figures import DARK_BLUE, GREY, ORANGE, TEXT, canvas
+from pilot_eval.reporting.display import Figure, Table, format_number
+from pilot_eval.reporting.house_style import (
+    DARK_BLUE,
+    GREY,
+    ORANGE,
+    TEXT,
+    canvas,
+    name_axis,
+    save_canvas,
+)
 
 INDICATOR = "rereferral_12m_pct"
 METHOD_NAMES = {
@@ -171,7 +179,7 @@ def _draw_event_study(numbers: pd.DataFrame) -> bytes:
         axes.plot(months, numbers["Truth"], color=ORANGE, lw=2, ls="--", label="Truth (simulated)")
         axes.axhline(0, color=TEXT, lw=1)
         axes.axvline(-0.5, color=TEXT, lw=1, ls=":")
-        axes.set_xlabel("Months since the start")
+        name_axis(axes, "Months since the start")
         axes.set_ylabel("Effect, percentage points")
         axes.legend(frameon=False, loc="upper left", ncols=2)
         return save_canvas(figure)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reporting.display import Table, format_number
-from pilot_eval.reporting.readability import reading_age
 
 MOST_WITHOUT_TREND = 2
 """Periods before the start with which there is no more than one change between them."""
@@ -55,7 +53,7 @@ def list_findings(
 
 
 def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
-    """Say how secure the findings are: ratings, number of councils, detectable effects."""
+    """Say how secure the findings are: ratings, detectable effects, changes by chance."""
     table = evidence.table
     estimated = table[table["status"] == "estimated"]
     shown = [
@@ -76,9 +74,7 @@ def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
         else ""
     )
     return (
-        f"{_count_ratings(evidence)} A comparison has at most "
-        f"{int(estimated['n_treated'].max())} treated {plan.texts.units} and "
-        f"{int(estimated['n_comparators'].max())} comparators. {smallest}"
+        f"{_count_ratings(evidence)} {smallest}"
         f"{len(shown)} comparisons were made: at a level of {level:.0%}, {by_chance} would "
         "show a change by chance alone."
     )
@@ -98,7 +94,7 @@ def _count_ratings(evidence: Evidence) -> str:
 def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     """List what these figures cannot show, as sentences."""
     gone = table[table["status"] != "estimated"]
-    withheld = _list_withheld(plan, table)
+    missing = _word_missing(plan, table)
     limits = [
         limit.text
         for limit in plan.texts.limits
@@ -111,50 +107,24 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
             f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the "
             "start: with so few, parallel trends cannot be tested."
         )
-    if withheld:
-        limits.insert(
-            0,
-            f"Not all treated {plan.texts.units} have figures. These have, of those in each "
-            f"scenario. {' '.join(withheld)}",
-        )
+    if missing:
+        limits.insert(0, missing)
     if len(gone):
         names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))
         limits.append(f"Without any comparison: {names}.")
     return limits
 
 
-def _list_withheld(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
-    """Say of outcomes that fewer than half of some scenario's councils have, how many do."""
+def _word_missing(plan: EvaluationPlan, table: pd.DataFrame) -> str:
+    """Say for how many of the treated there are figures, where not for all of them."""
     rows = table[table["method"].isin(["robust", "none"]) & (table["status"] != "descriptive")]
-    said = []
-    for outcome, own in rows.groupby("outcome", sort=False):
-        counts = [[int(part) for part in text.split(" of ")] for text in own["share_of_scenario"]]
-        if any(2 * found < listed for found, listed in counts):
-            shares = list(own["share_of_scenario"])
-            known = " and ".join(filter(None, [", ".join(shares[:-1]), shares[-1]]))
-            said.append(f"{plan.outcomes[outcome].label}: {known}.")
-    return said
-
-
-def state_reading_age(plan: EvaluationPlan, evidence: Evidence) -> str:
-    """Say at what age the answers and their limits can be read."""
-    judged = {item.family for item in plan.outcomes.values() if item.harm != "ambiguous"}
-    text = [answer.long for answer in evidence.answers if answer.family in judged]
-    text += [explain_certainty(plan, evidence), *list_limits(plan, evidence.table)]
-    age = reading_age("\n".join(text))
-    return f"Reading age of the answers and limits above: {age} (Automated Readability Index)."
-
-
-def list_treated(plan: EvaluationPlan) -> list[str]:
-    """Say who counts as treated in each scenario, and from when."""
-    lines = []
-    for key, scenario in plan.scenarios.items():
-        waves: dict[str, list[str]] = {}
-        for council, when in describe_starts(plan, key).items():
-            waves.setdefault(when, []).append(council)
-        told = " ".join(f"{', '.join(names)}: {when}." for when, names in waves.items())
-        lines.append(f"{scenario.label} (`{key}`). {told}")
-    return lines
+    outcomes: dict[str, list[str]] = {}
+    for share, outcome in zip(rows["share_of_scenario"], rows["outcome"], strict=True):
+        found, listed = share.split(" of ")
+        if found != listed:
+            outcomes.setdefault(share, []).append(_short(plan, outcome))
+    said = [f"{share} for {', '.join(dict.fromkeys(own))}" for share, own in outcomes.items()]
+    return f"Some treated {plan.texts.units} have no figures. {'; '.join(said)}." if said else ""
 
 
 def _capital(text: str) -> str:

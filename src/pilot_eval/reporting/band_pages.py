@@ -8,15 +8,17 @@ import pandas as pd
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.reference.facts import ENGLAND
-from pilot_eval.reporting.display import Figure, Table, save_canvas
-from pilot_eval.reporting.figures import (
+from pilot_eval.reporting.display import Figure, Table
+from pilot_eval.reporting.figures import year_label
+from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
     ORANGE,
     TEXT,
     TURQUOISE,
     canvas,
-    year_label,
+    name_axis,
+    save_canvas,
 )
 
 CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
@@ -64,17 +66,17 @@ def plot_day_10_spike(
         axes.axvline(11, color=TEXT, lw=1)
         axes.text(11.2, axes.get_ylim()[1] * 0.96, "limit: day 10", va="top", fontsize=10)
         axes.set_xticks([0, 5, 10, 15, 20])
-        axes.set_xlabel("Working days from referral (21 days and over left out)")
+        name_axis(axes, "Working days from referral (21 days and over left out)")
         axes.set_ylabel("Percent of completed\nassessments, per working day")
         axes.legend(frameon=False, title="Council")
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     numbers = pd.DataFrame(shown).T.round(2)
     return Figure(
         name=f"day_10_spike_{year}",
         title=title,
         alt=f"Step chart of assessments finished per working day. {title}.",
         numbers=numbers.reset_index(names="Council"),
-        png=png,
+        picture=picture,
     )
 
 

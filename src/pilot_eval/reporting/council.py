@@ -14,18 +14,10 @@ from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import middle_of
-from pilot_eval.reporting.display import Figure, Table, format_number, format_range, save_canvas
+from pilot_eval.reporting.display import Figure, Table, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
-from pilot_eval.reporting.figures import (
-    DARK_BLUE,
-    GREY,
-    ORANGE,
-    axis_label,
-    canvas,
-    mark_start,
-    set_periods,
-    year_label,
-)
+from pilot_eval.reporting.figures import axis_label, mark_start, set_periods, year_label
+from pilot_eval.reporting.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 
 SCENARIO = "council_report"
 
@@ -249,7 +241,7 @@ def plot_council(
         set_periods(axes, periods)
         axes.set_ylabel(axis_label(plan, outcome))
         axes.legend(frameon=False, loc="best")
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     numbers = pd.DataFrame(
         {
             "Line": [council, "Comparators, lowest tenth", "Comparators, median", "Highest tenth"],
@@ -265,7 +257,7 @@ def plot_council(
         alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators. "
         f"Events: {told or 'none'}.",
         numbers=numbers.round(1),
-        png=png,
+        picture=picture,
     )
 
 

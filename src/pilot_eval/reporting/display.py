@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
+    from pilot_eval.reporting.house_style import Picture
 
-DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
 MISSING = "–"
 NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")
 
@@ -101,22 +99,31 @@ class Figure:
         Text for those who cannot see it: kind of chart, what it shows, the finding.
     numbers : DataFrame
         The numbers plotted, in reading order.
-    png : bytes
+    picture : Picture
     """
 
     name: str
     title: str
     alt: str
     numbers: pd.DataFrame
-    png: bytes
+    picture: Picture
+
+    @property
+    def png(self) -> bytes:
+        """The chart as PNG."""
+        return self.picture.png
 
     def _repr_html_(self) -> str:
-        source = base64.b64encode(self.png).decode("ascii")
-        table = Table(frame=self.numbers, caption=f"Numbers plotted: {self.title}")
+        png, svg = (base64.b64encode(data).decode("ascii") for data in self.picture)
+        table = Table(frame=self.numbers, caption="Numbers plotted")
+        title = escape(self.title)
         return (
-            f'<figure><img alt="{escape(self.alt)}" src="data:image/png;base64,{source}">'
-            f"<figcaption>{escape(self.title)}</figcaption></figure>"
-            f"<details><summary>The numbers plotted</summary>{table._repr_html_()}</details>"
+            f"<figure><figcaption>{title}</figcaption>"
+            f'<div class="chart" role="region" tabindex="0" aria-label="Chart: {title}">'
+            f'<img alt="{escape(self.alt)}" src="data:image/png;base64,{png}"></div></figure>'
+            f"<details><summary>The numbers plotted</summary>{table._repr_html_()}"
+            f'<p><a download="{self.name}.svg" href="data:image/svg+xml;base64,{svg}">'
+            "This chart as SVG</a></p></details>"
         )
 
     def __repr__(self) -> str:
@@ -160,13 +167,3 @@ def format_range(low: float, high: float, decimals: int = 1) -> str:
         return ""
     first, last = format_number(low, decimals), format_number(high, decimals)
     return first if first == last else f"{first} to {last}"
-
-
-def save_canvas(canvas: Canvas) -> bytes:
-    """Draw a matplotlib figure to PNG bytes without time or software stamps, and close it."""
-    import matplotlib.pyplot as plt
-
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-    plt.close(canvas)
-    return buffer.getvalue()

@@ -1,12 +1,8 @@
-"""The figures people show. Each states its finding as a title and carries its numbers.
-
-Colours are the Government Analysis Function's; shape and direct labels repeat what colour says.
-"""
+"""The figures people show. Each states its finding as a title and carries its numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +12,24 @@ from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period, middle_of, width_of
-from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range, save_canvas
+from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
+from pilot_eval.reporting.house_style import (
+    DARK_BLUE,
+    DARK_PINK,
+    GREY,
+    ORANGE,
+    TEXT,
+    TURQUOISE,
+    canvas,
+    name_axis,
+    save_canvas,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
 
-DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
-GREY, TEXT = "#6B7278", "#0B0C0C"
 
 MOST_TICKS = 12
 EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
@@ -72,7 +77,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
         axes.set_ylabel(axis_label(plan, design.outcome))
         told = mark_events(axes, events)
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | known).T.round(1)
     frame.columns = [year_label(period) for period in periods]
     return Figure(
@@ -81,7 +86,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         alt=f"Line chart by year. {title}. A shaded band holds four fifths of the comparators. "
         f"Events: {told or 'none'}.",
         numbers=frame.reset_index(names="Councils"),
-        png=png,
+        picture=picture,
     )
 
 
@@ -125,11 +130,12 @@ def plot_effects(
             abs(value) for row in rows for value in row[1:5] if abs(value) < 5 * reach
         )
         axes.set_xlim(-limit, limit)
-        axes.set_xlabel(
+        name_axis(
+            axes,
             f"Effect, {plan.outcomes[outcome].unit}.\n"
-            f"Shaded: too small to be {plan.inference.words} (sharp test)"
+            f"Shaded: too small to be {plan.inference.words} (sharp test)",
         )
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     return Figure(
         name=f"effects_{scenario}_{outcome}",
         title=title,
@@ -138,7 +144,7 @@ def plot_effects(
             [row[:5] for row in rows],
             columns=["Council", "Effect from", "Effect to", "Interval from", "Interval to"],
         ).round(1),
-        png=png,
+        picture=picture,
     )
 
 
@@ -183,9 +189,9 @@ def plot_detectable(
                 if np.isfinite(value):
                     axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
         axes.set_yticks(places, [wrap(label) for label in labels])
-        axes.set_xlabel(f"Minimum detectable effect, percentage points:\n{plan.inference.words}")
+        name_axis(axes, f"Minimum detectable effect, percentage points:\n{plan.inference.words}")
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     numbers = wide[["sharp", "robust"]].round(1)
     numbers.insert(0, "Outcome", labels)
     return Figure(
@@ -193,7 +199,7 @@ def plot_detectable(
         title=title,
         alt=f"Bar chart, one pair of bars an outcome. {title}.",
         numbers=numbers.rename(columns={"sharp": "Sharp test", "robust": "Robust test"}),
-        png=png,
+        picture=picture,
     )
 
 
@@ -234,10 +240,10 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         ends = curve[["conf_low", "conf_high"]].to_numpy()
         reach = np.quantile(np.abs(ends[np.isfinite(ends)]), 0.9)
         axes.set_ylim(-1.1 * reach, 1.3 * reach)
-        axes.set_xlabel("Specifications, in order of their estimate")
+        name_axis(axes, "Specifications, in order of their estimate")
         axes.set_ylabel(f"Effect, {plan.outcomes[outcome].unit}")
         axes.legend(frameon=False, loc="upper left", ncols=3)
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     middles = curve.assign(estimate=curve[["estimate_low", "estimate_high"]].mean(axis=1))
     numbers = middles.groupby("scenario", sort=False)["estimate"].describe()
     numbers = numbers[["count", "min", "50%", "max"]].reindex(list(colours)).round(1)
@@ -250,7 +256,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         numbers=numbers.rename(
             columns={"count": "Specifications", "min": "Lowest", "50%": "Median", "max": "Highest"}
         ),
-        png=png,
+        picture=picture,
     )
 
 
@@ -289,26 +295,6 @@ def _say_effects(label: str, effects: pd.Series, pooled: Sequence[Any]) -> str:
         f"are above zero; together {format_range(first, last)}, and anything from "
         f"{format_number(low)} to {format_number(high)} could be true"
     )
-
-
-@contextmanager
-def canvas(height: float) -> Iterator[tuple[Canvas, Axes]]:
-    """Open a figure in the house style; `height` in inches."""
-    import matplotlib.pyplot as plt
-
-    style: Any = {
-        "font.size": 11,
-        "font.family": "DejaVu Sans",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": GREY,
-        "text.color": TEXT,
-        "axes.labelcolor": TEXT,
-        "svg.hashsalt": "pilot_eval",
-    }
-    with plt.rc_context(style):
-        figure, axes = plt.subplots(figsize=(8.6, height), layout="constrained")
-        yield figure, axes
 
 
 def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None:
@@ -352,10 +338,3 @@ def axis_label(plan: EvaluationPlan, outcome: str) -> str:
 def year_label(year: Period) -> str:
     """Write the year ending 31 March 2012 as 2011-12; quarters and months as they are."""
     return f"{year - 1}-{year % 100:02d}" if isinstance(year, (int, np.integer)) else str(year)
-
-
-def wrap(text: str) -> str:
-    """Break a label into lines that fit beside an axis."""
-    import textwrap
-
-    return textwrap.fill(text, 38)

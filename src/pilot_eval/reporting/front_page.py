@@ -1,75 +1,107 @@
-"""The findings on the project's front page, made from the files of a run."""
+"""The front page: what was tried, the answers, how sure they are, what they cannot show."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass
 
-import pandas as pd
+from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Question
+from pilot_eval.reporting.display import Figure, format_range
+from pilot_eval.reporting.freedoms import plot_freedoms
+from pilot_eval.reporting.html import make_environment
+from pilot_eval.reporting.overview import plot_overview, write_interval
 
-from pilot_eval.errors import RunError, explain
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import format_number, format_range
-
-START, END = "<!-- findings:start -->", "<!-- findings:end -->"
-HEADINGS = ("outcome", "harm if it", "finding", "effect", "interval", "detectable", "councils")
+MOST_REASONS = 3
+SIDES = {"rises": "A rise is harm.", "falls": "A fall is harm.", "ambiguous": ""}
 
 
-def replace_findings(text: str, plan: EvaluationPlan, folder: str | Path) -> str:
-    """Put the findings of a run between the markers of a Markdown page.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontPage:
+    """The front page of a run; shows itself in a notebook."""
+
+    answers: AnswersFile
+
+    def _repr_html_(self) -> str:
+        return render_front_page(self.answers)
+
+    def __repr__(self) -> str:
+        return f"Front page: {self.answers.title}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    """The answer to one question as the page shows it."""
+
+    family: str
+    question: str
+    finding: str
+    counted: str
+    number: str
+    reasons: list[str]
+
+
+def render_front_page(answers: AnswersFile) -> str:
+    """Render the front page: a function of ``answers.json`` alone, the same bytes every time.
 
     Parameters
     ----------
-    text : str
-        Has the lines `START` and `END` once each.
-    plan : EvaluationPlan
-    folder : path
-        Holds ``answers.csv`` and ``verdicts.csv``.
+    answers : AnswersFile
 
     Returns
     -------
     str
-
-    Raises
-    ------
-    RunError
-        If a marker is missing or there twice.
+        HTML of the page's main part.
     """
-    if text.count(START) != 1 or text.count(END) != 1 or text.index(START) > text.index(END):
-        got = f"{text.count(START)} and {text.count(END)}"
-        action = f"Write {START} and {END} on lines of their own, in that order."
-        raise RunError(explain("README.md", "have one pair of markers", got, action))
-    before, _, rest = text.partition(START)
-    return f"{before}{START}\n{compose_findings(plan, folder)}\n{END}{rest.partition(END)[2]}"
-
-
-def compose_findings(plan: EvaluationPlan, folder: str | Path) -> str:
-    """Compose the answers and the table of the primary scenario as Markdown."""
-    answers, verdicts = (
-        pd.read_csv(Path(folder) / f"{name}.csv") for name in ("answers", "verdicts")
+    published = answers.published_on
+    template = make_environment().get_template("front_page.html.j2")
+    return template.render(
+        answers=answers,
+        published_on=f"{published.day} {published:%B %Y}",
+        headlines=list_headlines(answers),
+        overview=_show(plot_overview(answers)),
+        freedoms=_show(plot_freedoms(answers)),
     )
-    said = [f"**{row.question}** {row.long}" for row in answers.itertuples()]
-    shown = verdicts[verdicts["scenario"] == answers["scenario"].iloc[0]]
-    lines = [_word_row(plan, row) for row in shown.itertuples() if pd.notna(row.conf_low)]
-    table = [" | ".join(HEADINGS), " | ".join(["---"] * len(HEADINGS)), *lines]
-    group = plan.scenarios[answers["scenario"].iloc[0]].short
-    caption = (
-        f"{group[:1].upper()}{group[1:]}: effects with {1 - plan.inference.alpha:.0%} intervals; "
-        f"“detectable” is the smallest true effect that would be found with a probability of "
-        f"{plan.inference.power:.0%}:"
-    )
-    return "\n\n".join([*said, caption, "\n".join(f"| {line} |" for line in table)])
 
 
-def _word_row(plan: EvaluationPlan, row: Any) -> str:
-    outcome = plan.outcomes[row.outcome]
-    cells = (
-        outcome.label,
-        "–" if outcome.harm == "ambiguous" else outcome.harm,
-        row.short,
-        format_range(row.estimate_low, row.estimate_high),
-        f"{format_number(row.conf_low)} to {format_number(row.conf_high)}",
-        "–" if pd.isna(row.mde) else format_number(row.mde),
-        f"{row.seen} of {row.listed}",
+def list_headlines(answers: AnswersFile) -> list[Headline]:
+    """Word the answer to each question; a reason that several share is given with the first."""
+    compared = {row.outcome: row for row in answers.primary()}
+    carried = [(item, compared[item.outcome]) for item in answers.questions]
+    given: Counter[str] = Counter()
+    headlines = []
+    for item, row in carried:
+        reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
+        given.update(reasons)
+        headlines.append(_head(item, row, reasons, answers))
+    return headlines
+
+
+def _head(item: Question, row: Comparison, reasons: list[str], answers: AnswersFile) -> Headline:
+    return Headline(
+        family=item.family,
+        question=item.question,
+        finding=row.short,
+        counted=item.counted,
+        number=_word_number(row, answers),
+        reasons=reasons,
     )
-    return " | ".join(cells)
+
+
+def _word_number(row: Comparison, answers: AnswersFile) -> str:
+    """Say what the comparison that carries an answer found, in numbers."""
+    if row.estimate_low is None or row.estimate_high is None:
+        return f"The answer rests on one that could not be compared: {_lower(row.label)}."
+    effect = format_range(row.estimate_low, row.estimate_high)
+    return (
+        f"The answer rests on {_lower(row.label)}. Against {row.n_comparators} other "
+        f"{answers.units}, {row.seen} of {row.listed} changed by {effect} {row.unit} "
+        f"({1 - answers.level:.0%} interval {write_interval(row)}). {SIDES[row.harm]}"
+    ).strip()
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _show(figure: Figure | None) -> str:
+    return figure._repr_html_() if figure else ""

@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from lxml.html import HtmlElement
     from nbformat import NotebookNode
 
 TEMPLATES = Path(__file__).parent / "templates"
 NUMBER = re.compile(r"^[<>≤≥]?\s*[-+−–]?[\d,]*\.?\d+(e[-+]?\d+)?\s*%?$|^(nan|NaN|–|—|)$")
+
+
+def make_environment() -> Environment:
+    """Open the templates of pages; what is put into them is escaped."""
+    from jinja2 import Environment, FileSystemLoader
+
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
 
 
 def render_markdown(source: str) -> str:
@@ -108,29 +116,38 @@ def _tell_regions_apart(root: HtmlElement) -> None:
             region.set("aria-label", f"{label} ({used[label]})")
 
 
-def read_figures(body: str) -> list[tuple[bytes, list[list[str]]]]:
+def read_figures(body: str) -> list[tuple[dict[str, bytes], list[list[str]]]]:
     """Read the charts of a page and the numbers plotted in each.
 
     Parameters
     ----------
     body : str
-        HTML with ``<figure>`` elements, each followed by a ``<details>`` that holds its table.
+        HTML with ``<figure>`` elements, each followed by a ``<details>`` that contains its table
+        and a link to the chart as SVG.
 
     Returns
     -------
-    list of (bytes, list of list of str)
-        PNG, and the rows of its table (none where there is no table).
+    list of (dict, list of list of str)
+        Ending of a file name -> picture, and the rows of its table (none where there is no table).
     """
     from base64 import b64decode
 
     from lxml import html
 
+    kinds = {"data:image/png;base64": ".png", "data:image/svg+xml;base64": ".svg"}
     found = []
     for figure in html.fragment_fromstring(body, create_parent="div").iter("figure"):
-        sources = figure.xpath(".//img[starts-with(@src, 'data:image/png;base64,')]/@src")
-        details = figure.xpath("following-sibling::*[1][self::details]//tr")
-        rows = [[cell.text_content().strip() for cell in row] for row in details]
-        found += [(b64decode(source.partition(",")[2]), rows) for source in sources]
+        [*details] = figure.xpath("following-sibling::*[1][self::details]")
+        sources = figure.xpath(".//img/@src") + [
+            link for part in details for link in part.xpath(".//a/@href")
+        ]
+        split = [source.partition(",") for source in sources]
+        pictures = {kinds[kind]: b64decode(data) for kind, _, data in split if kind in kinds}
+        rows = [row for part in details for row in part.iter("tr")]
+        if pictures:
+            found.append(
+                (pictures, [[cell.text_content().strip() for cell in row] for row in rows])
+            )
     return found
 
 

@@ -1,117 +1,147 @@
-"""The picture at the front: every outcome's effect and how far it is known."""
+"""The picture at the front: every outcome's effect, how far it is known, and where harm lies."""
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import cycle
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from pilot_eval.evidence import Evidence
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import Figure, save_canvas
-from pilot_eval.reporting.figures import (
+from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Number
+from pilot_eval.reporting.display import Figure, format_number, format_range
+from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
     GREY,
-    ORANGE,
     TEXT,
-    TURQUOISE,
     canvas,
+    name_axis,
+    save_canvas,
     wrap,
 )
 
-COLOURS = (DARK_BLUE, DARK_PINK, TURQUOISE, ORANGE)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+REACH = 2.2
+"""Standard deviations to which the axis reaches; an interval that is longer ends in an arrow."""
+SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
 
 
-def plot_overview(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Figure | None:
-    """Plot each outcome's effect with its interval, turned so that harm lies to the right.
+def plot_overview(answers: AnswersFile) -> Figure | None:
+    """Plot each outcome's effect with its interval and the side on which a change would be harm.
 
     Parameters
     ----------
-    plan : EvaluationPlan
-    evidence : Evidence
-    scenario : str
+    answers : AnswersFile
 
     Returns
     -------
     Figure or None
-        Outcomes with a direction of harm in percentage points that were estimated; None without
-        any.
+        Every outcome of the scenario that the questions are answered for, by question. Signs are
+        those of all tables; outcomes in different units share a scale by their spread between
+        comparators. None where nothing was compared.
     """
-    rows = _rows(plan, evidence, scenario)
-    if rows.empty:
+    rows = answers.primary()
+    if not any(row.spread for row in rows):
         return None
-    title = _say(plan, rows, scenario)
-    places = np.arange(len(rows))[::-1]
-    colours = dict(zip(dict.fromkeys(rows["family"]), cycle(COLOURS), strict=False))
-    with canvas(height=1.7 + 0.5 * len(rows)) as (figure, axes):
-        axes.axvline(0, color=TEXT, lw=1)
-        for place, row in zip(places, rows.itertuples(), strict=True):
-            colour = colours[row.family]
-            axes.plot([row.low, row.high], [place] * 2, color=colour, lw=2.5)
-            axes.plot([row.least, row.most], [place] * 2, color=colour, lw=8, alpha=0.5)
-            axes.plot((row.least + row.most) / 2, place, "o", color=colour, ms=8)
-            axes.text(row.high, place, f"  {row.rating} of 5", va="center", fontsize=9)
-        for family, colour in colours.items():
-            own = places[(rows["family"] == family).to_numpy()]
-            if own.size:
-                axes.text(
-                    1.0,
-                    own.max(),
-                    family,
-                    color=colour,
-                    ha="right",
-                    va="center",
-                    transform=axes.get_yaxis_transform(),
-                    fontweight="bold",
-                )
-        axes.set_yticks(places, [wrap(label) for label in rows["label"]])
+    names = {item.family: item.question for item in answers.questions}
+    groups = [(key, list(own)) for key, own in groupby(rows, key=lambda row: row.family)]
+    with canvas(height=1.0 + 0.46 * len(rows) + 0.4 * len(groups)) as (figure, axes):
+        place, ticks = 0.0, []
+        for family, own in groups:
+            axes.text(-REACH, place, names.get(family, family), fontweight="bold", va="center")
+            place -= 0.8
+            for row in own:
+                _draw_row(axes, place, row)
+                ticks.append((place, wrap(row.label)))
+                place -= 1
+        axes.axvline(0, color=TEXT, lw=1, zorder=1)
+        axes.set(xlim=(-REACH, REACH), ylim=(place + 0.4, 0.5))
+        axes.set_yticks(*zip(*ticks, strict=True), fontsize=9)
         axes.tick_params(axis="y", length=0)
-        axes.grid(axis="y", color=GREY, alpha=0.2)
-        level = round(100 * (1 - plan.inference.alpha))
-        axes.set_xlabel(
-            f"Percentage points relative to comparators, harm to the right; {level}% interval\n"
-            "Thick: effects that suppressed figures allow. At the right: security rating"
+        axes.spines["left"].set_visible(False)
+        name_axis(
+            axes,
+            f"Effect against other {answers.units}, in standard deviations between them.\n"
+            f"Bars: {1 - answers.level:.0%} intervals. Shaded: the side on which a change is harm.",
         )
-        png = save_canvas(figure)
-    numbers = rows[["label", "short", "least", "most", "low", "high"]].round(1)
+        picture = save_canvas(figure)
+    title = _say(rows, answers.group)
     return Figure(
-        name=f"overview_{scenario}",
+        name="overview",
         title=title,
-        alt=f"Dots with intervals, one an outcome, harm to the right of zero. {title}.",
-        numbers=numbers.set_axis(
-            ["Outcome", "Finding", "Least harm", "Most harm", "Interval from", "Interval to"],
-            axis=1,
-        ),
-        png=png,
+        alt=f"Dots with intervals, one for each outcome; the side of harm is shaded. {title}.",
+        numbers=pd.DataFrame([_number(row) for row in rows]),
+        picture=picture,
     )
 
 
-def _rows(plan: EvaluationPlan, evidence: Evidence, scenario: str) -> pd.DataFrame:
-    rows = []
-    for verdict in evidence.verdicts:
-        used = verdict.inputs
-        family = plan.outcomes[used.outcome].family
-        if (used.scenario, used.status, used.unit) != (scenario, "estimated", "percentage points"):
-            continue
-        if used.harm == "ambiguous":
-            continue
-        sign = -1 if used.harm == "falls" else 1
-        least, most = sorted((sign * used.estimate_low, sign * used.estimate_high))
-        low, high = sorted((sign * used.conf_low, sign * used.conf_high))
-        row = {"label": used.label, "family": family, "least": least, "most": most}
-        words = {"finding": verdict.finding, "rating": verdict.rating, "short": verdict.short}
-        rows.append(row | words | {"low": low, "high": high})
-    return pd.DataFrame(rows)
+def _draw_row(axes: Axes, place: float, row: Comparison) -> None:
+    if row.harm != "ambiguous":
+        side = REACH if row.harm == "rises" else -REACH
+        axes.fill_between([0, side], place - 0.42, place + 0.42, color=DARK_PINK, alpha=0.1, lw=0)
+    colour = DARK_PINK if row.direction == "worse" else DARK_BLUE
+    if row.spread and row.estimate_low is not None and row.estimate_high is not None:
+        low, high = (_place(end, row.spread, side) for end, side in _ends(row))
+        axes.plot([low, high], [place] * 2, color=colour, lw=2.2)
+        for end, mark in ((low, "<"), (high, ">")):
+            if abs(end) >= REACH:
+                axes.plot(end, place, mark, color=colour, ms=7, clip_on=False)
+        set_ends = [end / row.spread for end in (row.estimate_low, row.estimate_high)]
+        axes.plot(set_ends, [place] * 2, color=colour, lw=7, alpha=0.5)
+        axes.plot(sum(set_ends) / 2, place, "o", color=colour, ms=7)
+    place_in = axes.get_yaxis_transform()
+    known = row.estimate_low is not None
+    text = f"{_write_effect(row)}\n{row.short}" if known else row.short
+    colour = TEXT if known else GREY
+    axes.text(1.02, place, text, transform=place_in, va="center", fontsize=8.5, color=colour)
 
 
-def _say(plan: EvaluationPlan, rows: pd.DataFrame, scenario: str) -> str:
-    """Count the findings."""
-    short = plan.scenarios[scenario].short
-    counted = ", ".join(f"{finding}: {n}" for finding, n in Counter(rows["finding"]).items())
+def _ends(row: Comparison) -> tuple[tuple[Number, int], tuple[Number, int]]:
+    return (row.conf_low, -1), (row.conf_high, 1)
+
+
+def _place(end: Number, spread: float, side: int) -> float:
+    """Place an end of an interval on the axis; one that is too far, or has no end, at its edge."""
+    return side * REACH if end is None else max(-REACH, min(REACH, end / spread))
+
+
+def _write_effect(row: Comparison) -> str:
+    if row.estimate_low is None or row.estimate_high is None:
+        return ""
+    unit = SHORT_UNITS.get(row.unit, row.unit)
+    return f"{format_range(row.estimate_low, row.estimate_high)} {unit} ({write_interval(row)})"
+
+
+def write_interval(row: Comparison) -> str:
+    """Write the interval of a comparison, as in "-1.2 to 3.4"."""
+    ends = (row.conf_low, row.conf_high)
+    return " to ".join("no limit" if end is None else format_number(end) for end in ends)
+
+
+def _number(row: Comparison) -> dict[str, str]:
+    known = row.estimate_low is not None and row.estimate_high is not None
+    return {
+        "Outcome": row.label,
+        "Harm if it": "–" if row.harm == "ambiguous" else row.harm,
+        "Unit": row.unit,
+        "Effect": format_range(row.estimate_low or 0.0, row.estimate_high or 0.0) if known else "–",
+        "Interval": write_interval(row) if known else "–",
+        "Finding": row.short,
+        "With figures": f"{row.seen} of {row.listed}",
+    }
+
+
+def _say(rows: Sequence[Comparison], group: str) -> str:
+    """Count the findings of every outcome."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.finding] = counts.get(row.finding, 0) + 1
+    counted = ", ".join(f"{finding}: {n}" for finding, n in counts.items())
+    best = max(row.rating for row in rows)
     return (
-        f"{short[0].upper()}{short[1:]}, {len(rows)} outcomes compared ({counted}); security at "
-        f"most {rows['rating'].max()} of 5"
+        f"{group[:1].upper()}{group[1:]}, {len(rows)} outcomes ({counted}); "
+        f"security at most {best} of 5"
     )

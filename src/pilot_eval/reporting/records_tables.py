@@ -13,8 +13,16 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.indicators import NATIONAL
 from pilot_eval.records.validation import ValidationResult
-from pilot_eval.reporting.display import Figure, Table, format_number, save_canvas
-from pilot_eval.reporting.figures import DARK_BLUE, GREY, ORANGE, TEXT, canvas
+from pilot_eval.reporting.display import Figure, Table, format_number
+from pilot_eval.reporting.house_style import (
+    DARK_BLUE,
+    GREY,
+    ORANGE,
+    TEXT,
+    canvas,
+    name_axis,
+    save_canvas,
+)
 
 CLOCK_WORDS = {
     "initial_assessment": ("initial assessments", "ia", 10),
@@ -192,11 +200,11 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
         axes.fill_between(days, low, high, color=GREY, alpha=0.2, lw=0, label="Band, all days")
         axes.axvline(limit, color=TEXT, lw=1)
         axes.text(limit + 0.4, 4, f"limit: day {limit}", fontsize=9)
-        axes.set_xlabel("Working days since the start")
+        name_axis(axes, "Working days since the start")
         axes.set_ylabel("Percent finished")
         axes.set_ylim(0, 100)
         axes.legend(frameon=False, loc="lower right")
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     shown = own[own["day"] % 10 == 0]
     columns = ["treated_after", "counterfactual", "estimate", "conf_low", "conf_high"]
     numbers = (100 * shown[columns]).round(1)
@@ -207,7 +215,7 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
         title=title,
         alt=f"Two curves of the percent finished by working day. {title}.",
         numbers=numbers,
-        png=png,
+        picture=picture,
     )
 
 

@@ -11,15 +11,18 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period
-from pilot_eval.reporting.display import Figure, Sentence, Table, format_number, save_canvas
-from pilot_eval.reporting.figures import (
+from pilot_eval.reporting.display import Figure, Sentence, Table, format_number
+from pilot_eval.reporting.figures import year_label
+from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
     GREY,
     ORANGE,
     TEXT,
+    Picture,
     canvas,
-    year_label,
+    name_axis,
+    save_canvas,
 )
 
 EXCLUDED = {True: "excluded", False: "not excluded", None: "no interval"}
@@ -144,7 +147,7 @@ def plot_funnel(
         f"{label}, {year_label(year)}: {said} outside the 99.8% limits, "
         f"which allow for a spread of {format_number(funnel.tau)} points between councils"
     )
-    png = _draw_funnel(funnel, shown, names, label)
+    picture = _draw_funnel(funnel, shown, names, label)
     numbers = shown.assign(council=shown["council_code"].map(names))
     numbers = numbers[["council", "value", "cases", "low_998", "high_998", "position"]]
     return Figure(
@@ -161,7 +164,7 @@ def plot_funnel(
                 "position": "Position",
             }
         ).round(1),
-        png=png,
+        picture=picture,
     )
 
 
@@ -187,10 +190,10 @@ def plot_looks(looks: pd.DataFrame, *, title: str) -> Figure:
         axes.plot(alarm["months_after"], alarm["z"], "D", color=DARK_PINK, ms=9, label="Alarm")
         top = min(max(looks["boundary"].max(), looks["z"].max()), 8)
         axes.set_ylim(min(-1, looks["z"].min() - 0.5), top + 0.5)
-        axes.set_xlabel("Months since the start")
+        name_axis(axes, "Months since the start")
         axes.set_ylabel("Standard deviations, harm upwards")
         axes.legend(frameon=False)
-        png = save_canvas(figure)
+        picture = save_canvas(figure)
     numbers = looks[["months_after", "estimate", "z", "boundary", "alarm", "p_anytime"]]
     return Figure(
         name="looks",
@@ -206,7 +209,7 @@ def plot_looks(looks: pd.DataFrame, *, title: str) -> Figure:
                 "p_anytime": "Anytime p",
             }
         ),
-        png=png,
+        picture=picture,
     )
 
 
@@ -231,7 +234,7 @@ def tabulate_detection(found: pd.DataFrame) -> Table:
 
 def _draw_funnel(
     funnel: Funnel, shown: pd.DataFrame, names: Mapping[str, str], label: str
-) -> bytes:
+) -> Picture:
     others = funnel.councils.drop(shown.index)
     with canvas(height=5.0) as (figure, axes):
         curves = funnel.curves
@@ -256,7 +259,7 @@ def _draw_funnel(
         axes.minorticks_off()
         top = np.nanmax(funnel.councils["value"])
         axes.set_ylim(max(0, funnel.councils["value"].min() - 3), top + 3)
-        axes.set_xlabel("Cases (lines: 95% and 99.8% limits, allowing for spread; solid: average)")
+        name_axis(axes, "Cases (lines: 95% and 99.8% limits, allowing for spread; solid: average)")
         axes.set_ylabel("Percent")
         return save_canvas(figure)
 

@@ -10,21 +10,20 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pilot_eval.reporting.answers_file import ANSWERS, read_answers
+from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.html import (
     TEMPLATES,
     keep_links,
     make_accessible,
+    make_environment,
     read_figures,
     read_title,
     render_markdown,
     render_notebook,
 )
 from pilot_eval.reporting.pdf import print_pdf
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 FIGURES = "figures"
 RELATIVE = re.compile(r' href="((?![a-z]+:|//)[^"]*)"')
@@ -35,6 +34,7 @@ FILES = {
     "evidence.csv": "every estimate, one row for each scenario, outcome and method",
     "effects.csv": "the effect in each pilot council",
     "verdicts.csv": "the finding and security rating of every comparison, with what it rests on",
+    "answers.json": "questions, answers, numbers, reasons and provenance, for machines",
     "answers.csv": "the answer to every question, with the comparison that carries it",
     "dropped.csv": "councils left out of a comparison, and why",
     "ees/figures.csv": "the councils' figures as tidy data, a row a council and year",
@@ -44,6 +44,12 @@ FILES = {
     "qa_log_assumptions.csv": "assumptions and caveats, with what tests each",
     "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
     "report.pdf": "this report as one document, to print",
+}
+WAYS = {  # reader -> pages and files that are for them, where the run has them
+    "Adviser": ("brief.html", "03_child_outcomes.html", "glossary.html"),
+    "Director": ("07_safety.html", "09_next_pilot.html"),
+    "Analyst": ("tables.xlsx", "evidence.csv", "answers.json", "06_robustness.html"),
+    "Referee": ("methods.html", "assumptions.html", "01_design_and_power.html", "qa_log.html"),
 }
 ALWAYS = {
     "outputs.csv": "what each file is, of whom, and how small numbers were protected",
@@ -58,7 +64,7 @@ class SiteFacts:
     Parameters
     ----------
     plan_title : str
-    plan_hash, data_hash : str
+    plan_hash : str
     published_on : date
     seed : int
     parameters : mapping
@@ -71,7 +77,6 @@ class SiteFacts:
 
     plan_title: str
     plan_hash: str
-    data_hash: str
     published_on: date
     seed: int
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -100,17 +105,28 @@ class Site:
     def write(self, page: Page) -> None:
         """Write one page."""
         text = (
-            _environment()
+            make_environment()
             .get_template("page.html.j2")
             .render(
                 page=page,
                 pages=self.pages,
                 files=_list_files(self.folder),
+                ways=self._find_ways(),
                 facts=self.facts,
                 style=_style(),
             )
         )
         (self.folder / f"{page.name}.html").write_text(text, encoding="utf-8", newline="\n")
+
+    def _find_ways(self) -> dict[str, dict[str, str]]:
+        """Give each kind of reader the pages and files of this run that are for them."""
+        pages = {f"{page.name}.html": page.title for page in self.pages}
+        there = {**{name: name for name in _list_files(self.folder)}, **pages}
+        ways = {
+            reader: {name: there[name] for name in names if name in there}
+            for reader, names in WAYS.items()
+        }
+        return {reader: links for reader, links in ways.items() if links}
 
     def write_quality(self, body: str) -> None:
         """Write the page on quality assurance."""
@@ -131,13 +147,15 @@ def build_site(
     *,
     labels: Mapping[str, str] | None = None,
     documents: Sequence[Path] = (),
+    councils: bool = False,
 ) -> Site:
     """Write the report: its pages, and where a browser is found a PDF of all of them.
 
     Parameters
     ----------
     notebooks : sequence of pathlib.Path
-        Executed notebooks, in order; the summary becomes ``index.html``.
+        Executed notebooks, in order. The first page, ``index.html``, is made of the folder's
+        ``answers.json`` and not of the summary's notebook.
     facts : SiteFacts
     folder : pathlib.Path
         Where to write.
@@ -145,6 +163,8 @@ def build_site(
         Notebook -> its name in the menu, where that is not made of its file name.
     documents : sequence of pathlib.Path
         Markdown that a reader needs (methods, assumptions, glossary): pages after the notebooks.
+    councils : bool
+        Whether the notebooks are reports on single councils: the report then opens on them.
 
     Returns
     -------
@@ -152,12 +172,17 @@ def build_site(
         Every page but the one on quality assurance, which can be known only when these are there.
     """
     named = labels or {}
-    read = [_read_page(path, named.get(path.stem, "")) for path in notebooks]
-    pages = sorted(read, key=lambda page: page.name != "index")
-    if not pages or pages[0].name != "index":
-        pages = [_empty_index(facts), *pages]
+    read = [
+        _read_page(path, named.get(path.stem, "")) for path in notebooks if path.stem != SUMMARY
+    ]
+    if councils and len(read) == 1:
+        pages = [replace(read[0], name="index")]
+    elif councils:
+        pages = [_list_councils(facts, read), *read]
+    else:
+        pages = [_open_report(facts, folder / ANSWERS), *read]
     pages += _read_documents(documents)
-    paper = _environment().get_template("print.html.j2")
+    paper = make_environment().get_template("print.html.j2")
     document = paper.render(pages=_prefix_ids(pages), facts=facts, style=_style())
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
         printed = beside.submit(print_pdf, document, folder, facts.published_on)
@@ -172,15 +197,30 @@ def build_site(
     return site
 
 
+def _open_report(facts: SiteFacts, answers: Path) -> Page:
+    """Make the first page; the title alone where nothing was answered."""
+    title = facts.plan_title
+    body = render_front_page(read_answers(answers)) if answers.exists() else ""
+    return Page(
+        name="index", title=title, label="Summary", body=body or f"<h1>{escape(title)}</h1>"
+    )
+
+
+def _list_councils(facts: SiteFacts, pages: Sequence[Page]) -> Page:
+    links = "".join(
+        f'<li><a href="{page.name}.html">{escape(page.label)}</a></li>' for page in pages
+    )
+    body = f"<h1>{escape(facts.plan_title)}</h1><p>One report for each council:</p><ul>{links}</ul>"
+    return Page(name="index", title=facts.plan_title, label="Councils", body=body)
+
+
 def _read_page(path: Path, label: str) -> Page:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    summary = path.stem == SUMMARY
-    body = make_accessible(render_notebook(notebook, code=not summary))
+    body = make_accessible(render_notebook(notebook))
     title = ": ".join(part for part in (label, read_title(body) or path.stem) if part)
-    label = "Summary" if summary else label or _shorten(path.stem)
-    return Page(name="index" if summary else path.stem, title=title, label=label, body=body)
+    return Page(name=path.stem, title=title, label=label or _shorten(path.stem), body=body)
 
 
 def _read_documents(paths: Sequence[Path]) -> list[Page]:
@@ -200,14 +240,8 @@ def _shorten(name: str) -> str:
     return words.capitalize() or name
 
 
-def _empty_index(facts: SiteFacts) -> Page:
-    note = "<p>This run left the summary out: see the pages below.</p>"
-    body = f"<h1>{escape(facts.plan_title)}</h1>{note}"
-    return Page(name="index", title=facts.plan_title, label="Summary", body=body)
-
-
 def save_figures(body: str, name: str, folder: Path) -> None:
-    """Save a page's charts as PNG, and the numbers plotted as CSV of the same name.
+    """Save a page's charts as PNG and SVG, and the numbers plotted as CSV of the same name.
 
     Parameters
     ----------
@@ -218,10 +252,11 @@ def save_figures(body: str, name: str, folder: Path) -> None:
     folder : pathlib.Path
         Made where there is a chart.
     """
-    for number, (png, rows) in enumerate(read_figures(body), start=1):
+    for number, (pictures, rows) in enumerate(read_figures(body), start=1):
         folder.mkdir(parents=True, exist_ok=True)
         stem = folder / f"{name}-{number}"
-        stem.with_suffix(".png").write_bytes(png)
+        for ending, picture in pictures.items():
+            stem.with_suffix(ending).write_bytes(picture)
         if rows:
             with stem.with_suffix(".csv").open("w", encoding="utf-8", newline="") as handle:
                 csv.writer(handle, lineterminator="\n").writerows(rows)
@@ -249,9 +284,3 @@ def _prefix_body(page: Page, names: Collection[str]) -> str:
 
 def _style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader
-
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)

@@ -27,6 +27,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("effects.csv", "each treated council's own effect"),
     ("verdicts.csv", "the finding and security rating of every comparison"),
     ("answers.csv", "the answer to every question of the plan"),
+    ("answers.json", "questions, answers, numbers, reasons and provenance, for machines"),
     ("dropped.csv", "councils left out of a comparison, and why"),
     ("manifest.json", "parameters, hashes and versions of the run"),
     ("index.html", "the report: what was found"),

@@ -91,7 +91,7 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
     if isinstance(node, list):
         records = [item for item in node if isinstance(item, dict)]
         if records:
-            yield where, pd.DataFrame(_scalars(records)).fillna("").astype(str)
+            yield where, pd.DataFrame(_scalars(records), dtype=object).fillna("").astype(str)
         for item in node:
             yield from find_json_tables(item, where) if isinstance(item, list) else ()
         for record in records:

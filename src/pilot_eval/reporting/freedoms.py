@@ -1,0 +1,141 @@
+"""Who was freed from what, and when: the pilot's register as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pilot_eval.reporting.answers_file import AnswersFile, Freedom
+from pilot_eval.reporting.display import Figure
+from pilot_eval.reporting.house_style import (
+    DARK_BLUE,
+    GREY,
+    PALE,
+    TEXT,
+    TURQUOISE,
+    canvas,
+    save_canvas,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+MID_YEAR, MID_MONTH = 7, 15
+HEAD_LETTERS = 17
+WORDS = {"yes": "freed", "inferred": "freed, inferred", "unknown": "not known", "no": "not freed"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "yes": {"facecolor": DARK_BLUE},
+    "inferred": {"facecolor": TURQUOISE, "hatch": "///", "edgecolor": "white", "lw": 0},
+    "unknown": {"facecolor": "white", "edgecolor": PALE, "ls": "--", "lw": 1.2},
+}
+
+
+def plot_freedoms(answers: AnswersFile) -> Figure | None:
+    """Plot each council's freedom from each requirement over time.
+
+    Parameters
+    ----------
+    answers : AnswersFile
+
+    Returns
+    -------
+    Figure or None
+        One panel for each requirement, one row for each council; None without a register.
+    """
+    rows = answers.freedoms
+    dated = [_place(date) for row in rows for date in (row.announced, _start(row), row.ended)]
+    years = [date for date in dated if date is not None]
+    if not years:
+        return None
+    names = list(dict.fromkeys(row.council for row in rows))
+    heads = list(dict.fromkeys(row.requirement for row in rows))
+    first, last = int(min(years)), int(max(years)) + 1
+    title = _say(rows, answers.units)
+    with canvas(height=1.5 + 0.33 * len(names), columns=len(heads)) as (figure, panels):
+        for axes, head in zip(panels if len(heads) > 1 else [panels], heads, strict=True):
+            for row in rows:
+                if row.requirement == head:
+                    _draw(axes, len(names) - 1 - names.index(row.council), row, last)
+            axes.set_title(wrap(head, HEAD_LETTERS), fontsize=9.5, loc="left")
+            axes.set(xlim=(first - 0.05, last + 0.05), ylim=(-0.6, len(names) - 0.4))
+            shown = range(first, last + 1)
+            axes.set_xticks(shown, [str(year) for year in shown], fontsize=8)
+            axes.set_yticks(range(len(names)), names[::-1], fontsize=9.5)
+            axes.tick_params(axis="y", length=0)
+        _explain(figure)
+        picture = save_canvas(figure)
+    return Figure(
+        name="freedoms",
+        title=title,
+        alt=f"Bars over time, one for each council and requirement. {title}.",
+        numbers=_tabulate(rows),
+        picture=picture,
+    )
+
+
+def _draw(axes: Axes, place: int, row: Freedom, last: int) -> None:
+    granted, start = _place(row.granted), _place(_start(row))
+    announced, end = _place(row.announced), _place(row.ended)
+    if announced is not None:
+        axes.plot(announced, place, "|", color=TEXT, ms=11)
+    if granted is not None and start is not None and granted < start:
+        axes.plot([granted, start], [place] * 2, color=GREY, lw=1.5)
+    if row.freed == "no" or start is None:
+        word = WORDS[row.freed] if row.freed in ("no", "unknown") else "date not known"
+        axes.text(last, place, word, fontsize=8, color=GREY, va="center", ha="right")
+        return
+    until = last if end is None else end
+    axes.barh(place, until - start, left=start, height=0.5, **LOOKS[row.freed])
+
+
+def _explain(figure: Canvas) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    bars = [Patch(**look, label=WORDS[key]) for key, look in LOOKS.items()]
+    lines = [
+        Line2D([], [], color=TEXT, marker="|", ls="", ms=10, label="announced"),
+        Line2D([], [], color=GREY, lw=1.5, label="granted, not begun"),
+    ]
+    figure.legend(handles=[*bars, *lines], loc="outside lower center", ncols=5, fontsize=8.5)
+
+
+def _start(row: Freedom) -> str:
+    return row.started or row.granted
+
+
+def _place(date: str) -> float | None:
+    """Place a date, as precise as its source, on an axis of years; None without one."""
+    if not date:
+        return None
+    parts = [int(part) for part in date.split("-")]
+    year, month, day = [*parts, *(MID_YEAR, MID_MONTH)[len(parts) - 1 :]]
+    return year + (month - 1) / 12 + (day - 1) / 365
+
+
+def _say(rows: Sequence[Freedom], units: str) -> str:
+    """Count for each requirement those who are known to have been freed from it."""
+    heads = list(dict.fromkeys(row.requirement for row in rows))
+    known = {
+        head: sum(row.freed == "yes" for row in rows if row.requirement == head) for head in heads
+    }
+    said = [f"{n} from {_lower(head)}" for head, n in known.items() if n]
+    others = len(heads) - len(said)
+    rest = f"; for {others} other requirements no name is certain" if others else ""
+    return f"{units.capitalize()} named as freed: {', '.join(said) or 'none'}{rest}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _tabulate(rows: Sequence[Freedom]) -> pd.DataFrame:
+    names = {"council": "Council", "requirement": "Requirement", "freed": "Freed"}
+    names |= {key: key.capitalize() for key in ("announced", "granted", "started", "ended")}
+    frame = pd.DataFrame([row.model_dump() for row in rows])
+    frame["freed"] = frame["freed"].map(WORDS)
+    return frame[list(names)].rename(columns=names)

@@ -1,0 +1,87 @@
+"""The front page: short, easy to read, and made from `answers.json` alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import jsonschema
+import pytest
+from lxml import html
+from project_folder import ROOT
+
+import pilot_eval as pe
+from pilot_eval.reporting.answers_file import (
+    collect_answers,
+    read_answers,
+    write_answers,
+    write_schema,
+)
+from pilot_eval.reporting.front_page import render_front_page
+from pilot_eval.reporting.readability import reading_age
+
+MOST_WORDS = 700
+EASIEST_FOR = 14
+"""Years of age, by the Automated Readability Index (`reading_age`)."""
+MOST_REPEATED = 6
+"""Words of a sentence that may stand on a page twice."""
+TEXT = ".//p[not(@class='finding')] | .//li | .//h1 | .//h2 | .//figcaption"
+
+
+@pytest.fixture(scope="module")
+def answers():
+    plan = pe.load_plan().revise({"inference.draws": 199})
+    return collect_answers(plan, pe.evaluate(plan), version="1.0")
+
+
+@pytest.fixture(scope="module")
+def lines(answers):
+    """What stands on the page unfolded, a line for each paragraph, without the findings' labels."""
+    page = html.fragment_fromstring(render_front_page(answers), create_parent="div")
+    for folded in page.xpath(".//details"):
+        folded.drop_tree()
+    return [" ".join(part.text_content().split()) for part in page.xpath(TEXT)]
+
+
+def test_it_is_short_and_easy_to_read(lines):
+    assert len(" ".join(lines).split()) < MOST_WORDS
+    assert reading_age("\n".join(lines)) <= EASIEST_FOR
+
+
+def test_no_sentence_stands_there_twice(lines):
+    said = Counter(s for line in lines for s in re.split(r"(?<=[.!?:])\s+", line))
+    assert [s for s, n in said.items() if n > 1 and len(s.split()) > MOST_REPEATED] == []
+
+
+def test_it_is_made_from_the_file_byte_for_byte(answers, tmp_path):
+    write_answers(answers, tmp_path)
+    again = read_answers(tmp_path / "answers.json")
+    assert again == answers
+    assert render_front_page(again) == render_front_page(answers)
+
+
+def test_every_headline_gives_finding_number_interval_and_rating(answers, lines):
+    text, page = "\n".join(lines), render_front_page(answers)
+    rows = {row.outcome: row for row in answers.primary()}
+    for item in answers.questions:
+        row = rows[item.outcome]
+        assert f'<p class="finding">{row.short}</p>' in page
+        assert f"{row.conf_low:.1f} to {row.conf_high:.1f}".replace("-", "−") in text
+        assert all(reason in text for reason in row.reasons[:3])
+    assert all(limit in text for limit in answers.limits)
+
+
+def test_a_pilot_without_a_register_lists_who_was_treated(answers):
+    page = render_front_page(answers.model_copy(update={"freedoms": ()}))
+    assert all(f"<li>{name}: {start}</li>" in page for name, start in answers.starts.items())
+
+
+def test_the_published_schema_is_that_of_the_file(answers):
+    published = (ROOT / "docs" / "answers.schema.json").read_text(encoding="utf-8")
+    assert published == write_schema()
+    schema = json.loads(published)
+    content = answers.model_dump(mode="json")
+    jsonschema.validate(content, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**content, "format": 2}, schema)
