@@ -26,6 +26,7 @@ from pilot_eval.reporting.house_style import (
     GREY,
     ORANGE,
     TEXT,
+    Picture,
     canvas,
     name_axis,
     save_canvas,
@@ -164,11 +165,11 @@ def plot_event_study(waves: TwoWaves, *, draws: int, seed: int, alpha: float) ->
         title=title,
         alt=f"Line of effects by month with two simultaneous bands and the true effect. {title}.",
         numbers=numbers[months % SHOWN_EVERY == 0],
-        png=_draw_event_study(numbers),
+        picture=_draw_event_study(numbers),
     )
 
 
-def _draw_event_study(numbers: pd.DataFrame) -> bytes:
+def _draw_event_study(numbers: pd.DataFrame) -> Picture:
     months = numbers["Months since the start"]
     with canvas(height=4.4) as (figure, axes):
         for name, colour, opacity in (("Robust", GREY, 0.2), ("Sharp", DARK_BLUE, 0.25)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+COLOURS = (DARK_BLUE, ORANGE, TURQUOISE, DARK_PINK, TEXT)
 MOST_TICKS = 12
 EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
 
@@ -63,15 +65,15 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         band = comparators.quantile([0.1, 0.9])
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
         mean = comparators.mean()
-        axes.plot(years, mean, color=ORANGE, lw=3, marker="s")
-        ends = {f"{len(comparators)} comparators (mean)": (mean.dropna().iloc[-1], ORANGE)}
-        for name, line in lines.items():
-            axes.plot(years, known[name], color=DARK_BLUE, lw=1.5, marker="o", alpha=0.85)
-            axes.vlines(years, line, tops[name], color=DARK_BLUE, lw=4, alpha=0.5)
+        axes.plot(years, mean, color=GREY, lw=3, marker="s")
+        ends = [(years[-1], mean.dropna().iloc[-1], f"{len(comparators)} comparators (mean)", GREY)]
+        for (name, line), colour, marker in zip(lines.items(), cycle(COLOURS), cycle("oDv^P")):
+            axes.plot(years, known[name], color=colour, lw=1.7, marker=marker)
+            axes.vlines(years, line, tops[name], color=colour, lw=4, alpha=0.5)
             last = line.last_valid_index()
-            label = name if last == periods[-1] else f"{name} (to {year_label(last)})"
-            ends[label] = (line[last], DARK_BLUE)
-        _label_ends(axes, years[-1] + 0.06, ends)
+            if last is not None:
+                ends.append((middle_of(last), line[last], name, colour))
+        _label_ends(axes, ends)
         mark_start(axes, plan, design)
         set_periods(axes, periods)
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
@@ -227,8 +229,8 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
     with canvas(height=4.8) as (figure, axes):
         places = np.arange(len(curve))
         axes.axhline(0, color=TEXT, lw=1)
-        colours = dict(zip(plan.scenarios, (DARK_BLUE, ORANGE, TURQUOISE), strict=False))
-        for (name, colour), marker in zip(colours.items(), "oDs", strict=False):
+        names = list(dict.fromkeys(curve["scenario"]))
+        for name, colour, marker in zip(names, cycle(COLOURS), cycle("oDsv")):
             own = (curve["scenario"] == name).to_numpy()
             low, high = curve["conf_low"][own], curve["conf_high"][own]
             axes.vlines(places[own], low, high, color=colour, alpha=0.25, lw=1.2)
@@ -246,7 +248,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         picture = save_canvas(figure)
     middles = curve.assign(estimate=curve[["estimate_low", "estimate_high"]].mean(axis=1))
     numbers = middles.groupby("scenario", sort=False)["estimate"].describe()
-    numbers = numbers[["count", "min", "50%", "max"]].reindex(list(colours)).round(1)
+    numbers = numbers[["count", "min", "50%", "max"]].round(1)
     numbers.insert(0, "Scenario", [plan.scenarios[name].short for name in numbers.index])
     numbers["count"] = numbers["count"].astype(int)
     return Figure(
@@ -297,15 +299,15 @@ def _say_effects(label: str, effects: pd.Series, pooled: Sequence[Any]) -> str:
     )
 
 
-def _label_ends(axes: Axes, x: float, ends: dict[str, tuple[float, str]]) -> None:
-    """Label lines at their right end, pushed apart so that no two labels overlap."""
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Label lines where each ends, pushed apart so that no two labels overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) * 0.055
-    placed: list[float] = []
-    for name, (value, colour) in sorted(ends.items(), key=lambda item: item[1][0]):
-        height = max(value, placed[-1] + gap) if placed else value
-        placed.append(height)
-        axes.text(x, height, name, color=colour, va="center", fontsize=9.5)
+    placed: dict[float, float] = {}
+    for x, value, name, colour in sorted(ends, key=lambda end: end[1]):
+        height = max(value, placed.get(x, low) + gap)
+        placed[x] = height
+        axes.text(x + 0.06, height, name, color=colour, va="center", fontsize=9.5)
 
 
 def set_periods(axes: Axes, periods: Sequence[Period]) -> None:

@@ -203,7 +203,7 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
         name_axis(axes, "Working days since the start")
         axes.set_ylabel("Percent finished")
         axes.set_ylim(0, 100)
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
         picture = save_canvas(figure)
     shown = own[own["day"] % 10 == 0]
     columns = ["treated_after", "counterfactual", "estimate", "conf_low", "conf_high"]
