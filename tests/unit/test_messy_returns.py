@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import zipfile
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from openpyxl import Workbook
 from project_folder import ROOT
 
 from pilot_eval.app.census_command import run_census
@@ -15,7 +19,9 @@ from pilot_eval.errors import DataError
 from pilot_eval.records.codes import YES_NO_FROM_RAW
 from pilot_eval.records.columns import to_codes, to_dates, to_numbers, to_yes_no
 from pilot_eval.records.near_names import find_near, spell
+from pilot_eval.records.parts import build_coverage, list_parts
 from pilot_eval.records.read import read_census
+from pilot_eval.records.schema import frames_of
 
 CASES = Path(os.environ.get("PILOT_EVAL_SHARED", ROOT.parent / "shared")) / "cases" / "records"
 needs_cases = pytest.mark.skipif(
@@ -89,6 +95,81 @@ def test_floats_for_integers_change_nothing():
     clean, floats = (read_census(CASES / name) for name in ("csv_clean", "csv_float_numbers"))
     expected = clean.plans["number_previous_plans"].tolist()
     assert floats.plans["number_previous_plans"].tolist() == expected
+
+
+def _copy(to, change=lambda text: text):
+    to.mkdir()
+    for path in (CASES / "csv_clean" / "330_2014").glob("*.csv"):
+        (to / path.name).write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+    return to
+
+
+def _zip(to):
+    with zipfile.ZipFile(to.with_suffix(".zip"), "w") as archive:
+        for path in (CASES / "csv_clean" / "330_2014").glob("*.csv"):
+            archive.write(path, f"returns/330_2014/{path.name}")
+            archive.writestr(f"__MACOSX/returns/330_2014/._{path.name}", "anything")
+    return to.with_suffix(".zip")
+
+
+def _workbook(to):
+    book = Workbook()
+    book.remove(book.active)
+    for path in (CASES / "csv_clean" / "330_2014").glob("*.csv"):
+        sheet = book.create_sheet(path.stem)
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines()):
+            sheet.append([date.fromisoformat(one) if one[4:5] == "-" else one for one in row])
+    book.save(to.with_suffix(".xlsx"))
+    return to.with_suffix(".xlsx")
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    "make",
+    [
+        _zip,
+        _workbook,
+        lambda to: _copy(to, lambda text: text.replace(",", ";")),
+        lambda to: _copy(to, lambda text: text.replace(",", "\t")),
+        lambda to: _copy(to, lambda text: text.replace(",330,", ",0330,")),
+        lambda to: _copy(to, lambda text: text.replace(",330,", ",E08000025,")),
+    ],
+    ids=["zip", "xlsx", "semicolon", "tab", "padded LEA", "ONS code"],
+)
+def test_the_same_return_in_another_wrapping_is_the_same(make, tmp_path):
+    clean, other = read_census(CASES / "csv_clean"), read_census(make(tmp_path / "330_2014"))
+    for name, frame in frames_of(clean).items():
+        pd.testing.assert_frame_equal(frame, frames_of(other)[name])
+
+
+@needs_cases
+def test_of_returns_sent_again_the_last_is_used_and_both_are_named(tmp_path):
+    first = (CASES / "bom.xml").read_bytes()
+    (tmp_path / "returns").mkdir()
+    for number, (name, day) in enumerate({"a": "2013-06-20", "b": "2013-06-21"}.items()):
+        again = first.replace(b"<SerialNo>001", b"<SerialNo>%03d" % (9 + number))
+        text = again.replace(b"2013-06-20", day.encode())
+        (tmp_path / "returns" / f"{name}.xml").write_bytes(text)
+    told: list[str] = []
+    paths, out = [tmp_path / "returns"], tmp_path / "out"
+    run = run_census(paths, data_cut="2014-03-31", out=out, jobs=1, tell=told.append)
+    assert read_census(paths).assessments["end_date"].tolist() == [pd.Timestamp("2013-06-21")]
+    assert run.losses["children_records"].tolist() == [1]
+    [words] = [line for line in told if line.startswith("SENT AGAIN")]
+    assert "`b.xml`" in words.split("is used")[0]
+    assert "`a.xml`" in words.split("is used")[1]
+
+
+@needs_cases
+def test_parts_of_a_divided_council_are_read_as_that_council(tmp_path):
+    cumberland = (CASES / "lea_cumberland.xml").read_bytes()
+    (tmp_path / "cumberland.xml").write_bytes(cumberland)
+    assert not len(build_coverage(list_parts(tmp_path)))  # half a council is not covered
+    (tmp_path / "westmorland.xml").write_bytes(cumberland.replace(b">942<", b">943<"))
+    tables = read_census(tmp_path)
+    assert tables.children["council_code"].tolist() == ["E10000006"] * 2
+    assert tables.children["child_id"].nunique() == 2
+    assert len(build_coverage(list_parts(tmp_path))) == 1
 
 
 # Return -> children accepted, referrals accepted; None: refused with file and line.

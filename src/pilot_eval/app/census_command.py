@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -32,6 +32,8 @@ from pilot_eval.records.parts import (
     find_missing_returns,
     list_parts,
 )
+from pilot_eval.records.resubmissions import word_resubmission
+from pilot_eval.records.unpacking import unpacked
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
 
 if TYPE_CHECKING:
@@ -136,45 +138,45 @@ def run_census(
     from pilot_eval.disclosure.release.release_check import release
 
     plan = load_plan() if plan is None else plan
-    check_parameters(plan, data_cut=data_cut)
-    for scenario in scenarios:
-        check_parameters(plan, scenario=scenario)
+    for given in ({"data_cut": data_cut}, *({"scenario": one} for one in scenarios)):
+        check_parameters(plan, **given)
     local = _read_local(local_file)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
     _check_given(mapping_file, strategy_discussions, core_groups)
-    parts = _find_parts(paths, data_format, tell)
-    coverage = build_coverage(parts)
-    first_day, cut = covered_days(coverage, data_cut)
-    settings, trouble = _try_settings(plan, first_day, cut)
-    work = PartWork(
-        data_cut=cut,
-        panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
-        changes=settings,
-        coverage=coverage,
-        exemptions=build_exemption_table(plan.treatment_register),
-        data_format=data_format,
-        mapping_file=mapping_file,
-        strategy_discussions=strategy_discussions,
-        core_groups=core_groups,
-        local=local,
-    )
-    with stage(out) as folder:
-        tell(f"Reading, validating and counting {len(coverage)} returns, council by council ...")
-        with open_executor(scheduler, jobs, engine) as executor:
-            done = list(executor.map(partial(work_on_part, work=work), parts))
-        losses = measure_losses(done, plan.names)
-        for line in losses["words"]:
-            tell(line)
-        _write_private(done, losses, folder)
-        if any(not part.failed for part in done) and settings is not None:
-            tell("Estimating ...")
-            evidence = _estimate(plan, done, coverage, scenarios or tuple(plan.scenarios), tell)
-            _write_results(evidence, plan, folder, done[0].strand)
-        else:  # records of one year are checked and counted all the same
-            tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
-        _write_register(folder, plan, done[0].strand)
-        written = publish(folder, iter([out]))
+    with unpacked(paths, within=out.parent if out.parent.is_dir() else None) as found:
+        parts = _find_parts(found, data_format, plan.names, tell)
+        coverage = build_coverage(parts)
+        first_day, cut = covered_days(coverage, data_cut)
+        settings, trouble = _try_settings(plan, first_day, cut)
+        work = PartWork(
+            data_cut=cut,
+            panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
+            changes=settings,
+            coverage=coverage,
+            exemptions=build_exemption_table(plan.treatment_register),
+            data_format=data_format,
+            mapping_file=mapping_file,
+            strategy_discussions=strategy_discussions,
+            core_groups=core_groups,
+            local=local,
+        )
+        with stage(out) as folder:
+            tell(f"Reading, validating and counting {len(coverage)} returns by council ...")
+            with open_executor(scheduler, jobs, engine) as executor:
+                done = list(executor.map(partial(work_on_part, work=work), parts))
+            losses = measure_losses(done, plan.names)
+            for line in losses["words"]:
+                tell(line)
+            _write_private(done, losses, folder)
+            if any(not part.failed for part in done) and settings is not None:
+                tell("Estimating ...")
+                evidence = _estimate(plan, done, coverage, scenarios or tuple(plan.scenarios), tell)
+                _write_results(evidence, plan, folder, done[0].strand)
+            else:  # records of one year are checked and counted all the same
+                tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
+            _write_register(folder, plan, done[0].strand)
+            written = publish(folder, iter([out]))
     verdicts = release(
         written,
         released,
@@ -211,13 +213,20 @@ def _check_given(mapping_file: Path | None, *extracts: Path | None) -> None:
 
 
 def _find_parts(
-    paths: Sequence[Path], data_format: Format | None, tell: Callable[[str], None]
+    paths: Sequence[Path],
+    data_format: Format | None,
+    names: Mapping[str, str],
+    tell: Callable[[str], None],
 ) -> list[CouncilReturns]:
-    """List the returns by council; say which cannot be read at all."""
+    """List the returns by council; say which cannot be read at all, and which were sent again."""
     refused: list[str] = []
     parts = list_parts(paths, format=data_format, refused=refused)
     for why in refused:
         tell(f"NOT READ: {why}")
+    for part in parts:
+        for earlier, last in part.resubmitted.items():
+            name = names.get(last.council_code, last.council_code)
+            tell(f"SENT AGAIN: {word_resubmission(earlier, last, name)}")
     return parts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part, j
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.unpacking import unpacked
 from pilot_eval.records.validation import ValidationResult, validate_census
 from pilot_eval.reference.plan_periods import year_of
 from pilot_eval.reference.working_days import Convention
@@ -88,7 +89,7 @@ class RecordStudy:
 def open_records(
     *,
     data_folder: str = "",
-    data_format: Format = "xml",
+    data_format: Format | Literal[""] = "",
     mapping_file: str = "",
     data_cut: str = "",
     scenario: str = "",
@@ -102,7 +103,8 @@ def open_records(
     ----------
     data_folder : str
         Folder of returns; empty: simulate a small nation with exemptions for the scenario.
-    data_format : {"xml", "csv", "parquet"}
+    data_format : {"", "xml", "csv", "parquet"}
+        Empty: every format.
     mapping_file : str
         Field mapping of the two-stage returns of 2009-13 (docs/census-format.md).
     data_cut : str
@@ -142,10 +144,11 @@ def open_records(
     truth, missing = None, {}
     if checked["data_folder"]:
         folder, form = checked["data_folder"], checked["data_format"]
-        coverage = build_coverage(list_parts(folder, format=form))
-        first_day, cut = covered_days(coverage, checked["data_cut"])
-        missing = find_missing_returns(coverage)
-        tables = _read(folder, form, checked["mapping_file"])
+        with unpacked(folder) as found:
+            coverage = build_coverage(list_parts(found, format=form or None))
+            first_day, cut = covered_days(coverage, checked["data_cut"])
+            missing = find_missing_returns(coverage)
+            tables = _read(found, form or None, checked["mapping_file"])
         validation = validate_census(tables, data_cut=cut)
         exemptions = build_exemption_table(plan.treatment_register)
     else:
@@ -340,11 +343,11 @@ def _years(first: date, last: date) -> tuple[Window, ...]:
     return tuple(windows)
 
 
-def _read(folder: str, form: Format, mapping_file: str) -> CensusTables:
+def _read(paths: list[Path], form: Format | None, mapping_file: str) -> CensusTables:
     from pilot_eval.records.read import read_census
 
     mapping = Path(mapping_file) if mapping_file else None
-    return read_census(folder, mapping=mapping, format=form)
+    return read_census(paths, mapping=mapping, format=form)
 
 
 def _simulated_table(truth: SimulationTruth) -> pd.DataFrame:

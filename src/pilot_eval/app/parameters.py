@@ -99,7 +99,9 @@ VOCABULARY: Mapping[str, Rule] = {
     "pilot": Rule(type=_TEXT, says="be the name or path of a pilot folder"),
     "table_file": Rule(type=_TEXT, says="be empty or the path of a council table"),
     "data_folder": Rule(type=_TEXT, says="be empty or the path of a folder of returns"),
-    "data_format": Rule(type=Literal["xml", "csv", "parquet"], says="be xml, csv or parquet"),
+    "data_format": Rule(
+        type=Literal["", "xml", "csv", "parquet"], says="be xml, csv or parquet, or empty for all"
+    ),
     "mapping_file": Rule(type=_TEXT, says="be empty or the path of a field mapping"),
     "data_cut": Rule(type=_DATE, says="be empty or a date written 2013-03-31"),
     "convention": Rule(type=Convention, says=f"be {' or '.join(get_args(Convention))}"),

@@ -8,12 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from pilot_eval.records.near_names import spell
+from pilot_eval.records.near_names import find_near, spell
 from pilot_eval.records.returns import refusal
 
 # No row of the return comes near this; a longer one is an unclosed quotation mark.
 MAX_ROW_BYTES = 1_000_000
 SUFFIX = ".csv"
+DELIMITERS = (",", ";", "\t", "|")
+"""What may stand between fields: the one that gives most of the known names; else a comma."""
 _RULE = "be a CSV file in UTF-8 with as many fields in every row as in the first"
 _ACTION = "Export the module again."
 
@@ -37,7 +39,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
         If the file is not UTF-8, a row has another number of fields, or a row is too long. Names
         file and line.
     """
-    names = _column_names(path)
+    names, delimiter = _column_names(path, wanted)
     same, near = spell(names, wanted)
     if near:
         wrong, meant = next(iter(near.items()))
@@ -54,7 +56,9 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
         table = arrow_csv.read_csv(
             path,
             read_options=arrow_csv.ReadOptions(use_threads=False, block_size=MAX_ROW_BYTES),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 include_columns=[name for name in names if name in wanted or name in same],
@@ -70,19 +74,23 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
     return table.rename_columns([same.get(name, name) for name in table.column_names])
 
 
-def _column_names(path: Path) -> list[str]:
-    """Read the names in the first line; each must come once."""
+def _column_names(path: Path, wanted: set[str]) -> tuple[list[str], str]:
+    """Read the names in the first line, each once, and find what stands between them."""
     failed = False
     try:
         with path.open("rb") as stream:
             first = stream.readline(MAX_ROW_BYTES).decode("utf-8-sig")
-        names = next(csv.reader([first]), [])
+        splits = {one: next(csv.reader([first], delimiter=one), []) for one in DELIMITERS}
+        delimiter = max(
+            splits, key=lambda one: sum(bool(find_near(n, wanted)) for n in splits[one])
+        )
+        names = splits[delimiter]
     except (UnicodeDecodeError, csv.Error, OSError):
         failed = True
     if failed or not names or len(names) != len(set(names)):
         rule = "begin with a line of column names, each once, in UTF-8"
         raise refusal(path, 1, rule, "something else", _ACTION)
-    return names
+    return names, delimiter
 
 
 def _bad_line(path: Path) -> int | None:

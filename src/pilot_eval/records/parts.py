@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from pilot_eval.errors import DataError, explain
-from pilot_eval.records.read import Format, ReturnFile, find_returns
+from pilot_eval.records.council_numbers import count_parts
+from pilot_eval.records.read import Format, ReturnFile, find_returns, read_headers
+from pilot_eval.records.resubmissions import find_standing
 from pilot_eval.records.returns import ReturnHeader
 
 
@@ -32,6 +34,11 @@ class CouncilReturns:
     def councils(self) -> tuple[str, ...]:
         """Council codes, sorted."""
         return tuple(sorted({header.council_code for header in self.headers}))
+
+    @property
+    def resubmitted(self) -> dict[ReturnHeader, ReturnHeader]:
+        """Returns that were sent again -> the last one, which is used."""
+        return find_standing(self.headers)
 
 
 def list_parts(
@@ -92,27 +99,6 @@ def list_parts(
     return sorted(groups, key=lambda group: group.councils)
 
 
-def read_headers(place: ReturnFile, root: Path | None = None) -> list[ReturnHeader]:
-    """Read who sent the return, or the returns, at one place, and for which year.
-
-    Parameters
-    ----------
-    place : ReturnFile
-    root : Path, optional
-
-    Returns
-    -------
-    list of ReturnHeader
-    """
-    if place.form == "xml":
-        from pilot_eval.records.xml_reader import read_xml_header
-
-        return [read_xml_header(place.path, root=root)]
-    from pilot_eval.records.folder_reader import read_folder_headers
-
-    return read_folder_headers(place.path, place.form, root=root)
-
-
 def build_coverage(parts: Sequence[CouncilReturns]) -> pd.DataFrame:
     """List the days that the returns cover.
 
@@ -123,12 +109,17 @@ def build_coverage(parts: Sequence[CouncilReturns]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        council_code, first_day, last_day: one row a return.
+        council_code, first_day, last_day: one row per council and year. A year of a divided council
+        is covered when there is a return of each of its parts.
     """
+    held: dict[tuple[str, int], set[str]] = {}
+    for part in parts:
+        for header in part.headers:
+            held.setdefault((header.council_code, header.year), set()).add(header.part)
     rows = [
-        (header.council_code, date(header.year - 1, 4, 1), date(header.year, 3, 31))
-        for part in parts
-        for header in part.headers
+        (code, date(year - 1, 4, 1), date(year, 3, 31))
+        for (code, year), names in held.items()
+        if "" in names or len(names) == count_parts(code)
     ]
     return pd.DataFrame(rows, columns=["council_code", "first_day", "last_day"])
 

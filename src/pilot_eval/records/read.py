@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from pilot_eval.errors import DataError, ParameterError, explain
+from pilot_eval.records.issues import stack
 from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import HEADER
 from pilot_eval.records.near_names import find_module
-from pilot_eval.records.returns import RawReturn
+from pilot_eval.records.resubmissions import (
+    find_standing,
+    note_resubmissions,
+    refuse_unordered,
+)
+from pilot_eval.records.returns import RawReturn, ReturnHeader
 from pilot_eval.records.schema import CensusTables, concat_tables
+from pilot_eval.records.unpacking import unpacked
 
 Format = Literal["xml", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -58,7 +65,7 @@ def read_census(
     Raises
     ------
     DataError
-        If nothing is found, a return cannot be trusted, the same return comes twice, or real and
+        If nothing is found, a return cannot be trusted, comes twice without an order, or real and
         simulated returns are mixed. Names file and line, never a value.
 
     Examples
@@ -73,15 +80,56 @@ def read_census(
     if not isinstance(mapping, FieldMapping) and mapping is not None:
         mapping = read_mapping(mapping)
     root = None if root is None else Path(root)
-    parts, seen = [], set()
-    next_id: dict[str, int] = defaultdict(lambda: 1)
-    for place in find_returns(paths, format=format):
-        for raw in read_return(place, mapping=mapping, root=root):
+    with unpacked(paths) as found:
+        places = find_returns(found, format=format)
+        headers = [header for place in places for header in read_headers(place, root)]
+        standing = find_standing(headers)
+        refuse_unordered(headers, standing)
+        parts = []
+        next_id: dict[str, int] = defaultdict(lambda: 1)
+        for raw in _standing_returns(places, standing, mapping, root):
             code = raw.header.council_code
-            _refuse_twice(seen, raw)
             parts.append(type_return(raw, first_referral_id=next_id[code]))
             next_id[code] += len(parts[-1].referrals)
-    return concat_tables(parts, source=_describe(seen))
+    tables = concat_tables(parts, source=_describe(headers))
+    notes = note_resubmissions(standing)
+    return replace(tables, issues=stack([tables.issues, notes])) if len(notes) else tables
+
+
+def read_headers(place: ReturnFile, root: Path | None = None) -> list[ReturnHeader]:
+    """Read who sent the return, or the returns, at one place, and for which year.
+
+    Parameters
+    ----------
+    place : ReturnFile
+    root : Path, optional
+
+    Returns
+    -------
+    list of ReturnHeader
+    """
+    if place.form == "xml":
+        from pilot_eval.records.xml_reader import read_xml_header
+
+        return [read_xml_header(place.path, root=root)]
+    from pilot_eval.records.folder_reader import read_folder_headers
+
+    return read_folder_headers(place.path, place.form, root=root)
+
+
+def _standing_returns(
+    places: Iterable[ReturnFile],
+    standing: Container[ReturnHeader],
+    mapping: FieldMapping | None,
+    root: Path | None,
+) -> Iterator[RawReturn]:
+    """Read the returns that no later version stands for."""
+    for place in places:
+        if all(header in standing for header in read_headers(place, root)):
+            continue
+        for raw in read_return(place, mapping=mapping, root=root):
+            if raw.header not in standing:
+                yield raw
 
 
 def find_returns(
@@ -112,7 +160,7 @@ def find_returns(
     found = [place for path in _listed(paths) for place in _places(path)]
     kept = [place for place in found if format in (None, place.form)]
     if not kept:
-        rule = f"hold XML returns, or folders with {HEADER}.csv or {HEADER}.parquet"
+        rule = f"hold XML returns, zip archives, workbooks or folders with {HEADER}.csv or .parquet"
         raise DataError(explain("paths", rule, "none", "See docs/census-format.md."))
     return kept
 
@@ -169,18 +217,9 @@ def _is_xml(path: Path) -> bool:
     return path.suffix.lower() == _XML_SUFFIX
 
 
-def _refuse_twice(seen: set[tuple[str, int]], raw: RawReturn) -> None:
-    """Remember a return; the same council and year may not come again."""
-    key = (raw.header.council_code, raw.header.year)
-    if key in seen:
-        rule = "be the only return of its council and year"
-        got = f"a second of {key[0]}, {key[1]}"
-        raise DataError(explain(raw.header.file, rule, got, "Keep the last one sent."))
-    seen.add(key)
-
-
-def _describe(seen: set[tuple[str, int]]) -> str:
-    councils = {code for code, _ in seen}
-    years = sorted({year for _, year in seen})
+def _describe(headers: Iterable[ReturnHeader]) -> str:
+    seen = {(header.council_code, header.part, header.year) for header in headers}
+    councils = {code for code, _, _ in seen}
+    years = sorted({year for _, _, year in seen})
     span = str(years[0]) if len(years) == 1 else f"{years[0]} to {years[-1]}"
     return f"{len(seen)} returns of {len(councils)} councils, years ending 31 March {span}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.records.council_numbers import find_council
 from pilot_eval.records.mapping import (
     EXAMPLE_MAPPING,
     FieldMapping,
@@ -17,7 +17,6 @@ from pilot_eval.records.mapping import (
     read_mapping,
 )
 from pilot_eval.records.names import COLLECTION, SIMULATED_SOFTWARE, Layout
-from pilot_eval.reference.facts import load_councils
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,17 +24,26 @@ if TYPE_CHECKING:
 # No field of the return is longer than some tens of characters; more is a broken file.
 MAX_TEXT = 1_000
 MODULE_SUFFIXES = (".csv", ".parquet")
+# 2014, 2014.0, and 2013/14 or 2013-2014 for the year that begins in 2013.
+_YEAR = re.compile(r"(20[0-4]\d)(?:\.0+|[/-](?:20)?(\d\d))?")
 _NEEDS_MAPPING = "Give a field mapping (see docs/census-format.md and example_mapping.toml)."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnHeader:
-    """Which return it is: whose, of which year, real or simulated."""
+    """Which return it is: whose, of which year, real or simulated.
+
+    `sent` and `serial` are DateTime and SerialNo of the header, which order resubmissions; `part`
+    is the DfE number of the successor where the council has been divided since.
+    """
 
     file: str
     council_code: str
     year: int
     simulated: bool
+    sent: str = ""
+    serial: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,16 +143,19 @@ def read_header(
         action = "Give children-in-need returns only."
         rule = f"be a return of the collection {COLLECTION}"
         raise refusal(path, line, rule, "another collection, or none", action)
-    council_code = _council_codes(root).get(text.get("LEA", ""))
-    if council_code is None:
-        rule = "name a council in Header/Source/LEA by its DfE number"
-        action = "See dfe_number in data/reference/councils.csv."
-        raise refusal(path, line, rule, "no such number", action)
+    council_code, part, why = find_council(text.get("LEA", ""), root)
+    if not council_code:
+        rule = "name a council in Header/Source/LEA by its DfE number or ONS code"
+        action = "See data/reference/councils.csv and boundary_changes.csv."
+        raise refusal(path, line, rule, why, action)
     return ReturnHeader(
         file=path.name,
         council_code=council_code,
         year=_year(path, line, text),
         simulated=text.get("SoftwareCode", "") == SIMULATED_SOFTWARE,
+        sent=text.get("DateTime", ""),
+        serial=text.get("SerialNo", ""),
+        part=part,
     )
 
 
@@ -185,14 +196,15 @@ def layout_of(path: Path, header: ReturnHeader, mapping: FieldMapping | None) ->
 
 def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
     """Read the year ending 31 March; ReferenceDate must agree where it is given."""
-    year, reference = text.get("Year", ""), text.get("ReferenceDate", "")
-    agrees = not reference or reference.startswith(f"{year}-03-31")
-    if not re.fullmatch(r"20[0-4]\d", year) or not agrees:
+    given, reference = text.get("Year", ""), text.get("ReferenceDate", "")
+    found = _YEAR.fullmatch(given)
+    ends = (int(found[1]) + 1) % 100 if found and found[2] else None
+    year = "" if not found or ends not in (None, int(found[2] or 0)) else found[1]
+    if ends is not None and year:
+        year = str(int(year) + 1)
+    written = (f"{year}-03-31", f"31/03/{year}", f"31-03-{year}", f"31.03.{year}")
+    agrees = not reference or reference.startswith(written)
+    if not year or not agrees:
         rule = "give the Year as four digits and a ReferenceDate of 31 March of that year"
         raise refusal(path, line, rule, "something else", "Correct the header.")
     return int(year)
-
-
-@cache
-def _council_codes(root: Path | None) -> dict[str, str]:
-    return {council.dfe_number: council.council_code for council in load_councils(root)}

@@ -49,7 +49,7 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
         With the issues met: dates that are no dates, codes and numbers without meaning.
     """
     work = _Typing(raw, first_referral_id)
-    frames = work.frames()
+    frames = _mark_part(work.frames(), raw.header.part)
     strand = "simulated" if raw.header.simulated else "census"
     tables = build_tables(frames, strand=strand, source=raw.header.file)
     issues = stack(
@@ -67,6 +67,18 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
         source=raw.header.file,
         issues=issues,
     )
+
+
+def _mark_part(frames: dict[str, pd.DataFrame], part: str) -> dict[str, pd.DataFrame]:
+    """Put a successor's number before its identifiers: two successors may use one for two."""
+    if not part:
+        return frames
+    return {
+        name: frame.assign(
+            child_id=(part + "-" + frame["child_id"]).astype(frame["child_id"].dtype)
+        )
+        for name, frame in frames.items()
+    }
 
 
 def _severity(field: str, rule: str) -> str:

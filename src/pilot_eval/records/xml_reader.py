@@ -16,6 +16,7 @@ from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
     CHILD,
     HEADER,
+    HEADER_PARTS,
     ROOT,
     Layout,
 )
@@ -42,7 +43,9 @@ _DECLARATIONS = (b"<!DOCTYPE", b"<!ENTITY")
 _OVERLAP = 32
 _PARSER_OPTIONS = {
     "events": ("end",),
-    "tag": (f"{{*}}{HEADER}", f"{{*}}{CHILD}"),
+    "tag": tuple(
+        f"{{*}}{spelt}" for name in (HEADER, CHILD) for spelt in (name, name.lower(), name.upper())
+    ),
     "remove_blank_text": True,
     "remove_comments": True,
     "remove_pis": True,
@@ -83,7 +86,7 @@ def read_xml(
         source = _GuardedFile(stream, path)
         collector: _Collector | None = None
         for element in _elements(path, source):
-            if collector is not None and element.tag == collector.child_tag:
+            if collector is not None and _same(element.tag, collector.child_tag):
                 collector.add(element, source.total)
             else:
                 collector = _begin(path, element, collector, mapping, root)
@@ -123,8 +126,13 @@ def _no_header(path: Path) -> DataError:
 
 
 def _check_first(path: Path, element: etree._Element) -> None:
-    if etree.QName(element).localname != HEADER:
+    if not _same(etree.QName(element).localname, HEADER):
         raise _misplaced(path, element)
+
+
+def _same(tag: str, wanted: str) -> bool:
+    """Compare tags whatever their case; the namespace is compared as well."""
+    return tag == wanted or tag.casefold() == wanted.casefold()
 
 
 def _misplaced(path: Path, element: etree._Element) -> DataError:
@@ -227,11 +235,13 @@ def _elements(path: Path, source: _GuardedFile) -> Iterator[etree._Element]:
 
 def _header(path: Path, element: etree._Element, root: Path | None) -> ReturnHeader:
     line = element.sourceline
-    if etree.QName(element.getroottree().getroot()).localname != ROOT:
+    if not _same(etree.QName(element.getroottree().getroot()).localname, ROOT):
         action = "Give children-in-need returns only."
         raise refusal(path, line, f"be a {ROOT}", "another document", action)
+    fields = {field for part in HEADER_PARTS.values() for field in part}
     found = {etree.QName(part).localname: part.text for part in element.iter()}
-    return read_header(path, line, found, root)
+    same, _ = spell(found, fields)
+    return read_header(path, line, {same.get(key, key): found[key] for key in found}, root)
 
 
 class _Collector:
@@ -250,6 +260,8 @@ class _Collector:
 
     def add(self, child: etree._Element, position: int) -> None:
         self._lines.append(child.sourceline)
+        if child.tag != self.child_tag:
+            child.tag = self.child_tag
         self._serialised.append(etree.tostring(child, **_NORMAL_FORM))
         child.clear()
         if position >= self._next_flush:
