@@ -214,7 +214,7 @@ def test_the_result_of_test_ends_with_one_plain_line(monkeypatch, capsys):
     monkeypatch.setattr(
         run_all,
         "test_steps",
-        lambda _: [
+        lambda *_: [
             ("one", [sys.executable, "-c", script.format(0)]),
             ("two", [sys.executable, "-c", failing]),
             ("ruff", [sys.executable, "-c", "raise SystemExit(1)"]),
