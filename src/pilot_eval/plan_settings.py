@@ -40,10 +40,15 @@ class InferenceSettings(Section):
 
 
 class DisclosureSettings(Section):
-    """Counts of children from 1 to `threshold` are suppressed; others rounded to `rounding`."""
+    """Counts of children from 1 to `threshold` are suppressed; others rounded to `rounding`.
+
+    `own_tables` says what a run makes of an analyst's own table: ``"confidential"``, everything is
+    computed from what may be printed of it; ``"public"``, it is published already.
+    """
 
     threshold: Annotated[int, Field(ge=1, le=100)]
     rounding: Annotated[int, Field(ge=1, le=1000)]
+    own_tables: Literal["confidential", "public"] = "confidential"
 
 
 class ComparatorSettings(Section):

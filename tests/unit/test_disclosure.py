@@ -1,8 +1,11 @@
 """Suppress, then round, then derive: boundaries, totals, groups, releases and means."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import LinearConstraint, milp
 
 from pilot_eval.disclosure.protect.differencing import check_releases, find_close_groups
 from pilot_eval.disclosure.protect.dominance import check_dominance
@@ -21,6 +24,7 @@ from pilot_eval.disclosure.protect.suppression import (
 )
 from pilot_eval.disclosure.protect.symbols import show_value
 from pilot_eval.errors import DisclosureError
+from pilot_eval.published.bands import PUBLISHED_BANDS
 
 EIGHT = ["Cumbria", "Knowsley", "Westminster", "Hackney", "H&F", "K&C", "Islington", "Wandsworth"]
 
@@ -249,10 +253,107 @@ def test_a_second_contributor_who_could_estimate_the_first():
     ],
 )
 def test_an_own_tables_figures_rest_on_enough_children(indicator, numerator, denominator, shown):
-    row = {"indicator": indicator, "numerator": numerator, "denominator": denominator}
-    table = pd.DataFrame([row | {"value": 12.5, "value_status": "reported"}]).astype(
-        {"numerator": float, "denominator": float}
-    )
+    table = make_table((2012, "E09000012", indicator, numerator, denominator))
     [found] = protect_indicators(table, threshold=5).to_dict("records")
     assert found["value_status"] == ("reported" if shown else "suppressed")
     assert np.isnan(found["value"]) != shown
+
+
+def make_table(*rows):
+    """Lay out figures as `read_council_table` does: year, council, indicator and counts."""
+    names = ("year_ending", "council_code", "indicator", "numerator", "denominator")
+    table = pd.DataFrame(rows, columns=names).astype({"numerator": float, "denominator": float})
+    return table.assign(
+        value=12.5,
+        value_status="reported",
+        numerator_status="reported",
+        denominator_status="reported",
+        published_value=np.nan,
+        value_basis="",
+        numerator_low=table["numerator"],
+        numerator_high=table["numerator"],
+    )
+
+
+def test_a_withheld_share_is_known_to_lie_where_its_rule_says():
+    table = make_table(
+        (2012, "E09000012", "repeat_plan_pct", 3, 40),
+        (2012, "E09000013", "repeat_plan_pct", 38, 40),
+        (2012, "E09000014", "repeat_plan_pct", 2, 4),
+        (2012, "E09000015", "cpp_rate", 4, 30_000),
+        (2012, "E92000001", "cpp_rate", 400, 3_000_000),
+        (2013, "E92000001", "cpp_rate", 400, 3_000_000),
+    )
+    found = protect_indicators(table, threshold=5).set_index(["year_ending", "council_code"])
+    assert found["numerator"].notna().sum() == 1  # England in the year when nobody is withheld
+    ends = found[["numerator_low", "numerator_high"]]
+    assert ends.loc[(2012, "E09000012")].tolist() == [1, 5]
+    assert ends.loc[(2012, "E09000013")].tolist() == [35, 39]
+    assert ends.loc[(2012, "E09000014")].isna().all()
+    assert ends.loc[(2012, "E09000015")].tolist() == [1, 5]
+    assert np.isnan(found.loc[(2012, "E09000014"), "denominator"])
+
+
+@pytest.mark.parametrize("clock", ["initial_assessment", "core_assessment", "icpc"])
+def test_no_band_or_limit_gives_a_small_count_away(clock):
+    bands = [band.indicator for band in PUBLISHED_BANDS[clock]]
+    prefix, last = bands[0].split("_band_")[0], [band.last for band in PUBLISHED_BANDS[clock]]
+    edges = [int(edge) for edge in last[:-1]]
+    rng = np.random.default_rng(20110201)
+    pinned_by_primary_alone = 0
+    for _ in range(25):
+        counts = rng.poisson(rng.choice([0.5, 3, 9, 40], size=len(bands)))
+        whole = int(counts.sum())
+        if whole <= 5:
+            continue
+        chosen = sorted(rng.choice(edges, size=rng.integers(1, len(edges) + 1), replace=False))
+        rows = [(2012, "E09000012", band, n, whole) for band, n in zip(bands, counts, strict=True)]
+        rows += [
+            (
+                2012,
+                "E09000012",
+                f"{prefix}_within_{edge}wd_pct",
+                counts[: last.index(edge) + 1].sum(),
+                whole,
+            )
+            for edge in chosen
+        ]
+        table = make_table(*rows)
+        shown = protect_indicators(table, threshold=5)
+        few = table["numerator"].between(1, 5) | (whole - table["numerator"]).between(1, 5)
+        primary = table.assign(value_status=table["value_status"].mask(few, "suppressed"))
+        for start, stop in combinations(range(len(bands) + 1), 2):
+            true = int(counts[start:stop].sum())
+            if 1 <= true <= 5 and is_asked(
+                start, stop, len(bands), [last.index(e) + 1 for e in chosen]
+            ):
+                low, high = attack(shown, bands, last, prefix, whole, start, stop)
+                assert high - low >= 2, (counts, chosen, start, stop)
+                low, high = attack(primary, bands, last, prefix, whole, start, stop)
+                pinned_by_primary_alone += high - low < 2
+    assert pinned_by_primary_alone > 5  # the attacker can
+
+
+def is_asked(start, stop, bands, limits):
+    """Say whether a run of bands is a figure of the table, or the difference of two of them."""
+    edges = {0, bands, *limits}
+    return stop == start + 1 or {start, stop} <= edges
+
+
+def attack(shown, bands, last, prefix, whole, start, stop):
+    """Find the least and the largest count between two bands that what is printed allows."""
+    printed = shown[shown["value_status"] == "reported"]
+    rows, totals = [np.ones(len(bands))], [whole]
+    for indicator, numerator in zip(printed["indicator"], printed["numerator"], strict=True):
+        if indicator in bands:
+            row = np.array([band == indicator for band in bands], float)
+        else:
+            limit = float(indicator.removeprefix(f"{prefix}_within_").removesuffix("wd_pct"))
+            row = np.array([end <= limit for end in last], float)
+        rows.append(row)
+        totals.append(numerator)
+    aim = np.zeros(len(bands))
+    aim[start:stop] = 1
+    same = LinearConstraint(np.array(rows), totals, totals)
+    ends = [milp(sign * aim, constraints=same, integrality=np.ones(len(bands))) for sign in (1, -1)]
+    return round(ends[0].fun), round(-ends[1].fun)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+from pilot_eval.app.results import read_table
+from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
 DATA_FOLDERS = ("data/published", "data/reference")
 HASH_LENGTH = 12
+SEAL = "manifest"
 
 
 def hash_file(path: Path) -> str:
@@ -32,15 +38,18 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def hash_data(root: Path, table: Path | None = None) -> dict[str, str]:
+def hash_data(plan: EvaluationPlan, root: Path, table: Path | None = None) -> dict[str, str]:
     """Hash every data file a run reads.
 
     Parameters
     ----------
+    plan : EvaluationPlan
+        Says whether an own table is public.
     root : pathlib.Path
         Project folder.
     table : pathlib.Path, optional
-        An analyst's own council table.
+        An analyst's own council table. What is hashed is what may be printed of it: the hash of
+        the file itself would let a reader try withheld counts until one fits.
 
     Returns
     -------
@@ -54,7 +63,8 @@ def hash_data(root: Path, table: Path | None = None) -> dict[str, str]:
         if path.is_file()
     }
     if table is not None:
-        hashes[table.name] = hash_file(table)
+        printed = to_csv_bytes(read_table(plan, table))
+        hashes[table.name] = hashlib.sha256(printed).hexdigest()
     return hashes
 
 
@@ -62,6 +72,24 @@ def hash_outputs(folder: Path) -> dict[str, str]:
     """Hash everything in a run's folder, by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): hash_file(path) for path in files}
+
+
+def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the hash of all else that a manifest says, so that an edit shows.
+
+    Parameters
+    ----------
+    manifest : mapping
+        An earlier seal is replaced.
+
+    Returns
+    -------
+    dict
+        With ``manifest``, the SHA-256 of its other entries as JSON with sorted keys.
+    """
+    rest = {name: value for name, value in manifest.items() if name != SEAL}
+    text = json.dumps(rest, sort_keys=True, default=str)
+    return {**rest, SEAL: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def summarise_hashes(hashes: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from pilot_eval.app.manifest import (
     hash_data,
     hash_file,
     hash_outputs,
+    seal,
 )
 from pilot_eval.app.notebooks import Executed
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
@@ -165,7 +166,7 @@ def _describe_run(
         "census": request.census.name if request.census else None,
         "table": request.table_file.name if request.table_file else None,
         "test_results": hash_file(request.test_results) if request.test_results else None,
-        "data": hash_data(request.root, request.table_file),
+        "data": hash_data(prepared.plan, request.root, request.table_file),
         "code": describe_code(request.root),
         "versions": describe_versions(),
         "started": started.isoformat(timespec="seconds"),
@@ -185,6 +186,7 @@ def _write_manifest(described: Mapping[str, Any], folder: Path) -> dict[str, Any
         "pdf": pdf if described["notebooks"] else "no notebooks were run",
         "outputs": {k: v for k, v in hash_outputs(folder).items() if k != MANIFEST},
     }
+    manifest = seal(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False, default=str)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8", newline="\n")
     return manifest

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from pilot_eval.app.manifest import describe_code, hash_data
+from pilot_eval.app.manifest import describe_code, hash_data, hash_outputs, seal
 from pilot_eval.app.results import EVIDENCE
 from pilot_eval.errors import RunError, explain
+from pilot_eval.plan import EvaluationPlan
 
 MANIFEST = "manifest.json"
 
@@ -41,17 +42,17 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
         If `folder` is no run, or the data are not those of the run.
     """
     from pilot_eval.app.results import calibrate_tests, write_results
-    from pilot_eval.plan import EvaluationPlan
 
     manifest = _read_manifest(folder)
-    _check_data(manifest, root, table_file)
     plan = EvaluationPlan.model_validate(manifest["plan"])
+    _check_data(manifest, plan, root, table_file)
     calibrate_tests(plan, table_file)
     with TemporaryDirectory(prefix="pilot_eval-") as scratch:
         again = Path(scratch)
         write_results(plan, table_file, again)
         names = sorted(p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file())
         found = [line for name in names for line in _compare(folder / name, again / name)]
+    found += _find_edits(manifest, folder, leave_out=names)
     if found and manifest["code"]["source_hash"] != describe_code(root)["source_hash"]:
         was = manifest["code"]["commit"]
         found.append(f"the code is another one: the run was made by commit {was}")
@@ -98,6 +99,19 @@ def _compare_cells(old: Mapping[str, object], new: Mapping[str, object]) -> list
     ]
 
 
+def _find_edits(manifest: Mapping[str, Any], folder: Path, leave_out: Collection[str]) -> list[str]:
+    """List what was changed or taken away after the run, pages, logs and the manifest included."""
+    now = hash_outputs(folder)
+    edits = [
+        f"{name}: {'not what the run wrote' if name in now else 'missing'}"
+        for name, digest in manifest["outputs"].items()
+        if name not in leave_out and now.get(name) != digest
+    ]
+    if dict(manifest) != seal(manifest):
+        edits.append(f"{MANIFEST}: not what the run wrote")
+    return edits
+
+
 def _read_manifest(folder: Path) -> Mapping[str, Any]:
     try:
         manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -114,7 +128,9 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     return manifest
 
 
-def _check_data(manifest: Mapping[str, Any], root: Path, table_file: Path | None) -> None:
+def _check_data(
+    manifest: Mapping[str, Any], plan: EvaluationPlan, root: Path, table_file: Path | None
+) -> None:
     if manifest["table"] and table_file is None:
         raise RunError(
             explain(
@@ -124,7 +140,7 @@ def _check_data(manifest: Mapping[str, Any], root: Path, table_file: Path | None
                 f"Add --table with the path of {manifest['table']}.",
             )
         )
-    now, then = hash_data(root, table_file), manifest["data"]
+    now, then = hash_data(plan, root, table_file), manifest["data"]
     changed = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
     if changed:
         raise RunError(

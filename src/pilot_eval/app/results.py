@@ -42,8 +42,10 @@ def calibrate_tests(
 def read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
     """Read the analyst's own table, or DfE's published figures where there is none.
 
-    What an own table lacks of the plan is not available (`fill_own_table`).
+    What an own table lacks of the plan is not available (`fill_own_table`). Unless the plan says
+    that it is public, figures that rest on few children are withheld before anything is computed.
     """
+    from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
     from pilot_eval.published.council_indicators import load_published
     from pilot_eval.published.council_table import read_council_table
     from pilot_eval.published.panel import fill_own_table
@@ -51,7 +53,10 @@ def read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
     if table_file is None:
         return load_published()
     units = {unit.unit_code: unit.unit_name for unit in plan.units}
-    return fill_own_table(read_council_table(table_file, units=units), plan)
+    table = read_council_table(table_file, units=units)
+    if plan.disclosure.own_tables == "confidential":
+        table = protect_indicators(table, threshold=plan.disclosure.threshold)
+    return fill_own_table(table, plan)
 
 
 def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
@@ -61,8 +66,7 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     ----------
     plan : EvaluationPlan
     table_file : pathlib.Path, optional
-        An analyst's own council table instead of the published figures; the workbook and the tidy
-        data withhold what rests on few children.
+        An analyst's own council table instead of the published figures.
     folder : pathlib.Path
         Where to write.
 
@@ -70,17 +74,13 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     -----
     The same plan and data give the same bytes.
     """
-    from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.evaluation import evaluate
     from pilot_eval.reporting.workbook import SOURCE
 
     table = read_table(plan, table_file)
-    evidence = release_evidence(plan, evaluate(plan, table), public=table_file is None)
-    source = SOURCE
-    if table_file:
-        table = protect_indicators(table, threshold=plan.disclosure.threshold)
-        source = f"the analyst's own table {table_file.name}"
+    evidence = release_evidence(plan, evaluate(plan, table), public=True)
+    source = f"the analyst's own table {table_file.name}" if table_file else SOURCE
     write_files(plan, evidence, table, source, folder)
 
 

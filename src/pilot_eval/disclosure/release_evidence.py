@@ -15,7 +15,8 @@ def release_evidence(plan: EvaluationPlan, evidence: Evidence, *, public: bool) 
         Its `disclosure` gives the threshold and the rounding.
     evidence : Evidence
     public : bool
-        Whether it rests on figures that are already published.
+        Whether it rests on figures that may be printed as they are: DfE's, and own tables, which
+        are protected before anything is computed from them.
 
     Returns
     -------
