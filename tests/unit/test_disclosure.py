@@ -5,10 +5,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from project_folder import ROOT
 from scipy.optimize import LinearConstraint, milp
 
-from pilot_eval.disclosure.protect.differencing import check_releases, find_close_groups
-from pilot_eval.disclosure.protect.dominance import check_dominance
+import pilot_eval as pe
+from pilot_eval.app.manifest import hash_data, hash_outputs
+from pilot_eval.app.results import read_table, write_results
 from pilot_eval.disclosure.protect.indicator_tables import protect_indicators
 from pilot_eval.disclosure.protect.rounding import (
     bound_rounded,
@@ -23,7 +25,9 @@ from pilot_eval.disclosure.protect.suppression import (
     protect_table,
 )
 from pilot_eval.disclosure.protect.symbols import show_value
+from pilot_eval.disclosure.release_evidence import NUMBERS, release_evidence
 from pilot_eval.errors import DisclosureError
+from pilot_eval.evidence import Evidence, hash_table
 from pilot_eval.published.bands import PUBLISHED_BANDS
 
 EIGHT = ["Cumbria", "Knowsley", "Westminster", "Hackney", "H&F", "K&C", "Islington", "Wandsworth"]
@@ -182,59 +186,6 @@ def test_zero_low_and_unknown_words():
         show_value(float("nan"))
 
 
-def test_two_releases_that_differ_by_a_few_children():
-    first = pd.DataFrame({"area": list("ABCDE"), "n": [40, 20, "c", 20, 0]})
-    second = first.assign(n=[43, 20, 9, "c", "c"])
-    found = check_releases(first, second, keys=["area"], count="n", threshold=5)
-    assert dict(zip(found["area"], found["verdict"], strict=True)) == {
-        "A": "fail",
-        "C": "review",
-        "D": "fail",
-    }
-    with pytest.raises(DisclosureError, match="identify every figure once"):
-        check_releases(pd.concat([first, first]), second, keys=["area"], count="n", threshold=5)
-
-
-def test_groups_that_differ_by_one_council():
-    counts = pd.Series(30, index=EIGHT)
-    groups = {"all eight": EIGHT, "seven named": EIGHT[:7], "four": EIGHT[:4]}
-    found = find_close_groups(groups, counts, threshold=5)
-    assert found[["outer", "inner", "verdict"]].to_numpy().tolist() == [
-        ["all eight", "seven named", "review"]
-    ]
-    counts["Wandsworth"] = 3
-    assert find_close_groups(groups, counts, threshold=5)["verdict"].tolist() == ["fail"]
-
-
-# Six equal: 2 of 6 are 33%. 96 of 100 in the two largest: over 90%. 50, 45, 2, 1, 1, 1: the two
-# largest are 95%. 50, 35, 1, 1, 1, 1 (89): 95.5%. Ten: 60, 29, then 8 x 0.7 = 5.6 < 10% of 60.
-@pytest.mark.parametrize(
-    ("values", "reason"),
-    [
-        ([10] * 6, ""),
-        ([10] * 5, "too few"),
-        ([50, 46, 1, 1, 1, 1], "largest contributors"),
-        ([60, 1] + [1.2] * 4, "largest contributors"),
-        ([50, 4] + [1.5] * 4, ""),
-        ([0] * 6, ""),
-    ],
-)
-def test_dominance(values, reason):
-    verdict = check_dominance(
-        pd.Series(values), pd.Series("A", index=range(len(values))), threshold=5
-    )
-    assert reason in verdict.loc[0, "reason"]
-    assert verdict.loc[0, "may_show"] == (not reason)
-
-
-def test_a_second_contributor_who_could_estimate_the_first():
-    # 80 + 9 of 96.5 is 92% -> (2, 0.9) rule; with share 0.95 only the p% rule is left: 7.5 < 8.
-    values = pd.Series([80, 9, 1.5, 1.5, 1.5, 1.5, 1.5])
-    verdict = check_dominance(values, pd.Series("A", index=values.index), threshold=5, share=0.95)
-    assert "could estimate" in verdict.loc[0, "reason"]
-
-
-# 5 of 40 late or in time tells of 5 children; rates have no "outside" to protect.
 @pytest.mark.parametrize(
     ("indicator", "numerator", "denominator", "shown"),
     [
@@ -357,3 +308,50 @@ def attack(shown, bands, last, prefix, whole, start, stop):
     same = LinearConstraint(np.array(rows), totals, totals)
     ends = [milp(sign * aim, constraints=same, integrality=np.ones(len(bands))) for sign in (1, -1)]
     return round(ends[0].fun), round(-ends[1].fun)
+
+
+def test_nothing_a_run_writes_depends_on_a_withheld_count(tmp_path):
+    """Two tables that differ in what is withheld alone give the same bytes."""
+    plan = pe.load_plan()
+    table = pe.load_published()
+    table = table[table["indicator"].eq("repeat_plan_pct") & table["year_ending"].le(2013)]
+    hidden = table["value_status"].eq("suppressed")
+    assert hidden.sum() > 20
+    written = []
+    for name, counts in (("low", 1.0), ("high", 5.0)):
+        own = table.assign(
+            numerator=table["numerator"].mask(hidden, counts),
+            value=table["value"].mask(hidden, 100 * counts / table["denominator"]),
+            value_status=table["value_status"].mask(hidden, "reported"),
+            numerator_status=table["numerator_status"].mask(hidden, "reported"),
+        ).drop(columns=["numerator_low", "numerator_high", "published_value", "value_basis"])
+        file = tmp_path / name / "own.csv"
+        file.parent.mkdir()
+        own.to_csv(file, index=False)
+        folder = tmp_path / f"out-{name}"
+        folder.mkdir()
+        write_results(plan, file, folder)
+        hashes = hash_data(plan, ROOT, file)
+        written.append([hashes, hash_outputs(folder), hash_table(read_table(plan, file))])
+    assert written[0] == written[1]
+    exact = plan.revise({"disclosure.own_tables": "public"})
+    files = [tmp_path / name / "own.csv" for name in ("low", "high")]
+    assert len({hash_table(read_table(exact, file)) for file in files}) == 2
+
+
+def test_records_evidence_shows_no_councils_own_effect_and_no_more_digits_than_it_bears():
+    rows = {"status": "estimated", "reason": "", "estimate": 1.23456789, "p_value": 0.0123456}
+    rows |= {"conf_low": -2.34567, "conf_high": 4.815, "n_comparators": 9}
+    table = pd.DataFrame([{**rows, "n_treated": n} for n in (2, 3)])
+    table = table.reindex(columns=[*table.columns, *set(NUMBERS) - set(table.columns)])
+    effects = pd.DataFrame({"council_code": ["E09000012"], "effect": [1.5]})
+    exact = Evidence(table=table, effects=effects, dropped=pd.DataFrame())
+    shown = release_evidence(pe.load_plan(), exact, public=False)
+    assert shown.effects.empty
+    few, enough = shown.table.to_dict("records")
+    assert np.isnan(few["estimate"])
+    assert few["status"] == "not_estimable"
+    assert "fewer than 3" in few["reason"]
+    ends = [enough[name] for name in ("estimate", "conf_low", "conf_high", "p_value")]
+    assert ends == [1.2, -2.3, 4.8, 0.012]
+    assert release_evidence(pe.load_plan(), exact, public=True) is exact

@@ -52,6 +52,7 @@ PRIVATE = {
     "summary.csv": ("records by council and table", COUNTS),
     "set_aside.csv": ("records set aside, by council and rule", COUNTS),
     "panel.csv": ("council by month counts and delays", COUNTS),
+    "council_effects.csv": ("each treated council's own effect", COUNTS),
 }
 RELEASE_SUFFIX = "-release"
 
@@ -260,6 +261,7 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, stran
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.reporting.workbook import write_workbook
 
+    (folder / "council_effects.csv").write_bytes(to_csv_bytes(evidence.effects))
     evidence = release_evidence(plan, evidence, public=False)
     evidence.write(folder)
     write_workbook(

@@ -1,1 +1,1 @@
-"""Make tables of counts safe: suppression, rounding, differencing, dominance."""
+"""Make tables of counts safe: suppression, rounding, shares and rates."""

@@ -236,8 +236,7 @@ def _default_group(
 def _bind(cells: CellSet, told: NDArray, bases: NDArray[np.int64]) -> CellSet:
     """Write what an earlier release printed into what is known of each cell.
 
-    A figure that has been revised since says nothing certain about the present count; how far the
-    two together tell of single children is `check_releases`' business.
+    A figure that has been revised since says nothing certain about the present count.
     """
     low, high = cells.known_low.copy(), cells.known_high.copy()
     base = np.repeat(bases, len(told) // len(bases))
