@@ -248,6 +248,10 @@ class Texts(Section):
     limits: tuple[Limit, ...] = Field(strict=False, default=())
     pages: Mapping[str, PageDefaults] = Field(default_factory=dict)
 
+    def name_requirement(self, key: str) -> str:
+        """Name a requirement of the register in words."""
+        return self.requirements.get(key, key.replace("_", " "))
+
 
 class FamilySettings(Section):
     """What was declared before results: the scenario and outcomes that count first, and why."""

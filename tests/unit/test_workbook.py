@@ -1,6 +1,7 @@
 """The workbook and the tidy files: right sheets, right figures, symbols kept, the same bytes."""
 
 import io
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -110,7 +111,11 @@ def test_cover_contents_notes_then_one_table_a_sheet(book, plan):
 def test_symbols_and_notes_are_explained_where_they_are_used(book):
     for name in book.sheetnames[3:]:
         words = [str(cell.value) for row in book[name].iter_rows(max_row=12) for cell in row]
-        assert any(word.startswith("[c]: confidential") for word in words)
+        explained = {word.split(":")[0] for word in words if re.match(r"\[\w+\]: ", word)}
+        shown = {cell for row in book[name].iter_rows(values_only=True) for cell in row}
+        assert explained == {cell for cell in shown if re.fullmatch(r"\[\w+\]", str(cell))}
+        heading = int(re.findall(r"\d+", next(iter(book[name].tables.values())).ref)[0])
+        assert book[name].freeze_panes == f"C{heading + 1}"
         heads = [word for word in words if "[note " in word]
         numbers = {int(word.split("[note ")[1].rstrip("]")) for word in heads}
         assert numbers
@@ -125,6 +130,7 @@ def test_results_are_rounded_and_say_when_there_is_none(book):
     assert first["Confidence interval, upper end"] == "no limit"
     assert (first["P-value"], second["P-value"], third["P-value"]) == (0.062, "[low]", "[z]")
     assert [row["Finding"] for row in (first, second, third)] == [VERDICT.short] * 2 + ["[z]"]
+    assert [row["Security, 0 to 5"] for row in (first, third)] == [VERDICT.rating, "[z]"]
     assert (third["Estimate, lower end"], third["Remarks"]) == ("[z]", "withheld")
 
 
@@ -182,6 +188,55 @@ def test_tidy_data_have_the_services_shape(tidy, plan):
     assert not data.duplicated(["time_period", "geographic_level", "new_la_code"]).any()
     assert (data["time_identifier"] == "Financial year").all()
     assert sorted(set(data["time_period"])) == ["200910", "201011", "201112", "201213", "201314"]
+
+
+# Rules of DfE's public screener of files for its statistics service.
+SCREENING = {
+    "data_mandatory_cols": lambda data, meta: {"time_period", "time_identifier"} < {*data},
+    "variable_snake_case": lambda data, meta: all(
+        re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in data
+    ),
+    "col_name_duplicate": lambda data, meta: meta["col_name"].is_unique,
+    "duplicate_labels": lambda data, meta: meta["label"].is_unique and (meta["label"] != "").all(),
+    "col_type": lambda data, meta: meta["col_type"].isin(["Indicator", "Filter"]).all(),
+    "indicator_unit_validation": lambda data, meta: (
+        meta["indicator_unit"].isin(["", "%", "pp", "£", "£m", "numberstring"]).all()
+    ),
+    "indicator_dp_validation": lambda data, meta: meta["indicator_dp"].str.fullmatch(r"\d*").all(),
+    "time_period_six": lambda data, meta: all(
+        re.fullmatch(r"\d{6}", text) and (int(text[:4]) + 1) % 100 == int(text[4:])
+        for text in data["time_period"]
+    ),
+    "time_identifier_mix": lambda data, meta: len({*data["time_identifier"]}) == 1,
+    "level_validity": lambda data, meta: (
+        data["geographic_level"].isin(["National", "Regional", "Local authority"]).all()
+    ),
+    "overcompleted_national": lambda data, meta: (
+        data.loc[data["geographic_level"] == "National", ["region_code", "new_la_code"]] == ""
+    ).all(axis=None),
+    "region_and_la_completed": lambda data, meta: (
+        data.loc[data["geographic_level"] != "National", list(PLACE_COLUMNS)] != ""
+    ).all(axis=None),
+    "new_la_code": lambda data, meta: data["new_la_code"].str.fullmatch(r"(E\d{8})?").all(),
+    "old_la_code": lambda data, meta: data["old_la_code"].str.fullmatch(r"(\d{3})?").all(),
+    "la_combinations": lambda data, meta: (
+        data.groupby("new_la_code")[["la_name", "old_la_code"]].nunique().eq(1).all(axis=None)
+    ),
+    "row_duplicates": lambda data, meta: (
+        not data.duplicated(["time_period", "geographic_level", "new_la_code"]).any()
+    ),
+    "blank_cells": lambda data, meta: (data[list(meta["col_name"])] != "").all(axis=None),
+    "symbols": lambda data, meta: (
+        {cell for name in meta["col_name"] for cell in data[name] if not re.match(r"-?\d", cell)}
+        <= {"z", "x", "c", "low", "u", "k"}
+    ),
+    "unused_metadata": lambda data, meta: set(meta["col_name"]) <= {*data},
+}
+
+
+@pytest.mark.parametrize("rule", SCREENING)
+def test_tidy_data_keep_the_services_screening_rules(tidy, rule):
+    assert SCREENING[rule](*tidy[:2])
 
 
 def test_tidy_data_hold_figures_and_symbols_as_published(tidy):

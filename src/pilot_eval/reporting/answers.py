@@ -6,7 +6,7 @@ import pandas as pd
 
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import Table, format_number
+from pilot_eval.reporting.display import Opening, Table, format_number
 
 MOST_WITHOUT_TREND = 2
 """Periods before the start with which there is no more than one change between them."""
@@ -15,6 +15,12 @@ MOST_WITHOUT_TREND = 2
 def introduce(plan: EvaluationPlan) -> str:
     """Say what was tried, in the pilot's own words; its title where it has none."""
     return plan.texts.introduction or f"{plan.title}."
+
+
+def open_question(evidence: Evidence, family: str) -> Opening:
+    """Open a page with the answer to its question."""
+    answer = next(item for item in evidence.answers if item.family == family)
+    return Opening(answer.short, answer.long)
 
 
 def tabulate_verdicts(plan: EvaluationPlan, evidence: Evidence) -> Table:

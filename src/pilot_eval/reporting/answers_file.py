@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -211,11 +211,6 @@ def _round(value: float) -> Number:
 
 
 def _free(plan: EvaluationPlan, row: Exemption) -> Freedom:
-    named: dict[str, Any] = {
-        "council": row.council_name,
-        "requirement": plan.texts.requirements.get(
-            row.requirement, row.requirement.replace("_", " ")
-        ),
-    }
+    requirement = plan.texts.name_requirement(row.requirement)
     dates = {name: getattr(row, name) for name in ("announced", "granted", "started", "ended")}
-    return Freedom(**named, **dates, freed=row.freed)
+    return Freedom(council=row.council_name, requirement=requirement, freed=row.freed, **dates)

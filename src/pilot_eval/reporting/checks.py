@@ -13,8 +13,9 @@ from pilot_eval.checks.trends import TrendReport
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect
+from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reporting.display import Table, format_number, format_range
+from pilot_eval.reporting.display import Opening, Table, format_number, format_range
 
 INTERVALS = {
     "estimate_low": "Estimate, from",
@@ -25,6 +26,18 @@ INTERVALS = {
     "sharp_high": "Sharp, to",
     "n_treated": "Treated",
 }
+
+
+def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) -> Opening:
+    """Open the page on robustness: the finding, chance, and the other specifications."""
+    used, found = verdict.inputs, summarise_curve(curve)
+    return Opening(
+        verdict.short,
+        f"{used.label}, {used.group}. {word_placebo_in_space(space)} Of "
+        f"{found['specifications']:,.0f} specifications, {100 * found['share_above_zero']:.0f}% "
+        f"give an estimate above zero and {100 * found['share_excluding_zero']:.0f}% an interval "
+        "without zero.",
+    )
 
 
 def word_placebo_in_space(space: PlaceboInSpace) -> str:

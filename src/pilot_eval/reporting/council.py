@@ -14,12 +14,13 @@ from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import middle_of
-from pilot_eval.reporting.display import Figure, Table, format_number, format_range
+from pilot_eval.reporting.display import Figure, Opening, Table, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import axis_label, mark_start, set_periods, year_label
 from pilot_eval.reporting.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 
 SCENARIO = "council_report"
+FREED = ("yes", "inferred")
 
 
 def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
@@ -76,11 +77,22 @@ def _own_start(plan: EvaluationPlan, council: str) -> dict[str, object]:
     return found
 
 
+def open_council(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Opening:
+    """Open a council's report: what it was freed from, and the verdicts on its changes."""
+    own = [row for row in plan.treatment_register if row.council_name == council]
+    freed = [plan.texts.name_requirement(row.requirement) for row in own if row.freed in FREED]
+    unknown = sum(row.freed == "unknown" for row in own)
+    said = "; ".join(f"{text[:1].lower()}{text[1:]}" for text in freed)
+    rest = f"; not known for {unknown} other requirements" if unknown else ""
+    what = f"freed from {said}{rest}" if freed else "not freed in this pilot"
+    return Opening(f"{council}: {what}", " ".join(state_verdict(plan, panel)))
+
+
 def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
     """List what happened to a council: exemptions and events, as sentences."""
     [code] = codes_of(plan, council)
     lines = [
-        f"{row.requirement.replace('_', ' ')}: freed {row.freed}"
+        f"{plan.texts.name_requirement(row.requirement)}: freed {row.freed}"
         + (f", announced {row.announced}" if row.announced else "")
         + (f", granted {row.granted}" if row.granted else "")
         + (f" ({row.coverage})" if row.coverage else "")

@@ -31,6 +31,20 @@ class Sentence:
         return self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a page opens with: its answer in few words, then the sentence behind it."""
+
+    answer: str
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f'<p class="finding">{escape(self.answer)}</p><p>{escape(self.text)}</p>'
+
+    def __repr__(self) -> str:
+        return f"{self.answer}. {self.text}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table with a caption, column and row headers; shows itself in a notebook.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 TEMPLATES = Path(__file__).parent / "templates"
+STAMP = "Source: "
+"""How the line begins that a notebook prints of its data and its plan."""
 NUMBER = re.compile(r"^[<>≤≥]?\s*[-+−–]?[\d,]*\.?\d+(e[-+]?\d+)?\s*%?$|^(nan|NaN|–|—|)$")
 
 
@@ -54,14 +56,12 @@ def render_markdown(source: str) -> str:
     return MarkdownWithMath(renderer=renderer).render(source)
 
 
-def render_notebook(notebook: NotebookNode, *, code: bool = True) -> str:
+def render_notebook(notebook: NotebookNode) -> str:
     """Render an executed notebook's cells and outputs as one HTML fragment.
 
     Parameters
     ----------
     notebook : NotebookNode
-    code : bool
-        Whether code is shown (folded).
 
     Returns
     -------
@@ -72,7 +72,6 @@ def render_notebook(notebook: NotebookNode, *, code: bool = True) -> str:
     exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
-        exclude_input=not code,
         filters={"render_markdown": render_markdown},
     )
     body, _resources = exporter.from_notebook_node(notebook)
@@ -104,6 +103,34 @@ def make_accessible(body: str, prefix: str = "") -> str:
         block.set("role", "region")
         block.set("aria-label", f"Text block {number}")
     _tell_regions_apart(root)
+    return _inner(root)
+
+
+def fold_code(body: str) -> str:
+    """Put all code of a page into one fold at its end, and leave out the line of stamps.
+
+    Parameters
+    ----------
+    body : str
+        HTML as from `render_notebook`.
+
+    Returns
+    -------
+    str
+        Results follow each other; what a notebook prints of its data and plan is in the footer.
+    """
+    from lxml import html
+
+    root = html.fragment_fromstring(body, create_parent="div")
+    for stamp in root.xpath(f".//pre[starts-with(normalize-space(), '{STAMP}')]"):
+        stamp.drop_tree()
+    if blocks := root.xpath(".//pre[@class='code']"):
+        fold = html.Element("details", {"class": "code"})
+        html.etree.SubElement(fold, "summary").text = "The code of this page"
+        root.append(fold)
+        for block in blocks:
+            block.tail = None
+            fold.append(block)
     return _inner(root)
 
 

@@ -11,7 +11,7 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period
-from pilot_eval.reporting.display import Figure, Sentence, Table, format_number
+from pilot_eval.reporting.display import Figure, Opening, Sentence, Table, format_number
 from pilot_eval.reporting.figures import year_label
 from pilot_eval.reporting.house_style import (
     DARK_BLUE,
@@ -81,6 +81,17 @@ def tabulate_safety(plan: EvaluationPlan, evidence: Evidence) -> Table:
         frame=pd.DataFrame(rows),
         caption="Safety: findings, ends of the interval (harm positive), and the margin",
         decimals={"p": 3, "p, family": 3},
+    )
+
+
+def open_margins(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Opening:
+    """Open the page on margins: how many are excluded, and which."""
+    own = [v for v in evidence.verdicts if v.inputs.scenario == scenario and v.inputs.margin]
+    out = [verdict.inputs.label for verdict in own if verdict.excludes_margin]
+    return Opening(
+        f"Harms excluded: {len(out)} of {len(own)}",
+        f"Under {plan.scenarios[scenario].short}, the intervals exclude a harm as large as the "
+        f"margin for: {'; '.join(out) or 'no outcome'}.",
     )
 
 

@@ -15,6 +15,7 @@ from pilot_eval.reporting.answers_file import ANSWERS, read_answers
 from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.html import (
     TEMPLATES,
+    fold_code,
     keep_links,
     make_accessible,
     make_environment,
@@ -45,6 +46,8 @@ FILES = {
     "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
     "report.pdf": "this report as one document, to print",
 }
+MAIN = ("index", "02_", "03_", "06_", "07_", "08_")
+"""How the names of the main report's pages begin; on paper the others are annexes."""
 WAYS = {  # reader -> pages and files that are for them, where the run has them
     "Adviser": ("brief.html", "03_child_outcomes.html", "glossary.html"),
     "Director": ("07_safety.html", "09_next_pilot.html"),
@@ -182,8 +185,7 @@ def build_site(
     else:
         pages = [_open_report(facts, folder / ANSWERS), *read]
     pages += _read_documents(documents)
-    paper = make_environment().get_template("print.html.j2")
-    document = paper.render(pages=_prefix_ids(pages), facts=facts, style=_style())
+    document = compose_print(pages, facts)
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
         printed = beside.submit(print_pdf, document, folder, facts.published_on)
         for page in pages:
@@ -195,6 +197,35 @@ def build_site(
     for page in pages:
         site.write(page)
     return site
+
+
+def compose_print(pages: Sequence[Page], facts: SiteFacts) -> str:
+    """Compose the document that is printed: cover, contents, main report, annexes.
+
+    Parameters
+    ----------
+    pages : sequence of Page
+        `MAIN` says which belong to the main report.
+    facts : SiteFacts
+
+    Returns
+    -------
+    str
+        Complete HTML.
+    """
+    pages = _prefix_ids(pages)
+    day = facts.published_on
+    return (
+        make_environment()
+        .get_template("print.html.j2")
+        .render(
+            main=[page for page in pages if page.name.startswith(MAIN)],
+            annexes=[page for page in pages if not page.name.startswith(MAIN)],
+            facts=facts,
+            published_on=f"{day.day} {day:%B %Y}",
+            style=_style(),
+        )
+    )
 
 
 def _open_report(facts: SiteFacts, answers: Path) -> Page:
@@ -218,7 +249,7 @@ def _read_page(path: Path, label: str) -> Page:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    body = make_accessible(render_notebook(notebook))
+    body = make_accessible(fold_code(render_notebook(notebook)))
     title = ": ".join(part for part in (label, read_title(body) or path.stem) if part)
     return Page(name=path.stem, title=title, label=label or _shorten(path.stem), body=body)
 
@@ -277,8 +308,7 @@ def _prefix_body(page: Page, names: Collection[str]) -> str:
             return ""
         return f' href="#{name}-{anchor}"' if anchor else f' href="#{name}"'
 
-    body = page.body.replace("<details><summary>", "<details open><summary>")
-    body = body.replace(' id="', f' id="{page.name}-')
+    body = page.body.replace(' id="', f' id="{page.name}-')
     return RELATIVE.sub(point, body)
 
 

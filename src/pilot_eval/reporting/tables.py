@@ -11,7 +11,7 @@ from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period, middle_of
-from pilot_eval.reporting.display import Table, format_number, format_range
+from pilot_eval.reporting.display import Opening, Table, format_number, format_range
 from pilot_eval.reporting.figures import year_label
 
 METHOD_LABELS = {"robust": "Robust", "sharp": "Sharp", "cr2": "CR2", "adjusted": "Adjusted"}
@@ -23,6 +23,19 @@ STATUS_WORDS = {
     "not_applicable": "not applicable",
     "false_zero": "false zero",
 }
+
+
+def open_quality(plan: EvaluationPlan, panel: pd.DataFrame) -> Opening:
+    """Open the page on the data: how much of what is asked of the treated is known."""
+    treated = {name for scenario in plan.scenarios.values() for name in scenario.councils}
+    own = panel[panel["council_name"].isin(treated)]
+    known = own["value"].notna()
+    per = known.groupby(own["outcome"]).mean().reindex(list(plan.outcomes), fill_value=0.0)
+    worst = plan.outcomes[str(per.idxmin())].label
+    return Opening(
+        f"{known.mean():.0%} of the treated {plan.texts.units}' figures are known",
+        f"Fewest for: {worst} ({per.min():.0%}).",
+    )
 
 
 def tabulate_completeness(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
@@ -256,7 +269,7 @@ def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> 
             ],
             "Freed from this limit": _texts(rows["freed"]),
             "Definition changes": [text.replace("_", " ") for text in _texts(rows["breaks"])],
-            "Note": _texts(rows["reason"]),
+            "Note": [text.replace("_", " ") for text in _texts(rows["reason"])],
         }
     )
     shared = frame.columns[1:].to_list()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -29,15 +29,17 @@ if TYPE_CHECKING:
 # The same tables give the same bytes: the time of the run is in manifest.json, not here.
 A4 = 9  # Excel's number of the paper
 COVER_WIDTH = 110  # characters; longer lines would wrap into each other
-# Characters: outcome, scenario, data, finding, method, unit, eight numbers, comparators, remarks.
-RESULT_WIDTHS = (36, 20, 10, 24, 28, 14, *[12] * 8, 14, 46)
+# Characters: outcome, scenario, data, finding, security, method, unit, eight numbers, comparators,
+# remarks.
+RESULT_WIDTHS = (36, 20, 10, 24, 10, 28, 14, *[12] * 8, 14, 46)
 HEADING_LINES = 6
 LINE_HEIGHT = 16  # points
 RESULTS = "results_"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
 PUBLISHED_AS_IS = "Figures published by the Department are shown with its suppression."
 WITHHELD = "Figures that rest on few children (from 1 to {}) are withheld."
-LEGEND = [f"{bracket(symbol)}: {meaning}" for symbol, meaning in MEANINGS.items()]
+WHOLE = ["Security, 0 to 5", "Treated councils", "Comparator councils"]
+NAME_COLUMNS = 2  # stay in view while a sheet is scrolled, as its heading does
 
 NOTES = {
     "att": (
@@ -137,6 +139,9 @@ def write_workbook(
         }
     )
     _narrow_results(book, sheets)
+    for name in sheets:
+        sheet = book.get_worksheet_by_name(name)
+        sheet.freeze_panes(_find_heading(sheet) + 1, NAME_COLUMNS)
     for sheet in book.worksheets():
         sheet.set_paper(A4)
         sheet.set_landscape()
@@ -161,11 +166,26 @@ def _narrow_results(book: GPWorkbook, sheets: Mapping[str, GPTable]) -> None:
         sheet = book.get_worksheet_by_name(name)
         for column, width in enumerate(RESULT_WIDTHS):
             sheet.set_column(column, column, width)
-        header = int(re.findall(r"\d+", sheet.tables[0]["range"])[0]) - 1
+        header = _find_heading(sheet)
         sheet.set_row(header, HEADING_LINES * LINE_HEIGHT)
         for row, cells in enumerate(table.table.itertuples(index=False), start=header + 1):
             lines = [-(-len(str(c)) // (w - 2)) for c, w in zip(cells, RESULT_WIDTHS, strict=True)]
             sheet.set_row(row, max(lines) * LINE_HEIGHT)
+
+
+def _find_heading(sheet: Any) -> int:
+    """Find the row of a sheet's headings, counted from 0."""
+    return int(re.findall(r"\d+", sheet.tables[0]["range"])[0]) - 1
+
+
+def explain_symbols(table: pd.DataFrame) -> list[str]:
+    """Explain the symbols that occur in a table, and no other."""
+    there = set(table.to_numpy(dtype=object).ravel())
+    return [
+        f"{bracket(symbol)}: {meaning}"
+        for symbol, meaning in MEANINGS.items()
+        if bracket(symbol) in there
+    ]
 
 
 @contextmanager
@@ -233,7 +253,7 @@ def _build_results(
             f"intervals; {name_periods(plan)}"
         ),
         source=f"Source: {source}",
-        legend=LEGEND,
+        legend=explain_symbols(table),
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no "
             "figure. Notes are on the sheet Notes."
@@ -250,7 +270,9 @@ def _build_results(
         additional_formatting=[
             _format_numbers(table, [*RESULT_COLUMNS.values()], "0.0"),
             _format_numbers(table, ["P-value"], "0.000"),
-            _format_numbers(table, ["Treated councils", "Comparator councils"], "0"),
+            _format_numbers(
+                table, ["Security, 0 to 5", "Treated councils", "Comparator councils"], "0"
+            ),
             _wrap(table),
         ],
     )
@@ -270,7 +292,7 @@ def _build_indicator(
         title=f"{outcome.label}, {unit}, by council, England",
         scope=f"Scope: every place of the table; {name_periods(plan)}",
         source=f"Source: {source}",
-        legend=LEGEND,
+        legend=explain_symbols(table),
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no figure."
         ),
@@ -318,7 +340,6 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
             f"Analysis plan {plan.hash}{data_hashes and '; data '}{data_hashes}.",
             "No counts of children are shown; percentages and rates are rounded half up.",
             PUBLISHED_AS_IS if source == SOURCE else WITHHELD.format(plan.disclosure.threshold),
-            *LEGEND,
         ],
         contact=[contact],
         width=COVER_WIDTH,

@@ -67,13 +67,15 @@ def tabulate_results(
         figure.
     """
     rows = evidence[evidence["family"] == family]
-    found = {(v.inputs.strand, v.inputs.scenario, v.inputs.outcome): v.short for v in verdicts}
+    judged = {(v.inputs.strand, v.inputs.scenario, v.inputs.outcome): v for v in verdicts}
     keys = zip(rows["strand"], rows["scenario"], rows["outcome"], strict=True)
+    found = [judged.get(key) for key in keys]
     columns = {
         "Outcome": [_label_outcome(plan, key) for key in rows["outcome"]],
         "Scenario": [_label_scenario(plan, key) for key in rows["scenario"]],
         "Data": rows["strand"].to_list(),
-        "Finding": [found.get(key, bracket(NOT_APPLICABLE)) for key in keys],
+        "Finding": [v.short if v else bracket(NOT_APPLICABLE) for v in found],
+        "Security, 0 to 5": [v.rating if v else bracket(NOT_APPLICABLE) for v in found],
         "Method": [METHODS.get(method, method) for method in rows["method"]],
         "Unit": rows["unit"].to_list(),
     }
