@@ -22,6 +22,10 @@ from pilot_eval.errors import PilotEvalError, explain
 P = ParamSpec("P")
 R = TypeVar("R")
 Axis = Literal["rows", "columns"]
+MOST_PERIODS = 1200
+"""A hundred years of months: methods make matrices of periods by periods."""
+LARGEST = 1e50
+"""Numbers above it, and below its inverse, are refused: their fourth powers are no numbers."""
 Error = type[PilotEvalError]
 
 
@@ -70,7 +74,22 @@ class Numbers:
         ):
             if limit is not None and (found := int(np.count_nonzero(wrong(array, limit)))):
                 _refuse(error, name, f"be {word} {limit:g}", f"{found} other values")
+        self._check_size(name, array, error)
         return array
+
+    def _check_size(self, name: str, array: np.ndarray, error: Error) -> None:
+        """Refuse sizes whose powers overflow: sizes of all numbers, or each of weights and counts.
+
+        Probabilities, which have a largest value, may be as small as they like.
+        """
+        sizes = np.abs(array[np.isfinite(array) & (array != 0)])
+        if not sizes.size:
+            return
+        each = (self.above is not None or self.least is not None) and self.most is None
+        smallest = 1.0 if self.most is not None else sizes.min() if each else sizes.max()
+        if sizes.max() > LARGEST or smallest < 1 / LARGEST:
+            rule = f"be between {1 / LARGEST:g} and {LARGEST:g} in size; state another unit"
+            _refuse(error, name, rule, "smaller or larger numbers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +97,11 @@ class Flags:
     """Yes or no for every unit: booleans, or 0 and 1; a missing flag is refused."""
 
     axis: Axis | None = "rows"
+    ndim: tuple[int, ...] = (1,)
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
         """Read the argument."""
-        array = read_numbers(name, value, error)
+        array = _read_line(name, value, error, self.ndim)
         if not np.isin(array, (0.0, 1.0)).all():
             unknown = int(np.count_nonzero(~np.isin(array, (0.0, 1.0))))
             _refuse(error, name, "be true or false for every unit", f"{unknown} missing or others")
@@ -96,7 +116,7 @@ class Starts:
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
         """Read the argument."""
-        array = read_numbers(name, value, error)
+        array = _read_line(name, value, error)
         if np.isneginf(array).any():
             got = "minus infinity"
             _refuse(error, name, "be a period, or missing for the never treated", got)
@@ -125,10 +145,14 @@ class Names:
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
         """Read the argument."""
-        array = np.asarray(value, dtype=object)
+        labels = value.tolist() if isinstance(value, pd.Index) else value
+        try:
+            array = np.asarray(labels, dtype=object)
+        except ValueError:
+            array = np.empty(())
         if array.ndim != 1 or pd.isna(array).any():
             _refuse(error, name, "have one label for every unit", "missing ones or another shape")
-        return np.asarray(array.astype(str))
+        return np.array([str(label) for label in array])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +187,13 @@ class Number:
         fine = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
         number = float(value) if fine else np.nan  # type: ignore[arg-type]
         inside = self.low < number < self.high if self.open else self.low <= number <= self.high
+        if number and np.isfinite(number):
+            inside = inside and 1 / LARGEST <= abs(number) <= LARGEST
         if not inside or (np.isinf(number) and not self.infinite):
-            rule = f"be a number between {self.low:g} and {self.high:g}"
+            ends = f" between {self.low:g} and {self.high:g}"
+            if self.high == np.inf:
+                ends = "" if self.low == -np.inf else f" of at least {self.low:g}"
+            rule = f"be a number{ends}"
             _refuse(error, name, rule, _word(value))
         return number
 
@@ -257,6 +286,7 @@ def takes(
             bound.arguments.update(read)
             return function(*bound.args, **bound.kwargs)
 
+        checked.kinds = kinds  # type: ignore[attr-defined]
         return checked
 
     return decorate
@@ -333,6 +363,14 @@ def read_numbers(name: str, value: object, error: Error) -> np.ndarray:
     if array.dtype.kind != "O":
         _refuse(error, name, "be numbers", f"values of type {array.dtype}")
     return _read_objects(name, array, error)
+
+
+def _read_line(name: str, value: object, error: Error, ndim: tuple[int, ...] = (1,)) -> np.ndarray:
+    """Read one number for every unit."""
+    array = read_numbers(name, value, error)
+    if array.ndim not in ndim:
+        _refuse(error, name, "have one value for every unit", f"shape {array.shape}")
+    return array
 
 
 def _to_array(name: str, value: object, error: Error) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
+from linear_twfe import estimate_by_linearmodels
 
 from pilot_eval.errors import DesignError
 from pilot_eval.estimation.did import (
@@ -14,7 +15,6 @@ from pilot_eval.estimation.did import (
     collapse_changes,
     combine_clusters,
     estimate_att,
-    estimate_twfe,
 )
 
 TREATED = np.array([True, False])
@@ -54,7 +54,7 @@ def test_equals_two_way_fixed_effects_on_a_balanced_panel():
     treated = np.arange(40) < 5
     units = collapse_changes(values.to_numpy(), treated, 2)
     att = estimate_att(units.change, treated)
-    assert estimate_twfe(values, treated, 2) == pytest.approx(att, abs=1e-10)
+    assert estimate_by_linearmodels(values, treated, 2) == pytest.approx(att, abs=1e-10)
 
 
 def test_with_gaps_period_effects_come_from_comparators_by_least_squares():

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from linear_twfe import estimate_by_linearmodels
 
 import pilot_eval as pe
 from pilot_eval import run_cache
 from pilot_eval.errors import DataError
-from pilot_eval.estimation.did import estimate_twfe
 from pilot_eval.evaluation import collapse_councils
 from pilot_eval.evaluation.units import ALL_METHODS, CITATIONS, METHODS
 from pilot_eval.evidence import EVIDENCE_COLUMNS, to_csv_bytes
@@ -114,7 +114,7 @@ def test_a_balanced_outcome_equals_linearmodels(plan, table):
     figures = design.figures.reindex(list(design.codes))
     assert figures.notna().all().all()
     result = pe.evaluate(plan, table, scenarios=("announced",), outcomes=("cpp_rate",)).table
-    twfe = estimate_twfe(figures, design.is_treated, len(design.pre))
+    twfe = estimate_by_linearmodels(figures, design.is_treated, len(design.pre))
     unadjusted = result[result["method"] != "adjusted"]["estimate"]
     assert unadjusted.tolist() == pytest.approx([twfe] * (len(ALL_METHODS) - 1), abs=1e-10)
 

@@ -11,6 +11,8 @@ import numpy as np
 from pilot_eval.checks.fixed_length import fixed_length_interval
 from pilot_eval.checks.moment_test import MomentTest, dual_vertices
 from pilot_eval.checks.trend_evidence import TrendEvidence, refuse
+from pilot_eval.doors import Kind, Number, OneOf, Seed, takes
+from pilot_eval.errors import InferenceError
 
 Restriction = Literal["smoothness", "relative_magnitudes"]
 METHOD = {"smoothness": "FLCI", "relative_magnitudes": "C-LF"}
@@ -19,6 +21,13 @@ GRID_POINTS = 401  # over the whole range; its ends are then refined
 REFINEMENTS, POINTS_PER_REFINEMENT = 4, 33  # a millionth of a grid step
 BREAKDOWN_STEPS = 40
 LARGEST_BREAKDOWN = 1e6
+SETTINGS: dict[str, Kind] = {
+    "bound": Number(low=0.0),
+    "null": Number(),
+    "alpha": Number(low=0.0, high=0.5, open=True),
+    "restriction": OneOf(tuple(METHOD)),
+    "seed": Seed(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,7 @@ def _widened(evidence: TrendEvidence, alpha: float) -> TrendEvidence:
     return replace(evidence, covariance=ratio**2 * evidence.covariance, df=float("inf"))
 
 
+@takes(InferenceError, **SETTINGS)
 def bound_trends(
     evidence: TrendEvidence,
     bound: float,
@@ -101,12 +111,6 @@ def bound_trends(
     Rambachan and Roth (2023), Review of Economic Studies 90(5), sections 3-4; Andrews, Roth and
     Pakes (2023), RES 90(6). ``docs/methods-estimators.md``, block RR.
     """
-    if not (np.isfinite(bound) and bound >= 0):
-        refuse("bound", "be a number of at least 0", bound)
-    if not 0 < alpha < 0.5:
-        refuse("alpha", "be between 0 and 0.5", alpha)
-    if restriction not in METHOD:
-        refuse("restriction", f"be one of {tuple(METHOD)}", restriction)
     if evidence.reason:
         return TrendBounds(
             restriction=restriction,
@@ -136,6 +140,7 @@ def bound_trends(
     )
 
 
+@takes(InferenceError, **SETTINGS)
 def breakdown_value(
     evidence: TrendEvidence,
     restriction: Restriction = "relative_magnitudes",
@@ -198,6 +203,7 @@ def _relative_interval(
     return float(np.nanmin(lows)), float(np.nanmax(highs))
 
 
+@takes(InferenceError, **SETTINGS)
 def relative_magnitude_tests(
     evidence: TrendEvidence, bound: float, *, alpha: float = 0.05, seed: int = 0
 ) -> list[MomentTest]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import pandas as pd
 
 from pilot_eval.doors import Flags, Numbers, Whole, takes
 from pilot_eval.errors import DesignError, explain
@@ -282,46 +281,6 @@ def estimate_att(
         np.average(change[treated], weights=weights[treated])
         - np.average(change[~treated], weights=weights[~treated])
     )
-
-
-@takes(DesignError, values=Numbers(missing=True, ndim=(2,)), treated=Flags(), n_pre=Whole())
-def estimate_twfe(values: np.ndarray, treated: np.ndarray, n_pre: int) -> float:
-    """Estimate the two-way fixed effects coefficient with linearmodels.
-
-    On a balanced panel with one start it equals `estimate_att` of the collapsed changes.
-
-    Parameters
-    ----------
-    values : array, shape (n, n_pre + n_post)
-        Council x period.
-    treated : ndarray of bool, shape (n,)
-    n_pre : int
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    DesignError
-        If a council is named twice, or one side is empty.
-
-    References
-    ----------
-    Angrist and Pischke (2009), Mostly Harmless Econometrics, section 5.2.
-    """
-    from linearmodels.panel import PanelOLS
-
-    if treated.all() or not treated.any() or not n_pre < values.shape[1]:
-        action = "Name treated councils and comparators, and periods on both sides."
-        raise DesignError(explain("treated", "name both sides", f"{int(treated.sum())}", action))
-    exposed = treated[:, None] & (np.arange(values.shape[1]) >= n_pre)
-    long = pd.DataFrame(
-        {"outcome": values.ravel(), "exposed": exposed.ravel().astype(float)},
-        index=pd.MultiIndex.from_product([range(size) for size in values.shape]),
-    ).dropna()
-    model = PanelOLS(long["outcome"], long[["exposed"]], entity_effects=True, time_effects=True)
-    return float(model.fit(cov_type="unadjusted").params["exposed"])
 
 
 def _period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:

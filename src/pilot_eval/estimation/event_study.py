@@ -26,8 +26,9 @@ class EventStudy:
     estimates : float array (n_event_times,)
         Mean change of the treated minus mean change of the never treated; 0 at the reference.
     changes : float array (n_units, n_event_times)
-        One change a council and event time: a treated council's own, since its reference; a
-        comparator's averaged over the cohorts' calendar dates. NaN where not observed. Every
+        One change a council and event time, since the reference: a comparator's averaged over the
+        cohorts' calendar dates, a treated council's own put on the same dates by the comparators'
+        mean, so that period effects are in neither. NaN where not observed. Every
         estimate is exactly the (weighted) difference in means of its column, so tests for a
         difference in means of changes apply column by column.
     treated : bool array (n_units,)
@@ -115,23 +116,40 @@ def estimate_event_study(
 
 
 def _collapse(panel: CohortPanel, time: int, base: str) -> np.ndarray:
-    """One change a council at one event time."""
+    """One change a council at one event time, all on the average calendar dates of the cohorts.
+
+    Cohorts have the same event time at other dates. What the comparators' mean changed between
+    the dates is taken off a treated council's change: it would otherwise count as a difference
+    between treated councils. The weighted mean over treated councils stays what it was.
+    """
     columns = panel.starts + time
     against = panel.starts - 1 if base == "universal" or time >= 0 else columns - 1
     inside = (columns >= 0) & (columns < panel.shape[1]) & (against >= 0)
+    never = panel.cohort == NEVER
     change = np.full(panel.shape[0], np.nan)
-    comparator = np.zeros((~panel.treated).sum())
-    total = 0.0
+    comparator = np.zeros(never.sum())
+    date, total = np.zeros(panel.shape[0]), 0.0
     for g in np.flatnonzero(inside):
         difference = panel.outcomes[:, columns[g]] - panel.outcomes[:, against[g]]
         own = panel.cohort == g
         change[own] = difference[own]
         size = panel.weights[own & np.isfinite(difference)].sum()
         if size > 0:
-            comparator = comparator + size * difference[panel.cohort == NEVER]
+            comparator = comparator + size * difference[never]
+            date[own] = _mean_seen(difference[never], panel.weights[never])
             total += size
-    change[panel.cohort == NEVER] = comparator / total if total > 0 else np.nan
+    if total == 0:
+        return change
+    change[never] = comparator / total
+    if inside.sum() > 1:
+        seen = panel.treated & np.isfinite(change)
+        change[seen] -= date[seen] - np.average(date[seen], weights=panel.weights[seen])
     return change
+
+
+def _mean_seen(values: np.ndarray, weights: np.ndarray) -> float:
+    seen = np.isfinite(values)
+    return float(np.average(values[seen], weights=weights[seen])) if seen.any() else np.nan
 
 
 def _mean(changes: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pilot_eval.doors import Numbers, Whole
+from pilot_eval.doors import MOST_PERIODS, Numbers, Whole
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.inputs import (
     ROUNDING,
@@ -73,7 +73,7 @@ class Adaptive:
     sharp: SizeAdjusted
 
 
-@takes_changes(before=Numbers(missing=True, ndim=(2,)), n_after=Whole())
+@takes_changes(before=Numbers(missing=True, ndim=(2,)), n_after=Whole(most=MOST_PERIODS))
 def adaptive_test(
     changes: np.ndarray,
     treated: np.ndarray,

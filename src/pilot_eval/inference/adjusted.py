@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pilot_eval.doors import Numbers
+from pilot_eval.errors import InferenceError, explain
 from pilot_eval.estimation.adjustment import AdjustedChanges, adjust_changes, why_not_adjustable
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import (
@@ -175,6 +176,9 @@ def adjusted_batch(
         As `robust_batch`.
     """
     values, mask, size, factor = check_batch(changes, treated, cases, period_factor)
+    if levels.shape != values.shape:
+        rule, got = "have the shape of the changes", levels.shape
+        raise InferenceError(explain("levels", rule, got, "Give a level for every change."))
     first = check_changes(values[0], mask, size[0], factor[0])
     reason = why_not_estimable(first, min_treated=2, min_comparators=MIN_COMPARATORS)
     reason = reason or why_not_adjustable(mask, covariates)

@@ -38,7 +38,7 @@ class Collapsed:
     panel=Numbers(missing=True, ndim=(2, 3)),
     treated=Flags(),
     n_before=Whole(),
-    correlation=Number(low=-1.0, high=1.0),
+    correlation=Number(low=-1.0, high=1.0, open=True),
 )
 def collapse_panel(
     panel: np.ndarray, n_before: int, treated: np.ndarray, *, correlation: float | None = None

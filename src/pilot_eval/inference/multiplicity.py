@@ -40,7 +40,7 @@ class FamilyResult:
     InferenceError,
     reorder=False,
     changes=Numbers(axis="columns", missing=True, ndim=(2,)),
-    treated=Flags(axis="columns"),
+    treated=Flags(axis="columns", ndim=(1, 2)),
     cases=Numbers(axis="columns", missing=True, ndim=(1, 2)),
     period_factor=Numbers(axis="columns", missing=True, ndim=(1, 2)),
     draws=Whole(),
@@ -179,7 +179,7 @@ def romano_wolf(statistics: np.ndarray, null: np.ndarray, *, complete: bool = Fa
     ordered = null[order]
     largest = np.maximum.accumulate(ordered[::-1], axis=0)[::-1]
     level = statistics[order][:, None]
-    reached = (largest >= level - TIE * np.abs(level)).sum(1)
+    reached = (largest >= level - TIE * np.abs(np.where(np.isfinite(level), level, 0.0))).sum(1)
     draws = null.shape[1]
     raw = reached / draws if complete else (1 + reached) / (1 + draws)
     adjusted = np.empty(statistics.size)

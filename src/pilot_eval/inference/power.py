@@ -125,6 +125,10 @@ def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
 
 def _with_factor(data: Changes, treated: object, comparators: object) -> Changes:
     counts = (data.n_treated, data.n_comparators)
+    if treated is not None and np.size(treated) != data.n_treated:
+        got = f"{np.size(treated)} for {data.n_treated} treated"
+        name, rule = "period_factor_treated", "have one value a treated council"
+        raise InferenceError(explain(name, rule, got, "Align them."))
     parts = [
         np.ones(count) if part is None else np.asarray(part, dtype=float)
         for part, count in zip((treated, comparators), counts, strict=True)
@@ -191,7 +195,7 @@ def _by_placebo_sets(data: Changes, alpha: float, power: float, draws: int, seed
         )
 
     unit = float(np.sqrt(variance[data.treated].sum()) / k)
-    if missed(LARGEST * unit) > 1 - power:
+    if not missed(LARGEST * unit) <= 1 - power <= missed(0.0):
         return nan
     return float(
         brentq(lambda tau: missed(tau) - (1 - power), 0.0, LARGEST * unit, xtol=1e-6 * unit)

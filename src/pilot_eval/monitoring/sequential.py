@@ -241,6 +241,7 @@ def _gauss_legendre() -> tuple[FloatArray, FloatArray]:
     estimates=Numbers(axis=None),
     std_errors=Numbers(axis=None, above=0),
     scale=Number(low=0.0, open=True),
+    alpha=Number(low=0.0, high=0.5, open=True),
     sides=OneOf((1, 2)),
 )
 def anytime_valid(
@@ -296,6 +297,9 @@ def anytime_valid(
 
     _check_alpha(alpha)
     estimate, error = np.asarray(estimates, float), np.asarray(std_errors, float)
+    if estimate.shape != error.shape:
+        rule, got = "have one value for each estimate", f"{error.shape} for {estimate.shape}"
+        raise ParameterError(explain("std_errors", rule, got, "Align them."))
     information = 1 / error**2
     score, grown = estimate * information, 1 + scale**2 * information
     log_value = scale**2 * score**2 / (2 * grown) - 0.5 * np.log(grown)

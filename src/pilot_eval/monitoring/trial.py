@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pilot_eval.doors import Flags, Number, Numbers, Whole, takes
+from pilot_eval.doors import MOST_PERIODS, Flags, Number, Numbers, Whole, takes
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.monitoring.sequential import anytime_valid, group_sequential_boundaries
 from pilot_eval.monitoring.shares import compare_shares, percentages
@@ -103,7 +103,11 @@ class Looks:
     half_width: FloatArray
 
 
-@takes(ParameterError, months_before=Whole(), persistence=Number(low=0.0, high=1.0))
+@takes(
+    ParameterError,
+    months_before=Whole(most=MOST_PERIODS),
+    persistence=Number(low=0.0, high=1 - 1e-9),
+)
 def information_fractions(
     months_before: int, looks: tuple[int, ...], *, persistence: float = 0.0
 ) -> FloatArray:

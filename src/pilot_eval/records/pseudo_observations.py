@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pilot_eval.doors import takes
+from pilot_eval.doors import Number, takes
 from pilot_eval.errors import ParameterError
 from pilot_eval.records.survival_curves import (
     CASES,
@@ -72,7 +72,7 @@ def pseudo_survival(
     return np.where(jackknife.never[:, None], figure, n * figure - (n - 1) * without)
 
 
-@takes(ParameterError, twice=True, **CASES)
+@takes(ParameterError, twice=True, **(CASES | {"horizon": Number(low=0.0)}))
 def pseudo_restricted_mean(
     duration: ArrayLike,
     observed: ArrayLike,

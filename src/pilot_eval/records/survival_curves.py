@@ -104,6 +104,7 @@ def estimate_survival(
     return tabulate(cases)
 
 
+@takes(ParameterError, days=CASES["days"])
 def survival_at(table: SurvivalTable, days: ArrayLike) -> Floats:
     """Read the share still unfinished after each of `days`.
 
@@ -134,6 +135,7 @@ def survival_at(table: SurvivalTable, days: ArrayLike) -> Floats:
     return np.where(_is_followed(table, days), values, np.nan)
 
 
+@takes(ParameterError, horizon=Number(low=0.0))
 def restricted_mean(table: SurvivalTable, horizon: float) -> Floats:
     """Integrate the survival curve from 0 to `horizon`: the mean of min(duration, horizon).
 
@@ -168,6 +170,7 @@ def restricted_mean(table: SurvivalTable, horizon: float) -> Floats:
     return np.where(_is_followed(table, np.array([horizon]))[:, 0], mean, np.nan)
 
 
+@takes(ParameterError, probability=Number(low=0.0, high=1.0))
 def survival_quantile(table: SurvivalTable, probability: float) -> Floats:
     """Find the first day by which `probability` of the cases have finished.
 

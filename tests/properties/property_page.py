@@ -1,0 +1,42 @@
+"""Write docs/properties.md: the laws, the functions, and where a law does not apply."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from laws import LAWS, NOT_APPLIED
+from subjects import BEHIND, SUBJECTS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "properties.md"
+HEAD = """# Properties that every public function has
+
+Written by `tests/properties/property_page.py`. Every public function of `estimation/`,
+`inference/`, `monitoring/`, `design/`, `checks/` and the survival functions of `records/` is found
+by introspection and held to every law below in drawn worlds (25 units, 12 periods): 20 in the
+default run, 200 by `python3 run.py test --slow`, 5,000 by `benchmarks/bench_properties.py`. A
+function in no row of the second table has all laws. The same functions are called with wrong
+arguments of every type: they answer, or raise one of the project's errors.
+"""
+
+
+def write_page() -> str:
+    """Word the page."""
+    laws = [f"| {name} | {inspect.getdoc(law)} |" for name, law in LAWS.items()]
+    rows = [f"| `{part}` | {', '.join(names)} | {why} |" for part, names, why in NOT_APPLIED]
+    behind = [f"| `{part}` | {why} |" for part, why in BEHIND.items()]
+    functions = ", ".join(f"`{name}`" for name in SUBJECTS)
+    parts = (
+        ("## Laws", "| law | what holds |", laws),
+        ("## Where a law does not apply", "| function or module | laws | reason |", rows),
+        ("## Functions without laws of their own", "| function, module or package | why |", behind),
+    )
+    text = HEAD
+    for title, header, lines in parts:
+        line = "|" + " --- |" * (header.count("|") - 1)
+        text += "\n".join(["", title, "", header, line, *lines, ""])
+    return f"{text}\n## Functions\n\n{functions}.\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(write_page(), encoding="utf-8", newline="\n")

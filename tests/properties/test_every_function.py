@@ -1,0 +1,89 @@
+"""Every public function that takes data, under every law, and with every wrong argument.
+
+Functions are found by introspection (`subjects`), laws and where they do not apply are one table
+(`laws`, shown in docs/properties.md). `run.py test --slow` runs 200 examples,
+benchmarks/bench_properties.py 5,000 of each law and 10,000 wrong calls.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from corruption import bound_draws, corrupt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import LAWS, NOT_APPLIED, find_reason
+from property_page import PAGE, write_page
+from subjects import BEHIND, OTHER_TREATED, SUBJECTS, TREATED, find_functions, make_world
+
+from pilot_eval.errors import PilotEvalError
+
+EXAMPLES, SLOW, WRONG = 20, 200, 8
+SEEDS = st.integers(0, 2**32 - 1)
+FEW = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+MANY = settings(max_examples=SLOW, deadline=None, derandomize=True, database=None)
+
+
+def obey(name: str, seed: int, *, full: bool) -> None:
+    """Hold one function to every law that applies to it, in one drawn world."""
+    subject = SUBJECTS[name]
+    world = make_world(seed, full=full, n_treated=OTHER_TREATED.get(name, TREATED))
+    base = subject.call(world)
+    assert any(np.isfinite(value).any() for value in base.values()), "no answer to compare with"
+    for law, check in LAWS.items():
+        if find_reason(name, law) or (law == "rename periods" and "periods" not in _parts(name)):
+            continue
+        try:
+            check(subject, world, base, np.random.default_rng(seed))
+        except AssertionError as fault:
+            raise AssertionError(f"{law}: {fault}") from fault
+
+
+def refuse(name: str, seed: int) -> None:
+    """Call one function with wrong arguments: an answer, or an error of the project's own."""
+    rng = np.random.default_rng(seed)
+    subject = SUBJECTS[name]
+    world = make_world(seed, full=bool(seed % 2), n_treated=OTHER_TREATED.get(name, TREATED))
+    arguments = bound_draws(corrupt(subject, world, rng))
+    try:
+        subject.function(**arguments)
+    except PilotEvalError:
+        return
+
+
+def _parts(name: str) -> object:
+    return SUBJECTS[name].parameters
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+@given(seed=SEEDS, full=st.booleans())
+@FEW
+def test_a_public_function_obeys_every_law(name, seed, full):
+    obey(name, seed, full=full)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUBJECTS)
+@given(seed=SEEDS, full=st.booleans())
+@MANY
+def test_a_public_function_obeys_every_law_in_many_worlds(name, seed, full):
+    obey(name, seed, full=full)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_wrong_arguments_raise_nothing_but_the_projects_errors(name):
+    for seed in range(WRONG):
+        refuse(name, seed)
+
+
+def test_every_public_function_is_called_or_behind_one_that_is():
+    unknown = {name: item.unknown() for name, item in SUBJECTS.items() if item.unknown()}
+    assert unknown == {}, "name the parameter in subjects.ARGUMENTS, or the function in BEHIND"
+    found = find_functions()
+    gone = [part for part in BEHIND if not any(f"{n}.".startswith(f"{part}.") for n in found)]
+    gone += [row[0] for row in NOT_APPLIED if not any(f"{n}.".startswith(row[0]) for n in SUBJECTS)]
+    assert gone == [], "rows of functions that are no more"
+
+
+def test_the_page_shows_the_table():
+    assert PAGE.read_text(encoding="utf-8") == write_page(), "run tests/properties/property_page.py"

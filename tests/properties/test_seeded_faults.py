@@ -1,0 +1,114 @@
+"""Each kind of fault, put back, is caught by the laws that hold for every function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_every_function import obey, refuse
+
+from pilot_eval import doors
+from pilot_eval.estimation import did, event_study
+from pilot_eval.inference import inputs
+from pilot_eval.records import pseudo_observations
+
+ROBUST = "inference.robust.robust_test"
+COLLAPSE = "estimation.did.collapse_changes"
+
+
+def _by_position(error, given, kinds, **_):
+    return dict(given)
+
+
+def _column_means(values, seen):
+    return np.where(seen, values, 0.0).sum(axis=-2) / np.maximum(seen.sum(axis=0), 1)
+
+
+def _inverse(values, seen):
+    normal = np.diag(seen.sum(axis=0)) - seen.T @ (seen / np.maximum(seen.sum(axis=1), 1)[:, None])
+    return np.where(seen, values, 0.0).sum(axis=-2) @ np.linalg.inv(np.round(normal * 0.0))
+
+
+def _read_missing_as_zero(self, name, value, error):
+    return np.nan_to_num(doors.read_numbers(name, value, error))
+
+
+def _own_changes(panel, time, base):
+    """Changes of cohorts at their own calendar dates, period effects left in."""
+    changed = ORIGINAL_COLLAPSE(panel, time, base)
+    shift = panel.outcomes[panel.cohort == event_study.NEVER].mean(axis=0)
+    return np.where(panel.treated, changed + shift[panel.cohort], changed)
+
+
+ORIGINAL_PREPARE = pseudo_observations.prepare_cases
+ORIGINAL_COLLAPSE = event_study._collapse
+FAULTS = {
+    "labels trusted by position": (doors, "align", _by_position, ROBUST),
+    "a missing flag is treated": (
+        doors.Flags,
+        "read",
+        lambda self, name, value, error: np.asarray(value, dtype=object) != 0,
+        ROBUST,
+    ),
+    "a constant in the outcome's unit": (
+        inputs,
+        "no_variation",
+        lambda values: bool(np.ptp(values) < 1e-3),
+        "inference.cluster_robust.cr2_test",
+    ),
+    "digits lost to a common shift": (
+        inputs,
+        "centre",
+        lambda changes, treated: changes.astype(np.float32).astype(float),
+        ROBUST,
+    ),
+    "a missing number is zero": (doors.Numbers, "read", _read_missing_as_zero, ROBUST),
+    "one step without convergence": (did, "_period_effects", _column_means, COLLAPSE),
+    "rank not checked": (did, "_period_effects", _inverse, COLLAPSE),
+    "period effects in a variance": (
+        event_study,
+        "_collapse",
+        _own_changes,
+        "checks.trend_evidence.trend_evidence",
+    ),
+    "preconditions not enforced": (
+        doors.Whole,
+        "read",
+        lambda self, name, value, error: value,
+        ROBUST,
+    ),
+    "cases never at risk": (
+        pseudo_observations,
+        "prepare_cases",
+        lambda *given: replace(ORIGINAL_PREPARE(*given), entry=None),
+        "records.pseudo_observations.pseudo_restricted_mean",
+    ),
+}
+
+
+def _is_caught(name: str) -> bool:
+    for seed in range(12):
+        try:
+            obey(name, seed, full=bool(seed % 2))
+        except Exception:  # what a fault raises is of any kind
+            return True
+    return False
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_put_back_is_caught(kind, monkeypatch):
+    place, attribute, fault, name = FAULTS[kind]
+    monkeypatch.setattr(place, attribute, fault)
+    assert _is_caught(name)
+
+
+def test_an_unchecked_length_is_caught(monkeypatch):
+    monkeypatch.setattr(doors, "_same_units", lambda *_: None)
+    with pytest.raises((ValueError, IndexError), match=r"index|shape|broadcast"):
+        _refuse_many(ROBUST)
+
+
+def _refuse_many(name: str) -> None:
+    for seed in range(300):
+        refuse(name, seed)
