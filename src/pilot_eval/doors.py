@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
-from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from pilot_eval.errors import PilotEvalError, explain
+from pilot_eval.door_readers import Error, read_line, read_numbers, refuse, show_word
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,7 +26,6 @@ MOST_PERIODS = 1200
 """A hundred years of months: methods make matrices of periods by periods."""
 LARGEST = 1e50
 """Numbers above it, and below its inverse, are refused: their fourth powers are no numbers."""
-Error = type[PilotEvalError]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +61,18 @@ class Numbers:
         array = read_numbers(name, value, error)
         if self.ndim is not None and array.ndim not in self.ndim:
             shapes = " or ".join(str(n) for n in self.ndim)
-            _refuse(error, name, f"have {shapes} dimensions", f"shape {array.shape}")
+            refuse(error, name, f"have {shapes} dimensions", f"shape {array.shape}")
         wrong = np.isinf(array) & (not self.infinite) | np.isnan(array) & (not self.missing)
         if wrong.any():
             rule = "be finite, or missing" if self.missing else "be finite"
-            _refuse(error, name, rule, f"{wrong.sum()} missing or infinite of {array.size}")
+            refuse(error, name, rule, f"{wrong.sum()} missing or infinite of {array.size}")
         for limit, wrong, word in (
             (self.above, np.less_equal, "above"),
             (self.least, np.less, "at least"),
             (self.most, np.greater, "at most"),
         ):
             if limit is not None and (found := int(np.count_nonzero(wrong(array, limit)))):
-                _refuse(error, name, f"be {word} {limit:g}", f"{found} other values")
+                refuse(error, name, f"be {word} {limit:g}", f"{found} other values")
         self._check_size(name, array, error)
         return array
 
@@ -89,7 +88,7 @@ class Numbers:
         smallest = 1.0 if self.most is not None else sizes.min() if each else sizes.max()
         if sizes.max() > LARGEST or smallest < 1 / LARGEST:
             rule = f"be between {1 / LARGEST:g} and {LARGEST:g} in size; state another unit"
-            _refuse(error, name, rule, "smaller or larger numbers")
+            refuse(error, name, rule, "smaller or larger numbers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +100,10 @@ class Flags:
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
         """Read the argument."""
-        array = _read_line(name, value, error, self.ndim)
+        array = read_line(name, value, error, self.ndim)
         if not np.isin(array, (0.0, 1.0)).all():
             unknown = int(np.count_nonzero(~np.isin(array, (0.0, 1.0))))
-            _refuse(error, name, "be true or false for every unit", f"{unknown} missing or others")
+            refuse(error, name, "be true or false for every unit", f"{unknown} missing or others")
         return array.astype(bool)
 
 
@@ -116,10 +115,10 @@ class Starts:
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
         """Read the argument."""
-        array = _read_line(name, value, error)
+        array = read_line(name, value, error)
         if np.isneginf(array).any():
             got = "minus infinity"
-            _refuse(error, name, "be a period, or missing for the never treated", got)
+            refuse(error, name, "be a period, or missing for the never treated", got)
         return np.where(np.isposinf(array), np.nan, array)
 
 
@@ -133,7 +132,7 @@ class Periods:
         """Read the argument."""
         array = read_numbers(name, value, error)
         if array.ndim != 1 or not np.isfinite(array).all() or (np.diff(array) <= 0).any():
-            _refuse(error, name, "be ascending numbers", "others")
+            refuse(error, name, "be ascending numbers", "others")
         return array.astype(np.int64) if (array % 1 == 0).all() else array
 
 
@@ -151,7 +150,7 @@ class Names:
         except ValueError:
             array = np.empty(())
         if array.ndim != 1 or pd.isna(array).any():
-            _refuse(error, name, "have one label for every unit", "missing ones or another shape")
+            refuse(error, name, "have one label for every unit", "missing ones or another shape")
         return np.array([str(label) for label in array])
 
 
@@ -168,7 +167,7 @@ class Whole:
         fine = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
         if not fine or int(value) < self.least or (self.most is not None and value > self.most):  # type: ignore[call-overload, operator]
             top = "" if self.most is None else f" to {self.most}"
-            _refuse(error, name, f"be a whole number from {self.least}{top}", _word(value))
+            refuse(error, name, f"be a whole number from {self.least}{top}", show_word(value))
         return int(value)  # type: ignore[call-overload, no-any-return]
 
 
@@ -194,7 +193,7 @@ class Number:
             if self.high == np.inf:
                 ends = "" if self.low == -np.inf else f" of at least {self.low:g}"
             rule = f"be a number{ends}"
-            _refuse(error, name, rule, _word(value))
+            refuse(error, name, rule, show_word(value))
         return number
 
 
@@ -222,7 +221,7 @@ class OneOf:
         """Read the argument."""
         same = [word for word in self.words if type(word) is type(value) and word == value]
         if not same:
-            _refuse(error, name, f"be one of {', '.join(map(str, self.words))}", _word(value))
+            refuse(error, name, f"be one of {', '.join(map(str, self.words))}", show_word(value))
         return value
 
 
@@ -322,75 +321,16 @@ def align(
         if labels is None:
             continue
         if labels.has_duplicates and not twice:
-            _refuse(error, name, "name each unit once", "duplicates")
+            refuse(error, name, "name each unit once", "duplicates")
         if first is None:
             first = labels
         elif not labels.equals(first):
             if not reorder or len(labels) != len(first) or not labels.isin(first).all():
                 got = "other labels, or another order"
-                _refuse(error, name, "name the same units as the other arguments", got)
+                refuse(error, name, "name the same units as the other arguments", got)
             columns = kinds[name].axis == "columns" and isinstance(value, pd.DataFrame)
             aligned[name] = value.reindex(**{"columns" if columns else "index": first})
     return aligned
-
-
-def read_numbers(name: str, value: object, error: Error) -> np.ndarray:
-    """Read an array of numbers from any dtype that holds them; missing becomes NaN.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the message.
-    value : array-like
-        Numbers or booleans, nullable, categorical, Arrow or object; not text, dates or durations.
-    error : type of PilotEvalError
-
-    Returns
-    -------
-    ndarray of float
-        Of the value's shape.
-    """
-    if isinstance(value, pd.DataFrame):
-        columns = [read_numbers(name, value.iloc[:, k], error) for k in range(value.shape[1])]
-        return np.column_stack(columns) if columns else np.empty(value.shape)
-    if isinstance(value, (pd.Series, pd.Index)):
-        value = value.array
-    if isinstance(value, pd.api.extensions.ExtensionArray):
-        value = value.to_numpy(dtype=object)
-    array = value if isinstance(value, np.ndarray) else _to_array(name, value, error)
-    if array.dtype.kind in "iufb":
-        return array.astype(float)
-    if array.dtype.kind != "O":
-        _refuse(error, name, "be numbers", f"values of type {array.dtype}")
-    return _read_objects(name, array, error)
-
-
-def _read_line(name: str, value: object, error: Error, ndim: tuple[int, ...] = (1,)) -> np.ndarray:
-    """Read one number for every unit."""
-    array = read_numbers(name, value, error)
-    if array.ndim not in ndim:
-        _refuse(error, name, "have one value for every unit", f"shape {array.shape}")
-    return array
-
-
-def _to_array(name: str, value: object, error: Error) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-        return array if array.dtype.kind in "iufb" else np.array(value, dtype=object)
-    except (ValueError, TypeError):
-        _refuse(error, name, "be an array", "parts of different lengths")
-
-
-def _read_objects(name: str, array: np.ndarray, error: Error) -> np.ndarray:
-    flat = np.empty(array.size)
-    for place, item in enumerate(array.ravel()):
-        if item is None or item is pd.NA or item is pd.NaT:
-            flat[place] = np.nan
-        elif isinstance(item, (Real, np.bool_)):
-            flat[place] = float(item)
-        else:
-            _refuse(error, name, "be numbers", f"a value of type {type(item).__name__}")
-    return flat.reshape(array.shape)
 
 
 def _labels(value: object, axis: Axis | None) -> pd.Index | None:
@@ -410,14 +350,4 @@ def _same_units(error: Error, read: Mapping[str, Any], kinds: Mapping[str, Kind]
             sizes[name] = value.shape[-1 if axis == "columns" else 0]
     if len(set(sizes.values())) > 1:
         got = ", ".join(f"{count} in {name}" for name, count in sizes.items())
-        _refuse(error, next(iter(sizes)), "have as many units as the other arguments", got)
-
-
-def _word(value: object) -> object:
-    """Show a single value in a message, or its type where it is no single number or word."""
-    return value if isinstance(value, (Real, str)) else type(value).__name__
-
-
-def _refuse(error: Error, name: str, rule: str, got: object) -> NoReturn:
-    action = "Correct the argument, or leave such units out and say so."
-    raise error(explain(name, rule, got, action))
+        refuse(error, next(iter(sizes)), "have as many units as the other arguments", got)

@@ -10,6 +10,7 @@ from project_folder import ROOT
 PACKAGE = ROOT / "src" / "pilot_eval"
 ORDER = (
     "errors",
+    "door_readers",
     "doors",
     "project",
     "run_cache",
