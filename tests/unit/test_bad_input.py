@@ -301,6 +301,7 @@ OTHERWISE = {
     "compute_adjusted": "takes checked changes: test_adjusted.py",
     "adjustment": "takes checked changes behind adjusted_test: test_adjusted.py",
     "covariates": "facts of councils that the package holds: test_adjusted.py",
+    "did.estimate_twfe": "passes a dummy of one start to two_way.estimate_twfe",
     "dose_test": "test_other_readings.py",
     "pooled_counts_test": "takes counts: test_other_readings.py",
     "romano_wolf": "takes statistics: test_inference_suite.py",

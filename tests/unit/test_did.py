@@ -15,6 +15,7 @@ from pilot_eval.estimation.did import (
     collapse_changes,
     combine_clusters,
     estimate_att,
+    estimate_twfe,
 )
 
 TREATED = np.array([True, False])
@@ -55,6 +56,10 @@ def test_equals_two_way_fixed_effects_on_a_balanced_panel():
     units = collapse_changes(values.to_numpy(), treated, 2)
     att = estimate_att(units.change, treated)
     assert estimate_by_linearmodels(values, treated, 2) == pytest.approx(att, abs=1e-10)
+    assert estimate_twfe(values, treated, 2) == pytest.approx(att, abs=1e-10)
+    gaps = values.mask(np.random.default_rng(2).random(values.shape) < 0.1)
+    theirs = estimate_by_linearmodels(gaps.to_numpy(), treated, 2)
+    assert estimate_twfe(gaps, treated, 2) == pytest.approx(theirs, abs=1e-10)
 
 
 def test_with_gaps_period_effects_come_from_comparators_by_least_squares():

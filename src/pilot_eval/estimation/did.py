@@ -14,6 +14,7 @@ import numpy as np
 
 from pilot_eval.doors import Flags, Numbers, Whole, takes
 from pilot_eval.errors import DesignError, explain
+from pilot_eval.estimation import two_way
 from pilot_eval.estimation.covariates import UnitFacts
 
 T = TypeVar("T")
@@ -281,6 +282,40 @@ def estimate_att(
         np.average(change[treated], weights=weights[treated])
         - np.average(change[~treated], weights=weights[~treated])
     )
+
+
+@takes(DesignError, values=Numbers(missing=True, ndim=(2,)), treated=Flags(), n_pre=Whole())
+def estimate_twfe(values: np.ndarray, treated: np.ndarray, n_pre: int) -> float:
+    """Estimate the two-way fixed effects coefficient of one start.
+
+    On a balanced panel it equals `estimate_att` of the collapsed changes.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_pre + n_post)
+        Council x period; NaN = missing.
+    treated : ndarray of bool, shape (n,)
+    n_pre : int
+
+    Returns
+    -------
+    float
+        NaN where treatment does not vary within councils and periods that are seen.
+
+    Raises
+    ------
+    DesignError
+        If a council is named twice, or one side is empty.
+
+    References
+    ----------
+    Angrist and Pischke (2009), Mostly Harmless Econometrics, section 5.2.
+    """
+    if treated.all() or not treated.any() or not n_pre < values.shape[1]:
+        action = "Name treated councils and comparators, and periods on both sides."
+        raise DesignError(explain("treated", "name both sides", f"{int(treated.sum())}", action))
+    exposed = treated[:, None] & (np.arange(values.shape[1]) >= n_pre)
+    return two_way.estimate_twfe(values, exposed.astype(float))
 
 
 def _period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
