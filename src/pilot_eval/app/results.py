@@ -55,7 +55,13 @@ def read_table(plan: EvaluationPlan, table_file: Path | None) -> DataFrame:
     units = {unit.unit_code: unit.unit_name for unit in plan.units}
     table = read_council_table(table_file, units=units)
     if plan.disclosure.own_tables == "confidential":
-        table = protect_indicators(table, threshold=plan.disclosure.threshold)
+        treated = {name for scenario in plan.scenarios.values() for name in scenario.councils}
+        table = protect_indicators(
+            table,
+            threshold=plan.disclosure.threshold,
+            keep=[code for code, name in plan.names.items() if name in treated],
+            earlier=None if plan.units else load_published(),
+        )
     return fill_own_table(table, plan)
 
 

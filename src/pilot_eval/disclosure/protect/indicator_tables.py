@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -12,9 +14,17 @@ from pilot_eval.reference.facts import ENGLAND
 
 SHARE = r"_pct$|_band_"
 GROUP = ("year_ending", "council_code")
+KEYS = ["year_ending", "council_code", "indicator"]
+PARTNERS = 3  # one may be the reader's own council, and two can still be any of many values
 
 
-def protect_indicators(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
+def protect_indicators(
+    table: pd.DataFrame,
+    *,
+    threshold: int,
+    keep: Collection[str] = (),
+    earlier: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Withhold every figure that rests on 1 to `threshold` children, or gives such a one away.
 
     Parameters
@@ -25,6 +35,10 @@ def protect_indicators(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
     threshold : int
         Children; the numerator, the denominator and, for shares, those outside the numerator
         must be 0 or more than this.
+    keep : collection of str
+        Codes of councils to withhold for others' sake last: those that are evaluated.
+    earlier : pandas.DataFrame, optional
+        A release that readers have, in the same shape: what it suppresses stays suppressed.
 
     Returns
     -------
@@ -41,11 +55,12 @@ def protect_indicators(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
 
     Notes
     -----
-    Shares and rates of different councils are never added up, with one exception, so one council's
-    figures are protected by themselves: England's figure is withheld where a council's is. Within a
-    council, shares of one total are: the bands of a duration, and shares within limits. Where one
-    of them is withheld, so are all bands between the two printed limits around it; and of two
-    limits with 1 to `threshold` cases between them, the shorter is.
+    A reader is taken to know every denominator, England's totals and one council's own row.
+    Within a council, bands of a duration and shares within limits are shares of one total. Where
+    one of them is withheld, so are all bands between the two printed limits around it; and of two
+    limits with 1 to `threshold` cases between them, the shorter is. Where a council's figure is
+    withheld, so are England's and all of three councils with large counts, of that period and
+    clock (or indicator); without three, all councils' are.
     """
     check_threshold(threshold)
     numerator, denominator = table["numerator"], table["denominator"]
@@ -57,13 +72,16 @@ def protect_indicators(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
         reported & count.between(1, threshold) for count in (denominator, numerator, outside)
     )
     unsafe = uncounted | few_cases | few_inside | few_outside
-    linked = _find_linked(table, unsafe, threshold) & reported
-    unsafe |= linked
+    hidden = _find_hidden(table, earlier)
+    unsafe |= reported & hidden
+    unsafe |= reported & _find_linked(table, unsafe, threshold)
+    partners = _find_partners(table, unsafe, 2 * threshold + 1, frozenset(keep)) & ~unsafe
+    unsafe |= partners
     unsafe |= reported & _find_totals(table, unsafe)
     low, high = _bound(numerator, denominator, few_inside, few_outside, threshold)
-    bounded = unsafe & ~uncounted & ~few_cases
+    bounded = unsafe & ~uncounted & ~few_cases & ~partners
     status = table["numerator_status"].mask(unsafe & numerator.notna(), SUPPRESSED)
-    return table.assign(
+    protected = table.assign(
         value=table["value"].mask(unsafe),
         value_status=table["value_status"].mask(unsafe, SUPPRESSED),
         published_value=table["published_value"].mask(unsafe),
@@ -75,6 +93,52 @@ def protect_indicators(table: pd.DataFrame, *, threshold: int) -> pd.DataFrame:
         numerator_low=table["numerator_low"].mask(unsafe).mask(bounded, low),
         numerator_high=table["numerator_high"].mask(unsafe).mask(bounded, high),
     )
+    return protected if earlier is None else _bound_as_printed(protected, hidden, earlier)
+
+
+def _find_hidden(table: pd.DataFrame, earlier: pd.DataFrame | None) -> pd.Series:
+    """Find the figures that an earlier release suppresses."""
+    if earlier is None:
+        return pd.Series(False, index=table.index)
+    printed = pd.MultiIndex.from_frame(earlier.loc[earlier["value_status"] == SUPPRESSED, KEYS])
+    return pd.Series(pd.MultiIndex.from_frame(table[KEYS]).isin(printed), index=table.index)
+
+
+def _bound_as_printed(
+    table: pd.DataFrame, hidden: pd.Series, earlier: pd.DataFrame
+) -> pd.DataFrame:
+    """Give what an earlier release suppresses the bounds that its readers have."""
+    names = ["numerator_low", "numerator_high"]
+    known = table[KEYS].merge(earlier[[*KEYS, *names]], on=KEYS, how="left", validate="1:1")
+    ends = {name: table[name].mask(hidden, known[name].set_axis(table.index)) for name in names}
+    return table.assign(**ends)
+
+
+def _find_partners(
+    table: pd.DataFrame, unsafe: pd.Series, large: int, keep: Collection[str]
+) -> pd.Series:
+    """Find large councils to withhold beside others, by period and clock (or indicator)."""
+    outside = (table["denominator"] - table["numerator"]).where(
+        table["indicator"].str.contains(SHARE, regex=True), np.inf
+    )
+    size = table["numerator"].clip(upper=outside)
+    reported = (table["value_status"] == REPORTED) & (table["council_code"] != ENGLAND)
+    clock = table["indicator"].str.extract(r"^([a-z]+)_(?:band|within)_")[0]
+    keys = [table["year_ending"], clock.fillna(table["indicator"])]
+    figures = table.assign(size=size, unsafe=unsafe)[reported]
+    found = pd.Series(False, index=table.index)
+    for _, rows in figures.groupby([key[reported] for key in keys], sort=False):
+        if not rows["unsafe"].any() or rows["unsafe"].all():
+            continue
+        own = rows.groupby("council_code").agg(
+            least=("size", "min"), figures=("size", "count"), unsafe=("unsafe", "any")
+        )
+        full = own["figures"] == own["figures"].max()
+        fit = own[(own["least"] >= large) & full & ~own["unsafe"]]
+        fit = fit.assign(kept=fit.index.isin(list(keep))).sort_values(["kept", "least"])
+        chosen = fit.index[:PARTNERS] if len(fit) >= PARTNERS else own.index
+        found[rows.index[rows["council_code"].isin(chosen)]] = True
+    return found
 
 
 def _bound(
