@@ -8,18 +8,23 @@ from collections import Counter
 
 import jsonschema
 import pytest
+from docx import Document
 from lxml import html
 from project_folder import ROOT
 
 import pilot_eval as pe
+from pilot_eval.disclosure.release.files.pages import read_docx
 from pilot_eval.reporting.answers_file import (
     collect_answers,
     read_answers,
     write_answers,
     write_schema,
 )
+from pilot_eval.reporting.brief import render_brief, write_document
 from pilot_eval.reporting.front_page import render_front_page
+from pilot_eval.reporting.pdf import find_browser, print_pdf
 from pilot_eval.reporting.readability import reading_age
+from pilot_eval.reporting.site import Page, SiteFacts, compose_print
 
 MOST_WORDS = 700
 EASIEST_FOR = 14
@@ -70,6 +75,35 @@ def test_every_headline_gives_finding_number_interval_and_rating(answers, lines)
         assert f"{row.conf_low:.1f} to {row.conf_high:.1f}".replace("-", "−") in text
         assert all(reason in text for reason in row.reasons[:3])
     assert all(limit in text for limit in answers.limits)
+
+
+def test_the_brief_says_the_same_as_page_and_as_document(answers, tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write_document(answers, tmp_path / name)
+    first, second = ((tmp_path / name / "brief.docx").read_bytes() for name in ("first", "second"))
+    assert first == second
+    page = html.fragment_fromstring(render_brief(answers), create_parent="div").text_content()
+    document = Document(tmp_path / "first" / "brief.docx")
+    said = [part.text for part in document.paragraphs]
+    for item in answers.questions:
+        assert {item.question, item.short} <= set(said)
+        assert item.short in page
+    assert set(answers.limits) <= set(said)
+    read = read_docx(tmp_path / "first" / "brief.docx")
+    assert not read.unread
+    assert any(answers.limits[0] in text for _, text in read.texts)
+
+
+@pytest.mark.browser
+def test_the_brief_has_two_pages(answers, tmp_path):
+    if find_browser() is None:
+        pytest.skip("no Chromium, Chrome or Edge on this machine")
+    day = answers.published_on
+    facts = SiteFacts(plan_title=answers.title, plan_hash="0", published_on=day, seed=1)
+    page = Page(name="brief", title="Brief", label="Brief", body=render_brief(answers))
+    print_pdf(compose_print([page], facts, bare=True), tmp_path, day)
+    assert len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes())) == 2
 
 
 def test_a_pilot_without_a_register_lists_who_was_treated(answers):

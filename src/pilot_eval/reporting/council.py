@@ -122,7 +122,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
     Returns
     -------
     Table
-        `Place` counts from the lowest figure of the last year it has.
+        `Place, from lowest` counts from the lowest figure of the last year it has.
     """
     rows = []
     for key, outcome in plan.outcomes.items():
@@ -134,7 +134,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
         row = {"Outcome": outcome.label} | {year_label(year): own[year] for year in wide.columns}
         if last is not None:
             known = wide[last].dropna()
-            row["Place"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
+            row["Place, from lowest"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
         rows.append(row)
     return Table(frame=pd.DataFrame(rows), caption=f"{council}: published figures by year")
 

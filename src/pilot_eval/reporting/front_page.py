@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 
 from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Question
 from pilot_eval.reporting.display import Figure, format_range
@@ -12,6 +13,10 @@ from pilot_eval.reporting.html import make_environment
 from pilot_eval.reporting.overview import plot_overview, write_interval
 
 MOST_REASONS = 3
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July", "August"),
+    *("September", "October", "November", "December"),
+)
 SIDES = {"rises": "A rise is harm.", "falls": "A fall is harm.", "ambiguous": ""}
 
 
@@ -52,15 +57,19 @@ def render_front_page(answers: AnswersFile) -> str:
     str
         HTML of the page's main part.
     """
-    published = answers.published_on
     template = make_environment().get_template("front_page.html.j2")
     return template.render(
         answers=answers,
-        published_on=f"{published.day} {published:%B %Y}",
+        published_on=name_day(answers.published_on),
         headlines=list_headlines(answers),
         overview=_show(plot_overview(answers)),
         freedoms=_show(plot_freedoms(answers)),
     )
+
+
+def name_day(day: date) -> str:
+    """Name a day as in "1 May 2024"; `strftime` would follow the locale."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def list_headlines(answers: AnswersFile) -> list[Headline]:

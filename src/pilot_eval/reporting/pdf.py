@@ -48,8 +48,8 @@ def find_browser() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def print_pdf(document: str, folder: Path, dated: date) -> bool:
-    """Print an HTML document to ``report.pdf``.
+def print_pdf(document: str, folder: Path, dated: date, name: str = PDF_NAME) -> bool:
+    """Print an HTML document.
 
     Parameters
     ----------
@@ -59,6 +59,8 @@ def print_pdf(document: str, folder: Path, dated: date) -> bool:
         Where to write.
     dated : date
         Written into the document in place of the time of printing.
+    name : str
+        Of the file.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def print_pdf(document: str, folder: Path, dated: date) -> bool:
     browser = find_browser()
     if browser is None:
         return False
-    target = (folder / PDF_NAME).resolve()
+    target = (folder / name).resolve()
     with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as scratch:
         page = Path(scratch) / "report.html"
         page.write_text(document, encoding="utf-8")

@@ -12,7 +12,8 @@ from html import escape
 from pathlib import Path
 
 from pilot_eval.reporting.answers_file import ANSWERS, read_answers
-from pilot_eval.reporting.front_page import render_front_page
+from pilot_eval.reporting.brief import PAPER, render_brief, write_document
+from pilot_eval.reporting.front_page import name_day, render_front_page
 from pilot_eval.reporting.html import (
     TEMPLATES,
     fold_code,
@@ -44,12 +45,15 @@ FILES = {
     "qa_log.csv": "the quality assurance log, as a table",
     "qa_log_assumptions.csv": "assumptions and caveats, with what tests each",
     "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
+    "brief.docx": "the brief, to edit",
+    "brief.pdf": "the brief on paper",
     "report.pdf": "this report as one document, to print",
 }
-MAIN = ("index", "02_", "03_", "06_", "07_", "08_")
+BRIEF = "brief"
+MAIN = ("index", "02_", "03_", "07_safety", "08_")
 """How the names of the main report's pages begin; on paper the others are annexes."""
 WAYS = {  # reader -> pages and files that are for them, where the run has them
-    "Adviser": ("brief.html", "03_child_outcomes.html", "glossary.html"),
+    "Adviser": ("brief.html", "brief.docx", "03_child_outcomes.html", "glossary.html"),
     "Director": ("07_safety.html", "09_next_pilot.html"),
     "Analyst": ("tables.xlsx", "evidence.csv", "answers.json", "06_robustness.html"),
     "Referee": ("methods.html", "assumptions.html", "01_design_and_power.html", "qa_log.html"),
@@ -183,14 +187,18 @@ def build_site(
     elif councils:
         pages = [_list_councils(facts, read), *read]
     else:
-        pages = [_open_report(facts, folder / ANSWERS), *read]
+        pages = [*_open_report(facts, folder), *read]
     pages += _read_documents(documents)
-    document = compose_print(pages, facts)
+    document, brief = compose_print(pages, facts), [page for page in pages if page.name == BRIEF]
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
         printed = beside.submit(print_pdf, document, folder, facts.published_on)
+        for page in brief:
+            short = compose_print([page], facts, bare=True)
+            beside.submit(print_pdf, short, folder, facts.published_on, PAPER)
         for page in pages:
-            name = SUMMARY if page.name == "index" else page.name
-            save_figures(page.body, name, folder / FIGURES)
+            if page.name != BRIEF:  # its chart is the first page's
+                name = SUMMARY if page.name == "index" else page.name
+                save_figures(page.body, name, folder / FIGURES)
         printed.result()
     quality = Page(name=QUALITY, title=QUALITY_TITLE, label=QUALITY_TITLE, body="")
     site = Site(pages=[*pages, quality], facts=facts, folder=folder)
@@ -199,7 +207,7 @@ def build_site(
     return site
 
 
-def compose_print(pages: Sequence[Page], facts: SiteFacts) -> str:
+def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False) -> str:
     """Compose the document that is printed: cover, contents, main report, annexes.
 
     Parameters
@@ -207,6 +215,8 @@ def compose_print(pages: Sequence[Page], facts: SiteFacts) -> str:
     pages : sequence of Page
         `MAIN` says which belong to the main report.
     facts : SiteFacts
+    bare : bool
+        Leave out cover and contents.
 
     Returns
     -------
@@ -214,27 +224,29 @@ def compose_print(pages: Sequence[Page], facts: SiteFacts) -> str:
         Complete HTML.
     """
     pages = _prefix_ids(pages)
-    day = facts.published_on
     return (
         make_environment()
         .get_template("print.html.j2")
         .render(
-            main=[page for page in pages if page.name.startswith(MAIN)],
-            annexes=[page for page in pages if not page.name.startswith(MAIN)],
+            main=[page for page in pages if bare or page.name.startswith(MAIN)],
+            bare=bare,
+            annexes=[page for page in pages if not page.name.startswith((*MAIN, BRIEF))],
             facts=facts,
-            published_on=f"{day.day} {day:%B %Y}",
+            published_on=name_day(facts.published_on),
             style=_style(),
         )
     )
 
 
-def _open_report(facts: SiteFacts, answers: Path) -> Page:
-    """Make the first page; the title alone where nothing was answered."""
+def _open_report(facts: SiteFacts, folder: Path) -> list[Page]:
+    """Make the first page and the brief; a title alone where nothing was answered."""
     title = facts.plan_title
-    body = render_front_page(read_answers(answers)) if answers.exists() else ""
-    return Page(
-        name="index", title=title, label="Summary", body=body or f"<h1>{escape(title)}</h1>"
-    )
+    if not (folder / ANSWERS).exists():
+        return [Page(name="index", title=title, label="Summary", body=f"<h1>{escape(title)}</h1>")]
+    answers = read_answers(folder / ANSWERS)
+    write_document(answers, folder)
+    first = Page(name="index", title=title, label="Summary", body=render_front_page(answers))
+    return [first, Page(name=BRIEF, title="The brief", label="Brief", body=render_brief(answers))]
 
 
 def _list_councils(facts: SiteFacts, pages: Sequence[Page]) -> Page:

@@ -14,7 +14,6 @@ from pilot_eval.reference.plan_periods import Period, middle_of
 from pilot_eval.reporting.display import Opening, Table, format_number, format_range
 from pilot_eval.reporting.figures import year_label
 
-METHOD_LABELS = {"robust": "Robust", "sharp": "Sharp", "cr2": "CR2", "adjusted": "Adjusted"}
 STATUS_WORDS = {
     "reported": "yes",
     "suppressed": "suppressed",
@@ -200,7 +199,7 @@ def tabulate_balance(
 def tabulate_estimates(
     plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str
 ) -> Table:
-    """Show estimates under one scenario: the verdict, then every test's interval side by side.
+    """Show the verdicts under one scenario with their numbers; all tests are in the workbook.
 
     Parameters
     ----------
@@ -215,41 +214,46 @@ def tabulate_estimates(
     Table
         One row an outcome.
     """
-    rows = evidence.table.query("family == @family and scenario == @scenario")
-    groups = rows.groupby("outcome", sort=False)
-    frame = pd.DataFrame(
-        [_estimate_row(evidence.verdict(scenario, key), own) for key, own in groups]
-    )
+    own = [
+        verdict
+        for verdict in evidence.verdicts
+        if verdict.inputs.scenario == scenario
+        and plan.outcomes[verdict.inputs.outcome].family == family
+    ]
+    frame = pd.DataFrame([_verdict_row(verdict) for verdict in own])
+    units = list(dict.fromkeys(verdict.inputs.unit for verdict in own))
+    if len(units) > 1:
+        frame.insert(2, "Unit", [verdict.inputs.unit for verdict in own])
     short = plan.scenarios[scenario].short
-    level = format_number(100 * (1 - plan.inference.alpha), 0)
+    unit = f", {units[0]}" if len(units) == 1 else ""
     return Table(
         frame=frame,
-        caption=f"{short[0].upper()}{short[1:]}: effects with {level}% intervals "
-        f"({family}). p: robust test; p, family: allowing for other comparisons; detectable: "
-        f"found with probability {plan.inference.power:.0%}; councils: treated and comparators",
-        decimals={"p": 3, "p, family": 3},
+        caption=f"{short[0].upper()}{short[1:]}: effects{unit}, with "
+        f"{1 - plan.inference.alpha:.0%} intervals of the test that carries the finding and of "
+        "the other reading. Detectable: found with "
+        f"probability {plan.inference.power:.0%}; compared: treated and comparators",
+        decimals={"p": 3},
     )
 
 
-def _estimate_row(verdict: Verdict, rows: pd.DataFrame) -> dict[str, object]:
-    """Put the verdict and the tests of one outcome into one row."""
-    first, by_method = rows.iloc[0], rows.set_index("method").reindex(list(METHOD_LABELS))
-    intervals = {
-        label: "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
-        for label, low, high in zip(
-            METHOD_LABELS.values(), by_method["conf_low"], by_method["conf_high"], strict=True
-        )
-    }
+def _verdict_row(verdict: Verdict) -> dict[str, object]:
+    """Put a verdict and its numbers into one row."""
+    used = verdict.inputs
     return {
-        "Outcome": verdict.inputs.label,
+        "Outcome": used.label,
         "Finding": verdict.short,
-        "Effect": format_range(verdict.inputs.estimate_low, verdict.inputs.estimate_high),
-        **intervals,
-        "p": by_method.loc["robust", "p_value"],
-        "p, family": by_method.loc["robust", "p_romano_wolf"],
-        "Detectable": verdict.inputs.mde,
-        "Councils": f"{first['n_treated']} and {first['n_comparators']}",
+        "Effect": format_range(used.estimate_low, used.estimate_high),
+        "Interval": _write_interval(used.conf_low, used.conf_high),
+        "Test": used.test.replace("_", " by ") if used.status == "estimated" else "",
+        "Other reading": _write_interval(used.other_conf_low, used.other_conf_high),
+        "p": used.p_value,
+        "Detectable": used.mde,
+        "Compared": f"{used.seen} and {used.n_comparators}",
     }
+
+
+def _write_interval(low: float, high: float) -> str:
+    return "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
 
 
 def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> Table:

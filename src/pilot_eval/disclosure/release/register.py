@@ -31,6 +31,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("dropped.csv", "councils left out of a comparison, and why"),
     ("manifest.json", "parameters, hashes and versions of the run"),
     ("index.html", "the report: what was found"),
+    ("brief*", "the brief: the answers on two pages"),
     ("*.pdf", "the report on paper"),
     ("figures/*", "a figure of the report, or the numbers plotted in it"),
     ("notebooks/*", "an executed notebook"),

@@ -12,7 +12,13 @@ import pandas as pd
 
 from pilot_eval.disclosure.protect.suppression import check_threshold
 from pilot_eval.disclosure.release.files.content import Content
-from pilot_eval.disclosure.release.files.pages import read_notebook, read_page, read_svg, read_text
+from pilot_eval.disclosure.release.files.pages import (
+    read_docx,
+    read_notebook,
+    read_page,
+    read_svg,
+    read_text,
+)
 from pilot_eval.disclosure.release.files.pictures import read_pdf, read_picture_file
 from pilot_eval.disclosure.release.files.sheets import read_csv, read_json, read_xlsx
 from pilot_eval.disclosure.release.findings import Rules, check_table, find_smallest
@@ -40,6 +46,7 @@ READERS: Mapping[str, Callable[[Path], Content]] = {
     ".jpg": read_picture_file,
     ".jpeg": read_picture_file,
     ".pdf": read_pdf,
+    ".docx": read_docx,
     ".md": read_text,
     ".txt": read_text,
     ".toml": read_text,

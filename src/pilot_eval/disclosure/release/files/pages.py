@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -155,6 +156,31 @@ def read_text(path: Path) -> Content:
     """
     text = path.read_text(encoding="utf-8")
     return Content(texts=[("text", text)], tables=list(find_printed_tables(text)))
+
+
+def read_docx(path: Path) -> Content:
+    """Read a Word document: the words of every part, and its pictures' metadata.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    Content
+    """
+    from lxml import etree
+
+    parts = []
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            data = archive.read(name)
+            if name.endswith((".xml", ".rels")):
+                words = " ".join(etree.fromstring(data).itertext())
+                parts.append(Content(texts=[(name, words)], titled="<dc:title>" in str(data)))
+            else:
+                parts.append(read_picture(data).placed(name))
+    return merge(parts)
 
 
 def read_svg(path: Path) -> Content:
