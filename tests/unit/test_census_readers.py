@@ -186,12 +186,12 @@ def test_a_folder_may_hold_several_returns_and_lack_modules(tmp_path):
         "LEA,Year,LAchildID,Sex\n204,2014,7,F\n390,2014,7,M\n204,2014,8,F\n"
     )
     (tmp_path / "CINdetails.csv").write_text(
-        "LEA,Year,LAchildID,CINdetailsID,CINreferralDate\n"
-        "390,2014,7,1,2013-05-01\n204,2014,8,1,2013-05-02\n"
+        "LEA,Year,LAchildID,CINdetailsID,CINreferralDate,CINclosureDate\n"
+        "390,2014,7,1,2013-05-01,\n204,2014,8,1,2013-05-02,\n"
     )
     (tmp_path / "Assessments.csv").write_text(
-        "LEA,Year,LAchildID,CINdetailsID,AssessmentActualStartDate\n"
-        "204,2014,8,1,2013-05-03\n204,2014,7,1,2013-05-04\n"
+        "LEA,Year,LAchildID,CINdetailsID,AssessmentActualStartDate,AssessmentAuthorisationDate\n"
+        "204,2014,8,1,2013-05-03,\n204,2014,7,1,2013-05-04,\n"
     )
     tables = read_census(tmp_path)
     assert tables.children.set_index("council_code")["sex"].to_dict() == {
@@ -284,10 +284,11 @@ def test_events_of_a_child_listed_twice_belong_to_the_first(tmp_path):
     (tmp_path / "ChildIdentifiers.csv").write_text("LAchildID,Sex\nA,F\nB,F\nA,M\n")
     (tmp_path / "ChildCharacteristics.csv").write_text("LAchildID,Ethnicity\nB,WBRI\nA,MOTH\n")
     (tmp_path / "CINdetails.csv").write_text(
-        "LAchildID,CINdetailsID,CINreferralDate\nA,1,2013-05-01\nB,1,2013-05-02\nB,1,2013-06-02\n"
+        "LAchildID,CINdetailsID,CINreferralDate,CINclosureDate\n"
+        "A,1,2013-05-01,\nB,1,2013-05-02,\nB,1,2013-06-02,\n"
     )
     (tmp_path / "Section47.csv").write_text(
-        "LAchildID,CINdetailsID,S47ActualStartDate\nB,1,2013-06-03\n"
+        "LAchildID,CINdetailsID,S47ActualStartDate,DateOfInitialCPC\nB,1,2013-06-03,\n"
     )
     tables = read_census(tmp_path)
     assert tables.section47s["referral_id"].tolist() == [2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -140,6 +141,47 @@ def test_the_same_return_in_another_wrapping_is_the_same(make, tmp_path):
     clean, other = read_census(CASES / "csv_clean"), read_census(make(tmp_path / "330_2014"))
     for name, frame in frames_of(clean).items():
         pd.testing.assert_frame_equal(frame, frames_of(other)[name])
+
+
+MAPPING = """
+[returns]
+years = [2014]
+[modules.referrals.fields]
+closure_date = "Date case closed"
+[dates]
+format = "%d/%m/%Y"
+[nothing]
+words = ["unknown"]
+[values.primary_need]
+"Abuse" = "N1"
+"""
+
+
+@needs_cases
+def test_a_mapping_reads_own_names_dates_codes_and_words_for_nothing(tmp_path):
+    def own(text):
+        text = re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3/\2/\1", text)
+        text = text.replace("CINclosureDate", "Date case closed").replace(",N1,", ",abuse,")
+        return text.replace(",,", ",Unknown,")
+
+    (tmp_path / "own.toml").write_text(MAPPING, encoding="utf-8")
+    clean = read_census(CASES / "csv_clean")
+    other = read_census(_copy(tmp_path / "330_2014", own), mapping=tmp_path / "own.toml")
+    for name, frame in frames_of(clean).items():
+        pd.testing.assert_frame_equal(frame, frames_of(other)[name])
+
+
+@needs_cases
+def test_an_absent_end_is_refused_unless_declared_and_other_columns_are_said(tmp_path):
+    folder = _copy(tmp_path / "330_2014", lambda text: text.replace("CPPendDate", "Team"))
+    with pytest.raises(DataError, match="have the column CPPendDate"):
+        read_census(folder)
+    text = '[returns]\nyears = [2014]\n[absent]\ncolumns = ["CPPendDate", "Reviews"]\n'
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    tables = read_census(folder, mapping=tmp_path / "own.toml")
+    said = tables.issues[tables.issues["table"] == "return"].groupby("rule")["field"].agg(list)
+    assert said["absent_module"] == ["Disabilities", "Section47"]
+    assert said["absent_column"] == ["DateOfInitialCPC", "AssessmentInternalReviewDate"]
 
 
 @needs_cases

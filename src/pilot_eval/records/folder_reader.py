@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilot_eval.records import csv_reader, parquet_reader
+from pilot_eval.records.absent_columns import find_absent
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
     CHILD_LINK,
@@ -82,19 +83,21 @@ def read_folder(
     heads = _headers(find_module(folder / f"{HEADER}{suffix}"), read, root)
     _refuse_misnamed_files(folder, suffix, [layout_of(folder, head, mapping) for _, head in heads])
     layouts = [layout_of(folder, header, mapping) for _, header in heads]
+    declared = frozenset() if mapping is None else mapping.absent
     files: dict[str, list[pa.Table]] = {}
+    absent: list[tuple[str, str]] = []
     for layout in layouts:
         for key, module in layout.items():
             if module.element not in files:
-                path = folder / f"{module.element}{suffix}"
+                path = find_module(folder / f"{module.element}{suffix}")
                 returns = [place for place, _ in heads]
-                files[module.element] = _read_file(
-                    path, read, module, _needed(key, module), returns
-                )
+                tables = _read_file(path, read, module, _needed(key, module), returns)
+                files[module.element] = tables
+                absent += find_absent(path, module, tables[0].column_names, declared)
     for number, ((_, header), layout) in enumerate(zip(heads, layouts, strict=True)):
         parts = {key: files[module.element][number] for key, module in layout.items()}
         modules = _linked(folder, layout, parts)
-        yield RawReturn(header=header, layout=layout, modules=modules, faults=[])
+        yield RawReturn(header=header, layout=layout, modules=modules, faults=[], absent=absent)
 
 
 def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) -> list[ReturnHeader]:
@@ -147,7 +150,6 @@ def _read_file(
     returns: list[tuple[str, str]],
 ) -> list[pa.Table]:
     """Read the file of a module and split it by return; a file that is missing is empty."""
-    path = find_module(path)
     if not path.is_file():
         names = sorted({*needed, *module.fields})
         empty = pa.table({name: pa.array([], pa.string()) for name in names})

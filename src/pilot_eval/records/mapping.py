@@ -1,15 +1,16 @@
-"""The two-stage return of 2009-13, through a field mapping that the analyst supplies.
+"""What a return calls things, where DfE's return calls them otherwise: an analyst's mapping file.
 
-That return had separate initial and core assessments. Its tag names are not known to this project
-and are never guessed: a TOML file names them. `example_mapping.toml` shows the form with invented
-tags.
+A mapping may name elements and columns, the form of dates, codes and words for nothing, for any
+year, and columns that an export does not have. The two-stage return of 2009-13 needs one. That
+return had separate initial and core assessments. Its tag names are not known to this project and
+are never guessed: a TOML file names them. `example_mapping.toml` shows the form with invented tags.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilot_eval.errors import DataError, explain
@@ -23,12 +24,14 @@ from pilot_eval.records.names import (
 
 #: First return (year ending 31 March) that is read without a mapping.
 FIRST_SINGLE_ASSESSMENT_YEAR = 2014
+_VALUE_TABLES = ("dates", "nothing", "values", "absent")
+_DATE_PARTS = ("%d", "%m", "%b", "%B", "%Y", "%y")
 EXAMPLE_MAPPING = Path(__file__).with_name("example_mapping.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMapping:
-    """The layout of two-stage returns and the years it holds for.
+    """The layout of returns, how they write values, and the years both are true of.
 
     Attributes
     ----------
@@ -38,11 +41,28 @@ class FieldMapping:
         The standard layout with the mapping's elements and tags in place.
     invented : bool
         Whether the tags are made up (the example, simulated returns).
+    date_format : str
+        As `%d/%m/%Y`; empty: YYYY-MM-DD. Dates of the standard form are read all the same.
+    nothing : frozenset of str
+        Words for nothing, in lower case.
+    values : mapping of str to mapping of str to str
+        Our column -> own code in lower case -> the return's.
+    absent : frozenset of str
+        Tags that the export is known not to have.
     """
 
     years: tuple[int, ...]
     layout: Layout
     invented: bool
+    date_format: str = ""
+    nothing: frozenset[str] = frozenset()
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+
+    @property
+    def says_values(self) -> bool:
+        """Whether any value is to be changed."""
+        return bool(self.date_format or self.nothing or self.values)
 
 
 def read_mapping(path: str | Path) -> FieldMapping:
@@ -71,7 +91,7 @@ def read_mapping(path: str | Path) -> FieldMapping:
     """
     path = Path(path)
     content = _read_toml(path)
-    _refuse_unknown(path, "top level", content, ("about", "returns", "modules"))
+    _refuse_unknown(path, "top level", content, ("about", "returns", "modules", *_VALUE_TABLES))
     years = content.get("returns", {}).get("years", [])
     if not years or not all(isinstance(year, int) for year in years):
         rule = "list the years ending 31 March it holds for, as in years = [2010, 2011]"
@@ -80,11 +100,19 @@ def read_mapping(path: str | Path) -> FieldMapping:
     for key, entry in content.get("modules", {}).items():
         layout[key] = _mapped_module(path, key, entry)
     missing = [key for key in TWO_STAGE if key not in layout]
-    if missing:
+    if missing and min(years) < FIRST_SINGLE_ASSESSMENT_YEAR:
         rule = f"describe {' and '.join(TWO_STAGE)}"
         raise DataError(explain("modules", rule, f"no {missing[0]}", f"Complete {path.name}."))
     invented = bool(content.get("about", {}).get("invented", False))
-    return FieldMapping(years=tuple(years), layout=layout, invented=invented)
+    return FieldMapping(
+        years=tuple(years),
+        layout=layout,
+        invented=invented,
+        date_format=_read_format(path, content.get("dates", {})),
+        nothing=frozenset(_words(path, "nothing", content, "words", str.casefold)),
+        values=_read_values(path, content.get("values", {}), layout),
+        absent=frozenset(_words(path, "absent", content, "columns", str)),
+    )
 
 
 def layout_for(year: int, mapping: FieldMapping | None) -> Layout | None:
@@ -116,6 +144,44 @@ def _read_toml(path: Path) -> dict:
         fault = "a file that cannot be parsed"
     rule = "be a readable TOML file in UTF-8"
     raise DataError(explain(path.name, rule, fault, "Start from example_mapping.toml."))
+
+
+def _read_format(path: Path, entry: Mapping) -> str:
+    """Read the form of dates: day, month and year, each once."""
+    _refuse_unknown(path, "dates", entry, ("format",))
+    given = entry.get("format", "")
+    parts = isinstance(given, str) and [given.count(part) for part in _DATE_PARTS]
+    if given and parts and [sum(parts[:1]), sum(parts[1:4]), sum(parts[4:])] == [1, 1, 1]:
+        return given
+    if "format" not in entry:
+        return ""
+    rule = "give day, month and year, as in %d/%m/%Y"
+    raise DataError(explain("dates.format", rule, "something else", f"Correct {path.name}."))
+
+
+def _words(
+    path: Path, name: str, content: Mapping, key: str, change: Callable[[str], str]
+) -> list[str]:
+    entry = content.get(name, {})
+    _refuse_unknown(path, name, entry, (key,))
+    words = entry.get(key, [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        rule = f'be a list of texts, as in {key} = ["A", "B"]'
+        raise DataError(explain(f"{name}.{key}", rule, "something else", f"Correct {path.name}."))
+    return [change(word.strip()) for word in words]
+
+
+def _read_values(path: Path, entry: Mapping, layout: Layout) -> dict[str, dict[str, str]]:
+    known = sorted({column for module in layout.values() for column in module.fields.values()})
+    _refuse_unknown(path, "values", entry, tuple(known))
+    values = {}
+    for column, own in entry.items():
+        if not isinstance(own, Mapping) or not all(isinstance(code, str) for code in own.values()):
+            rule = 'be a table of own codes, as in "Abuse" = "N1"'
+            name = f"values.{column}"
+            raise DataError(explain(name, rule, "something else", f"Correct {path.name}."))
+        values[column] = {key.strip().casefold(): code for key, code in own.items()}
+    return values
 
 
 def _mapped_module(path: Path, key: str, entry: Mapping) -> Module:

@@ -13,6 +13,7 @@ from pilot_eval.records.issues import stack
 from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import HEADER
 from pilot_eval.records.near_names import find_module
+from pilot_eval.records.own_values import translate
 from pilot_eval.records.resubmissions import (
     find_standing,
     note_resubmissions,
@@ -49,7 +50,7 @@ def read_census(
     paths : path or iterable of paths
         XML files, folders of modules, or folders that hold such files and folders at any depth.
     mapping : FieldMapping or path of a TOML file, optional
-        Names of the two-stage return; needed for years ending before 2014.
+        Own names, dates and codes; needed for years ending before 2014.
     format : {"xml", "csv", "parquet"}, optional
         Read only returns of this format.
     root : path, optional
@@ -183,11 +184,12 @@ def read_return(
     if place.form == "xml":
         from pilot_eval.records.xml_reader import read_xml
 
-        yield read_xml(place.path, mapping=mapping, root=root)
+        yield translate(read_xml(place.path, mapping=mapping, root=root), mapping)
     else:
         from pilot_eval.records.folder_reader import read_folder
 
-        yield from read_folder(place.path, place.form, mapping=mapping, root=root)
+        for raw in read_folder(place.path, place.form, mapping=mapping, root=root):
+            yield translate(raw, mapping)
 
 
 def _listed(paths: str | Path | Iterable[str | Path]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,15 @@ class RawReturn:
         `children`; -1 where there is none. In folders `child_id` is in every module.
     faults : list of (module key, row, rule)
         What the reader noticed about records; rule is one of the validation's names.
+    absent : list of (tag, rule)
+        Columns and modules that a folder does not have and no mapping declares absent.
     """
 
     header: ReturnHeader
     layout: Layout
     modules: dict[str, pa.Table]
     faults: list[tuple[str, int, str]]
+    absent: list[tuple[str, str]] = field(default_factory=list)
 
 
 def refusal(path: Path, line: int | None, rule: str, got: str, action: str) -> DataError:

@@ -344,7 +344,7 @@ def _concat_issues(parts: list[CensusTables]) -> pd.DataFrame:
     moved, start = [], dict.fromkeys(SCHEMA, 0)
     for part in parts:
         if len(part.issues):
-            shift = part.issues["table"].map(start).astype("int64")
+            shift = part.issues["table"].map(start).fillna(0).astype("int64")
             moved.append(part.issues.assign(row=part.issues["row"] + shift))
         start = {name: at + len(getattr(part, name)) for name, at in start.items()}
     return pd.concat(moved, ignore_index=True) if moved else empty_issues()

@@ -26,6 +26,7 @@ from pilot_eval.records.columns import (
     to_yes_no,
 )
 from pilot_eval.records.issues import READER_RULES, locate, note_faults, stack
+from pilot_eval.records.resubmissions import note_returns
 from pilot_eval.records.returns import RawReturn
 from pilot_eval.records.schema import SCHEMA, YES_NO, CensusTables, build_tables
 
@@ -59,6 +60,7 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
                 for table, name, rows, rule in work.bad
             ),
             note_faults(work.faults(), frames),
+            note_returns([(raw.header, tag, rule, "warning") for tag, rule in raw.absent]),
         ]
     )
     return CensusTables(
