@@ -48,6 +48,7 @@ MENU = {
         "evidence",
         "glossary",
         "census-format",
+        "messy-returns",
         "data",
     ],
     "Methods": [

@@ -181,6 +181,20 @@ def test_three_clocks_of_the_conference(start, expected):
     assert durations.set_aside["reason"].tolist() == ["conference_need_unknown"]
 
 
+def test_a_conference_recorded_with_the_referral_ends_the_last_enquiry_before_it():
+    """Friday 1 April: 9 days from 21 March; nobody can say what became of the one of 14 March."""
+    referrals = _referrals(*((A, f"c{i}", i, "2011-03-01", None) for i in (1, 2)))
+    referrals["icpc_date"] = pd.to_datetime(["2011-04-01", "2011-04-01"])
+    none = SECTION47S.assign(icpc_date=pd.NaT).iloc[[0, 1]]
+    later = none.iloc[[1]].assign(child_id="c2", referral_id=2, s47_start_date="2011-04-04")
+    enquiries = pd.concat([none, later]).astype({"s47_start_date": "datetime64[s]"})
+    held = referrals[["council_code", "child_id", "referral_id", "icpc_date"]]
+    tables = _tables(referrals=referrals, section47s=enquiries, conferences=held)
+    durations = compute_durations(tables, "icpc", data_cut="2011-04-05")
+    _by_hand(durations, (9, 1, 15), (1, 0, 15))  # the enquiry after the conference still waits
+    assert durations.set_aside["reason"].tolist() == ["conference_of_a_later_enquiry"]
+
+
 def test_the_last_strategy_discussion_comes_from_a_local_extract(tmp_path):
     """A discussion after the enquiries started, in no return: Friday 25 March to 1 April, 5."""
     path = tmp_path / "strategy_discussions.csv"

@@ -182,7 +182,7 @@ table = "section47s"
 day = "s47_start_date"
 harm = "falls"
 denominator = [
-  { column = "children.sex", is_in = ["F", "M"] },
+  { column = "children.sex", is_in = ["female", "male"] },
   { column = "icpc_not_required", is_in = ["no"] },
 ]
 numerator = [{ column = "icpc_date", after = "s47_start_date", within_working_days = 10 }]
@@ -204,7 +204,9 @@ def test_local_indicators_need_no_code(tmp_path):
     file.write_text(LOCAL, encoding="utf-8")
     base = {"council_code": A, "child_id": ["c1", "c2", "c3"], "referral_id": [0, 1, 2]}
     tables = _tables(
-        children=pd.DataFrame({"council_code": A, "child_id": ["c1", "c2"], "sex": ["F", "U"]}),
+        children=pd.DataFrame(
+            {"council_code": A, "child_id": ["c1", "c2"], "sex": ["female", "U"]}
+        ),
         referrals=pd.DataFrame(
             {
                 **base,
@@ -217,7 +219,7 @@ def test_local_indicators_need_no_code(tmp_path):
             {
                 **base,
                 "s47_start_date": pd.Timestamp("2011-03-07"),
-                # 10 working days are 21 March. c2's sex is not recorded as F or M; c3 is nobody.
+                # 10 working days are 21 March. c2's sex is unknown; c3 is nobody.
                 "icpc_date": pd.to_datetime(["2011-03-21", "2011-03-08", "2011-03-08"]),
                 "icpc_not_required": "no",
             }
@@ -269,6 +271,14 @@ day = "plan_start_date"
 harm = "rises"
 colour = "red"
 numerator = [{ column = "plan_end_date", is_missing = true, at_least = 1 }]
+
+[[indicator]]
+key = "fourth"
+title = "x"
+table = "plans"
+day = "plan_start_date"
+harm = "rises"
+numerator = [{ column = "children.sex", is_in = ["F"] }]
 """,
         encoding="utf-8",
     )
@@ -277,7 +287,11 @@ numerator = [{ column = "plan_end_date", is_missing = true, at_least = 1 }]
     told = str(caught.value)
     for words in ("0.key", "0.table", "'initial_category'", "'colour'", "'plan_start_date'"):
         assert words in told
-    for words in ("exactly one of", "colour`: is not a known key"):
+    for words in (
+        "exactly one of",
+        "colour`: is not a known key",
+        "male, female, unknown; got 'F'",
+    ):
         assert words in told
     with pytest.raises(PlanError, match="TOML"):
         load_local_indicators(tmp_path / "absent.toml")

@@ -23,7 +23,7 @@ from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan, load_plan
-from pilot_eval.records.census_panel import PanelSettings
+from pilot_eval.records.census_panel import PanelSettings, read_populations
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.mapping import read_mapping
 from pilot_eval.records.parts import (
@@ -154,8 +154,9 @@ def run_census(
             data_cut=cut,
             panel=PanelSettings(frequency="month", first_day=first_day, data_cut=cut),
             changes=settings,
-            coverage=coverage,
+            coverage=coverage[coverage["complete"]],
             exemptions=build_exemption_table(plan.treatment_register),
+            populations=read_populations(),
             data_format=data_format,
             mapping_file=mapping_file,
             strategy_discussions=strategy_discussions,

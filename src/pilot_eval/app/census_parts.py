@@ -36,7 +36,7 @@ class PartWork:
     panel : PanelSettings
     changes : CensusSettings or None
         None where the records leave nothing to compare.
-    coverage, exemptions : DataFrame
+    coverage, exemptions, populations : DataFrame
         As in `build_census_panel`.
     data_format, mapping_file, strategy_discussions, core_groups, local
         As in `run_census`.
@@ -47,6 +47,7 @@ class PartWork:
     changes: CensusSettings | None
     coverage: pd.DataFrame
     exemptions: pd.DataFrame
+    populations: pd.DataFrame
     data_format: Format | None
     mapping_file: Path | None
     strategy_discussions: Path | None
@@ -120,6 +121,7 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
         work.panel,
         exemptions=work.exemptions,
         coverage=work.coverage,
+        populations=work.populations,
         local=work.local,
     ).panel
     return PartResult(

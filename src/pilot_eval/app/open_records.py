@@ -54,6 +54,8 @@ class RecordStudy:
         Council -> which return was not given; they are left out of every comparison.
     truth : SimulationTruth or None
         Where the records are simulated here.
+    trouble : str
+        Why the records have no windows to compare; empty otherwise.
     """
 
     plan: EvaluationPlan
@@ -63,9 +65,12 @@ class RecordStudy:
     exemptions: pd.DataFrame
     missing: Mapping[str, str]
     truth: SimulationTruth | None
+    trouble: str = ""
 
     def collapse(self) -> CensusChanges:
-        """Collapse the records to one change a council and outcome."""
+        """Collapse the records to one change per council and outcome."""
+        if self.trouble:
+            raise ParameterError(self.trouble)
         part = collapse_part(self.validation.accepted, self.settings, self.exemptions)
         return join_changes([part], self.missing)
 
@@ -155,9 +160,7 @@ def open_records(
         validation, truth = _simulate_and_validate(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
         exemptions = _simulated_table(truth)
-    settings = build_settings(
-        plan, first_day=first_day, data_cut=cut, convention=checked["convention"]
-    )
+    settings, trouble = _try_settings(plan, first_day, cut, checked["convention"])
     return RecordStudy(
         plan=plan,
         scenario=scenario,
@@ -166,7 +169,19 @@ def open_records(
         exemptions=exemptions,
         missing=missing,
         truth=truth,
+        trouble=trouble,
     )
+
+
+def _try_settings(
+    plan: EvaluationPlan, first_day: date, cut: date, convention: Convention
+) -> tuple[CensusSettings, str]:
+    """Cut the years into windows; records without any can still be checked."""
+    days = {"first_day": first_day, "data_cut": cut}
+    try:
+        return build_settings(plan, **days, convention=convention), ""
+    except ParameterError as fault:
+        return CensusSettings(pre=(), post=(), **days, convention=convention), str(fault)
 
 
 @once_per_run

@@ -10,12 +10,14 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.project import find_file
 from pilot_eval.records.council_cells import Cell, Grid, build_grid, count_indicator, measure_delay
 from pilot_eval.records.durations import CLOCKS
 from pilot_eval.records.indicators import BANDS, NATIONAL, Indicator, Records, prepare_records
@@ -25,6 +27,7 @@ from pilot_eval.records.schema import CensusTables
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention
 
 Part = TypeVar("Part")
+POPULATIONS = "data/reference/populations.csv"
 PANEL_COLUMNS = (
     "council_code",
     "period",
@@ -114,6 +117,23 @@ class CensusPanel:
 
     panel: pd.DataFrame
     set_aside: pd.DataFrame
+
+
+def read_populations(root: str | Path | None = None) -> pd.DataFrame:
+    """Read the children aged 0-17 of each council and year, the denominators of rates.
+
+    Parameters
+    ----------
+    root : path, optional
+        Project root.
+
+    Returns
+    -------
+    DataFrame
+        council_code, year_ending, population_0_17.
+    """
+    columns = ["council_code", "year_ending", "population_0_17"]
+    return pd.read_csv(find_file(POPULATIONS, root), usecols=columns)[columns]
 
 
 def build_census_panel(

@@ -8,10 +8,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pilot_eval.records.linking import (
     Days,
     Rows,
+    earliest_after,
     find_referrals,
     latest_before,
     number_children,
@@ -105,15 +107,19 @@ def conference_rows(tables: CensusTables, councils: Sequence[str], start: str) -
     """Build enquiries that need a conference, from the start asked for.
 
     Enquiries that needed none have no clock. Where that is not recorded and no conference was
-    held, nobody can say whether one is awaited: left out and counted.
+    held, nobody can say whether one is awaited: left out and counted. A conference that is recorded
+    with the referral alone ends the last enquiry that began on or before its day; earlier ones
+    without a conference of their own are left out and counted, for nobody can say what became of
+    them.
     """
     rows = tables.section47s
-    council, end = number_councils(rows, councils), to_days(rows["icpc_date"])
-    needless = ((rows["icpc_not_required"] == "yes").to_numpy()) & np.isnat(end)
-    unknown = np.isnat(end) & rows["icpc_not_required"].isna().to_numpy()
+    council, recorded = number_councils(rows, councils), to_days(rows["icpc_date"])
+    needless = ((rows["icpc_not_required"] == "yes").to_numpy()) & np.isnat(recorded)
     owner = find_referrals(rows, tables.referrals, councils)
+    end, shared = _conference_of_referral(tables, councils, owner, recorded, needless)
+    unknown = np.isnat(end) & rows["icpc_not_required"].isna().to_numpy()
     begin = _conference_start(tables, councils, start, owner, end)
-    keep = ~needless & ~unknown
+    keep = ~needless & ~unknown & ~shared
     if start == "last_strategy_discussion":  # one conference, one clock, whatever led to it
         keep &= ~pd.DataFrame({"owner": owner, "end": end}).duplicated().to_numpy() | (owner < 0)
     closed = _pick(to_days(tables.referrals["closure_date"]), owner)
@@ -122,8 +128,33 @@ def conference_rows(tables: CensusTables, councils: Sequence[str], start: str) -
         start=begin[keep],
         end=end[keep],
         stop=closed[keep],
-        left_out={"conference_need_unknown": council[unknown]},
+        left_out={
+            "conference_need_unknown": council[unknown],
+            "conference_of_a_later_enquiry": council[shared],
+        },
     )
+
+
+def _conference_of_referral(
+    tables: CensusTables,
+    councils: Sequence[str],
+    owner: Rows,
+    recorded: Days,
+    needless: NDArray[np.bool_],
+) -> tuple[Days, NDArray[np.bool_]]:
+    """End enquiries with conferences that no enquiry records; find those that must share one."""
+    of = find_referrals(tables.conferences, tables.referrals, councils)
+    held = pd.DataFrame({"owner": of, "day": to_days(tables.conferences["icpc_date"])})
+    known = pd.MultiIndex.from_arrays([owner, recorded])
+    apart = held[~pd.MultiIndex.from_frame(held).isin(known)]
+    began = to_days(tables.section47s["s47_start_date"])
+    found = earliest_after(apart["owner"].to_numpy(), to_days(apart["day"]), owner, began)
+    asks = np.isnat(recorded) & ~needless & ~np.isnat(found)
+    asking = pd.DataFrame({"owner": owner, "day": found, "began": began})[asks]
+    last = asking.sort_values("began", kind="stable").duplicated(["owner", "day"], keep="last")
+    shared = np.zeros(len(owner), dtype=bool)
+    shared[last.index[last.to_numpy()]] = True
+    return np.where(asks & ~shared, found, recorded), shared
 
 
 def _conference_start(

@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pilot_eval.errors import PlanError, explain
+from pilot_eval.records.codes import CODE_SETS
 from pilot_eval.records.durations import add_months
 from pilot_eval.records.indicators import Flow, Indicator, Records
 from pilot_eval.records.linking import (
@@ -22,7 +23,7 @@ from pilot_eval.records.linking import (
     number_councils,
     to_days,
 )
-from pilot_eval.records.schema import SCHEMA
+from pilot_eval.records.schema import SCHEMA, YES_NO
 from pilot_eval.reference.working_days import count_working_days
 
 _CODES, _NUMBERS = ("code", "yes_no"), ("number",)
@@ -264,7 +265,16 @@ def _condition_faults(table: str, condition: Condition) -> list[str]:
     by_code = condition.is_in is not None or condition.is_not_in is not None
     if kind not in (_CODES if by_code else _NUMBERS):
         return [f"{name!r} is a column of kind {kind}: it cannot be tested that way"]
-    return []
+    return _code_faults(name, kind, (*(condition.is_in or ()), *(condition.is_not_in or ())))
+
+
+def _code_faults(name: str, kind: str, asked: tuple[str, ...]) -> list[str]:
+    """Refuse codes that no record can have: they would count nothing, in silence."""
+    known = YES_NO if kind == "yes_no" else CODE_SETS.get(name.rpartition(".")[2], asked)
+    unknown = [code for code in asked if code not in known]
+    if not unknown:
+        return []
+    return [f"{name!r} has the codes {', '.join(known)}; got {', '.join(map(repr, unknown))}"]
 
 
 def _word(error: dict) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+ALSO_CALLED = {"cppreviews": "Reviews"}
+"""Other names that exports are known to give the return's elements, folded."""
 CLOSE = 0.85
 """Similarity from which another name counts as a near miss (`difflib`)."""
 
@@ -30,6 +32,9 @@ def find_near(name: str, known: Collection[str]) -> str:
     >>> find_near("Worker", {"CINclosureDate", "CINreferralDate"})
     ''
     """
+    meant = ALSO_CALLED.get(_fold(name), "")
+    if meant in known:
+        return meant
     folded = {_fold(one): one for one in sorted(known)}
     if _fold(name) in folded:
         return folded[_fold(name)]
@@ -54,7 +59,8 @@ def spell(names: Iterable[str], known: Collection[str]) -> tuple[dict[str, str],
     for name in names:
         meant = "" if name in known else find_near(name, known)
         if meant:
-            (same if _fold(name) == _fold(meant) else near)[name] = meant
+            alike = _fold(name) == _fold(meant) or ALSO_CALLED.get(_fold(name)) == meant
+            (same if alike else near)[name] = meant
     return same, near
 
 

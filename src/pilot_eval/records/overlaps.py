@@ -1,7 +1,8 @@
 """Records that repeat or overlap: one stated rule for each, applied and reported.
 
 - *Repeated across returns*: an episode of several years is in several returns. The version of the
-  latest return stands, record by record; what only an earlier return holds stays.
+  latest return stands, record by record; what only an earlier return has stays, if it has ended
+  (see `later_returns`).
 - *Repeated record*: the same record twice in its referral or plan. The one that ends first
   stands; if none has an end, the first.
 - *Duplicated child*: the first record of the child stands.

@@ -109,19 +109,23 @@ def build_coverage(parts: Sequence[CouncilReturns]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        council_code, first_day, last_day: one row per council and year. A year of a divided council
-        is covered when there is a return of each of its parts.
+        council_code, first_day, last_day, complete: one row per council and year. A year of a
+        divided council is complete when there is a return of each of its parts.
     """
     held: dict[tuple[str, int], set[str]] = {}
     for part in parts:
         for header in part.headers:
             held.setdefault((header.council_code, header.year), set()).add(header.part)
     rows = [
-        (code, date(year - 1, 4, 1), date(year, 3, 31))
+        (
+            code,
+            date(year - 1, 4, 1),
+            date(year, 3, 31),
+            "" in names or len(names) == count_parts(code),
+        )
         for (code, year), names in held.items()
-        if "" in names or len(names) == count_parts(code)
     ]
-    return pd.DataFrame(rows, columns=["council_code", "first_day", "last_day"])
+    return pd.DataFrame(rows, columns=["council_code", "first_day", "last_day", "complete"])
 
 
 def find_missing_returns(coverage: pd.DataFrame) -> dict[str, str]:
@@ -142,7 +146,9 @@ def find_missing_returns(coverage: pd.DataFrame) -> dict[str, str]:
     """
     years = pd.DatetimeIndex(coverage["last_day"]).year
     wanted = range(years.min(), years.max() + 1)
-    held = pd.Series(years, index=coverage["council_code"]).groupby(level=0).agg(set)
+    whole = pd.Series(years, index=coverage["council_code"])[coverage["complete"].to_numpy()]
+    found = whole.groupby(level=0).agg(set).to_dict()
+    held = {code: found.get(code, set()) for code in sorted(coverage["council_code"].unique())}
     gaps = {code: [year for year in wanted if year not in own] for code, own in held.items()}
     return {
         code: f"no return for the year ending March {', '.join(map(str, missing))}"

@@ -18,6 +18,7 @@ from pilot_eval.records.child_rows import (
 from pilot_eval.records.codes import CODE_SETS
 from pilot_eval.records.finders import Settings, has_no_plan, has_no_referral
 from pilot_eval.records.issues import locate, stack
+from pilot_eval.records.later_returns import drop_vanished, find_lost_zeros
 from pilot_eval.records.overlaps import (
     Taken,
     keep_latest_return,
@@ -103,7 +104,8 @@ def validate_census(
     Notes
     -----
     In this order: the latest return's version of each record stands; records with a fatal issue
-    are set aside, and what belongs to them with them; overlapping episodes and plans and repeated
+    are set aside, and what belongs to them with them; open records that the next return does not
+    have are superseded; overlapping episodes and plans and repeated
     records become one (rules in `overlaps`); work outside its episode is set aside; the records
     that stay are checked for everything else; codes that are not in the code sets are blanked.
 
@@ -118,6 +120,8 @@ def validate_census(
     work = _Work(tables, Settings(census_year=census_year, data_cut=cut))
     records = work.leave_out("superseded", *keep_latest_return(as_records(tables)))
     records = work.set_aside(records, work.fatal_when_read())
+    records = work.leave_out("superseded", *drop_vanished(records))
+    work.locate("lost_leading_zeros", "children", "child_id", find_lost_zeros(records))
     records = work.apply(records, RECORD_RULES)
     for merge in (merge_episodes, merge_plans, merge_repeats):
         records = work.leave_out("merged", *merge(records))
@@ -166,6 +170,10 @@ class _Work:
     def warn(self, records: Records, rules: tuple[Rule, ...]) -> None:
         """Ask rules of the records that stay."""
         self._locate(self._found(records, rules), "warning")
+
+    def locate(self, rule: str, table: str, name: str, rows: pd.Index) -> None:
+        """Note what is so of records that stay."""
+        self._locate([(rule, table, name, rows)], "warning")
 
     def leave_out(self, outcome: str, records: Records, taken: Taken) -> Records:
         """Note records that another one stands for."""
