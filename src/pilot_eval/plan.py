@@ -38,15 +38,17 @@ from pilot_eval.reference.pilot_facts import (
     Exemption,
     MeasurementBreak,
     PilotUnit,
+    Requirement,
     read_breaks,
     read_events,
     read_register,
+    read_requirements,
     read_units,
 )
 from pilot_eval.reference.plan_periods import middle_of, period_kind
 
 HASH_LENGTH = 12
-FACTS = ("treatment_register", "events", "breaks", "units")
+FACTS = ("treatment_register", "requirements", "events", "breaks", "units")
 
 
 class EvaluationPlan(Section):
@@ -70,6 +72,7 @@ class EvaluationPlan(Section):
     scenarios: Mapping[str, Scenario]
     outcomes: Mapping[str, Outcome]
     treatment_register: tuple[Exemption, ...] = Field(strict=False)
+    requirements: tuple[Requirement, ...] = Field(strict=False, default=())
     events: tuple[CouncilEvent, ...] = Field(strict=False)
     breaks: tuple[MeasurementBreak, ...] = Field(strict=False)
     units: tuple[PilotUnit, ...] = Field(strict=False, default=())
@@ -78,6 +81,7 @@ class EvaluationPlan(Section):
     @model_validator(mode="after")
     def _hangs_together(self) -> EvaluationPlan:
         faults = [*_window_faults(self), *_council_faults(self), *_family_faults(self)]
+        faults += _requirement_faults(self)
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -105,11 +109,32 @@ class EvaluationPlan(Section):
     @property
     def used_windows(self) -> frozenset[str]:
         """Names of the windows over which some outcome is compared in some scenario."""
-        return frozenset(
-            scenario.windows.get(outcome.window, outcome.window)
-            for scenario in self.scenarios.values()
-            for outcome in self.outcomes.values()
+        pairs = ((self.scenarios[s], self.outcomes[o].window) for s, o in self.comparisons)
+        return frozenset(scenario.windows.get(window, window) for scenario, window in pairs)
+
+    @property
+    def comparisons(self) -> tuple[tuple[str, str], ...]:
+        """Scenario and outcome of every comparison, in the plan's order."""
+        return tuple(
+            (key, outcome)
+            for key, scenario in self.scenarios.items()
+            for outcome in self.outcomes
+            if not scenario.outcomes or outcome in scenario.outcomes
         )
+
+    @property
+    def open_scenarios(self) -> tuple[str, ...]:
+        """The scenarios that are compared on every outcome, those of records included."""
+        return tuple(key for key, scenario in self.scenarios.items() if not scenario.outcomes)
+
+    def family_of(self, scenario: str, outcome: str) -> str:
+        """Name the family, and so the question, of a comparison."""
+        return self.scenarios[scenario].question or self.outcomes[outcome].family
+
+    def scenarios_of(self, family: str) -> tuple[str, ...]:
+        """Give the scenarios of a family's comparisons."""
+        own = (pair[0] for pair in self.comparisons if self.family_of(*pair) == family)
+        return tuple(dict.fromkeys(own))
 
     @property
     def span(self) -> tuple[float, float]:
@@ -185,6 +210,7 @@ def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None
     facts, faults = {}, []
     for name, read in (
         ("treatment_register", read_register),
+        ("requirements", read_requirements),
         ("events", read_events),
         ("breaks", read_breaks),
         ("units", read_units),
@@ -281,7 +307,10 @@ def _question_faults(plan: EvaluationPlan) -> list[str]:
         families.setdefault(outcome.family, [])
         if outcome.harm != "ambiguous" and outcome.descriptive is None:
             families[outcome.family].append(outcome.margin is not None)
-    asked = sorted(families.keys() - plan.questions.keys())
+    asked = sorted(
+        {*families, *(s.question for s in plan.scenarios.values() if s.question)}
+        - {*plan.questions}
+    )
     return [f"questions has none for the family {name!r}" for name in asked] + [
         f"family {name!r}: give every outcome with a direction of harm a margin, or none of them"
         for name, margins in families.items()
@@ -289,11 +318,29 @@ def _question_faults(plan: EvaluationPlan) -> list[str]:
     ]
 
 
+def _requirement_faults(plan: EvaluationPlan) -> list[str]:
+    """Find exemptions from requirements that are not described, or had lapsed for everybody."""
+    lapses = {row.requirement: row.lapsed for row in plan.requirements}
+    faults = []
+    for row in plan.treatment_register if plan.requirements else ():
+        where = f"register: {row.council_name}, {row.requirement}"
+        if row.requirement not in lapses:
+            faults.append(f"{where}: requirements.csv does not describe it")
+        elif (lapse := lapses[row.requirement]) and max(row.ended, row.in_force_to) > lapse:
+            faults.append(f"{where}: in force after the requirement lapsed for everybody, {lapse}")
+    return faults
+
+
 def _window_faults(plan: EvaluationPlan) -> list[str]:
     faults = [
         f"scenarios.{name}.windows names {key!r}, which the plan does not have"
         for name, scenario in plan.scenarios.items()
         for key in {*scenario.windows, *scenario.windows.values()} - set(plan.windows)
+    ] + [
+        f"scenarios.{name}.outcomes names {key!r}, which the plan does not have"
+        for name, scenario in plan.scenarios.items()
+        for key in scenario.outcomes
+        if key not in plan.outcomes
     ]
     for key, outcome in plan.outcomes.items():
         window = plan.windows.get(outcome.window)
@@ -310,9 +357,8 @@ def _window_faults(plan: EvaluationPlan) -> list[str]:
 def _start_faults(plan: EvaluationPlan) -> list[str]:
     """Find councils that start within the periods before the start of the windows that are used."""
     used = {
-        (name, scenario.windows.get(outcome.window, outcome.window))
-        for name, scenario in plan.scenarios.items()
-        for outcome in plan.outcomes.values()
+        (name, plan.scenarios[name].windows.get(outcome.window, outcome.window))
+        for name, outcome in ((s, plan.outcomes[o]) for s, o in plan.comparisons)
         if outcome.descriptive is None
     }
     faults = []

@@ -58,6 +58,8 @@ class ComparatorSettings(Section):
     exclude: tuple[str, ...] = Field(strict=False)
     only: tuple[str, ...] = Field(strict=False, default=())
     nearest: Annotated[int, Field(ge=2, le=150)]
+    not_identified: Annotated[int, Field(ge=0, le=50)] = 0
+    """Treated units that no source names: any comparator can be one of them."""
 
 
 class AdjustmentSettings(Section):
@@ -112,6 +114,8 @@ class Scenario(Section):
 
     Without `first_treated` starts are those of the register for each outcome's requirement; so are
     ends that `last_treated` does not give. `windows` names another window for an outcome's own.
+    With `outcomes` these alone are compared; `question` is the one they answer here, where it is
+    not their family's.
     `months_exposed` is of the first treated year; `share_of_teams` is 1 for everybody by default.
     """
 
@@ -122,6 +126,8 @@ class Scenario(Section):
     months_exposed: tuple[Annotated[int, Field(ge=1, le=12)], ...] = Field(strict=False, default=())
     last_treated: Mapping[str, PlanPeriod] = Field(default_factory=dict)
     windows: Mapping[str, str] = Field(default_factory=dict)
+    outcomes: tuple[str, ...] = Field(strict=False, default=())
+    question: Family | None = None
     share_of_teams: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), strict=False)
 
     @model_validator(mode="after")

@@ -52,12 +52,12 @@ def test_findings_of_a_table_are_the_verdicts(plan):
         judge(
             replace(inputs, scenario=scenario, group=plan.scenarios[scenario].short), plan.verdict
         )
-        for scenario in plan.scenarios
+        for scenario in plan.open_scenarios
         for inputs in (WORSE, BETTER)
     )
     evidence = Evidence(table=None, effects=None, dropped=None, verdicts=verdicts)
     table = answers.tabulate_verdicts(plan, evidence).frame
-    assert table.shape == (2, 1 + len(plan.scenarios))
+    assert table.shape == (2, 1 + len(plan.open_scenarios))
     assert set(table.iloc[0, 1:]) == {verdicts[0].short}
     listed = answers.list_findings(plan, evidence, family="safety", scenario="granted")
     assert listed == [verdicts[-2].long, verdicts[-1].long]

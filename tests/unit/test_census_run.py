@@ -106,7 +106,7 @@ def read_table(out, name: str) -> pd.DataFrame:
 def test_the_evidence_of_a_good_run(finished):
     evidence = read_table(finished[1], "evidence.csv")
     assert set(evidence["strand"]) == {"simulated"}
-    assert set(evidence["scenario"]) == set(load_plan().scenarios)
+    assert set(evidence["scenario"]) == set(load_plan().open_scenarios)
     found = evidence[evidence["outcome"].eq("ia_restricted_mean_40wd")]
     estimated = found[found["method"].eq("sharp") & found["scenario"].eq("granted_march")]
     assert estimated[["estimate", "conf_low", "conf_high"]].notna().all(axis=None)

@@ -40,9 +40,8 @@ def designs(plan, table):
     panel = pe.build_panel(table, plan)
     built = [
         pe.build_design(plan, panel, scenario=scenario, outcome=key)
-        for scenario in plan.scenarios
-        for key, outcome in plan.outcomes.items()
-        if outcome.descriptive is None
+        for scenario, key in plan.comparisons
+        if plan.outcomes[key].descriptive is None
     ]
     hidden = [one for one in built if len(one.own_hidden) and len(one.treated) > 1]
     return [(one, identify(plan, one)) for one in hidden]

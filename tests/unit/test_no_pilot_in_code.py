@@ -34,6 +34,7 @@ def names_of_the_pilot() -> re.Pattern[str]:
     dates = {plan.texts.start.isoformat(), plan.texts.start.strftime("%Y%m%d"), str(plan.seed)}
     for row in plan.treatment_register:
         dates |= {row.announced, row.granted, row.started}
+    dates -= {row.began for row in plan.requirements}  # of the whole country
     words |= {date for date in dates if len(date) > len("2011") and not _like_a_year(date)}
     words |= {plan.texts.start.strftime("%B %Y")}
     return re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(words)))})(?![\w-])", re.I)

@@ -65,7 +65,6 @@ def found(plan, verdicts):
 @pytest.fixture(scope="module")
 def rendered(plan, run, evidence, tmp_path_factory):
     """Everything that tells a reader of findings, as text."""
-    families, scenarios = list(plan.questions), list(plan.scenarios)
     texts = {
         "front page": read_text(render_front_page(read_answers(run / "answers.json"))),
         "03: glance": show(answers.tabulate_verdicts(plan, evidence)),
@@ -77,8 +76,8 @@ def rendered(plan, run, evidence, tmp_path_factory):
         "08: council": report_council(plan),
         "quality log": log_quality(plan, run),
     }
-    for scenario in scenarios:
-        for family in families:
+    for family in plan.questions:
+        for scenario in plan.scenarios_of(family):
             listed = answers.list_findings(plan, evidence, family=family, scenario=scenario)
             texts[f"02, 03: {family}, {scenario}"] = "\n".join(listed)
             shown = tables.tabulate_estimates(plan, evidence, family=family, scenario=scenario)
@@ -124,7 +123,7 @@ def test_every_comparison_has_exactly_one(verdicts, run, plan):
     assert not verdicts.duplicated(keys).any()
     compared = pd.read_csv(run / "evidence.csv")[keys].drop_duplicates()
     assert set(map(tuple, compared.to_numpy())) == set(map(tuple, verdicts[keys].to_numpy()))
-    assert len(verdicts) == len(plan.scenarios) * len(plan.outcomes)
+    assert len(verdicts) == len(plan.comparisons)
 
 
 def test_nothing_rendered_judges_but_in_a_verdicts_words(rendered, evidence):
@@ -143,9 +142,11 @@ def test_tables_show_the_same_finding_for_the_same_comparison(plan, evidence, ru
         shown.append(((row.Outcome, row.Scenario), row.Finding))
     for row in answers.tabulate_verdicts(plan, evidence).frame.to_dict("records"):
         label = row.pop("Outcome")
-        shown += [((label, group[0].lower() + group[1:]), text) for group, text in row.items()]
-    for scenario, settings in plan.scenarios.items():
-        for family in plan.questions:
+        cells = {group[0].lower() + group[1:]: text for group, text in row.items() if text}
+        shown += [((label, group), text) for group, text in cells.items()]
+    for family in plan.questions:
+        for scenario in plan.scenarios_of(family):
+            settings = plan.scenarios[scenario]
             table = tables.tabulate_estimates(plan, evidence, family=family, scenario=scenario)
             for row in table.frame.itertuples():
                 shown.append(((row.Outcome, settings.short), row.Finding))

@@ -67,9 +67,9 @@ def test_a_plan_of_version_0_1_is_converted_and_what_is_unknown_is_named(tmp_pat
 def test_every_fault_of_a_folder_is_said_at_once(tmp_path, capsys):
     main(["init", "mine"])
     path = tmp_path / "pilots" / "mine" / "plan.toml"
-    text = path.read_text(encoding="utf-8").replace('"Knowsley", ', '"Knowsly", ')
+    text = path.read_text(encoding="utf-8").replace('"Gateshead"', '"Gateshed"')
     path.write_text(text.replace("post = [2012, 2013]", "post = [2012, 2029]"), encoding="utf-8")
     assert main(["check", "mine"]) == 2
     errors = capsys.readouterr().err
-    assert "did you mean 'Knowsley'" in errors
+    assert "did you mean 'Gateshead'" in errors
     assert "2029" in errors

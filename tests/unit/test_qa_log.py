@@ -34,8 +34,7 @@ def write_run(folder, **changes):
     rows = [
         {"scenario": scenario, "outcome": outcome, "estimate_low": 1.0, "reason": "", "mde": 2.0}
         | {"fragile": False, "plan_hash": PLAN.hash}
-        for scenario in PLAN.scenarios
-        for outcome in PLAN.outcomes
+        for scenario, outcome in PLAN.comparisons
     ]
     evidence = pd.DataFrame(rows).assign(**changes.get("evidence", {}))
     evidence.to_csv(folder / "evidence.csv", index=False)

@@ -173,7 +173,7 @@ def run_census(
             _write_private(done, losses, folder)
             if any(not part.failed for part in done) and settings is not None:
                 tell("Estimating ...")
-                evidence = _estimate(plan, done, coverage, scenarios or tuple(plan.scenarios), tell)
+                evidence = _estimate(plan, done, coverage, scenarios or plan.open_scenarios, tell)
                 _write_results(evidence, plan, folder, done[0].strand)
             else:  # records of one year are checked and counted all the same
                 tell(f"No estimates: {trouble or 'no record of any council can be used.'}")

@@ -11,9 +11,9 @@ from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import DesignError, PilotEvalError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.project import PILOTS, PLAN_NAME, TEXTS_NAME, find_pilot, find_root, find_shipped
-from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER, UNITS
+from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER, REQUIREMENTS, UNITS
 
-COPIED = (REGISTER, EVENTS, BREAKS, UNITS, TEXTS_NAME)
+COPIED = (REGISTER, REQUIREMENTS, EVENTS, BREAKS, UNITS, TEXTS_NAME)
 NAME = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
 TITLE = re.compile(r"^title\s*=.*$", re.MULTILINE)
 SECTION = re.compile(r"^\[([A-Za-z_]+)[\].]", re.MULTILINE)
@@ -88,13 +88,12 @@ def check_pilot(pilot: str, table_file: Path | None = None) -> list[str]:
     except PilotEvalError as fault:
         return str(fault).splitlines()
     faults = []
-    for scenario in plan.scenarios:
-        for outcome, settings in plan.outcomes.items():
-            if settings.descriptive is None:
-                try:
-                    build_design(plan, panel, scenario=scenario, outcome=outcome)
-                except DesignError as fault:
-                    faults.append(f"{scenario}, {outcome}: {fault}")
+    for scenario, outcome in plan.comparisons:
+        if plan.outcomes[outcome].descriptive is None:
+            try:
+                build_design(plan, panel, scenario=scenario, outcome=outcome)
+            except DesignError as fault:
+                faults.append(f"{scenario}, {outcome}: {fault}")
     return faults
 
 

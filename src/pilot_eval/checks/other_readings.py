@@ -51,7 +51,7 @@ def list_other_readings(
     """
     rows = []
     for outcome, settings in plan.outcomes.items():
-        if settings.descriptive is not None:
+        if settings.descriptive is not None or (scenario, outcome) not in plan.comparisons:
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
         if len(design.treated) < FEWEST_TREATED or design.is_staggered:

@@ -66,11 +66,10 @@ def list_comparisons(
 ) -> Iterator[tuple[str, str, str, list[PlaceboPool]]]:
     """Yield scenario, outcome, key and pools of every comparison that can be calibrated."""
     panel = build_panel(table, plan)
-    for scenario in plan.scenarios:
-        for outcome, settings in plan.outcomes.items():
-            if settings.descriptive is not None:
-                continue
-            design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-            pools = build_pools(plan, design)
-            if pools:
-                yield scenario, outcome, calibration_key(plan, pools), pools
+    for scenario, outcome in plan.comparisons:
+        if plan.outcomes[outcome].descriptive is not None:
+            continue
+        design = build_design(plan, panel, scenario=scenario, outcome=outcome)
+        pools = build_pools(plan, design)
+        if pools:
+            yield scenario, outcome, calibration_key(plan, pools), pools

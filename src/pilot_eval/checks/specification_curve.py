@@ -70,6 +70,7 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
         choices = [
             (*choice, scenario)
             for scenario in plan.scenarios
+            if (scenario, outcome) in plan.comparisons
             for choice in product(_windows(plan, scenario, outcome), get_args(ComparatorRule))
         ]
         for (years, window), rule, scenario in choices:

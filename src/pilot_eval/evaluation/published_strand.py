@@ -93,11 +93,12 @@ def _evaluate(
     panel = build_panel(table, plan)
     rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     stamp: dict[str, Any] = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
+    wanted = [pair for pair in product(scenarios, outcomes) if pair in set(plan.comparisons)]
     estimated = {
         (scenario, outcome): estimate_design(
             plan, build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
         )
-        for scenario, outcome in product(scenarios, outcomes)
+        for scenario, outcome in wanted
         if plan.outcomes[outcome].descriptive is None
     }
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
@@ -105,7 +106,7 @@ def _evaluate(
     effects: list[dict[str, object]] = []
     dropped: list[dict[str, object]] = []
     verdicts: list[Verdict] = []
-    for scenario, outcome in product(scenarios, outcomes):
+    for scenario, outcome in wanted:
         label = {"scenario": scenario, "outcome": outcome}
         found = estimated.get((scenario, outcome))
         design = found.tested.design if found else None
@@ -194,7 +195,7 @@ def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
         "strand": "published",
         "scenario": design.scenario,
         "outcome": design.outcome,
-        "family": settings.family,
+        "family": plan.family_of(design.scenario, design.outcome),
         "unit": settings.unit,
         "harm": settings.harm,
         "n_treated": len(design.treated),
@@ -266,7 +267,7 @@ def _describe(plan: EvaluationPlan, label: dict[str, Any]) -> EvidenceRow:
     return EvidenceRow(
         **label,
         strand="published",
-        family=settings.family,
+        family=plan.family_of(label["scenario"], label["outcome"]),
         unit=settings.unit,
         harm=settings.harm,
         method="none",

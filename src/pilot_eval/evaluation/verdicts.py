@@ -74,9 +74,10 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
 
 
 def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple[Answer, ...]:
-    """Answer every question of the plan that the primary scenario was evaluated for.
+    """Answer every question of the plan that was evaluated.
 
-    A primary outcome carries the answer, where the question has one.
+    The primary scenario's comparisons answer the question of their outcomes' family, a primary
+    outcome before others; a scenario with a question of its own answers that one.
     """
     family = plan.family
     answers = []
@@ -84,12 +85,16 @@ def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple
         own = [
             verdict
             for verdict in verdicts
-            if verdict.inputs.scenario == family.primary_scenario
-            and plan.outcomes[verdict.inputs.outcome].family == key
+            if _speaks_for(plan, verdict.inputs.scenario)
+            and plan.family_of(verdict.inputs.scenario, verdict.inputs.outcome) == key
         ]
         first = [item for item in own if item.inputs.outcome in family.primary_outcomes]
         answers += [answer(question, key, own, first or own)] if own else []
     return tuple(answers)
+
+
+def _speaks_for(plan: EvaluationPlan, scenario: str) -> bool:
+    return bool(plan.scenarios[scenario].question) or scenario == plan.family.primary_scenario
 
 
 def answer(

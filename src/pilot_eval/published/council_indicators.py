@@ -35,7 +35,6 @@ BAND_SUM = "band_sum"
 _DFE_REBASED = "dfe_rebased"  # England: DfE's own mid-year figure, rebased from mid-2011
 _FIRST_REBASED = 2011
 _LAST_MONTH = 3  # figures are of years to 31 March
-_NO_END = 9998
 _TEXT_COLUMNS = (
     "council_code",
     "indicator",
@@ -204,7 +203,8 @@ def find_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, range]:
     Parameters
     ----------
     exemptions : iterable of Exemption
-        The register. A council that was announced but granted nothing is left out.
+        The register. A council that was announced but granted nothing is left out, and so is what
+        a council is known not to have been freed from.
 
     Returns
     -------
@@ -212,7 +212,7 @@ def find_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, range]:
         Council code to years ending 31 March. The first ends after the month of the grant (or of
         the start, where no grant is dated): a grant in March of one year gives the next, because
         the figures of the year to that March were collected under the old rules. The last is the
-        year in which the last exemption ended; without a known end there is no last year.
+        year in which the last exemption ended, or in which it is last known to have been in force.
 
     Examples
     --------
@@ -221,10 +221,10 @@ def find_pilot_years(exemptions: Iterable[Exemption]) -> dict[str, range]:
     years: dict[str, range] = {}
     for exemption in exemptions:
         date = exemption.granted or exemption.started
-        if date:
+        if date and exemption.freed != "no":
             year, month = int(date[:4]), int(date[5:7] or 1)
-            first = year if month < 3 else year + 1
-            last = _year_ending(exemption.ended) if exemption.ended else _NO_END
+            first = year if month < _LAST_MONTH else year + 1
+            last = _year_ending(exemption.ended or exemption.in_force_to or date)
             own = years.get(exemption.council_code, range(first, last + 1))
             years[exemption.council_code] = range(min(first, own.start), max(last + 1, own.stop))
     return years

@@ -12,6 +12,7 @@ from pilot_eval.errors import DataError, explain
 from pilot_eval.reference.rows import read_rows, split_list
 
 REGISTER, EVENTS, BREAKS, UNITS = "register.csv", "events.csv", "breaks.csv", "units.csv"
+REQUIREMENTS = "requirements.csv"
 PartialDate = Annotated[str, Field(pattern=r"^(\d{4}(-\d{2}(-\d{2})?)?)?$")]
 """A date as precise as its source: ``2012``, ``2012-05``, ``2012-05-17``; empty where unknown."""
 
@@ -21,7 +22,12 @@ class _Fact(BaseModel):
 
 
 class Exemption(_Fact):
-    """The freedom of one council from one statutory requirement."""
+    """The freedom of one council from one statutory requirement.
+
+    Where the end is not known, `in_force_to` is the last day on which it is known to have been in
+    force and `ended_by` the first on which it is known to be over. `grade` says who stands behind
+    it: A government, B press, C inference.
+    """
 
     council_code: str
     council_name: str
@@ -35,6 +41,19 @@ class Exemption(_Fact):
     evidence_grade: Literal["sourced", "inferred", "not_found"]
     source: str
     note: str
+    in_force_to: PartialDate = ""
+    ended_by: PartialDate = ""
+    grade: Literal["A", "B", "C", ""] = ""
+
+
+class Requirement(_Fact):
+    """A statutory requirement: its limit, and when it lapsed for every council (empty: never)."""
+
+    requirement: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    label: Annotated[str, Field(min_length=1)]
+    began: PartialDate
+    lapsed: PartialDate
+    source: str
 
 
 class MeasurementBreak(_Fact):
@@ -89,6 +108,11 @@ def read_register(folder: Path) -> tuple[Exemption, ...]:
         If a cell is not what its column may contain; all faults are listed.
     """
     return _read(folder / REGISTER, Exemption)
+
+
+def read_requirements(folder: Path) -> tuple[Requirement, ...]:
+    """Read the life of each requirement for all councils; see `read_register`."""
+    return _read(folder / REQUIREMENTS, Requirement)
 
 
 def read_events(folder: Path) -> tuple[CouncilEvent, ...]:

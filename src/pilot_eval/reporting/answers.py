@@ -34,14 +34,14 @@ def tabulate_verdicts(plan: EvaluationPlan, evidence: Evidence) -> Table:
     Returns
     -------
     Table
-        One row for each outcome, one column for each scenario.
+        One row for each outcome, one column for each scenario; empty where it is not compared.
     """
     rows: dict[str, dict[str, str]] = {}
     for verdict in evidence.verdicts:
         row = rows.setdefault(verdict.inputs.outcome, {"Outcome": verdict.inputs.label})
         row[_capital(verdict.inputs.group)] = verdict.short
     return Table(
-        frame=pd.DataFrame(list(rows.values())),
+        frame=pd.DataFrame(list(rows.values())).fillna(""),
         caption="Findings and their security (5: most secure), by outcome and scenario",
     )
 
@@ -54,7 +54,7 @@ def list_findings(
         verdict.long
         for verdict in evidence.verdicts
         if verdict.inputs.scenario == scenario
-        and plan.outcomes[verdict.inputs.outcome].family == family
+        and plan.family_of(scenario, verdict.inputs.outcome) == family
     ]
 
 

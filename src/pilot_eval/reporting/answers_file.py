@@ -64,10 +64,11 @@ class Comparison(Part):
 
 
 class Question(Part):
-    """One question of the plan; `outcome` names the comparison that carries the answer."""
+    """One question of the plan; `scenario` and `outcome` name the comparison that carries it."""
 
     family: str
     question: str
+    scenario: str
     outcome: str
     counted: str
     short: str
@@ -84,6 +85,7 @@ class Freedom(Part):
     granted: str
     started: str
     ended: str
+    in_force_to: str
 
 
 class Provenance(Part):
@@ -96,7 +98,7 @@ class Provenance(Part):
 
 
 class AnswersFile(Part):
-    """The whole file. `scenario` is the one that the questions are answered for."""
+    """The whole file. `scenario` is the primary one, for questions that have none of their own."""
 
     format: Literal[1]
     title: str
@@ -183,6 +185,7 @@ def _ask(answer: Answer) -> Question:
     return Question(
         family=answer.family,
         question=answer.question,
+        scenario=answer.verdict.inputs.scenario,
         outcome=answer.verdict.inputs.outcome,
         counted=answer.long.removesuffix(answer.verdict.long).strip(),
         short=answer.short,
@@ -195,7 +198,7 @@ def _compare(plan: EvaluationPlan, verdict: Verdict) -> Comparison:
     own = {name: used[name] for name in Comparison.model_fields if name in used}
     return Comparison(
         **own | {name: _round(used[name]) for name in NUMBERS},
-        family=plan.outcomes[verdict.inputs.outcome].family,
+        family=plan.family_of(verdict.inputs.scenario, verdict.inputs.outcome),
         finding=verdict.finding,
         direction=verdict.direction,
         rating=verdict.rating,
@@ -212,5 +215,6 @@ def _round(value: float) -> Number:
 
 def _free(plan: EvaluationPlan, row: Exemption) -> Freedom:
     requirement = plan.texts.name_requirement(row.requirement)
-    dates = {name: getattr(row, name) for name in ("announced", "granted", "started", "ended")}
+    known = ("announced", "granted", "started", "ended", "in_force_to")
+    dates = {name: getattr(row, name) for name in known}
     return Freedom(council=row.council_name, requirement=requirement, freed=row.freed, **dates)

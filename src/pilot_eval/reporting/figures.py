@@ -73,7 +73,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
             last = line.last_valid_index()
             if last is not None:
                 ends.append((middle_of(last), line[last], name, colour))
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
         mark_start(axes, plan, design)
         set_periods(axes, periods)
         axes.set_xlim(years[0] - 0.1, years[-1] + 1.25)
@@ -299,7 +299,7 @@ def _say_effects(label: str, effects: pd.Series, pooled: Sequence[Any]) -> str:
     )
 
 
-def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Label lines where each ends, pushed apart so that no two labels overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) * 0.055

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MID_YEAR, MID_MONTH = 7, 15
 HEAD_LETTERS = 17
 WORDS = {"yes": "freed", "inferred": "freed, inferred", "unknown": "not known", "no": "not freed"}
+MOST_YEARS = 4
+"""Labels of years that fit below a panel, about."""
 LOOKS: dict[str, dict[str, Any]] = {
     "yes": {"facecolor": DARK_BLUE},
     "inferred": {"facecolor": TURQUOISE, "hatch": "///", "edgecolor": "white", "lw": 0},
@@ -47,7 +49,7 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
         One panel for each requirement, one row for each council; None without a register.
     """
     rows = answers.freedoms
-    dated = [_place(date) for row in rows for date in (row.announced, _start(row), row.ended)]
+    dated = [_place(date) for row in rows for date in (row.announced, _start(row), _end(row))]
     years = [date for date in dated if date is not None]
     if not years:
         return None
@@ -62,7 +64,7 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
                     _draw(axes, len(names) - 1 - names.index(row.council), row, last)
             axes.set_title(wrap(head, HEAD_LETTERS), fontsize=9.5, loc="left")
             axes.set(xlim=(first - 0.05, last + 0.05), ylim=(-0.6, len(names) - 0.4))
-            shown = range(first, last + 1)
+            shown = range(first, last + 1, 1 + (last - first) // MOST_YEARS)
             axes.set_xticks(shown, [str(year) for year in shown], fontsize=8)
             axes.set_yticks(range(len(names)), names[::-1], fontsize=9.5)
             axes.tick_params(axis="y", length=0)
@@ -79,7 +81,7 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
 
 def _draw(axes: Axes, place: int, row: Freedom, last: int) -> None:
     granted, start = _place(row.granted), _place(_start(row))
-    announced, end = _place(row.announced), _place(row.ended)
+    announced, end = _place(row.announced), _place(_end(row))
     if announced is not None:
         axes.plot(announced, place, "|", color=TEXT, ms=11)
     if granted is not None and start is not None and granted < start:
@@ -106,6 +108,11 @@ def _explain(figure: Canvas) -> None:
 
 def _start(row: Freedom) -> str:
     return row.started or row.granted
+
+
+def _end(row: Freedom) -> str:
+    """Give the end, or the last day on which the freedom is known to have been in force."""
+    return row.ended or row.in_force_to
 
 
 def _place(date: str) -> float | None:

@@ -74,8 +74,8 @@ def name_day(day: date) -> str:
 
 def list_headlines(answers: AnswersFile) -> list[Headline]:
     """Word the answer to each question; a reason that several share is given with the first."""
-    compared = {row.outcome: row for row in answers.primary()}
-    carried = [(item, compared[item.outcome]) for item in answers.questions]
+    compared = {(row.scenario, row.outcome): row for row in answers.comparisons}
+    carried = [(item, compared[item.scenario, item.outcome]) for item in answers.questions]
     given: Counter[str] = Counter()
     headlines = []
     for item, row in carried:
@@ -101,8 +101,9 @@ def _word_number(row: Comparison, answers: AnswersFile) -> str:
     if row.estimate_low is None or row.estimate_high is None:
         return f"The answer rests on one that could not be compared: {_lower(row.label)}."
     effect = format_range(row.estimate_low, row.estimate_high)
+    group = f" ({row.group})" if row.scenario != answers.scenario else ""
     return (
-        f"The answer rests on {_lower(row.label)}. Against {row.n_comparators} other "
+        f"The answer rests on {_lower(row.label)}{group}. Against {row.n_comparators} other "
         f"{answers.units}, {row.seen} of {row.listed} changed by {effect} {row.unit} "
         f"({1 - answers.level:.0%} interval {write_interval(row)}). {SIDES[row.harm]}"
     ).strip()

@@ -10,6 +10,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.pilot_facts import Exemption
 from pilot_eval.reference.plan_periods import Period, middle_of
 from pilot_eval.reporting.display import Opening, Table, format_number, format_range
 from pilot_eval.reporting.figures import year_label
@@ -113,13 +114,35 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
                 "Announced": row.announced,
                 "Granted": row.granted,
                 "Started": row.started,
+                "Until": _word_end(row),
                 "Coverage": row.coverage,
                 "Evidence": row.evidence_grade.replace("_", " "),
+                "Grade": row.grade,
             }
             for row in plan.treatment_register
         ]
     )
-    return Table(frame=frame, caption="The register; empty means not known")
+    caption = "The register; empty means not known. Grade: A government, B press, C inference"
+    return Table(frame=frame, caption=caption)
+
+
+def tabulate_requirements(plan: EvaluationPlan) -> Table:
+    """Show each requirement's life for all councils: an exemption ends with what it is from."""
+    rows = [
+        {
+            "Requirement": row.label,
+            "Began": row.began,
+            "Lapsed for every council": row.lapsed or "in force",
+            "Source": row.source,
+        }
+        for row in plan.requirements
+    ]
+    return Table(frame=pd.DataFrame(rows), caption="Requirements that councils were freed from")
+
+
+def _word_end(row: Exemption) -> str:
+    known = {"at least": row.in_force_to, "at most": row.ended_by}
+    return row.ended or ", ".join(f"{how} {date}" for how, date in known.items() if date)
 
 
 def tabulate_scenarios(plan: EvaluationPlan) -> Table:

@@ -1,0 +1,153 @@
+"""One comparison read under other choices of the plan, and with unknown treated units left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from pilot_eval.design.build import Design, build_design
+from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.units import collapse_councils
+from pilot_eval.plan import EvaluationPlan
+
+HEADLINE = "robust"
+AS_PLANNED = "as planned"
+_NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high", "p_value")
+READING_COLUMNS = ("reading", *_NUMBERS, "n_treated", "n_comparators")
+
+
+def list_plan_readings(
+    plan: EvaluationPlan,
+    panel: pd.DataFrame,
+    readings: Mapping[str, Mapping[str, object]],
+    *,
+    scenario: str,
+    outcome: str,
+) -> pd.DataFrame:
+    """Estimate one comparison as planned and under other choices, by the headline test.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    panel : DataFrame
+        As from `build_panel`.
+    readings : mapping
+        What the choice is -> changes of the plan, as `EvaluationPlan.revise` takes them.
+    scenario, outcome : str
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`; `n_treated` counts units: councils under one management are one.
+
+    Examples
+    --------
+    >>> readings = {"units apart": {"clusters": {}}}
+    >>> list_plan_readings(plan, panel, readings, scenario="a", outcome="b")  # doctest: +SKIP
+    """
+    rows = []
+    planned: dict[str, Mapping[str, object]] = {AS_PLANNED: {}}
+    for reading, changes in (planned | dict(readings)).items():
+        revised = plan.revise(changes)
+        design = build_design(revised, panel, scenario=scenario, outcome=outcome)
+        rows.append({"reading": reading} | _number(revised, design))
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+
+
+def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
+    """Leave out the comparators that would move an estimate most, as if they had been treated.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        `comparators.not_identified` is how many treated units no source names.
+    design : Design
+        With at least two treated units.
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`: as planned, and without those comparators whose changes are the
+        smallest and the largest, test and interval computed again. Whichever comparators were
+        treated, the estimate without them lies between. The rows name nobody: it is not known.
+
+    Examples
+    --------
+    >>> bound_unknown_treated(plan, design)                               # doctest: +SKIP
+    """
+    units = collapse_councils(design)
+    changes = units.change[~units.treated]
+    order = np.array(design.comparators)[np.argsort(changes, kind="stable")]
+    unknown = plan.comparators.not_identified
+    kept = {AS_PLANNED: order}
+    if unknown:
+        kept[f"without the {unknown} comparators that fell most"] = order[unknown:]
+        kept[f"without the {unknown} comparators that rose most"] = order[:-unknown]
+    rows = [
+        {"reading": reading} | _number(plan, design.restrict(design.treated, tuple(sorted(codes))))
+        for reading, codes in kept.items()
+    ]
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+
+
+def measure_step(panel: pd.DataFrame, design: Design, *, before: int, after: int) -> pd.Series:
+    """Measure how differently comparators moved from one year to another.
+
+    Across a change of definition the spread is the most by which it can have moved councils
+    unlike: it contains their ordinary changes too.
+
+    Parameters
+    ----------
+    panel : DataFrame
+    design : Design
+        Its comparators are looked at.
+    before, after : int
+        Years ending 31 March.
+
+    Returns
+    -------
+    Series
+        `councils`, `mean`, `sd` and the quartiles of the changes.
+    """
+    rows = panel[panel["outcome"] == design.outcome]
+    wide = rows.pivot(index="council_code", columns="period", values="value")
+    change = (wide[after] - wide[before]).reindex(list(design.comparators)).dropna()
+    low, high = change.quantile([0.25, 0.75])
+    found = [len(change), change.mean(), change.std(), low, high]
+    return pd.Series(found, index=["councils", "mean", "sd", "lower quartile", "upper quartile"])
+
+
+def widen_by_step(readings: pd.DataFrame, sd: float, alpha: float) -> pd.DataFrame:
+    """Widen intervals as if each treated unit had moved with a step's own spread besides.
+
+    Cautious: comparators' changes across the step contain that spread once already.
+
+    Parameters
+    ----------
+    readings : DataFrame
+        Columns `READING_COLUMNS`.
+    sd : float
+        Of the step, as from `measure_step`.
+    alpha : float
+        Two-sided level.
+
+    Returns
+    -------
+    DataFrame
+        With new `conf_low` and `conf_high`, and without `p_value`.
+    """
+    more = NormalDist().inv_cdf(1 - alpha / 2) * sd / readings["n_treated"].map(sqrt)
+    middle = (readings["conf_low"] + readings["conf_high"]) / 2
+    half = np.hypot((readings["conf_high"] - readings["conf_low"]) / 2, more)
+    return readings.assign(conf_low=middle - half, conf_high=middle + half, p_value=np.nan)
+
+
+def _number(plan: EvaluationPlan, design: Design) -> dict[str, object]:
+    found = identify(plan, design, (HEADLINE,))
+    numbers = {name: found.numbers[HEADLINE][name] for name in _NUMBERS}
+    sizes = {"n_treated": int(found.units.treated.sum()), "n_comparators": len(design.comparators)}
+    return numbers | sizes

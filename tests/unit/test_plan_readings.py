@@ -1,0 +1,130 @@
+"""Other choices, unknown treated units and steps: on one group of conferences and by hand."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pandas as pd
+import pytest
+from project_folder import ROOT
+
+import pilot_eval as pe
+from pilot_eval.checks.plan_readings import (
+    AS_PLANNED,
+    bound_unknown_treated,
+    list_plan_readings,
+    measure_step,
+    widen_by_step,
+)
+from pilot_eval.errors import PlanError
+from pilot_eval.evaluation.units import collapse_councils
+
+FOLDER = ROOT / "pilots" / "timescales-2011"
+SCENARIO, OUTCOME = "conferences_second", "icpc_within_15wd_pct"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return pe.load_published()
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return pe.load_plan().revise({"inference.draws": 199})
+
+
+@pytest.fixture(scope="module")
+def panel(plan, table):
+    return pe.build_panel(table, plan)
+
+
+@pytest.fixture(scope="module")
+def design(plan, panel):
+    return pe.build_design(plan, panel, scenario=SCENARIO, outcome=OUTCOME)
+
+
+def test_as_planned_is_the_evidence(plan, table, panel):
+    """And a comparison that its scenario does not list is not made."""
+    readings = {"without another": {"drop_councils": ["Islington"]}}
+    found = list_plan_readings(plan, panel, readings, scenario=SCENARIO, outcome=OUTCOME)
+    evidence = pe.evaluate(plan, table, scenarios=SCENARIO).table
+    assert set(evidence["outcome"]) == {OUTCOME}
+    assert set(evidence["family"]) == {"conferences"}
+    robust = evidence.set_index("method").loc["robust"]
+    numbers = ["estimate_low", "conf_low", "conf_high", "p_value", "n_treated"]
+    planned = found.set_index("reading").loc[AS_PLANNED]
+    assert planned[numbers].tolist() == pytest.approx(robust[numbers].tolist())
+    assert found[numbers].nunique().max() == 1  # a council that is in no comparison changes none
+
+
+def test_two_units_are_rated_two_at_most(plan, table):
+    [verdict] = pe.evaluate(plan, table, scenarios=SCENARIO).verdicts
+    assert verdict.inputs.n_units == 2
+    assert verdict.rating <= 2
+    assert "too_few_units" in {doubt.condition for doubt in verdict.doubts}
+
+
+def test_no_set_of_comparators_moves_the_estimate_further(plan, design):
+    found = bound_unknown_treated(plan, design)
+    unknown = plan.comparators.not_identified
+    assert unknown == 3
+    assert found["n_comparators"].tolist() == [len(design.comparators) - n for n in (0, 3, 3)]
+    units = collapse_councils(design)
+    ours, others = units.change[units.treated].mean(), units.change[~units.treated]
+    draws = np.random.default_rng(plan.seed)
+    for _ in range(500):
+        kept = np.delete(others, draws.choice(len(others), unknown, replace=False))
+        estimate = ours - kept.mean()
+        assert found["estimate_low"].min() <= estimate <= found["estimate_high"].max()
+    nobody = plan.revise({"comparators.not_identified": 0})
+    assert bound_unknown_treated(nobody, design)["reading"].tolist() == [AS_PLANNED]
+
+
+def test_a_step_is_measured_and_widens_by_hand(panel, design):
+    step = measure_step(panel, design, before=2012, after=2013)
+    rows = panel[(panel["outcome"] == OUTCOME) & panel["council_code"].isin(design.comparators)]
+    wide = rows.pivot(index="council_code", columns="period", values="value")
+    change = (wide[2013] - wide[2012]).dropna()
+    assert (step["councils"], step["sd"]) == (len(change), pytest.approx(np.std(change, ddof=1)))
+    row = pd.DataFrame(
+        [{"conf_low": -3.0, "conf_high": 5.0, "n_treated": 4, "p_value": 0.5, "reading": "a"}]
+    )
+    # Half-width 4; 1.959964 x 3.0614572 / sqrt(4) = 3.0002: together 5.0001 around 1.
+    wider = widen_by_step(row, 3.0614572, 0.05)
+    assert wider[["conf_low", "conf_high"]].to_numpy()[0] == pytest.approx(
+        [-4.0001, 6.0001], abs=1e-3
+    )
+
+
+def test_flags_are_those_of_the_table(table):
+    """DfE's flag P on shares in time, where the table has the release that is cited."""
+    with (FOLDER / "flags.csv").open(encoding="utf-8", newline="") as file:
+        flags = {
+            (int(row["year_ending"]), row["council_code"])
+            for row in csv.DictReader(file)
+            if row["clock"] == "conferences" and int(row["year_ending"]) <= 2014
+        }
+    rows = table[(table["indicator"] == OUTCOME) & (table["confidence"] == "P")]
+    assert flags == set(zip(rows["year_ending"], rows["council_code"], strict=True))
+
+
+def test_a_requirement_that_lapsed_ends_every_exemption(plan):
+    content = [row.model_dump() for row in plan.treatment_register]
+    lapsed = {row.requirement: row.lapsed for row in plan.requirements}
+    first = next(row for row in content if lapsed[row["requirement"]])
+    first["ended"] = "2014-01-01"
+    with pytest.raises(PlanError, match="after the requirement lapsed"):
+        plan.revise({"treatment_register": content})
+    first["requirement"] = "unheard_of"
+    with pytest.raises(PlanError, match="does not describe"):
+        plan.revise({"treatment_register": content})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [("outcomes", ["nothing_pct"], "nothing_pct"), ("question", "why", "questions has none")],
+)
+def test_a_scenarios_own_outcomes_and_question_are_known(plan, key, value, fault):
+    with pytest.raises(PlanError, match=fault):
+        plan.revise({f"scenarios.{SCENARIO}.{key}": value})
