@@ -68,9 +68,9 @@ def test_it_is_made_from_the_file_byte_for_byte(answers, tmp_path):
 
 def test_every_headline_gives_finding_number_interval_and_rating(answers, lines):
     text, page = "\n".join(lines), render_front_page(answers)
-    rows = {row.outcome: row for row in answers.primary()}
+    rows = {(row.scenario, row.outcome): row for row in answers.comparisons}
     for item in answers.questions:
-        row = rows[item.outcome]
+        row = rows[item.scenario, item.outcome]
         assert f'<p class="finding">{row.short}</p>' in page
         assert f"{row.conf_low:.1f} to {row.conf_high:.1f}".replace("-", "−") in text
         assert all(reason in text for reason in row.reasons[:3])
