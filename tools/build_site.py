@@ -49,6 +49,7 @@ MENU = {
         "glossary",
         "census-format",
         "messy-returns",
+        "live-trial",
         "data",
     ],
     "Methods": [

@@ -77,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_validity(commands)
     _add_simulate(commands)
     _add_census(commands)
+    _add_monitor(commands)
     _add_design(commands)
     _add_data(commands)
     _add_parameters(commands)
@@ -267,6 +268,25 @@ def _add_census(commands: Commands) -> None:
     )
     _add_pilot(census)
     census.set_defaults(command="census")
+
+
+def _add_monitor(commands: Commands) -> None:
+    watch = add_command(
+        commands,
+        "monitor",
+        help="add months to a running trial; exits 0, 4 (alert) or 5",
+    )
+    watch.add_argument("extract", type=Path, metavar="FILE", help="counts by council and month")
+    watch.add_argument(
+        "--rules", type=Path, required=True, metavar="FILE", help="rules of the trial (TOML)"
+    )
+    watch.add_argument(
+        "--history", type=Path, required=True, metavar="DIR", help="history, alert and board's page"
+    )
+    watch.add_argument(
+        "--replace", action="store_true", help="put months in place of those already there"
+    )
+    watch.set_defaults(command="monitor")
 
 
 def _add_engines(census: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ EXAMPLES = {
     "validity": ("pilot-eval validity --out validity --only calibration",),
     "simulate": ("pilot-eval simulate --out children --scale 0.1",),
     "census": ("pilot-eval census children --data-cut 2013-03-31 --out results",),
+    "monitor": ("pilot-eval monitor 2011-06.csv --rules monitoring.toml --history watched",),
     "design": (
         "pilot-eval design --outcome rate --councils 6 8 --fixed Kent --forbidden Leeds",
         "pilot-eval design --outcome rate --chosen Kent --chosen Leeds --chosen Devon",

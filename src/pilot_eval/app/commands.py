@@ -28,6 +28,7 @@ __all__ = [
     "design",
     "import_published",
     "init",
+    "monitor",
     "parameters",
     "refresh",
     "reproduce",
@@ -260,6 +261,23 @@ def census(options: Namespace) -> int:
         print(f"Lost more than --fail-on-loss {options.fail_on_loss:g}: {names}", file=sys.stderr)
         return LOST
     return OK
+
+
+def monitor(options: Namespace) -> int:
+    """Add months to a running trial and say what follows."""
+    from pilot_eval.app.monitor_command import monitor as add_and_judge
+
+    watch = add_and_judge(
+        options.extract,
+        rules_file=options.rules,
+        folder=options.history,
+        replace=options.replace,
+    )
+    alert = watch.alert
+    page = options.history / "board.md"
+    lines = f"{alert['month']}: {alert['state']}. For the board: {page}"
+    _finish(options, lines, folder=options.history, **alert)
+    return watch.code
 
 
 def validity(options: Namespace) -> int:
