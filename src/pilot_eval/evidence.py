@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
@@ -17,6 +18,7 @@ from pilot_eval.evidence_row import EVIDENCE_COLUMNS, EvidenceRow, Harm
 from pilot_eval.evidence_views import EvidenceViews
 from pilot_eval.run_cache import once_per_run
 
+FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]+(e[-+]?\d+)?$|inf$)")
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
 HASH_LENGTH = 12
 
@@ -305,6 +307,37 @@ def build_evidence_table(rows: Iterable[EvidenceRow]) -> pd.DataFrame:
     return pd.DataFrame([row.to_record() for row in rows], columns=list(EVIDENCE_COLUMNS))
 
 
+def neutralise_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would read as formulas.
+
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    DataFrame
+        The same where no text begins with ``=``, ``+``, ``@``, a tab, or a minus before no number.
+
+    Examples
+    --------
+    >>> neutralise_formulas(pd.DataFrame({"a": ["=1+1", "-2.5", "plain"]}))["a"].tolist()
+    ["'=1+1", '-2.5', 'plain']
+    """
+    changes = {}
+    for name in table.columns:
+        if table[name].dtype == "object" or isinstance(table[name].dtype, pd.StringDtype):
+            texts = table[name].map(write_as_text, na_action="ignore")
+            if not texts.equals(table[name]):
+                changes[name] = texts
+    return table.assign(**changes)
+
+
+def write_as_text(value: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would read as a formula."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
 def to_csv_bytes(table: pd.DataFrame) -> bytes:
     """Write a table as UTF-8 CSV bytes with LF line ends and 10 significant digits.
 
@@ -316,6 +349,7 @@ def to_csv_bytes(table: pd.DataFrame) -> bytes:
     -------
     bytes
     """
+    table = neutralise_formulas(table)
     numbers = table.select_dtypes("float64").columns
     words = table.assign(**{name: _write_numbers(table[name].to_numpy()) for name in numbers})
     other = f"%.{SIGNIFICANT_DIGITS}g"  # of numbers in columns of mixed or other types

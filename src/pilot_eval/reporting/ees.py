@@ -14,7 +14,7 @@ import pandas as pd
 
 from pilot_eval.disclosure.protect.symbols import UNAVAILABLE, show_value
 from pilot_eval.errors import DataError, explain
-from pilot_eval.evidence import Verdict
+from pilot_eval.evidence import Verdict, neutralise_formulas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.facts import Council
 from pilot_eval.reference.plan_periods import Period
@@ -107,7 +107,7 @@ def write_ees(
         build_ees_footnotes(plan, indicators, verdicts),
     )
     for path, frame in zip(paths, frames, strict=True):
-        frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+        neutralise_formulas(frame).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
     return paths
 
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pilot_eval.reporting.sanitise import POLICY, drop_active, sanitise
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from lxml.html import HtmlElement
@@ -22,7 +24,9 @@ def make_environment() -> Environment:
     """Open the templates of pages; what is put into them is escaped."""
     from jinja2 import Environment, FileSystemLoader
 
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    environment.globals["policy"] = POLICY
+    return environment
 
 
 def render_markdown(source: str) -> str:
@@ -35,7 +39,8 @@ def render_markdown(source: str) -> str:
     Returns
     -------
     str
-        HTML, without anchors and scripts of its own.
+        HTML, without anchors of its own. Raw HTML in it is cut down to text, tables, lists,
+        links and pictures: what a plan, a table or a return says cannot run or reach out.
     """
     from html import escape
 
@@ -53,7 +58,7 @@ def render_markdown(source: str) -> str:
             return convert(body, display="block")
 
     renderer = Renderer(escape=False, exclude_anchor_links=True)
-    return MarkdownWithMath(renderer=renderer).render(source)
+    return sanitise(MarkdownWithMath(renderer=renderer).render(source))
 
 
 def render_notebook(notebook: NotebookNode) -> str:
@@ -94,8 +99,9 @@ def make_accessible(body: str, prefix: str = "") -> str:
     from lxml import html
 
     root = html.fragment_fromstring(body, create_parent="div")
-    for style in root.xpath(".//style[@scoped] | .//script"):
+    for style in root.xpath(".//style[@scoped]"):
         style.drop_tree()
+    drop_active(root)
     _name_headings(root, prefix)
     for number, table in enumerate(root.iter("table"), start=1):
         _finish_table(table, number)

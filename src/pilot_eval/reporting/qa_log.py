@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from pilot_eval.errors import RunError, explain
+from pilot_eval.evidence import neutralise_formulas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_assumptions, find_file
 from pilot_eval.reporting.display import Table
@@ -53,7 +54,7 @@ def write_qa_log(run: FinishedRun, test_results: str | Path | None = None) -> st
     tables = build_qa_log(run, read_test_results(test_results))
     for suffix, table in tables.items():
         path = run.folder / f"{QA_STEM}{suffix}.csv"
-        table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+        neutralise_formulas(table).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
     return _render(run, tables, tests_known=test_results is not None)
 
 

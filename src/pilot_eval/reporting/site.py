@@ -11,6 +11,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
+from pilot_eval.evidence import write_as_text
 from pilot_eval.reporting.answers_file import ANSWERS, read_answers
 from pilot_eval.reporting.brief import PAPER, render_brief, write_document
 from pilot_eval.reporting.front_page import name_day, render_front_page
@@ -302,7 +303,8 @@ def save_figures(body: str, name: str, folder: Path) -> None:
             stem.with_suffix(ending).write_bytes(picture)
         if rows:
             with stem.with_suffix(".csv").open("w", encoding="utf-8", newline="") as handle:
-                csv.writer(handle, lineterminator="\n").writerows(rows)
+                cells = ([write_as_text(cell) for cell in row] for row in rows)
+                csv.writer(handle, lineterminator="\n").writerows(cells)
 
 
 def _prefix_ids(pages: Sequence[Page]) -> list[Page]:

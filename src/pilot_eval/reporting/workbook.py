@@ -130,6 +130,7 @@ def write_workbook(
                 "instructions": "This sheet holds one table: what is on which sheet."
             },
             notes_table=_list_notes(plan, sheets),
+            workbook_options={"strings_to_formulas": False, "strings_to_urls": False},
         )
     book.set_properties(
         {
@@ -242,17 +243,17 @@ def _build_results(
     from gptables import GPTable
 
     level = 1 - plan.inference.alpha
-    table = tabulate_results(plan, evidence, verdicts, family=family)
+    table = tabulate_results(plan, evidence, verdicts, family=family).map(as_text)
     return GPTable(
         table=table,
         table_name=RESULTS + family,
-        title=f"{plan.questions[family]} Changes in treated councils against comparators",
+        title=f"{as_text(plan.questions[family])} Changes in treated councils against comparators",
         subtitles=[f"Analysis plan {plan.hash}"],
         scope=(
             f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "
             f"intervals; {name_periods(plan)}"
         ),
-        source=f"Source: {source}",
+        source=f"Source: {as_text(source)}",
         legend=explain_symbols(table),
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no "
@@ -284,14 +285,14 @@ def _build_indicator(
     from gptables import GPTable
 
     outcome = plan.outcomes[key]
-    table = tabulate_indicator(indicators, names, indicator=key)
+    table = tabulate_indicator(indicators, names, indicator=key).map(as_text)
     unit = "percent" if outcome.unit == "percentage points" else outcome.unit
     return GPTable(
         table=table,
         table_name=key,
-        title=f"{outcome.label}, {unit}, by council, England",
+        title=f"{as_text(outcome.label)}, {unit}, by council, England",
         scope=f"Scope: every place of the table; {name_periods(plan)}",
-        source=f"Source: {source}",
+        source=f"Source: {as_text(source)}",
         legend=explain_symbols(table),
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no figure."
@@ -300,6 +301,17 @@ def _build_indicator(
         index_columns={2: 0},
         additional_formatting=[_format_numbers(table, list(table.columns[2:]), "0.0")],
     )
+
+
+def as_text(value: object) -> Any:
+    """Break what gptables would read in a text: links (``[a](b)``) and notes (``$$a$$``).
+
+    It refuses cells without a letter or digit, so such a text is introduced by a word.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.replace("](", "] (").replace("$$", "$ $")
+    return text if re.search("[a-zA-Z0-9]", text) else f"text {text}"
 
 
 def _wrap(table: pd.DataFrame) -> dict[str, dict[str, object]]:
@@ -328,7 +340,7 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
     data_hashes = ", ".join(sorted(set(evidence["data_hash"].dropna().astype(str))))
     strands = ", ".join(sorted(set(evidence["strand"])))
     return Cover(
-        title=plan.title,
+        title=as_text(plan.title),
         intro=[
             "Results of the evaluation, and the figures they rest on.",
             "No figure here is by itself a measure of harm to children.",
@@ -336,11 +348,11 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
         ],
         about=[
             f"Data: {strands}.",
-            f"Source: {source}.",
+            f"Source: {as_text(source)}.",
             f"Analysis plan {plan.hash}{data_hashes and '; data '}{data_hashes}.",
             "No counts of children are shown; percentages and rates are rounded half up.",
             PUBLISHED_AS_IS if source == SOURCE else WITHHELD.format(plan.disclosure.threshold),
         ],
-        contact=[contact],
+        contact=[as_text(contact)],
         width=COVER_WIDTH,
     )
