@@ -225,8 +225,40 @@ class OneOf:
         return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with named columns, each row named once.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Columns it must have; others may be there too.
+    key : tuple of str
+        Columns that name a row.
+    numbers : tuple of str
+        Columns of numbers, of any dtype that holds them; they become floats.
+    """
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
+    axis: Axis | None = None
+
+    def read(self, name: str, value: object, error: Error) -> pd.DataFrame:
+        """Read the argument."""
+        if not isinstance(value, pd.DataFrame):
+            refuse(error, name, "be a table", type(value).__name__)
+        if lacking := [column for column in self.columns if column not in value]:
+            refuse(error, name, f"have the columns {', '.join(self.columns)}", f"no {lacking[0]}")
+        if twice := int(value.duplicated(list(self.key)).sum()):
+            refuse(error, name, f"have one row for each {' and '.join(self.key)}", f"{twice} more")
+        other = [column for column in self.numbers if value[column].dtype != float]
+        read = {column: read_numbers(column, value[column], error) for column in other}
+        return value.assign(**read) if read else value
+
+
 ALPHA = Number(low=0.0, high=1.0, open=True)
-Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf
+Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf | Table
 
 
 def takes(

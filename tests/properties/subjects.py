@@ -37,7 +37,7 @@ LOOKS = MonitoringPlan(months_before=START, looks=(2, 4), harm="rises", scale=3.
 
 CHECKED = "takes numbers that a door has read, inside a method"
 RECORDS = "takes children's records that validation accepted (test_survival.py)"
-PLANS = "takes a checked plan and panel (test_design.py, test_assurance.py)"
+PLANS = "takes a plan and a panel, whose form is tested in test_plan_functions.py"
 WITHOUT = "takes no data"
 BEHIND: Mapping[str, str] = {
     # a module, or a function of one

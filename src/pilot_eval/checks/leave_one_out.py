@@ -7,10 +7,14 @@ import pandas as pd
 
 from pilot_eval.checks.quick import compare_design
 from pilot_eval.design.build import build_design
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import PANEL
 
 
+@takes(DataError, panel=PANEL)
 def leave_one_out_treated(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> pd.DataFrame:
@@ -39,6 +43,7 @@ def leave_one_out_treated(
     return pd.DataFrame(rows)
 
 
+@takes(DataError, panel=PANEL)
 def leave_one_out_comparators(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> pd.DataFrame:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pilot_eval.errors import DesignError, explain
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError, DesignError, explain
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import PANEL
 from pilot_eval.reference.plan_periods import year_of
 
 
@@ -74,6 +76,7 @@ class History:
         return np.full(len(self.names), "all")
 
 
+@takes(DataError, panel=PANEL)
 def collect_history(
     plan: EvaluationPlan,
     panel: pd.DataFrame,

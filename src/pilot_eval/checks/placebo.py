@@ -10,10 +10,13 @@ import pandas as pd
 
 from pilot_eval.checks.quick import QUICK_COLUMNS, compare
 from pilot_eval.design.build import build_design
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_att
 from pilot_eval.evaluation import collapse_councils, council_effects
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import PANEL
 
 STRATA = 5  # size bands within which placebo groups are drawn
 
@@ -42,6 +45,7 @@ class PlaceboInSpace:
     share_as_large: float
 
 
+@takes(DataError, panel=PANEL)
 def placebo_in_space(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> PlaceboInSpace:
@@ -83,6 +87,7 @@ def placebo_in_space(
     )
 
 
+@takes(DataError, panel=PANEL)
 def placebo_in_time(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> pd.DataFrame:
@@ -119,6 +124,7 @@ def placebo_in_time(
     return pd.DataFrame(rows, columns=["start", *QUICK_COLUMNS])
 
 
+@takes(DataError, panel=PANEL)
 def placebo_council(
     plan: EvaluationPlan, panel: pd.DataFrame, *, council: str, outcome: str
 ) -> dict[str, object]:

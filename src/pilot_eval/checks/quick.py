@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
-from pilot_eval.errors import DesignError
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError, DesignError
 from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import PANEL
 
 QUICK_METHODS = ("robust", "sharp")
 QUICK_DRAWS = 999  # for checks that repeat a comparison; headline tests use the plan's draws
@@ -25,6 +27,7 @@ QUICK_COLUMNS = (
 )
 
 
+@takes(DataError, panel=PANEL)
 def compare(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> dict[str, object]:

@@ -13,9 +13,11 @@ from pilot_eval.design.comparators import comparator_codes, explain_left_out
 from pilot_eval.design.dropped import Dropped, explain_drops, list_left_out
 from pilot_eval.design.hidden import HiddenCounts, read_hidden
 from pilot_eval.design.treatment import AdoptionPath, find_paths, freed_from, treated_codes
-from pilot_eval.errors import DesignError, explain
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError, DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import Window
+from pilot_eval.published.panel import PANEL
 from pilot_eval.reference.plan_periods import Period, middle_of, year_of
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
@@ -158,6 +160,7 @@ class Design:
         return pd.DataFrame({name: known.loc[list(codes)].sum() for name, codes in groups.items()})
 
 
+@takes(DataError, panel=PANEL)
 def build_design(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> Design:

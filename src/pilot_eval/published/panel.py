@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
+from pilot_eval.doors import Table
 from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import split_bands
@@ -41,6 +42,13 @@ PANEL_COLUMNS = (
     "confidence",
     "dfe_reference",
 )
+
+PANEL = Table(
+    columns=("outcome", "council_code", "period", "value", "value_low", "value_high"),
+    key=("outcome", "council_code", "period"),
+    numbers=("value", "value_low", "value_high"),
+)
+"""What functions that take a panel require of it."""
 
 
 @once_per_run

@@ -1,0 +1,96 @@
+"""Functions of design/ and checks/ that take a plan and a panel: the table's form is no fact.
+
+Found by introspection, as in `subjects`; those that take long are named with the reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws import same
+from subjects import find_functions, flatten
+
+import pilot_eval as pe
+from pilot_eval.errors import PilotEvalError
+
+LONG = {
+    "checks.other_readings.list_other_readings": "a test of every other reading",
+    "checks.next_pilot.design_pilot": "hundreds of lots",
+    "checks.pilot_windows.describe_chosen": "takes what collect_history gives",
+}
+GIVEN = {"scenario": "announced", "outcome": "cpp_rate", "council": "Hackney", "before": 2}
+FUNCTIONS = {
+    name: item.function
+    for name, item in find_functions().items()
+    if {"plan", "panel"} <= set(item.parameters) and name not in LONG
+}
+FEW = settings(max_examples=20, deadline=None, derandomize=True, database=None)
+
+
+@cache
+def _study() -> tuple[Any, pd.DataFrame]:
+    plan = pe.load_plan()
+    panel = pe.build_panel(pe.load_published(), plan)
+    return plan, panel[panel["outcome"] == "cpp_rate"].reset_index(drop=True)
+
+
+def _call(function: Callable[..., Any], panel: pd.DataFrame) -> Mapping[str, np.ndarray]:
+    known = {"plan": _study()[0], "panel": panel, **GIVEN}
+    wanted = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is inspect.Parameter.empty
+    ]
+    return dict(flatten(function(**{name: known[name] for name in wanted})))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(seed=st.integers(0, 2**32 - 1))
+@FEW
+def test_order_index_and_extra_columns_change_nothing(name, seed):
+    rng = np.random.default_rng(seed)
+    panel = _study()[1]
+    base = _call(FUNCTIONS[name], panel)
+    assert any(np.isfinite(value).any() for value in base.values())
+    other = panel.iloc[rng.permutation(len(panel))]
+    other = other[list(rng.permutation(other.columns))].assign(a_note=rng.normal(size=len(other)))
+    other.index = pd.Index(rng.permutation(len(other)) * 7)
+    same(base, _call(FUNCTIONS[name], other), mixed=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@given(seed=st.integers(0, 2**32 - 1))
+@FEW
+def test_the_same_values_in_another_dtype_change_nothing(name, seed):
+    rng = np.random.default_rng(seed)
+    panel = _study()[1]
+    text = [column for column in panel if panel[column].dtype.kind not in "if"]
+    kinds = {column: rng.choice(["object", "category", "string"]) for column in text}
+    numbers = [column for column in panel if panel[column].dtype.kind == "f"]
+    kinds |= {column: rng.choice(["object", "Float64", "double[pyarrow]"]) for column in numbers}
+    same(_call(FUNCTIONS[name], panel), _call(FUNCTIONS[name], panel.astype(kinds)), mixed=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("spoil", ["a row twice", "no values", "values as text", "no rows"])
+def test_a_spoilt_panel_raises_nothing_but_the_projects_errors(name, spoil):
+    panel = _study()[1]
+    spoilt = {
+        "a row twice": pd.concat([panel, panel.iloc[:1]]),
+        "no values": panel.drop(columns="value"),
+        "values as text": panel.astype({"value": str}),
+        "no rows": panel.iloc[:0],
+    }
+    try:
+        _call(FUNCTIONS[name], spoilt[spoil])
+    except PilotEvalError:
+        return
+    assert spoil == "no rows", "the spoilt panel is believed"  # without rows nobody is compared
