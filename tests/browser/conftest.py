@@ -10,7 +10,9 @@ import pytest
 from report_pages import IN_REPORT, ROOT
 
 from pilot_eval.app.output import find_documents
+from pilot_eval.evaluation import evaluate
 from pilot_eval.plan import load_plan
+from pilot_eval.reporting.answers_file import collect_answers, write_answers
 from pilot_eval.reporting.pdf import find_browser
 from pilot_eval.reporting.qa_checks import FinishedRun
 from pilot_eval.reporting.qa_log import write_qa_log
@@ -44,22 +46,39 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("a report ä")
+def facts():
     plan = load_plan()
-    facts = SiteFacts(
+    return SiteFacts(
         plan_title=plan.title,
         plan_hash=plan.hash,
         published_on=plan.texts.published_on,
         seed=plan.seed,
         parameters={"scenario": "announced"},
     )
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, facts):
+    folder = tmp_path_factory.mktemp("a report ä")
+    plan = load_plan()
+    quick = plan.revise({"inference.draws": 199})
+    write_answers(collect_answers(plan, evaluate(quick), version="1.0"), folder)
     (folder / "evidence.csv").touch()
     site = build_site(IN_REPORT, facts, folder, documents=find_documents(ROOT, "timescales-2011"))
     evidence = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
     run = FinishedRun(folder=folder, root=ROOT, plan=plan, manifest={}, evidence=evidence)
     site.write_quality(write_qa_log(run))
-    return folder
+    return site
+
+
+@pytest.fixture(scope="session")
+def pages(site):
+    return site.pages
+
+
+@pytest.fixture(scope="session")
+def report(site):
+    return site.folder
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,12 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = list(find_notebooks(ROOT).values())  # the general ones and the default pilot's own
 IN_REPORT = [path for path in NOTEBOOKS if not is_on_request(path)]
 DOCUMENTS = [path.stem for path in find_documents(ROOT, "timescales-2011")]
-IN_PDF = ["index", *(path.stem for path in IN_REPORT if path.stem != "99_summary"), *DOCUMENTS]
+IN_PDF = [
+    "index",
+    "brief",
+    *(path.stem for path in IN_REPORT if path.stem != "99_summary"),
+    *DOCUMENTS,
+]
 PAGES = [*IN_PDF, QUALITY]
 
 

@@ -7,10 +7,14 @@ import re
 import pytest
 from report_pages import IN_PDF, PAGES
 
+from pilot_eval.reporting.pdf import print_pdf
+from pilot_eval.reporting.site import MAIN, compose_print
+
 pytestmark = pytest.mark.browser
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 MOST_BYTES = 2_000_000
+MOST_PAGES = 25
 PLACEHOLDER = "No description has been provided for this image"
 LIST_HTMLCS = """() => new Promise((done, fail) => HTMLCS.process('WCAG2AA', document,
   () => done(HTMLCS.getMessages().filter(m => m.type === HTMLCS.ERROR).map(
@@ -43,6 +47,16 @@ def page(request, browser, report, name):
 def test_axe_finds_nothing(page, axe):
     page.evaluate(axe)
     assert page.evaluate(LIST_AXE) == []
+
+
+def test_axe_finds_nothing_in_the_dark(browser, report, axe):
+    tab = browser.new_page()
+    tab.emulate_media(color_scheme="dark")
+    tab.goto((report / "index.html").as_uri())
+    tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    tab.evaluate(axe)
+    assert tab.evaluate(LIST_AXE) == []
+    tab.close()
 
 
 def test_htmlcs_finds_nothing(page, htmlcs):
@@ -106,7 +120,18 @@ def test_the_pdf_is_tagged_and_holds_every_page(report):
     assert content.startswith(b"%PDF")
     assert b"/StructTreeRoot" in content
     assert b"/Lang (en-GB)" in content
-    assert len(re.findall(rb"/Type\s*/Page\b", content)) >= len(IN_PDF)
+    assert count_pages(content) >= len(IN_PDF)
+
+
+def count_pages(content):
+    return len(re.findall(rb"/Type\s*/Page\b", content))
+
+
+def test_the_main_report_is_short_and_the_brief_has_two_pages(report, pages, facts, tmp_path):
+    assert count_pages((report / "brief.pdf").read_bytes()) == 2
+    main = [page for page in pages if page.name.startswith(MAIN)]
+    print_pdf(compose_print(main, facts), tmp_path, facts.published_on)
+    assert count_pages((tmp_path / "report.pdf").read_bytes()) <= MOST_PAGES
 
 
 def test_printing_leaves_out_menus_and_code(browser, report):

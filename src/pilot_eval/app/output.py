@@ -128,7 +128,6 @@ def write_site(
             result.name: f"{result.cell}: {result.error}" for result in executed if not result.ok
         },
     )
-    tell("Writing the report: pages, charts and PDF ...")
     labels = {name: page.label for name, page in prepared.pages.items() if page.label}
     return build_site(
         [result.path for result in executed if result.ok],
@@ -137,6 +136,7 @@ def write_site(
         labels=labels,
         documents=find_documents(request.root, prepared.plan.pilot),
         councils=bool(request.councils),
+        tell=tell,
     )
 
 

@@ -129,7 +129,7 @@ class Figure:
 
     def _repr_html_(self) -> str:
         png, svg = (base64.b64encode(data).decode("ascii") for data in self.picture)
-        table = Table(frame=self.numbers, caption="Numbers plotted")
+        table = Table(frame=self.numbers, caption=f"Numbers plotted: {self.title}")
         title = escape(self.title)
         return (
             f"<figure><figcaption>{title}</figcaption>"

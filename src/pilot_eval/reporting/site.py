@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
 from html import escape
@@ -50,6 +50,7 @@ FILES = {
     "brief.pdf": "the brief on paper",
     "report.pdf": "this report as one document, to print",
 }
+SILENT_SECONDS = 4  # after which a line says that work goes on
 BRIEF = "brief"
 MAIN = ("index", "02_", "03_", "07_safety", "08_")
 """How the names of the main report's pages begin; on paper the others are annexes."""
@@ -156,6 +157,7 @@ def build_site(
     labels: Mapping[str, str] | None = None,
     documents: Sequence[Path] = (),
     councils: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Site:
     """Write the report: its pages, and where a browser is found a PDF of all of them.
 
@@ -173,6 +175,8 @@ def build_site(
         Markdown that a reader needs (methods, assumptions, glossary): pages after the notebooks.
     councils : bool
         Whether the notebooks are reports on single councils: the report then opens on them.
+    tell : callable
+        Where progress goes, a line at a time.
 
     Returns
     -------
@@ -190,22 +194,30 @@ def build_site(
     else:
         pages = [*_open_report(facts, folder), *read]
     pages += _read_documents(documents)
-    document, brief = compose_print(pages, facts), [page for page in pages if page.name == BRIEF]
+    tell("Writing the report's pages and charts, and printing it where there is a browser ...")
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
-        printed = beside.submit(print_pdf, document, folder, facts.published_on)
-        for page in brief:
-            short = compose_print([page], facts, bare=True)
-            beside.submit(print_pdf, short, folder, facts.published_on, PAPER)
+        printed = beside.submit(_print_report, pages, facts, folder)
         for page in pages:
             if page.name != BRIEF:  # its chart is the first page's
                 name = SUMMARY if page.name == "index" else page.name
                 save_figures(page.body, name, folder / FIGURES)
+        while wait([printed], timeout=SILENT_SECONDS).not_done:
+            tell("  ... printing the report and the brief")
         printed.result()
     quality = Page(name=QUALITY, title=QUALITY_TITLE, label=QUALITY_TITLE, body="")
     site = Site(pages=[*pages, quality], facts=facts, folder=folder)
     for page in pages:
         site.write(page)
     return site
+
+
+def _print_report(pages: Sequence[Page], facts: SiteFacts, folder: Path) -> None:
+    """Print the report, and the brief by itself."""
+    print_pdf(compose_print(pages, facts), folder, facts.published_on)
+    for page in pages:
+        if page.name == BRIEF:
+            short = compose_print([page], facts, bare=True)
+            print_pdf(short, folder, facts.published_on, PAPER)
 
 
 def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False) -> str:

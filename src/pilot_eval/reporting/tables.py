@@ -279,12 +279,16 @@ def _write_interval(low: float, high: float) -> str:
     return "" if pd.isna(low) else f"{format_number(low)} to {format_number(high)}"
 
 
-def tabulate_notes(plan: EvaluationPlan, evidence: Evidence, *, family: str) -> Table:
+def tabulate_notes(
+    plan: EvaluationPlan, evidence: Evidence, *, family: str, scenario: str = ""
+) -> Table:
     """Say what each comparison of a family rests on: councils, breaks, exemptions, limits.
 
-    Outcomes that rest on the same share a row; columns without an entry are left out.
+    Of one scenario, or all; outcomes that rest on the same share a row, and columns without an
+    entry are left out.
     """
     rows = evidence.table[evidence.table["family"] == family]
+    rows = rows[rows["scenario"] == scenario] if scenario else rows
     rows = rows.drop_duplicates(["scenario", "outcome"])
     frame = pd.DataFrame(
         {
