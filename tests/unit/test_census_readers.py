@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 from census_examples import GATESHEAD, HACKNEY, frame, make_tables, two_councils
+from lxml import etree
 
 from pilot_eval.errors import DataError, ParameterError
 from pilot_eval.records.local_extracts import add_local_extracts
@@ -294,3 +295,22 @@ def test_events_of_a_child_listed_twice_belong_to_the_first(tmp_path):
     assert tables.section47s["referral_id"].tolist() == [2]
     assert tables.children["ethnicity"].tolist()[:2] == ["MOTH", "WBRI"]
     assert len(validate_census(tables).accepted.children) == 2
+
+
+# The order of elements in DfE's schema of the return (2016 to 2022 alike).
+IDENTIFIERS = "LAchildID PersonBirthDate ExpectedPersonBirthDate GenderCurrent PersonDeathDate"
+DETAILS = (
+    "CINreferralDate ReferralSource PrimaryNeedCode CINclosureDate ReasonForClosure "
+    "DateOfInitialCPC Assessments CINPlanDates Section47 ReferralNFA ChildProtectionPlans"
+)
+
+
+def test_written_xml_is_in_the_order_of_the_schema(tmp_path):
+    write_census(two_councils(), tmp_path, format="xml")
+    read = [etree.parse(path).getroot() for path in sorted(tmp_path.glob("*.xml"))]
+    for element, order in (("ChildIdentifiers", IDENTIFIERS), ("CINdetails", DETAILS)):
+        written = [[part.tag for part in one] for root in read for one in root.iter(element)]
+        assert written
+        for tags in written:
+            assert tags == sorted(tags, key=order.split().index)
+    assert any("ChildProtectionPlans" in tags for tags in written)

@@ -151,6 +151,12 @@ def test_clean_records_are_consistent_and_end_at_the_cut(clean) -> None:
     assert not (issues["severity"] == "fatal").any()
 
 
+def test_nothing_follows_a_death(clean) -> None:
+    tables, _truth = clean
+    assert tables.children["death_date"].notna().any()
+    assert "activity_after_death" not in set(validate_census(tables).issues["rule"])
+
+
 def test_two_stage_until_2013_and_single_assessments_after(clean) -> None:
     tables, _ = clean
     singles = tables.assessments.query("assessment_type == 'single'")

@@ -22,6 +22,7 @@ from pilot_eval.lab.simulate_clocks import SimulatedCouncil, Timing, draw_counci
 from pilot_eval.lab.simulate_faults import plant_faults
 from pilot_eval.lab.simulate_pathway import (
     close_episodes,
+    end_by_death,
     simulate_children,
     simulate_conferences,
     simulate_plans,
@@ -145,6 +146,7 @@ def _simulate_council(
     referrals["closure"] = close_episodes(referrals, conferences, plans, calibration, rng)
     firsts = np.unique(referrals["child"], return_index=True)[1]
     children = simulate_children(referrals["date"][firsts], calibration, rng)
+    children["death_date"] = end_by_death(children["death_date"], referrals)
     timings = timings | {"conference": conference_timing}
     effects = _true_effects(council, referrals, timings, conferences, plans)
     return record_council(

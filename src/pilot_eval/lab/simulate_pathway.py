@@ -156,6 +156,28 @@ def close_episodes(
     return closure
 
 
+def end_by_death(death: DateArray, referrals: Columns) -> DateArray:
+    """Put deaths no earlier than the closure of the child's last episode: nothing follows one.
+
+    Parameters
+    ----------
+    death : ndarray of datetime64[D], shape (children,)
+        NaT for children who live.
+    referrals : dict of str to ndarray
+        `child` (position) and `closure`.
+
+    Returns
+    -------
+    ndarray of datetime64[D], shape (children,)
+    """
+    last = np.full(len(death), np.iinfo(np.int64).min)
+    known = ~np.isnat(referrals["closure"])
+    _, child = np.unique(referrals["child"], return_inverse=True)
+    days = referrals["closure"][known].astype("datetime64[D]").astype(np.int64)
+    np.maximum.at(last, child[known], days)
+    return np.maximum(death, last.astype("datetime64[D]"), where=~np.isnat(death), out=death.copy())
+
+
 def simulate_children(
     first_seen: DateArray, calibration: Calibration, rng: np.random.Generator
 ) -> Columns:

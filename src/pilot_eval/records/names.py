@@ -121,6 +121,9 @@ STANDARD: Layout = {
     ),
 }
 
+#: Tags that stand before a module in the return's schema, not with the other fields: tag -> module.
+BEFORE_MODULE = {"ReferralNFA": "plans"}
+
 #: Assessment modules that only a field mapping can describe: key -> type of assessment.
 TWO_STAGE = {"initial_assessments": "initial", "core_assessments": "core"}
 ASSESSMENT_FIELDS = ("start_date", "target_date", "end_date")

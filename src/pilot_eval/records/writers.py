@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -17,6 +18,7 @@ from pilot_eval.errors import ParameterError, explain
 from pilot_eval.records.local_extracts import write_local_extracts
 from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import (
+    BEFORE_MODULE,
     CHILD,
     CHILD_LINK,
     CHILDREN,
@@ -168,17 +170,32 @@ def _tagged(tag: str, text: str | None) -> str:
 
 
 def _inner_text(
-    layout: Layout, modules: dict[str, Written], key: str, size: int
+    layout: Layout,
+    modules: dict[str, Written],
+    key: str,
+    size: int,
+    late: Mapping[str, NDArray[np.object_]] = MappingProxyType({}),
 ) -> NDArray[np.object_]:
-    """Write, for each of the `size` records of a module, the elements of the modules inside it."""
+    """Write, for each of the `size` records of a module, the elements of the modules inside it.
+
+    In the order of the return's schema: assessments first; `late` stands before a module.
+    """
     text = np.full(size, "", dtype=object)
-    for name, module in modules_within(layout, key).items():
+    inside = modules_within(layout, key)
+    for name in sorted(inside, key=lambda one: not inside[one].assessment_type):
+        module = inside[name]
+        text = text + late.get(name, "")
         if name not in modules or not len(modules[name].above):
             continue
         own = modules[name]
-        body = _inner_text(layout, modules, name, len(own.above))
-        for tag, values in reversed(own.fields.items()):
-            body = np.array([_tagged(tag, value) for value in values], dtype=object) + body
+        texts = {
+            tag: np.array([_tagged(tag, value) for value in values], dtype=object)
+            for tag, values in own.fields.items()
+        }
+        after = {BEFORE_MODULE[tag]: texts.pop(tag) for tag in BEFORE_MODULE if tag in texts}
+        body = _inner_text(layout, modules, name, len(own.above), after)
+        for fields in reversed(texts.values()):
+            body = fields + body
         wrapped = f"<{module.element}>" + body + f"</{module.element}>\n"
         text = text + _joined(wrapped, own.above, size)
     return text

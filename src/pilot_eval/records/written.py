@@ -127,10 +127,12 @@ def _child_modules(children: pd.DataFrame, layout: Layout) -> dict[str, Written]
     identifiers = _columns("identifiers", "children", children.drop(columns="sex"), layout)
     gender = _tag(layout, "identifiers", "gender_current")
     disabled = [_DISABILITY.get(value) for value in _text(children["disabled"], "code")]
+    identifiers[gender] = raw_sex
+    fields = {tag: identifiers[tag] for tag in layout["identifiers"].fields if tag in identifiers}
     known = np.array([value is not None for value in disabled], dtype=bool)
     disability = np.array(disabled, dtype=object)[known]
     return {
-        "identifiers": Written(above=rows, fields={**identifiers, gender: raw_sex}),
+        "identifiers": Written(above=rows, fields=fields),
         "characteristics": Written(
             above=rows, fields=_columns("characteristics", "children", children, layout)
         ),
