@@ -180,7 +180,6 @@ class VerdictPoints(Section):
     hidden_counts: Points
     one_period_before: Points
     trend_part: Points
-    trend_whole: Points
     one_unit_decides: Points
     not_known_freed: Points
     definition_changed: Points
@@ -241,13 +240,18 @@ class SizeProxy(Section):
 
 
 class Texts(Section):
-    """Words and dates of a pilot's report; `requirements` names the register's in words."""
+    """Words and dates of a pilot's report; `requirements` names the register's in words.
+
+    `treated_word` is what the register's "yes" is called: freed, given the model, treated.
+    """
 
     introduction: str = ""
     contact: str = ""
     licence: str = ""
     requirements: Mapping[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     units: Annotated[str, Field(min_length=1)] = "councils"
+    register_title: Annotated[str, Field(min_length=1)] = "Who was treated, and when"
+    treated_word: Annotated[str, Field(min_length=1)] = "treated"
     start: Annotated[date, Field(strict=False)]
     start_name: Annotated[str, Field(min_length=1)]
     published_on: Annotated[date, Field(strict=False)]

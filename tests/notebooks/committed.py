@@ -6,10 +6,10 @@ import re
 from html import unescape
 from pathlib import Path
 
-from pilot_eval.app.request import find_notebooks
+from pilot_eval.app.request import list_committed
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = list(find_notebooks(ROOT).values())  # the general ones and the default pilot's own
+NOTEBOOKS = list(list_committed(ROOT).values())
 PICTURE = re.compile(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=\s]+")
 IGNORED = "nbval-ignore-output"
 

@@ -20,7 +20,9 @@ SHOWN = {"02_delay": "delay", "03_child_outcomes": "safety"}
 
 @pytest.fixture(scope="module")
 def verdicts():
-    return pd.read_csv(ROOT / "reports" / "published" / "verdicts.csv", keep_default_na=False)
+    folder = ROOT / "reports" / "published"
+    files = [folder / "verdicts.csv", *sorted(folder.glob("*/verdicts.csv"))]
+    return pd.concat([pd.read_csv(file, keep_default_na=False) for file in files])
 
 
 def read_page(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,8 +16,9 @@ from pilot_eval.app.notebooks import (
     is_on_request,
     worker_pool,
 )
-from pilot_eval.app.request import find_notebooks
+from pilot_eval.app.request import find_notebooks, list_committed
 from pilot_eval.errors import ParameterError, RunError, explain
+from pilot_eval.project import PILOTS, PLAN_NAME, default_pilot
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -47,7 +48,7 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
     ParameterError
         If a name is unknown.
     """
-    known = find_notebooks(root)
+    known = list_committed(root)
     chosen = [Path(name).name.removesuffix(".ipynb") for name in names] or list(known)
     unknown = [name for name in chosen if name not in known]
     if unknown:
@@ -72,6 +73,8 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
 
 def refresh_published(root: Path) -> Path:
     """Write ``reports/published`` and the README's findings: evidence, charts of the notebooks.
+
+    The default pilot's lie in the folder itself, every other pilot's in a folder of its name.
 
     Parameters
     ----------
@@ -108,6 +111,17 @@ def refresh_readme(root: Path) -> None:
 
 def write_published(root: Path, folder: Path) -> None:
     """Write what ``reports/published`` should hold into another folder."""
+    default = default_pilot(root)
+    _write_pilot(root, default, find_notebooks(root), folder)
+    for path in sorted(root.glob(f"{PILOTS}/*/{PLAN_NAME}")):
+        if (name := path.parent.name) != default:
+            own = {page.stem: page for page in sorted(path.parent.glob("notebooks/[0-9]*.ipynb"))}
+            (folder / name).mkdir()
+            _write_pilot(root, name, own, folder / name)
+
+
+def _write_pilot(root: Path, pilot: str, notebooks: Mapping[str, Path], folder: Path) -> None:
+    """Write one pilot's evidence, and the charts of notebooks whose stored outputs are its own."""
     import nbformat
 
     from pilot_eval.disclosure.release_evidence import release_evidence
@@ -118,9 +132,9 @@ def write_published(root: Path, folder: Path) -> None:
     from pilot_eval.reporting.site import FIGURES, save_figures
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
-    plan = load_plan(root=root)
+    plan = load_plan(pilot, root=root)
     release_evidence(plan, evaluate(plan, table), public=True).write(folder)
-    for path in find_notebooks(root).values():
+    for path in notebooks.values():
         if is_on_request(path):
             continue
         notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

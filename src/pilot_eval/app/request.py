@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pilot_eval.app.notebooks import is_on_request
 from pilot_eval.app.parameters import Declared, check_parameters, parse_parameters, read_declared
 from pilot_eval.errors import ParameterError, RunError, explain
-from pilot_eval.project import find_file, find_pilot
+from pilot_eval.project import PILOTS, find_file, find_pilot
 
 if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
@@ -257,6 +257,16 @@ def find_notebooks(root: Path, pilot: str = "") -> dict[str, Path]:
     folders = find_file(NOTEBOOKS, root), find_pilot(pilot or None, root) / NOTEBOOKS
     found = {path.stem: path for folder in folders for path in folder.glob("[0-9]*.ipynb")}
     return dict(sorted(found.items()))
+
+
+def list_committed(root: Path) -> dict[str, Path]:
+    """List the notebooks whose stored outputs are committed: name -> path.
+
+    They are the general ones and the default pilot's own, as `find_notebooks` gives them, and every
+    other pilot's own.
+    """
+    own = {path.stem: path for path in sorted(root.glob(f"{PILOTS}/*/{NOTEBOOKS}/[0-9]*.ipynb"))}
+    return dict(sorted({**own, **find_notebooks(root)}.items()))
 
 
 def choose_notebooks(request: RunRequest, found: Mapping[str, Path]) -> list[str]:

@@ -220,6 +220,14 @@ def word_trend(inputs: VerdictInputs) -> str:
     )
 
 
+def word_trend_whole(inputs: VerdictInputs) -> str:
+    """Say that the change was under way before the start."""
+    return (
+        "The change was under way before the start: had that trend gone on, it would have given "
+        f"{_range(inputs, 'trend')} {_unit(inputs)} by itself, as much as was found."
+    )
+
+
 def word_left_one_out(inputs: VerdictInputs) -> str:
     """Say how far the estimate depends on single units."""
     return f"Without one of them the effect is anything in {_range(inputs, 'left_one_out')}."

@@ -38,7 +38,8 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
     -------
     Verdict
         `finding` is ``"cannot be told"`` with rating 0 where nothing was estimated, no test holds
-        its level on the outcome's own data, or the interval says nothing. Otherwise it follows
+        its level on the outcome's own data, the interval says nothing, or the trend before the
+        start would have given as much by itself. Otherwise it follows
         from the interval of the test that carries it, and the rating is 5 less the points of
         every condition that holds, at least 0 and at most the lowest cap.
 
@@ -165,6 +166,8 @@ def _why_no_answer(inputs: VerdictInputs, rules: VerdictRules) -> str:
     reach = rules.widest_interval * inputs.spread
     if inputs.conf_low < -reach and inputs.conf_high > reach:
         return words.word_says_nothing(inputs)
+    if _find(inputs) in CHANGED and _trend_share(inputs) >= rules.trend_whole:
+        return words.word_trend_whole(inputs)
     return ""
 
 
@@ -235,10 +238,8 @@ def _about_result(
 def _about_change(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[str, str]]:
     if not inputs.p_family <= inputs.level:
         yield "family", words.word_family(inputs)
-    share = _trend_share(inputs)
-    if share >= rules.trend_part:
-        condition = "trend_whole" if share >= rules.trend_whole else "trend_part"
-        yield condition, words.word_trend(inputs)
+    if _trend_share(inputs) >= rules.trend_part:
+        yield "trend_part", words.word_trend(inputs)
     if _one_unit_decides(inputs, rules.share_without_one):
         yield "one_unit_decides", words.word_left_one_out(inputs)
 

@@ -11,6 +11,7 @@ from pilot_eval.evaluation.calibration import Rate, erring
 from pilot_eval.inference.placebo_sets import FEWEST_STAND_INS, NEAREST_SHARE
 from pilot_eval.lab.validity_section import Section
 from pilot_eval.plan import load_plan
+from pilot_eval.project import list_pilots
 from pilot_eval.published.council_indicators import load_published
 
 TESTS = ("robust", "stratified_type", "stratified_region", "adjusted", "cr2", "sharp")
@@ -18,7 +19,7 @@ SETS = 2_000
 
 
 def run_real_data(sets: int, seed: int, executor: Executor | None = None) -> pd.DataFrame:
-    """Calibrate the default pilot's plan; the stored table is what evaluations read.
+    """Calibrate the plans of all pilots; the stored table is what evaluations read.
 
     Parameters
     ----------
@@ -31,9 +32,12 @@ def run_real_data(sets: int, seed: int, executor: Executor | None = None) -> pd.
     Returns
     -------
     pandas.DataFrame
-        As from `calibrate`.
+        As from `calibrate`, with `pilot`.
     """
-    return calibrate(load_plan().revise({"calibration.sets": sets}), load_published())
+    table, names = load_published(), list_pilots()
+    plans = {name: load_plan(name).revise({"calibration.sets": sets}) for name in names}
+    found = [calibrate(plan, table).assign(pilot=name) for name, plan in plans.items()]
+    return pd.concat(found, ignore_index=True)
 
 
 def tabulate(found: pd.DataFrame, limit: float) -> pd.DataFrame:
@@ -80,8 +84,9 @@ def describe_real_data(table: pd.DataFrame) -> str:
 
 def _introduction(table: pd.DataFrame, limit: str) -> str:
     return (
-        f"For every comparison of the plan, {int(table['sets'].max()):,} sets of comparators "
-        "stand in the treated councils' place, on the same published figures and years. A set has "
+        "For every comparison of each pilot whose councils start at one time, "
+        f"{int(table['sets'].max()):,} sets of comparators stand in the treated councils' place, "
+        "on the same published figures and years. A set has "
         "as many units as were treated, each of the same council type as one of them and drawn "
         f"from the {NEAREST_SHARE:.0%} of that type (at least {FEWEST_STAND_INS} where there are "
         "as many) that are nearest to it in size. Nothing was tried on these councils, so at 5% an "
@@ -95,14 +100,15 @@ def _introduction(table: pd.DataFrame, limit: str) -> str:
 
 
 def _rate_table(table: pd.DataFrame, tests: list[str], order: list[str]) -> str:
-    lines = [f"| scenario | outcome | {' | '.join(tests)} | carries |"]
-    lines.append("|---" * (len(tests) + 3) + "|")
-    for (scenario, outcome), own in table.groupby(["scenario", "outcome"], sort=False):
+    lines = [f"| pilot | scenario | outcome | {' | '.join(tests)} | carries |"]
+    lines.append("|---" * (len(tests) + 4) + "|")
+    keys = ["pilot", "scenario", "outcome"]
+    for (pilot, scenario, outcome), own in table.groupby(keys, sort=False):
         rows = {row.method: row for row in own.itertuples()}
         cells = [_cell(rows[test]) if test in rows else "-" for test in tests]
         fit = [test for test in order if test in rows and not rows[test].errs]
         carries = fit[0] if fit else "none"
-        lines.append(f"| {scenario} | {outcome} | {' | '.join(cells)} | {carries} |")
+        lines.append(f"| {pilot} | {scenario} | {outcome} | {' | '.join(cells)} | {carries} |")
     return "\n".join(lines)
 
 
@@ -116,9 +122,10 @@ def _by_test(table: pd.DataFrame, tests: list[str], limit: str) -> str:
     for test in tests:
         own = table[table["method"] == test]
         worst = own.loc[own["rate"].idxmax()]
+        where = ", ".join(worst[["pilot", "scenario", "outcome"]])
         lines.append(
             f"| {test} | {100 * own['rate'].mean():.1f}% | {100 * worst['rate']:.1f}% | "
-            f"{worst['scenario']}, {worst['outcome']} | {own['errs'].sum()} of {len(own)} |"
+            f"{where} | {own['errs'].sum()} of {len(own)} |"
         )
     return "\n".join(lines)
 

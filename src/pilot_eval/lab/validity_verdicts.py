@@ -14,7 +14,7 @@ from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 
 TRIALS = 4000
-REPORTING_SEED = 20130415
+REPORTING_SEED = 20170501
 """Of the trials reported: another one than those on which rules were fixed."""
 SECURE, FAIR = 4, 3
 """Ratings from which a finding is called secure, and fair."""

@@ -114,6 +114,8 @@ class AnswersFile(Part):
     comparisons: tuple[Comparison, ...]
     certainty: str
     limits: tuple[str, ...]
+    register_title: str
+    treated_word: str
     freedoms: tuple[Freedom, ...]
     starts: Mapping[str, str]
     provenance: Provenance
@@ -154,6 +156,8 @@ def collect_answers(plan: EvaluationPlan, evidence: Evidence, *, version: str) -
         comparisons=tuple(_compare(plan, verdict) for verdict in evidence.verdicts),
         certainty=explain_certainty(plan, evidence),
         limits=tuple(list_limits(plan, table[table["scenario"] == scenario])),
+        register_title=texts.register_title,
+        treated_word=texts.treated_word,
         freedoms=tuple(_free(plan, row) for row in plan.treatment_register),
         starts=describe_starts(plan, scenario),
         provenance=Provenance(

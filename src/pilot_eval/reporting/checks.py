@@ -218,7 +218,7 @@ def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) ->
     return (
         f"Before the start the treated councils ({names}) "
         f"moved by {slope} {unit} a year relative to comparators. Had that trend gone on, the "
-        f"estimate would be {effect} without any effect of the trial."
+        f"estimate would be {effect} without any effect of the pilot."
     )
 
 

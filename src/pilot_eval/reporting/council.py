@@ -79,12 +79,13 @@ def _own_start(plan: EvaluationPlan, council: str) -> dict[str, object]:
 
 def open_council(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Opening:
     """Open a council's report: what it was freed from, and the verdicts on its changes."""
+    word = plan.texts.treated_word
     own = [row for row in plan.treatment_register if row.council_name == council]
     freed = [plan.texts.name_requirement(row.requirement) for row in own if row.freed in FREED]
     unknown = sum(row.freed == "unknown" for row in own)
     said = "; ".join(f"{text[:1].lower()}{text[1:]}" for text in freed)
     rest = f"; not known for {unknown} other requirements" if unknown else ""
-    what = f"freed from {said}{rest}" if freed else "not freed in this pilot"
+    what = f"{word}: {said}{rest}" if freed else f"not {word} in this pilot"
     return Opening(f"{council}: {what}", " ".join(state_verdict(plan, panel)))
 
 
@@ -92,7 +93,7 @@ def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
     """List what happened to a council: exemptions and events, as sentences."""
     [code] = codes_of(plan, council)
     lines = [
-        f"{plan.texts.name_requirement(row.requirement)}: freed {row.freed}"
+        f"{plan.texts.name_requirement(row.requirement)}: {plan.texts.treated_word}: {row.freed}"
         + (f", announced {row.announced}" if row.announced else "")
         + (f", granted {row.granted}" if row.granted else "")
         + (f" ({row.coverage})" if row.coverage else "")

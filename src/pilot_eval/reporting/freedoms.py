@@ -1,8 +1,8 @@
-"""Who was freed from what, and when: the pilot's register as a picture."""
+"""Who was treated, and when: the pilot's register as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MID_YEAR, MID_MONTH = 7, 15
 HEAD_LETTERS = 17
-WORDS = {"yes": "freed", "inferred": "freed, inferred", "unknown": "not known", "no": "not freed"}
 MOST_YEARS = 4
 """Labels of years that fit below a panel, about."""
 LOOKS: dict[str, dict[str, Any]] = {
@@ -56,30 +55,31 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
     names = list(dict.fromkeys(row.council for row in rows))
     heads = list(dict.fromkeys(row.requirement for row in rows))
     first, last = int(min(years)), int(max(years)) + 1
-    title = _say(rows, answers.units)
+    words = name_states(answers.treated_word)
+    title = _say(rows, answers)
     with canvas(height=1.5 + 0.33 * len(names), columns=len(heads)) as (figure, panels):
         for axes, head in zip(panels if len(heads) > 1 else [panels], heads, strict=True):
             for row in rows:
                 if row.requirement == head:
-                    _draw(axes, len(names) - 1 - names.index(row.council), row, last)
+                    _draw(axes, len(names) - 1 - names.index(row.council), row, last, words)
             axes.set_title(wrap(head, HEAD_LETTERS), fontsize=9.5, loc="left")
             axes.set(xlim=(first - 0.05, last + 0.05), ylim=(-0.6, len(names) - 0.4))
             shown = range(first, last + 1, 1 + (last - first) // MOST_YEARS)
             axes.set_xticks(shown, [str(year) for year in shown], fontsize=8)
             axes.set_yticks(range(len(names)), names[::-1], fontsize=9.5)
             axes.tick_params(axis="y", length=0)
-        _explain(figure)
+        _explain(figure, words)
         picture = save_canvas(figure)
     return Figure(
         name="freedoms",
         title=title,
         alt=f"Bars over time, one for each council and requirement. {title}.",
-        numbers=_tabulate(rows),
+        numbers=_tabulate(rows, words),
         picture=picture,
     )
 
 
-def _draw(axes: Axes, place: int, row: Freedom, last: int) -> None:
+def _draw(axes: Axes, place: int, row: Freedom, last: int, words: Mapping[str, str]) -> None:
     granted, start = _place(row.granted), _place(_start(row))
     announced, end = _place(row.announced), _place(_end(row))
     if announced is not None:
@@ -87,18 +87,18 @@ def _draw(axes: Axes, place: int, row: Freedom, last: int) -> None:
     if granted is not None and start is not None and granted < start:
         axes.plot([granted, start], [place] * 2, color=GREY, lw=1.5)
     if row.freed == "no" or start is None:
-        word = WORDS[row.freed] if row.freed in ("no", "unknown") else "date not known"
+        word = words[row.freed] if row.freed in ("no", "unknown") else "date not known"
         axes.text(last, place, word, fontsize=8, color=GREY, va="center", ha="right")
         return
     until = last if end is None else end
     axes.barh(place, until - start, left=start, height=0.5, **LOOKS[row.freed])
 
 
-def _explain(figure: Canvas) -> None:
+def _explain(figure: Canvas, words: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    bars = [Patch(**look, label=WORDS[key]) for key, look in LOOKS.items()]
+    bars = [Patch(**look, label=words[key]) for key, look in LOOKS.items()]
     lines = [
         Line2D([], [], color=TEXT, marker="|", ls="", ms=10, label="announced"),
         Line2D([], [], color=GREY, lw=1.5, label="granted, not begun"),
@@ -124,25 +124,32 @@ def _place(date: str) -> float | None:
     return year + (month - 1) / 12 + (day - 1) / 365
 
 
-def _say(rows: Sequence[Freedom], units: str) -> str:
-    """Count for each requirement those who are known to have been freed from it."""
+def name_states(word: str) -> dict[str, str]:
+    """Name the states of the register by what its "yes" is called."""
+    return {
+        "yes": word,
+        "inferred": f"{word}, inferred",
+        "unknown": "not known",
+        "no": f"not {word}",
+    }
+
+
+def _say(rows: Sequence[Freedom], answers: AnswersFile) -> str:
+    """Count for each requirement those who are known to have been treated."""
     heads = list(dict.fromkeys(row.requirement for row in rows))
     known = {
         head: sum(row.freed == "yes" for row in rows if row.requirement == head) for head in heads
     }
-    said = [f"{n} from {_lower(head)}" for head, n in known.items() if n]
+    said = [f"{head}, {n}" for head, n in known.items() if n]
     others = len(heads) - len(said)
     rest = f"; for {others} other requirements no name is certain" if others else ""
-    return f"{units.capitalize()} named as freed: {', '.join(said) or 'none'}{rest}"
+    who = f"{answers.units.capitalize()} named as {answers.treated_word}"
+    return f"{who}: {'; '.join(said) or 'none'}{rest}"
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _tabulate(rows: Sequence[Freedom]) -> pd.DataFrame:
-    names = {"council": "Council", "requirement": "Requirement", "freed": "Freed"}
+def _tabulate(rows: Sequence[Freedom], words: Mapping[str, str]) -> pd.DataFrame:
+    names = {"council": "Council", "requirement": "Requirement", "freed": words["yes"].capitalize()}
     names |= {key: key.capitalize() for key in ("announced", "granted", "started", "ended")}
     frame = pd.DataFrame([row.model_dump() for row in rows])
-    frame["freed"] = frame["freed"].map(WORDS)
+    frame["freed"] = frame["freed"].map(words)
     return frame[list(names)].rename(columns=names)

@@ -104,13 +104,13 @@ def tabulate_breaks(plan: EvaluationPlan) -> Table:
 
 
 def tabulate_register(plan: EvaluationPlan) -> Table:
-    """Show the register: who was freed from what, when, and how well that is known."""
+    """Show the register: who was treated, when, and how well that is known."""
     frame = pd.DataFrame(
         [
             {
                 "Council": row.council_name,
                 "Requirement": row.requirement.replace("_", " "),
-                "Freed": row.freed,
+                plan.texts.treated_word.capitalize(): row.freed,
                 "Announced": row.announced,
                 "Granted": row.granted,
                 "Started": row.started,
