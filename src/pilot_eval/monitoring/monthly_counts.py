@@ -20,7 +20,7 @@ def read_counts(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        CSV with the columns `COLUMNS`: one row per council and month, as 2011-03.
+        CSV with the columns `COLUMNS`: one row per council and month, as 2017-05.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def read_counts(path: Path) -> pd.DataFrame:
     if not len(frame):
         raise _refusal(path, "have a row per council and month", "none")
     wrong = ~frame["month"].str.fullmatch(r"20\d\d-(0[1-9]|1[0-2])").fillna(False).astype(bool)
-    _refuse_rows(path, wrong | frame["council_code"].isna(), "name a council and a month (2011-03)")
+    _refuse_rows(path, wrong | frame["council_code"].isna(), "name a council and a month (2017-05)")
     numbers = frame[_COUNTS].apply(pd.to_numeric, errors="coerce")
     whole = (numbers >= 0).all(axis=1) & (numbers % 1 == 0).all(axis=1)
     whole &= numbers["numerator"] <= numbers["denominator"]

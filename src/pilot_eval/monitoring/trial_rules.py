@@ -32,7 +32,7 @@ class TrialRules(_Strict):
         Title of what is counted, as the board reads it.
     unit : str
     start : str
-        First month of the trial, as 2011-03.
+        First month of the trial, as 2017-05.
     treated : tuple of str
         Codes of the councils whose trial starts then.
     months_before, last_month, harm, alpha, persistence : as in `MonitoringPlan`
