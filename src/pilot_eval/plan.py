@@ -31,7 +31,7 @@ from pilot_eval.plan_settings import (
     VerdictRules,
     Window,
 )
-from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot
+from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot, read_toml
 from pilot_eval.reference.facts import Council, describe_units
 from pilot_eval.reference.pilot_facts import (
     CouncilEvent,
@@ -229,7 +229,7 @@ def load_plan(pilot: str | Path | None = None, *, root: str | Path | None = None
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return read_toml(file)
     except OSError as fault:
         raise PlanError(
             explain("plan", "be a readable file", file, f"{fault.strerror}: check the path.")

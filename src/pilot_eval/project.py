@@ -6,6 +6,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from pilot_eval.errors import PlanError, RunError, explain
 
@@ -162,3 +163,22 @@ def default_pilot(root: str | Path | None = None) -> str:
         raise PlanError(
             explain(f"{PILOTS}/{DEFAULT_NAME}", "name a pilot", type(fault).__name__, action)
         ) from fault
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; whatever cannot be read in it is one kind of error.
+
+    Raises
+    ------
+    tomllib.TOMLDecodeError
+        For wrong TOML, and for numbers and nesting beyond what Python reads.
+    UnicodeDecodeError, OSError
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise
+    except RecursionError as fault:
+        raise tomllib.TOMLDecodeError("nested too deeply") from fault
+    except ValueError as fault:
+        raise tomllib.TOMLDecodeError("a number with too many digits") from fault

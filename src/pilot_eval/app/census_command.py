@@ -66,7 +66,7 @@ class CensusRun:
     folder : pathlib.Path
         Everything; stays in the room.
     released : pathlib.Path
-        What passed the release check, moved here.
+        What passed the release check, copied here.
     verdicts : DataFrame
         The release check: file, verdict, reason, moved.
     losses : DataFrame
@@ -178,13 +178,9 @@ def run_census(
             else:  # records of one year are checked and counted all the same
                 tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
             _write_register(folder, plan, done[0].strand)
-            written = publish(folder, iter([out]))
-    verdicts = release(
-        written,
-        released,
-        threshold=plan.disclosure.threshold,
-        rounding=plan.disclosure.rounding,
-    )
+            written = publish(folder, iter([out]), private=True)
+    rules = plan.disclosure.model_dump(include={"threshold", "rounding"})
+    verdicts = release(written, released, **rules, keep=True)
     return CensusRun(folder=written, released=released, verdicts=verdicts, losses=losses)
 
 

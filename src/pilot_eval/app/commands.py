@@ -60,7 +60,8 @@ def run(options: Namespace) -> int:
         tell=_progress(options),
     )
     if options.census and not result.failed:
-        _release(options, result.folder.with_name(f"{result.folder.name}-release"), result.folder)
+        released = result.folder.with_name(f"{result.folder.name}-release")
+        _release(options, released, result.folder, keep=True)
     return _tell_result(options, result, "evidence.csv" if options.no_notebooks else "index.html")
 
 
@@ -197,12 +198,12 @@ def check_release(options: Namespace) -> int:
     return _tell_verdicts(options, check(options.folder, **settings))
 
 
-def _release(options: Namespace, target: Path, folder: Path) -> int:
+def _release(options: Namespace, target: Path, folder: Path, *, keep: bool = False) -> int:
     from pilot_eval.disclosure.release.release_check import release
     from pilot_eval.plan import load_plan
 
     rules = load_plan().disclosure
-    checked = release(folder, target, threshold=rules.threshold, rounding=rules.rounding)
+    checked = release(folder, target, threshold=rules.threshold, rounding=rules.rounding, keep=keep)
     _progress(options)(f"What passed is in {target}; what did not is where it was.")
     return _tell_verdicts(options, checked)
 
@@ -296,7 +297,8 @@ def validity(options: Namespace) -> int:
 
 
 def simulate(options: Namespace) -> int:
-    """Write returns of invented children."""
+    """Write returns of invented children: all of them, into a new or empty folder."""
+    from pilot_eval.app.staging import publish, stage
     from pilot_eval.lab.simulate import simulate_census
     from pilot_eval.lab.simulate_settings import SimulationSettings
     from pilot_eval.records.writers import write_census
@@ -309,7 +311,11 @@ def simulate(options: Namespace) -> int:
     )
     tables, _truth = simulate_census(settings, seed=options.seed)
     years = range(options.first_year, options.last_year + 1)
-    written = write_census(tables, options.out, format=options.format, years=years)
+    with stage(options.out) as folder:
+        found = write_census(tables, folder, format=options.format, years=years)
+        names = [path.relative_to(folder) for path in found]
+        publish(folder, iter([options.out]))
+    written = [options.out / name for name in names]
     lines = f"{len(written)} returns of invented children written to {options.out}"
     _finish(options, lines, written=written)
     return OK

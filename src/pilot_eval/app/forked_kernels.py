@@ -96,14 +96,14 @@ def _run_kernel(arguments: list[str], env: Mapping[str, str], cwd: str) -> None:
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
-    Thread(target=_end_with_parent, daemon=True).start()
+    Thread(target=end_with_parent, daemon=True).start()
     from ipykernel import kernelapp
 
     kernelapp.launch_new_instance(argv=arguments)
 
 
-def _end_with_parent() -> None:
-    """End at once when the process that drives the notebook is gone, however it went."""
+def end_with_parent() -> None:
+    """End at once when the process that started this one is gone, however it went."""
     if parent := parent_process():
         parent.join()
     os._exit(1)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from pilot_eval import run_cache
 from pilot_eval.app.grammars import defer_grammars
-from pilot_eval.app.staging import ADVICE
+from pilot_eval.app.staging import ADVICE, working_folder
 from pilot_eval.project import ROOT_VARIABLE
 
 START_SECONDS = 60
@@ -201,7 +201,7 @@ def execute_one(task: Task) -> Executed:
 def _execute(task: Task) -> None:
     import papermill
 
-    with tempfile.TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as private:
+    with working_folder() as private:
         # A person's own IPython start-up files must not change a result.
         os.environ["IPYTHONDIR"] = private
         on_interrupt = signal.getsignal(signal.SIGINT)
@@ -259,8 +259,9 @@ def _start_worker(kept: str, root: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
     defer_grammars()
-    from pilot_eval.app.forked_kernels import use_forked_kernels
+    from pilot_eval.app.forked_kernels import end_with_parent, use_forked_kernels
 
+    Thread(target=end_with_parent, daemon=True).start()
     use_forked_kernels()
     os.environ[run_cache.VARIABLE] = kept
     os.environ[ROOT_VARIABLE] = str(root)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import DesignError, PilotEvalError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan, load_plan
-from pilot_eval.project import PILOTS, PLAN_NAME, TEXTS_NAME, find_pilot, find_root, find_shipped
+from pilot_eval.project import (
+    PILOTS,
+    PLAN_NAME,
+    TEXTS_NAME,
+    find_pilot,
+    find_root,
+    find_shipped,
+    read_toml,
+)
 from pilot_eval.reference.pilot_facts import BREAKS, EVENTS, REGISTER, REQUIREMENTS, UNITS
 
 COPIED = (REGISTER, REQUIREMENTS, EVENTS, BREAKS, UNITS, TEXTS_NAME)
@@ -114,7 +121,7 @@ def _convert(plan_file: Path, newer: str) -> str:
 
 def _read(plan_file: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(plan_file.read_text(encoding="utf-8"))
+        return read_toml(plan_file)
     except (OSError, ValueError) as fault:
         action = "Check the path and the file."
         got = f"{plan_file} ({type(fault).__name__})"

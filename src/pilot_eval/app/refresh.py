@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pilot_eval.app.notebooks import (
@@ -17,6 +16,7 @@ from pilot_eval.app.notebooks import (
     worker_pool,
 )
 from pilot_eval.app.request import find_notebooks, list_committed
+from pilot_eval.app.staging import stage, swap, working_folder
 from pilot_eval.errors import ParameterError, RunError, explain
 from pilot_eval.project import PILOTS, PLAN_NAME, default_pilot
 
@@ -55,7 +55,7 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
         raise ParameterError(
             explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
-    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
+    with working_folder() as scratch:
         tasks = [
             Task(
                 name=name, source=known[name], target=Path(scratch) / f"{name}.ipynb", parameters={}
@@ -87,13 +87,14 @@ def refresh_published(root: Path) -> Path:
         The folder.
     """
     target = root / "reports" / "published"
-    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
-        new = Path(scratch)
+    with stage(target.with_name(f"{target.name}-new")) as new:
         write_published(root, new)
-        for old in target.rglob("*"):
-            if old.is_file() and old.suffix in (".csv", ".png"):
-                old.unlink()
-        shutil.copytree(new, target, dirs_exist_ok=True)
+        for old in sorted(target.rglob("*")):
+            if old.is_file() and old.suffix not in (".csv", ".png", ".svg"):
+                kept = new / old.relative_to(target)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(old, kept)
+        swap(new, target)
     refresh_readme(root)
     return target
 

@@ -6,13 +6,13 @@ import csv
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
 from pilot_eval.app.manifest import describe_code, hash_data, hash_outputs, seal
 from pilot_eval.app.results import EVIDENCE
+from pilot_eval.app.staging import working_folder
 from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
 
@@ -47,7 +47,7 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
     plan = EvaluationPlan.model_validate(manifest["plan"])
     _check_data(manifest, plan, root, table_file)
     calibrate_tests(plan, table_file)
-    with TemporaryDirectory(prefix="pilot_eval-") as scratch:
+    with working_folder() as scratch:
         again = Path(scratch)
         write_results(plan, table_file, again)
         names = sorted(p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file())

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pilot_eval.errors import PlanError, explain
 from pilot_eval.monitoring.trial import MonitoringPlan
+from pilot_eval.project import read_toml
 
 
 class _Strict(BaseModel):
@@ -93,7 +94,7 @@ def read_trial_rules(path: Path) -> TrialRules:
         If the file cannot be read or a rule is missing or impossible; every fault is listed.
     """
     try:
-        return TrialRules.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return TrialRules.model_validate(read_toml(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         lines = ["a file that cannot be read"]
     except ValidationError as fault:

@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pilot_eval.errors import PlanError, explain
+from pilot_eval.project import read_toml
 from pilot_eval.records.codes import CODE_SETS
 from pilot_eval.records.durations import add_months
 from pilot_eval.records.indicators import Flow, Indicator, Records
@@ -124,7 +125,7 @@ def load_local_indicators(path: str | Path) -> tuple[LocalIndicator, ...]:
     """
     file = Path(path)
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        content = read_toml(file)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         action = "Check the path and the TOML syntax."
         got = f"{file.name}: {fault}"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.project import read_toml
 from pilot_eval.records.names import (
     ASSESSMENT_FIELDS,
     STANDARD,
@@ -137,7 +138,7 @@ def layout_for(year: int, mapping: FieldMapping | None) -> Layout | None:
 def _read_toml(path: Path) -> dict:
     fault = ""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except FileNotFoundError:
         fault = "no such file"
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):

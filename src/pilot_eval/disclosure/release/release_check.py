@@ -165,6 +165,7 @@ def release(
     threshold: int,
     rounding: int = 1,
     identifiers: Collection[str] = (),
+    keep: bool = False,
 ) -> pd.DataFrame:
     """Move what passes the release check, with its output-check sheet; leave the rest in place.
 
@@ -175,11 +176,13 @@ def release(
         moved is described there in `SHEET`.
     threshold, rounding, identifiers
         As for `check_release`.
+    keep : bool
+        Copy instead of moving, so that a report's links and its manifest stay whole.
 
     Returns
     -------
     pandas.DataFrame
-        As from `check_release`, with a column moved.
+        As from `check_release`, with a column moved (or copied).
 
     Raises
     ------
@@ -203,16 +206,18 @@ def release(
             )
         )
     if passed:
-        _move(source, target, sheet[moved])
+        _move(source, target, sheet[moved], shutil.copy2 if keep else shutil.move)
     return sheet[["file", "verdict", "reason"]].assign(moved=moved)
 
 
-def _move(source: Path, target: Path, sheet: pd.DataFrame) -> None:
-    """Move files; each folder keeps a register, the new one of what was moved and of its sheet."""
+def _move(
+    source: Path, target: Path, sheet: pd.DataFrame, move: Callable[[Path, Path], object]
+) -> None:
+    """Move or copy files; the new folder gets a register of them and of its sheet."""
     entries = read_register(source)
     for name in sheet["file"]:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(source / name, target / name)
+        move(source / name, target / name)
     moved = [entries[name] for name in sheet["file"]]
     sheet.to_csv(target / SHEET, index=False, lineterminator="\n")
     write_register(target, [*moved, replace(moved[0], file=SHEET, what=SHEET_IS, underlying="")])
