@@ -1,5 +1,6 @@
 """Suppress, then round, then derive: boundaries, totals, groups, releases and means."""
 
+from dataclasses import fields
 from itertools import combinations
 
 import numpy as np
@@ -28,6 +29,7 @@ from pilot_eval.disclosure.protect.symbols import show_value
 from pilot_eval.disclosure.release_evidence import NUMBERS, release_evidence
 from pilot_eval.errors import DisclosureError
 from pilot_eval.evidence import Evidence, hash_table
+from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.published.bands import PUBLISHED_BANDS
 
 EIGHT = ["Cumbria", "Knowsley", "Westminster", "Hackney", "H&F", "K&C", "Islington", "Wandsworth"]
@@ -355,3 +357,8 @@ def test_records_evidence_shows_no_councils_own_effect_and_no_more_digits_than_i
     ends = [enough[name] for name in ("estimate", "conf_low", "conf_high", "p_value")]
     assert ends == [1.2, -2.3, 4.8, 0.012]
     assert release_evidence(pe.load_plan(), exact, public=True) is exact
+
+
+def test_only_numbers_of_the_evidence_are_rounded():
+    types = {field.name: field.type for field in fields(EvidenceRow)}
+    assert {types[name] for name in NUMBERS} == {"float"}

@@ -42,6 +42,10 @@ def answers():
 
 @pytest.fixture(scope="module")
 def lines(answers):
+    return read_lines(answers)
+
+
+def read_lines(answers):
     """What stands on the page unfolded, a line for each paragraph, without the findings' labels."""
     page = html.fragment_fromstring(render_front_page(answers), create_parent="div")
     for folded in page.xpath(".//details"):

@@ -8,10 +8,13 @@ import shutil
 import pytest
 from made_up_pilots import list_made_up, write_pilot
 from project_folder import ROOT
+from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 
 import pilot_eval as pe
 from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
+from pilot_eval.reporting.answers_file import collect_answers
+from pilot_eval.reporting.readability import reading_age
 
 PILOTS = list_made_up(council_names(ROOT))
 
@@ -38,6 +41,9 @@ def test_every_comparison_has_an_estimate_near_the_truth(pilot):
     assert (abs(shares["estimate"] - made.treated_effect) < 4).all()
     assert (shares["p_value"] < 0.05).all()
     assert len(found.answers) == len(plan.questions)
+    lines = read_lines(collect_answers(plan, found, version="1.0"))
+    assert len(" ".join(lines).split()) < MOST_WORDS
+    assert reading_age("\n".join(lines)) <= EASIEST_FOR
 
 
 def test_starts_are_those_of_the_register(pilot):

@@ -16,10 +16,10 @@ DIGITS = 2
 """Digits of an interval's half width, and of p-values, that are shown."""
 NUMBERS = (
     *("estimate", "estimate_low", "estimate_high", "std_error", "df", "conf_low", "conf_high"),
-    *("p_value", "p_romano_wolf", "p_benjamini_hochberg", "coverage", "mde"),
+    *("p_value", "p_romano_wolf", "p_benjamini_hochberg", "mde"),
     *("left_out_estimate", "left_out_conf_low", "left_out_conf_high"),
 )
-BY_THEMSELVES = ("p_value", "p_romano_wolf", "p_benjamini_hochberg", "df", "coverage")
+BY_THEMSELVES = ("p_value", "p_romano_wolf", "p_benjamini_hochberg", "df")
 WITHHELD = "withheld: fewer than 3 councils on one side"
 
 
