@@ -21,7 +21,7 @@ from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.unpacking import unpacked
 from pilot_eval.records.validation import ValidationResult, validate_census
-from pilot_eval.reference.plan_periods import year_of
+from pilot_eval.reference.plan_periods import Period, year_of
 from pilot_eval.reference.working_days import Convention
 from pilot_eval.run_cache import once_per_run
 
@@ -196,13 +196,21 @@ def explain_no_simulation(plan: EvaluationPlan) -> str:
     """Say why no children can be invented for a plan, or return an empty string."""
     from pilot_eval.lab.simulate_settings import FIRST_YEAR, LAST_YEAR
 
-    periods = [period for window in plan.windows.values() for period in window.years]
+    page = plan.texts.pages.get("childrens_records")
+    scenario = page.scenario if page and page.scenario else plan.family.primary_scenario
+    periods = _list_periods(plan, scenario)
     if plan.units:
         return "no returns were given, and children are simulated for England's councils alone"
     if any(isinstance(period, str) or not FIRST_YEAR <= period <= LAST_YEAR for period in periods):
         years = f"the years to March {FIRST_YEAR} to {LAST_YEAR}"
         return f"no returns were given, and children are simulated for {years} alone"
     return ""
+
+
+def _list_periods(plan: EvaluationPlan, scenario: str) -> list[Period]:
+    """List the periods over which a scenario is compared; windows without a before are none."""
+    windows = [plan.window_of(outcome, scenario) for outcome in plan.outcomes]
+    return [period for window in windows if window.pre for period in window.years]
 
 
 def simulate_nation(
@@ -231,8 +239,7 @@ def simulate_nation(
     )
 
     starts = _first_days(plan, scenario)
-    periods = [period for window in plan.windows.values() if window.pre for period in window.years]
-    years = [year_of(period) for period in periods]
+    years = [year_of(period) for period in _list_periods(plan, scenario)]
     codes = treated_codes(plan, scenario)
     kept = [name for name in plan.scenarios[scenario].councils if name not in plan.drop_councils]
     settings = SimulationSettings(
