@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from project_folder import ROOT
 
 from pilot_eval.app.census_command import run_census
 from pilot_eval.app.census_losses import COUNTED
+from pilot_eval.app.cli import main
 from pilot_eval.app.open_records import open_records
 from pilot_eval.errors import DataError, ParameterError
 from pilot_eval.records.codes import YES_NO_FROM_RAW
 from pilot_eval.records.columns import to_codes, to_dates, to_numbers, to_yes_no
+from pilot_eval.records.crosswalk import apply_crosswalk
 from pilot_eval.records.near_names import find_near, spell
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
 from pilot_eval.records.read import read_census
-from pilot_eval.records.schema import frames_of
+from pilot_eval.records.schema import build_tables, frames_of
 from pilot_eval.records.validation import validate_census
 
 CASES = Path(os.environ.get("PILOT_EVAL_SHARED", ROOT.parent / "shared")) / "cases" / "records"
@@ -259,6 +262,41 @@ def test_without_the_next_return_an_open_case_stays_open():
 
 
 @needs_cases
+def test_a_crosswalk_links_identifiers_that_changed(tmp_path):
+    tables = read_census(CASES / "reopened")
+    later = tables.children["census_year"] == 2015
+    changed = replace(
+        tables,
+        **{
+            name: frame.assign(child_id=frame["child_id"].where(frame["census_year"] < 2015, "N9"))
+            for name, frame in frames_of(tables).items()
+        },
+    )
+    assert later.sum() == 1
+    assert len(validate_census(changed).accepted.children) == 2
+    path = tmp_path / "crosswalk.csv"
+    path.write_text("LEA,LAchildID,NewLAchildID\n330,C1,M5\n0330,M5,N9\n", encoding="utf-8")
+    linked = validate_census(apply_crosswalk(changed, path)).accepted
+    assert linked.children["child_id"].tolist() == ["N9"]
+    assert linked.referrals["closure_date"].isna().tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("330,A,B\n330,A,C\n", "line 3` must give each identifier one new one"),
+        ("330,A,B\n330,B,A\n", "must lead to a last identifier"),
+        ("999,A,B\n", "line 2` must name a council"),
+    ],
+)
+def test_a_crosswalk_that_cannot_be_used_is_refused(rows, said, tmp_path):
+    path = tmp_path / "crosswalk.csv"
+    path.write_text("LEA,LAchildID,NewLAchildID\n" + rows, encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        apply_crosswalk(build_tables({}, strand="census", source="none"), path)
+
+
+@needs_cases
 def test_lost_leading_zeros_are_noticed(tmp_path):
     text = (CASES / "bom.xml").read_bytes()
     (tmp_path / "y14.xml").write_bytes(text.replace(b">C1<", b">0012<"))
@@ -313,3 +351,12 @@ def test_the_page_lists_every_case():
 @pytest.mark.parametrize("name", list(_read_page()))
 def test_a_case_ends_as_the_page_says(name, tmp_path):
     assert _say(CASES / name, tmp_path / "o") == _read_page()[name]
+
+
+@needs_cases
+def test_a_folder_is_named_for_release_only_if_something_is_in_it(tmp_path, capsys):
+    given = [str(CASES / "csv_clean"), "--data-cut", "2014-03-31", "--jobs", "1"]
+    assert main(["census", *given, "--out", str(tmp_path / "o")]) == 0
+    [line] = [one for one in capsys.readouterr().out.splitlines() if "Can be released" in one]
+    folder = tmp_path / "o-release"
+    assert line.endswith(str(folder) if folder.is_dir() else "nothing passed the release check")

@@ -89,6 +89,7 @@ def run_census(
     local_file: Path | None = None,
     strategy_discussions: Path | None = None,
     core_groups: Path | None = None,
+    crosswalk: Path | None = None,
     scenarios: Sequence[str] = (),
     plan: EvaluationPlan | None = None,
     scheduler: str = "",
@@ -115,6 +116,8 @@ def run_census(
         Local indicators (docs/local-indicators.md).
     strategy_discussions, core_groups : path, optional
         Local extracts of dates that the census lacks (docs/census-format.md).
+    crosswalk : path, optional
+        Identifiers that changed between returns (docs/census-format.md).
     scenarios : sequence of str
         Keys of the plan; all by default.
     plan : EvaluationPlan, optional
@@ -141,10 +144,9 @@ def run_census(
     plan = load_plan() if plan is None else plan
     for given in ({"data_cut": data_cut}, *({"scenario": one} for one in scenarios)):
         check_parameters(plan, **given)
-    local = _read_local(local_file)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
-    _check_given(mapping_file, strategy_discussions, core_groups)
+    _check_given(mapping_file, strategy_discussions, core_groups, crosswalk)
     with unpacked(paths, within=out.parent if out.parent.is_dir() else None) as found:
         parts = _find_parts(found, data_format, plan.names, tell)
         coverage = build_coverage(parts)
@@ -161,7 +163,8 @@ def run_census(
             mapping_file=mapping_file,
             strategy_discussions=strategy_discussions,
             core_groups=core_groups,
-            local=local,
+            local=_read_local(local_file),
+            crosswalk=crosswalk,
         )
         with stage(out) as folder:
             tell(f"Reading, validating and counting {len(coverage)} returns by council ...")

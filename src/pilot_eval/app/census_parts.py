@@ -17,6 +17,7 @@ from pilot_eval.errors import PilotEvalError
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
+from pilot_eval.records.crosswalk import apply_crosswalk
 from pilot_eval.records.issues import stack
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
@@ -38,7 +39,7 @@ class PartWork:
         None where the records leave nothing to compare.
     coverage, exemptions, populations : DataFrame
         As in `build_census_panel`.
-    data_format, mapping_file, strategy_discussions, core_groups, local
+    data_format, mapping_file, strategy_discussions, core_groups, local, crosswalk
         As in `run_census`.
     """
 
@@ -53,6 +54,7 @@ class PartWork:
     strategy_discussions: Path | None
     core_groups: Path | None
     local: tuple[LocalIndicator, ...]
+    crosswalk: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
     tables = read_census(
         [place.path for place in part.places], mapping=work.mapping_file, format=work.data_format
     )
+    tables = apply_crosswalk(tables, work.crosswalk)
     tables = add_local_extracts(
         tables, strategy_discussions=work.strategy_discussions, core_groups=work.core_groups
     )

@@ -257,6 +257,9 @@ def _add_census(commands: Commands) -> None:
         "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
     )
     census.add_argument(
+        "--crosswalk", type=Path, metavar="FILE", help="identifiers that changed between returns"
+    )
+    census.add_argument(
         "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
     )
     census.add_argument(

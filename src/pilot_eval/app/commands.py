@@ -240,6 +240,7 @@ def census(options: Namespace) -> int:
         local_file=options.local,
         strategy_discussions=options.strategy_discussions,
         core_groups=options.core_groups,
+        crosswalk=options.crosswalk,
         scenarios=options.scenario,
         plan=load_plan(options.pilot or options.plan),
         scheduler=options.scheduler,
@@ -249,7 +250,8 @@ def census(options: Namespace) -> int:
     )
     if not options.json:
         _tell_verdicts(options, result.verdicts)
-    lines = f"\nEverything: {result.folder}\nMay leave the room: {result.released}"
+    passed = result.released if result.released.is_dir() else "nothing passed the release check"
+    lines = f"\nEverything: {result.folder}\nCan be released: {passed}"
     _finish(options, lines, folder=result.folder, released=result.released)
     if result.losses["failed"].ne("").all():
         print(
