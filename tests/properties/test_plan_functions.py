@@ -24,6 +24,7 @@ from pilot_eval.errors import PilotEvalError
 LONG = {
     "checks.other_readings.list_other_readings": "a test of every other reading",
     "checks.next_pilot.design_pilot": "hundreds of lots",
+    "checks.plan_readings.list_plan_readings": "a comparison of every reading of the plan",
     "checks.pilot_windows.describe_chosen": "takes what collect_history gives",
 }
 GIVEN = {"scenario": "announced", "outcome": "cpp_rate", "council": "Hackney", "before": 2}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from pilot_eval.checks.fixed_length import fixed_length_interval
 from pilot_eval.checks.moment_test import MomentTest, dual_vertices
 from pilot_eval.checks.trend_evidence import TrendEvidence, refuse
-from pilot_eval.doors import Kind, Number, OneOf, Seed, takes
+from pilot_eval.doors import Number, OneOf, Seed, takes
 from pilot_eval.errors import InferenceError
 
 Restriction = Literal["smoothness", "relative_magnitudes"]
@@ -21,7 +21,7 @@ GRID_POINTS = 401  # over the whole range; its ends are then refined
 REFINEMENTS, POINTS_PER_REFINEMENT = 4, 33  # a millionth of a grid step
 BREAKDOWN_STEPS = 40
 LARGEST_BREAKDOWN = 1e6
-SETTINGS: dict[str, Kind] = {
+SETTINGS: dict[str, Any] = {
     "bound": Number(low=0.0),
     "null": Number(),
     "alpha": Number(low=0.0, high=0.5, open=True),
