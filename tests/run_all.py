@@ -56,7 +56,7 @@ def test_steps(slow: bool, quick: bool) -> list[tuple[str, list[str]]]:
     steps = list_steps("not browser" if slow else "not browser and not slow")
     if not quick:
         return steps
-    linters = [step for step in steps if step[0] in ("ruff check", "ruff format")]
+    linters = [step for step in steps if step[0] in ("ruff check", "ruff format", "mypy (strict)")]
     name, command = list_steps("not browser and not slow and not long")[-1]
     return [*linters, (name, command)]
 
@@ -73,6 +73,7 @@ def list_steps(marks: str) -> list[tuple[str, list[str]]]:
     return [
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
+        ("mypy (strict)", [python, "-m", "mypy"]),
         ("notebooks (strict nbval)", [*pytest, *nbval, *map(str, notebooks)]),
         (
             "examples in docstrings",

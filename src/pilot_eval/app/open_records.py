@@ -177,11 +177,14 @@ def _try_settings(
     plan: EvaluationPlan, first_day: date, cut: date, convention: Convention
 ) -> tuple[CensusSettings, str]:
     """Cut the years into windows; records without any can still be checked."""
-    days = {"first_day": first_day, "data_cut": cut}
     try:
-        return build_settings(plan, **days, convention=convention), ""
+        settings = build_settings(plan, first_day=first_day, data_cut=cut, convention=convention)
     except ParameterError as fault:
-        return CensusSettings(pre=(), post=(), **days, convention=convention), str(fault)
+        empty = CensusSettings(
+            pre=(), post=(), first_day=first_day, data_cut=cut, convention=convention
+        )
+        return empty, str(fault)
+    return settings, ""
 
 
 @once_per_run

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -231,7 +232,7 @@ def _rates_table(shown: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _cell(kind: str, row: Mapping[str, object]) -> str:
+def _cell(kind: str, row: Mapping[str, Any]) -> str:
     mean = f"{100 * row['mean']:.1f} ({100 * row['error']:.1f})"
     return mean if kind == POWER else f"{mean}; {100 * row['worst']:.0f} {row['worst_outcome']}"
 
@@ -255,7 +256,7 @@ def _word_later(kind: str) -> str:
 def _is_later(kind: str) -> bool:
     year = kind.rpartition(" ")[2]
     return year.isdigit() and int(year) > max(
-        part.window.pre[0] for part in PARTS if part.reported and part.window
+        int(part.window.pre[0]) for part in PARTS if part.reported and part.window
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def months_to_detection(
     rows = []
     for number, harm in enumerate(harms):
         changed = _with_effect(settings, indicator, sign * harm)
-        first = {"group_sequential": [], "anytime_valid": []}
+        first: dict[str, list[Any]] = {"group_sequential": [], "anytime_valid": []}
         sizes = (0, 0)
         for start in range(0, draws, BATCH):
             size = min(BATCH, draws - start)

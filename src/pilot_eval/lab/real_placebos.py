@@ -23,7 +23,7 @@ from pilot_eval.inference.set_statistics import TIE, welch_t
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.plan_settings import Window
+from pilot_eval.plan_settings import Covariate, Window
 from pilot_eval.reference.facts import load_councils
 
 ALPHA = 0.05
@@ -198,7 +198,7 @@ def unadjusted(strata: str | None = None) -> Method:
     return standardise
 
 
-def adjusted(covariates: tuple[str, ...], *, bands: bool = True) -> Method:
+def adjusted(covariates: tuple[Covariate, ...], *, bands: bool = True) -> Method:
     """Make the adjusted test with these covariates, within quarters of the level or without."""
 
     def standardise(data: RealOutcome, treated: np.ndarray) -> Standardised:

@@ -8,6 +8,7 @@ behind them: what each exemption did, case by case, and how long unfinished case
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,7 +139,12 @@ def _simulate_council(
     """Simulate one council from its own stream."""
     rng = np.random.default_rng([seed, constants.dfe_number])
     council = draw_council(constants, settings, calibration, rng)
-    world = {"council": council, "settings": settings, "calibration": calibration, "rng": rng}
+    world: dict[str, Any] = {
+        "council": council,
+        "settings": settings,
+        "calibration": calibration,
+        "rng": rng,
+    }
     referrals, timings = simulate_referrals(calendar, council, settings, calibration, rng)
     conferences, conference_timing = simulate_conferences(referrals, **world)
     plans = simulate_plans(referrals, conferences, **world)
@@ -172,7 +178,7 @@ def _true_effects(
     plans: Columns,
 ) -> pd.DataFrame:
     """Average the council's exempt cases with and without its exemption."""
-    rows: list[tuple] = []
+    rows: list[tuple[Any, ...]] = []
     if council.exemption is None:
         return _effect_table(council, rows)
     two_stage = ~referrals["single"]
@@ -196,7 +202,7 @@ def _true_effects(
     return _effect_table(council, rows)
 
 
-def _delay_effects(clock: str, timing: Timing, rows: NDArray[np.bool_]) -> list[tuple]:
+def _delay_effects(clock: str, timing: Timing, rows: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
     without, under = timing.days_without[rows], timing.days[rows]
     limit, horizon = timing.limit[rows], HORIZON[clock]
     return [
@@ -210,14 +216,14 @@ def _delay_effects(clock: str, timing: Timing, rows: NDArray[np.bool_]) -> list[
     ]
 
 
-def _means(without: NDArray, under: NDArray) -> tuple[int, float, float]:
+def _means(without: NDArray[Any], under: NDArray[Any]) -> tuple[int, float, float]:
     """Count the cases and average them without and with the exemption; NaN where none is."""
     if not len(without):
         return 0, np.nan, np.nan
     return len(without), float(without.mean()), float(under.mean())
 
 
-def _effect_table(council: SimulatedCouncil, rows: list[tuple]) -> pd.DataFrame:
+def _effect_table(council: SimulatedCouncil, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     columns = ["outcome", "clock", "cases", "without", "with_exemption"]
     table = pd.DataFrame(rows, columns=columns).astype(
         {"outcome": "str", "clock": "str", "cases": "int64", "without": "float64"}

@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ class Calibration:
     durations: dict[str, DurationModel]
     months: FloatArray
     years: dict[int, float]
-    constants: dict[str, dict]
+    constants: dict[str, dict[str, Any]]
 
     def shares(self, section: str) -> tuple[tuple[str, ...], FloatArray]:
         """Read one section of shares as names and probabilities that sum to 1."""

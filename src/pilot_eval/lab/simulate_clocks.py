@@ -193,4 +193,5 @@ def _shift(
     year = np.clip(year_ending(start) - FIRST_YEAR, 0, _YEARS - 1)
     season = calibration.constants["season"]
     monthly = np.array([season.get(str(month), 0.0) for month in range(1, 13)])
-    return fixed + council.noise[clock][year] + monthly[month_of(start)]
+    result: NDArray[np.float64] = fixed + council.noise[clock][year] + monthly[month_of(start)]
+    return result

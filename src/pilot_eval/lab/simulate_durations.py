@@ -200,7 +200,8 @@ def window_length(limit: int) -> int:
 def _window_weights(model: DurationModel, limit: int) -> FloatArray:
     """Weights of 0, 1, 2, ... days before the limit; they sum to 1."""
     weights = model.crowding ** np.arange(window_length(limit))
-    return weights / weights.sum()
+    result: FloatArray = weights / weights.sum()
+    return result
 
 
 def _days_before_limit(model: DurationModel, chance: FloatArray, limit: IntArray) -> IntArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,12 @@ def _all_of(table: str) -> Callable[[Frames], Rows]:
     return lambda frames: np.arange(len(frames[table]))
 
 
-def _keys(frame: pd.DataFrame) -> NDArray[np.int64]:
+def _keys(frame: pd.DataFrame) -> pd.Series:
     """Name a referral across councils by one number."""
-    return frame["council_code"].cat.codes.to_numpy(dtype=np.int64) * 10**9 + frame["referral_id"]
+    result: pd.Series = (
+        frame["council_code"].cat.codes.to_numpy(dtype=np.int64) * 10**9 + frame["referral_id"]
+    )
+    return result
 
 
 def _some_days(rng: np.random.Generator, n: int) -> NDArray[np.timedelta64]:
@@ -75,10 +79,11 @@ def _put(frames: Frames, table: str, column: str, rows: Rows, values: object) ->
 
 
 def _dates(frames: Frames, table: str, column: str) -> NDArray[np.datetime64]:
-    return frames[table][column].to_numpy()
+    result: NDArray[np.datetime64] = frames[table][column].to_numpy()
+    return result
 
 
-def _blank(table: str, column: str) -> Callable:
+def _blank(table: str, column: str) -> Callable[..., Any]:
     def spoil(frames: Frames, rows: Rows, _rng: object, _cut: object) -> Rows:
         _put(frames, table, column, rows, pd.NaT)
         return rows
@@ -86,7 +91,7 @@ def _blank(table: str, column: str) -> Callable:
     return spoil
 
 
-def _unknown(table: str, column: str) -> Callable:
+def _unknown(table: str, column: str) -> Callable[..., Any]:
     def spoil(frames: Frames, rows: Rows, _rng: object, _cut: object) -> Rows:
         fresh = frames[table][column].cat.add_categories([UNKNOWN_CODE])
         frames[table] = frames[table].assign(**{column: fresh})
@@ -96,7 +101,7 @@ def _unknown(table: str, column: str) -> Callable:
     return spoil
 
 
-def _repeat(table: str, column: str | None = None) -> Callable:
+def _repeat(table: str, column: str | None = None) -> Callable[..., Any]:
     """Append copies of rows, a date of theirs moved a few days if a column is named."""
 
     def spoil(frames: Frames, rows: Rows, rng: np.random.Generator, _cut: object) -> Rows:
@@ -121,7 +126,8 @@ def _last_assessed(frames: Frames) -> NDArray[np.datetime64]:
     """Last end of an assessment of each referral; NaT where there is none."""
     assessments = frames["assessments"]
     last = assessments["end_date"].groupby(_keys(assessments)).max()
-    return last.reindex(_keys(frames["referrals"])).to_numpy()
+    result: NDArray[np.datetime64] = last.reindex(_keys(frames["referrals"])).to_numpy()
+    return result
 
 
 def _assessed_later(frames: Frames) -> Rows:
@@ -142,7 +148,8 @@ def _next_referral(frames: Frames) -> NDArray[np.datetime64]:
     referrals = frames["referrals"]
     ordered = referrals.sort_values(["council_code", "child_id", "referral_date", "referral_id"])
     following = ordered.groupby(["council_code", "child_id"], observed=True)["referral_date"]
-    return following.shift(-1).reindex(referrals.index).to_numpy()
+    result: NDArray[np.datetime64] = following.shift(-1).reindex(referrals.index).to_numpy()
+    return result
 
 
 def _followed(frames: Frames) -> Rows:
@@ -182,7 +189,7 @@ def _to_saturday(frames: Frames, rows: Rows, _rng: object, _cut: object) -> Rows
     return rows
 
 
-def _move_conference(frames: Frames, keys: NDArray, dates: NDArray[np.datetime64]) -> None:
+def _move_conference(frames: Frames, keys: NDArray[Any], dates: NDArray[np.datetime64]) -> None:
     """Date the conferences of some referrals anew wherever they are recorded (NaT: nowhere)."""
     fresh = pd.Series(dates, index=np.asarray(keys))
     for table in ("conferences", "referrals", "section47s"):
@@ -227,7 +234,7 @@ def _off_conference(frames: Frames, rows: Rows, rng: np.random.Generator, _cut: 
 
 # Fault -> (table, rows it can befall, how it spoils them). Rows are dropped first and appended
 # last, so that the positions that are reported stay true.
-_FAULTS: dict[str, tuple[str, Callable[[Frames], Rows], Callable]] = {
+_FAULTS: dict[str, tuple[str, Callable[[Frames], Rows], Callable[..., Any]]] = {
     "plan_without_conference": ("plans", _all_of("plans"), _drop_conference),
     "conference_at_weekend": ("conferences", _all_of("conferences"), _to_saturday),
     "plan_not_at_conference": ("plans", _with_conference, _off_conference),

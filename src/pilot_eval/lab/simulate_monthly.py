@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -246,9 +247,10 @@ def _event_times(
     councils: list[CouncilConstants], settings: MonthlySettings, months: NDArray[np.datetime64]
 ) -> FloatArray:
     """Months since each council's start; very negative where it never starts."""
-    never = np.datetime64("2999-01")
+    never = "2999-01"
     starts = [np.datetime64(settings.starts.get(c.council_code, never), "M") for c in councils]
-    return (months[None, :] - np.array(starts)[:, None]).astype(float)
+    result: FloatArray = (months[None, :] - np.array(starts)[:, None]).astype(float)
+    return result
 
 
 def _expected_cases(
@@ -265,7 +267,8 @@ def _expected_cases(
         "repeat_plan_pct": [c.plan for c in councils],
     }[indicator]
     yearly = np.array([c.referrals for c in councils]) * np.array(share) * settings.scale
-    return yearly[:, None] * calibration.months[months.astype(np.int64) % 12][None, :]
+    result: FloatArray = yearly[:, None] * calibration.months[months.astype(np.int64) % 12][None, :]
+    return result
 
 
 def _levels(indicator: str, councils: list[CouncilConstants]) -> FloatArray:
@@ -291,7 +294,7 @@ def _noise(
 
 
 def _panel(
-    parts: list[tuple], councils: list[CouncilConstants], months: NDArray[np.datetime64]
+    parts: list[tuple[Any, ...]], councils: list[CouncilConstants], months: NDArray[np.datetime64]
 ) -> pd.DataFrame:
     frame = _index(parts, councils, months)
     cases = np.concatenate([p[1].ravel() for p in parts]).astype(float)
@@ -303,7 +306,7 @@ def _panel(
 
 
 def _truth(
-    parts: list[tuple],
+    parts: list[tuple[Any, ...]],
     councils: list[CouncilConstants],
     months: NDArray[np.datetime64],
     event_time: FloatArray,
@@ -320,7 +323,7 @@ def _truth(
 
 
 def _index(
-    parts: list[tuple], councils: list[CouncilConstants], months: NDArray[np.datetime64]
+    parts: list[tuple[Any, ...]], councils: list[CouncilConstants], months: NDArray[np.datetime64]
 ) -> pd.DataFrame:
     codes = [c.council_code for c in councils]
     return pd.DataFrame(

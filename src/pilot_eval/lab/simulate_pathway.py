@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +50,12 @@ def simulate_conferences(
     """
     rows = np.flatnonzero(referrals["kind"] >= CONFERENCE)
     covered = referrals["exempt"][rows]
-    clock = {"council": council, "settings": settings, "calibration": calibration, "rng": rng}
+    clock: dict[str, Any] = {
+        "council": council,
+        "settings": settings,
+        "calibration": calibration,
+        "rng": rng,
+    }
     timing = time_clock("conference", referrals["strategy"][rows], covered, **clock)
     # A conference can be neither on a weekend nor on a bank holiday, not even on day 0.
     held = np.where(timing.days == 0, add_working_days(timing.start, 1), timing.end)
@@ -175,7 +182,10 @@ def end_by_death(death: DateArray, referrals: Columns) -> DateArray:
     _, child = np.unique(referrals["child"], return_inverse=True)
     days = referrals["closure"][known].astype("datetime64[D]").astype(np.int64)
     np.maximum.at(last, child[known], days)
-    return np.maximum(death, last.astype("datetime64[D]"), where=~np.isnat(death), out=death.copy())
+    result: DateArray = np.maximum(
+        death, last.astype("datetime64[D]"), where=~np.isnat(death), out=death.copy()
+    )
+    return result
 
 
 def simulate_children(
@@ -221,7 +231,8 @@ def _plan_days(calibration: Calibration, rng: np.random.Generator, n: int) -> ND
     bounds = np.array([[int(part) for part in name.split("-")] for name in names])
     band = rng.choice(len(names), size=n, p=shares)
     low, high = bounds[band, 0], bounds[band, 1]
-    return (low + rng.random(n) * (high - low)).astype(np.int64)
+    result: NDArray[np.int64] = (low + rng.random(n) * (high - low)).astype(np.int64)
+    return result
 
 
 def _draw_codes(

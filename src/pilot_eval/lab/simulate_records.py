@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -250,7 +251,7 @@ def _section47s(
     return {name: values[started] for name, values in columns.items()}
 
 
-def _conferences(conferences: Columns, link: dict) -> Columns:
+def _conferences(conferences: Columns, link: dict[str, Any]) -> Columns:
     known = link["kept"][conferences["row"]] & (conferences["icpc_date"] <= link["cut"])
     return {
         "row": conferences["row"][known],
@@ -260,7 +261,7 @@ def _conferences(conferences: Columns, link: dict) -> Columns:
 
 
 def _plans_and_reviews(
-    plans: Columns, reviews: Columns, referrals: Columns, link: dict
+    plans: Columns, reviews: Columns, referrals: Columns, link: dict[str, Any]
 ) -> dict[str, Columns]:
     known = link["kept"][plans["row"]] & (plans["plan_start_date"] <= link["cut"])
     held = known[reviews["plan"]] & (reviews["review_date"] <= link["cut"])
@@ -283,7 +284,11 @@ def _plans_and_reviews(
 
 
 def _durations(
-    assessments: Columns, timings: dict[str, Timing], conferences: Columns, link: dict, ids: Columns
+    assessments: Columns,
+    timings: dict[str, Timing],
+    conferences: Columns,
+    link: dict[str, Any],
+    ids: Columns,
 ) -> Columns:
     """Put the truth about every clock that started before the data cut in one table."""
     timing, kept = timings["conference"], link["kept"][conferences["row"]]
@@ -330,7 +335,7 @@ def _frame(
     return pd.DataFrame(columns)
 
 
-def _typed(name: str, values: NDArray, categories: dict[str, tuple[str, ...]]) -> object:
+def _typed(name: str, values: NDArray[Any], categories: dict[str, tuple[str, ...]]) -> object:
     if name == "child_id":
         # Ten characters, as councils' ids have; SIM marks every one as invented.
         return pd.array([f"SIM{number:07d}" for number in values.tolist()], dtype="str")

@@ -8,6 +8,7 @@ its calibrated total. Each referral runs its assessments; a child may come back 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from pilot_eval.lab.simulate_clocks import (
 from pilot_eval.lab.simulate_settings import FIRST_YEAR, LAST_YEAR, SimulationSettings
 from pilot_eval.reference.working_days import england_bank_holidays
 
-Columns = dict[str, NDArray]
+Columns = dict[str, NDArray[Any]]
 
 # Kinds of referral, in the order of the journey.
 NO_ACTION, OTHER, INITIAL_ONLY, CORE, ENQUIRY, CONFERENCE, PLAN = range(7)
@@ -188,7 +189,12 @@ def _one_generation(
     n = len(dates)
     covered = is_exempt(council, dates, rng.random(n))
     kind = _draw_kind(dates, council.constants, calibration, rng)
-    clock = {"council": council, "settings": settings, "calibration": calibration, "rng": rng}
+    clock: dict[str, Any] = {
+        "council": council,
+        "settings": settings,
+        "calibration": calibration,
+        "rng": rng,
+    }
     single = dates >= _single_from(council.constants, settings)
     initial = time_clock("initial", dates, covered, **clock)
     first = initial
@@ -238,7 +244,8 @@ def _draw_kind(
         ]
     )
     year = np.clip(year_ending(dates) - FIRST_YEAR, 0, len(years) - 1)
-    return (rng.random(len(dates)) >= edges[:, year]).sum(axis=0)
+    result: NDArray[np.int64] = (rng.random(len(dates)) >= edges[:, year]).sum(axis=0)
+    return result
 
 
 def _single_from(constants: CouncilConstants, settings: SimulationSettings) -> np.datetime64:
@@ -246,7 +253,8 @@ def _single_from(constants: CouncilConstants, settings: SimulationSettings) -> n
     if not settings.single_assessments or constants.single < LEAST_SINGLE:
         return np.datetime64("2100-01-01", "D")
     days = np.datetime64("2014-03-31", "D") - SINGLE_FROM
-    return SINGLE_FROM + (days * (1 - constants.single)).astype("timedelta64[D]")
+    result: np.datetime64 = SINGLE_FROM + (days * (1 - constants.single)).astype("timedelta64[D]")
+    return result
 
 
 def _return_flags(
@@ -321,7 +329,8 @@ def _come_back(referrals: Columns, returns: Columns, rng: np.random.Generator) -
 
 
 def _add_calendar(dates: DateArray, days: NDArray[np.int64]) -> DateArray:
-    return dates + days.astype("timedelta64[D]")
+    result: DateArray = dates + days.astype("timedelta64[D]")
+    return result
 
 
 def _merge(use: NDArray[np.bool_], left: Timing, right: Timing) -> Timing:

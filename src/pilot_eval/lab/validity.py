@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -18,7 +19,8 @@ from pilot_eval.inference.adaptive import compute_adaptive, draw_resamples
 from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
 from pilot_eval.inference.pretrial import MIN_PERIODS
-from pilot_eval.inference.robust import compute_robust, step_size
+from pilot_eval.inference.randomisation import step_size
+from pilot_eval.inference.robust import compute_robust
 from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
 from pilot_eval.lab.validity_cells import Cell, Target, target_of
 from pilot_eval.lab.validity_draws import Draws, simulate_draws
@@ -139,7 +141,7 @@ def compute_verdicts(
     verdicts = {"size_adjusted": _by_interval(sharp.estimate, (high - low) / 2, effect)}
     if cell.n_treated > 1:
         verdicts["robust"] = _robust(data, sharp, effect, seed)
-        verdicts |= {kind: _cluster(data, effect, kind) for kind in ("cr2", "cr1")}
+        verdicts |= {"cr2": _cluster(data, effect, "cr2"), "cr1": _cluster(data, effect, "cr1")}
     if cell.n_before >= MIN_PERIODS:
         verdicts["adaptive"] = _adaptive(cell, data, sharp, effect, seed)
     return verdicts
@@ -161,7 +163,7 @@ def _by_interval(estimate: np.ndarray, half: np.ndarray, effect: np.ndarray) -> 
     )
 
 
-def _cluster(data: Draws, effect: np.ndarray, kind: str) -> Verdict:
+def _cluster(data: Draws, effect: np.ndarray, kind: Literal["cr1", "cr2"]) -> Verdict:
     from scipy.special import stdtrit
 
     mask = np.broadcast_to(data.treated, data.changes.shape)

@@ -181,6 +181,7 @@ def _one_at_a_time(base: Cell) -> list[Cell]:
 
 
 def _size_and_number(base: Cell) -> list[Cell]:
+    pairs: list[tuple[int, Allocation]]
     pairs = [(1, "small"), (1, "large"), (2, "small"), (3, "small"), (3, "large"), (3, "mixed")]
     pairs += [(8, "small"), (8, "large"), (20, "small"), (20, "large")]
     return [

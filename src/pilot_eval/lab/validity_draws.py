@@ -131,9 +131,10 @@ def _error_variance(cell: Cell, cases: np.ndarray, rng: np.random.Generator) -> 
         variance = variance * np.exp(rng.normal(0, OWN_SPREAD, cases.shape))
     treated = np.arange(cell.n_councils) < cell.n_treated
     outlying = ~treated & (rng.random(cases.shape) < cell.outliers)
-    return (
+    result: np.ndarray = (
         variance * np.where(treated, cell.noise**2, 1.0) * np.where(outlying, OUTLIER_SCALE, 1) ** 2
     )
+    return result
 
 
 def _panel(
@@ -163,7 +164,8 @@ def _denominators() -> np.ndarray:
     table = load_published()
     rows = table[(table["indicator"] == DENOMINATORS) & (table["council_code"] != ENGLAND)]
     rows = rows[rows["year_ending"] == rows["year_ending"].min()]
-    return rows["denominator"].dropna().to_numpy(float)
+    result: np.ndarray = rows["denominator"].dropna().to_numpy(float)
+    return result
 
 
 def _binomial(
@@ -205,7 +207,8 @@ def _serial(cell: Cell, shape: tuple[int, int], rng: np.random.Generator) -> np.
 
 def _shocks(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     if kind == "t3":
-        return rng.standard_t(3, shape) / np.sqrt(3)
+        result: np.ndarray = rng.standard_t(3, shape) / np.sqrt(3)
+        return result
     if kind == "skewed":
         return rng.standard_exponential(shape) - 1
     return rng.standard_normal(shape)
@@ -220,7 +223,8 @@ def _missing(cell: Cell, batch: int, rng: np.random.Generator) -> np.ndarray:
     seen_before = (~gone[:, :, : cell.n_before]).sum(2)
     seen_after = (~gone[:, :, cell.n_before :]).sum(2)
     too_much = (seen_before < min(MIN_OBSERVED, cell.n_before)) | (seen_after < 1)
-    return gone & ~too_much[:, :, None]
+    result: np.ndarray = gone & ~too_much[:, :, None]
+    return result
 
 
 def _true_variance(
@@ -240,7 +244,8 @@ def _true_variance(
     full = _change_variance(cell, np.ones((1, 1, time.size), bool), serial)[0, 0]
     for r in range(REGIONS if cell.regional_shock else 0):
         total += cell.regional_shock**2 * full * (share * (region == r)).sum(1) ** 2
-    return total + cell.common_shock**2 * full
+    result: np.ndarray = total + cell.common_shock**2 * full
+    return result
 
 
 def _change_variance(cell: Cell, seen: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -250,4 +255,5 @@ def _change_variance(cell: Cell, seen: np.ndarray, covariance: np.ndarray) -> np
     weight /= np.where(
         before, (seen & before).sum(2, keepdims=True), (seen & ~before).sum(2, keepdims=True)
     )
-    return ((weight @ covariance) * weight).sum(2)
+    result: np.ndarray = ((weight @ covariance) * weight).sum(2)
+    return result

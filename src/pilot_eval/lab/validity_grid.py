@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +91,7 @@ def _range(rates: pd.Series) -> str:
     return f"{low}%" if low == high else f"{low}-{high}%"
 
 
-def _write_large_rates(axes: object, table: pd.DataFrame, names: list[str]) -> None:
+def _write_large_rates(axes: Any, table: pd.DataFrame, names: list[str]) -> None:
     large = table[table["method"].isin(METHODS) & (table["false_positive"] > SHOWN_TO)]
     for name, rate in zip(large["name"], large["false_positive"], strict=True):
         axes.annotate(
@@ -104,7 +105,7 @@ def _write_large_rates(axes: object, table: pd.DataFrame, names: list[str]) -> N
         )
 
 
-def _finish_axes(left: object, right: object, names: list[str]) -> None:
+def _finish_axes(left: Any, right: Any, names: list[str]) -> None:
     left.set_yticks(range(len(names)), names, fontsize=8)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(0, SHOWN_TO * 1.03)

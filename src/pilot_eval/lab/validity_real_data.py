@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from typing import Any
 
 import pandas as pd
 
@@ -112,7 +113,7 @@ def _rate_table(table: pd.DataFrame, tests: list[str], order: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _cell(row: object) -> str:
+def _cell(row: Any) -> str:
     text = f"{100 * row.rate:.1f} ({100 * row.low:.1f}-{100 * row.high:.1f})"
     return f"**{text}**" if row.errs else text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from math import sqrt
+from typing import Any
 
 import pandas as pd
 
@@ -125,7 +126,7 @@ VERDICTS = Section(
 )
 
 
-def _false(part: str, group: str, own: pd.DataFrame, fewest: int = 0) -> dict:
+def _false(part: str, group: str, own: pd.DataFrame, fewest: int = 0) -> dict[str, Any]:
     """Count the false among some findings; a target is set where there must be enough of them."""
     row = _share(part, group, own["false"])
     if not fewest:
@@ -135,7 +136,7 @@ def _false(part: str, group: str, own: pd.DataFrame, fewest: int = 0) -> dict:
     return row | {"target": target, "met": "yes" if fine else "no"}
 
 
-def _found(size: float, own: pd.DataFrame) -> dict:
+def _found(size: float, own: pd.DataFrame) -> dict[str, Any]:
     """Count the effects of one size that are found, and rated fair or better."""
     stated = own["finding"].isin(list(CHANGED)) & (own["rating"] >= FAIR)
     names = {0.0: "no effect (false)", 1.0: "detectable effect", 2.0: "twice the detectable effect"}
@@ -146,7 +147,7 @@ def _found(size: float, own: pd.DataFrame) -> dict:
     return row | {"target": f"at least {LEAST_POWER:.0%}", "met": met}
 
 
-def _share(part: str, group: str, hits: pd.Series) -> dict:
+def _share(part: str, group: str, hits: pd.Series) -> dict[str, Any]:
     count = len(hits)
     share = float(hits.mean()) if count else float("nan")
     error = sqrt(share * (1 - share) / count) if count else float("nan")

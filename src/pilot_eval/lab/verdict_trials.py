@@ -136,7 +136,7 @@ def run_trials(
     sizes, shares = zip(*EFFECTS, strict=True)
     rows = []
     for _ in range(trials):
-        world = worlds[rng.integers(len(worlds))]
+        world = worlds[int(rng.integers(len(worlds)))]
         effect = float(rng.choice(sizes, p=shares)) * rng.choice((-1.0, 1.0))
         selection = _choose_selection(rng)
         verdict = judge(_simulate(plan, world, effect, selection, rng), plan.verdict)
@@ -233,11 +233,14 @@ def _simulate(
     left_out = [_leave_one_out(change, treated) for change in changes]
     trend_low, trend_high = _extrapolate(world, low, high, treated)
     comparators = (low[~treated, : world.n_pre] + high[~treated, : world.n_pre]) / 2
-    return replace(
-        world.inputs,
+    tests: dict[str, Any] = {
         **shown,
         **{name.replace("estimate", "other"): other[name] for name in ENDS[:2]},
         **{f"other_{name}": other[name] for name in ENDS[2:]},
+    }
+    return replace(
+        world.inputs,
+        **tests,
         p_family=p_family if carrying == FIRST_TEST else nan,
         trend_low=trend_low,
         trend_high=trend_high,
@@ -297,15 +300,19 @@ def _test_one(
     values: np.ndarray,
     options: dict[str, Any],
 ) -> InferenceResult:
+    result: InferenceResult
     if method == "cr2":
-        return cr2_test(change, treated, alpha=options["alpha"])
+        result = cr2_test(change, treated, alpha=options["alpha"])
+        return result
     if method != ADJUSTED_TEST:
         strata = None if method == FIRST_TEST else world.types
-        return robust_test(change, treated, world.cases, strata=strata, **options)
+        result = robust_test(change, treated, world.cases, strata=strata, **options)
+        return result
     before = values[:, : world.n_pre]
     noise = sampling_variance(before, world.cases[:, None], PER[world.inputs.unit])
     level = np.nanmean(before, axis=1)
-    return adjusted_test(change, treated, world.cases, level, level_variance=noise, **options)
+    result = adjusted_test(change, treated, world.cases, level, level_variance=noise, **options)
+    return result
 
 
 def _fill_corners(
@@ -319,7 +326,8 @@ def _fill_corners(
 
 def _leave_one_out(change: np.ndarray, treated: np.ndarray) -> np.ndarray:
     own = change[treated]
-    return (own.sum() - own) / (len(own) - 1) - change[~treated].mean()
+    result: np.ndarray = (own.sum() - own) / (len(own) - 1) - change[~treated].mean()
+    return result
 
 
 def _extrapolate(

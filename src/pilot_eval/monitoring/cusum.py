@@ -8,7 +8,7 @@ calibrated by simulation to a stated mean time between false alarms.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -190,7 +190,7 @@ def compute_cusum(
     return _chart(np.asarray(council_code, dtype=object), z[:, months_before:], threshold)
 
 
-def _chart(codes: NDArray, z: FloatArray, threshold: CusumThreshold) -> pd.DataFrame:
+def _chart(codes: NDArray[Any], z: FloatArray, threshold: CusumThreshold) -> pd.DataFrame:
     """Run the recursion over the watched months."""
     total = np.zeros(len(z))
     sums, alarms = np.empty(z.shape), np.zeros(z.shape, dtype=bool)
@@ -219,12 +219,13 @@ def _beyond_chance(apart: FloatArray, chance: FloatArray) -> FloatArray:
     months = np.maximum(known.sum(1), 2)
     square = np.where(known, apart**2, 0.0).sum(1) / (months - 1)
     expected = np.where(known, chance, 0.0).sum(1) / months
-    return np.maximum(square - expected, 0.0)
+    result: FloatArray = np.maximum(square - expected, 0.0)
+    return result
 
 
 def _record_peaks(
     rng: np.random.Generator, run_length: float, reference: float, persistence: float
-) -> FloatArray:
+) -> NDArray[np.float32]:
     """Record highs of charts without threshold or restart, month by month: shape (months, runs)."""
     months = int(_LONGEST * run_length)
     runs = min(_MOST_RUNS, _CELLS // months)
@@ -240,7 +241,7 @@ def _record_peaks(
     return peaks
 
 
-def _run_length(peaks: FloatArray, threshold: float) -> tuple[float, float]:
+def _run_length(peaks: NDArray[np.float32], threshold: float) -> tuple[float, float]:
     """Estimate the mean run length and its standard error, allowing for runs still going."""
     quiet = (peaks < threshold).sum(axis=0)
     rung = quiet < len(peaks)
@@ -251,7 +252,7 @@ def _run_length(peaks: FloatArray, threshold: float) -> tuple[float, float]:
 
 def _check_counts(
     council_code: ArrayLike, numerator: ArrayLike, denominator: ArrayLike, months_before: int
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[NDArray[np.float32], FloatArray]:
     events, cases = np.asarray(numerator, float), np.asarray(denominator, float)
     codes = np.asarray(council_code, dtype=object)
     rows = codes.shape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -175,7 +175,8 @@ def _spread(
 
 def _widened(error: FloatArray, phi: float, tau: float, overdispersion: str) -> FloatArray:
     if overdispersion == "multiplicative":
-        return error * np.sqrt(max(phi, 1.0))
+        result: FloatArray = error * np.sqrt(max(phi, 1.0))
+        return result
     return np.sqrt(error**2 + tau**2)
 
 
@@ -194,7 +195,7 @@ def _limits(
     return columns
 
 
-def _position(value: FloatArray, limits: dict[str, FloatArray]) -> NDArray:
+def _position(value: FloatArray, limits: dict[str, FloatArray]) -> NDArray[Any]:
     """Say outside which limit a council lies."""
     conditions = [
         value > limits["high_998"],
@@ -208,7 +209,7 @@ def _position(value: FloatArray, limits: dict[str, FloatArray]) -> NDArray:
 
 def _check(
     council_code: ArrayLike, numerator: ArrayLike, denominator: ArrayLike
-) -> tuple[NDArray, FloatArray, FloatArray]:
+) -> tuple[NDArray[Any], FloatArray, FloatArray]:
     codes = np.asarray(council_code, dtype=object)
     events, cases = np.asarray(numerator, float), np.asarray(denominator, float)
     fits = codes.ndim == 1 and codes.shape == events.shape == cases.shape

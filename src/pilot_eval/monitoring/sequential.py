@@ -71,7 +71,8 @@ def spent_error(
     t = _check_fractions(fractions)
     if spending == "pocock":
         return alpha * np.log1p((np.e - 1) * t)
-    return 2 * ndtr(ndtri(alpha / 2) / np.sqrt(t))
+    result: FloatArray = 2 * ndtr(ndtri(alpha / 2) / np.sqrt(t))
+    return result
 
 
 @takes(
@@ -323,7 +324,8 @@ def _check_fractions(fractions: ArrayLike) -> FloatArray:
                 "Divide the information at each look by that of the last planned one.",
             )
         )
-    return np.minimum(t, 1.0)
+    result: FloatArray = np.minimum(t, 1.0)
+    return result
 
 
 def _check_alpha(alpha: float) -> None:

@@ -86,7 +86,8 @@ def _deviate(answer: SizeAdjusted, sign: float) -> FloatArray:
 
     t = sign * answer.estimate / np.sqrt(answer.variance)
     tail = np.maximum(stdtr(answer.df, -np.abs(t)), 1e-300)
-    return np.sign(t) * -ndtri(tail)
+    result: FloatArray = np.sign(t) * -ndtri(tail)
+    return result
 
 
 def _percent(counts: Counts) -> tuple[FloatArray, FloatArray]:

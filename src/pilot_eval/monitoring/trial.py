@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -141,7 +141,8 @@ def information_fractions(
         weight[months_before : months_before + months] = 1 / months
         variance[row] = weight @ covariance @ weight
     fraction = np.minimum.accumulate((variance[-1] / variance)[::-1])[::-1]
-    return fraction - LEAST_STEP * np.arange(len(looks))[::-1]
+    result: FloatArray = fraction - LEAST_STEP * np.arange(len(looks))[::-1]
+    return result
 
 
 @takes(
@@ -263,7 +264,11 @@ def monitor_trial(
 
 
 def compute_looks(
-    numerator: NDArray, denominator: NDArray, treated: NDArray[np.bool_], *, plan: MonitoringPlan
+    numerator: NDArray[Any],
+    denominator: NDArray[Any],
+    treated: NDArray[np.bool_],
+    *,
+    plan: MonitoringPlan,
 ) -> Looks:
     """Compute the statistics of a batch of trials at every look that the data reach.
 
@@ -308,7 +313,7 @@ def compute_looks(
 
 
 def _check_counts(
-    numerator: FloatArray, denominator: FloatArray, treated: NDArray, plan: MonitoringPlan
+    numerator: FloatArray, denominator: FloatArray, treated: NDArray[Any], plan: MonitoringPlan
 ) -> None:
     fits = numerator.ndim == 2 and numerator.shape == denominator.shape
     if not fits or treated.shape != numerator.shape[:1]:
