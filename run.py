@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 LOCKS = dict.fromkeys(("test", "site"), "requirements.lock")  # every package, at the same versions
 EVALUATE_LOCK = "requirements-evaluate.lock"  # without browser, cross-check and test packages
+HASHES = "requirements.hashes.lock"  # every package of the locks, with the hashes of its files
 STAMP = VENV / "pilot_eval_stamp.json"
 WAIT_SECONDS = 1.0
 INTERRUPTED = 130
@@ -255,16 +256,32 @@ def install(lock, options, environment):
     """Install a lock and the project itself: by uv, or by pip where uv cannot; prepare caches."""
     wheels = str(Path(options.wheels).resolve()) if options.wheels else ""
     source = ["--no-index", "--find-links", wheels] if wheels else []
-    packages = [*source, "--no-deps", "-r", str(ROOT / lock), "-e", str(ROOT)]
+    packages = [*source, "--no-deps", "--require-hashes", "-r", str(write_hashed(lock))]
+    project = [*source, "--no-deps", "-e", str(ROOT)]
     proxy = ["--proxy", options.proxy] if options.proxy else []
     pip = [*pip_command(), "install", "-qq", "--disable-pip-version-check", "--no-compile", *proxy]
     print(f"  installing the packages of {lock} ...")
-    by_uv = quietly([*pip, *source, UV], environment) and quietly(
-        [*uv_command(), *packages], uv_environment(environment)
-    )
-    if not by_uv and subprocess.call([*pip, *packages], env=environment, stdin=subprocess.DEVNULL):
-        raise SetupError(NO_INSTALL.format(command=options.command, root=ROOT))
+    has_uv = quietly([*pip, *source, UV], environment)
+    for wanted in (packages, project):
+        by_uv = has_uv and quietly([*uv_command(), *wanted], uv_environment(environment))
+        if not by_uv and subprocess.call(
+            [*pip, *wanted], env=environment, stdin=subprocess.DEVNULL
+        ):
+            raise SetupError(NO_INSTALL.format(command=options.command, root=ROOT))
     quietly([str(venv_python()), "-c", "import matplotlib.font_manager"], environment)
+
+
+def write_hashed(lock):
+    """Write a lock with the hashes of its files, so that no other file is installed."""
+    entries = re.split(r"\n(?=[a-z0-9])", (ROOT / HASHES).read_text(encoding="utf-8"))
+    hashes = {re.split(r"[ \\]", entry)[0]: entry.partition("\n")[2] for entry in entries}
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if re.match("[a-z0-9]", line)]
+    hashed = [f"{line} \\\n{hashes[line.split(' ')[0]].rstrip()}" for line in pins]
+    target = VENV / f"{lock}.hashed"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("\n".join(hashed) + "\n", encoding="utf-8")
+    return target
 
 
 def quietly(command, environment):

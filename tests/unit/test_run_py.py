@@ -23,7 +23,8 @@ def run_py(tmp_path, monkeypatch):
     spec.loader.exec_module(module)
     folder = tmp_path / "a folder ä"
     folder.mkdir()
-    for name in ("requirements.lock", "requirements-evaluate.lock", "pyproject.toml"):
+    locks = ("requirements.lock", "requirements-evaluate.lock", "requirements.hashes.lock")
+    for name in (*locks, "pyproject.toml"):
         (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
     venv = folder / ".venv"
     monkeypatch.setattr(module, "ROOT", folder)
@@ -152,7 +153,8 @@ def test_wheels_mean_no_index_and_the_proxy_is_passed_on(run_py, monkeypatch, tm
     options, _ = run_py.read_arguments(["test", "--wheels", str(tmp_path), "--proxy", "http://p:1"])
     run_py.install("requirements.lock", options, {})
     by_pip = [command for command in calls if command[0] == "pip"]
-    assert len(by_pip) == 2  # uv could not be had, so pip installed the lock
+    assert len(by_pip) == 3  # uv could not be had, so pip installed the lock and the project
+    assert ["--require-hashes" in step for step in by_pip] == [False, True, False]
     for step in by_pip:
         assert {"--no-index", "--find-links", str(tmp_path), "--proxy", "http://p:1"} <= set(step)
     assert run_py.child_environment("http://p:1")["HTTPS_PROXY"] == "http://p:1"
@@ -167,7 +169,21 @@ def test_uv_installs_the_same_lock_where_it_can_be_had(run_py, monkeypatch):
     options, _ = run_py.read_arguments(["evaluate"])
     run_py.install("requirements-evaluate.lock", options, {})
     assert calls[1][1:4] == ["-m", "uv", "pip"]
-    assert str(run_py.ROOT / "requirements-evaluate.lock") in calls[1]
+    assert "--require-hashes" in calls[1]
+    hashed = Path(calls[1][-1]).read_text(encoding="utf-8")
+    lock = (run_py.ROOT / "requirements-evaluate.lock").read_text(encoding="utf-8")
+    pins = re.findall(r"(?m)^[a-z0-9].*", lock)
+    assert [line.removesuffix(" \\") for line in re.findall(r"(?m)^[a-z0-9].*", hashed)] == pins
+    assert hashed.count("--hash=sha256:") >= len(pins)
+
+
+def test_the_lock_with_hashes_is_the_lock_line_by_line():
+    plain, hashed = (
+        re.findall(r"(?m)^[a-z0-9].*", (ROOT / name).read_text(encoding="utf-8"))
+        for name in ("requirements.lock", "requirements.hashes.lock")
+    )
+    assert [line.removesuffix(" \\") for line in hashed] == plain
+    assert all(line.endswith(" \\") for line in hashed)  # none without a hash
 
 
 def test_what_evaluate_installs_is_a_part_of_the_lock():
