@@ -73,15 +73,17 @@ def name_day(day: date) -> str:
 
 
 def list_headlines(answers: AnswersFile) -> list[Headline]:
-    """Word the answer to each question; a reason that several share is given with the first."""
+    """Word the answer to each question; what several share is said with the first."""
     compared = {(row.scenario, row.outcome): row for row in answers.comparisons}
     carried = [(item, compared[item.scenario, item.outcome]) for item in answers.questions]
     given: Counter[str] = Counter()
     headlines = []
     for item, row in carried:
         reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
-        given.update(reasons)
-        headlines.append(_head(item, row, reasons, answers))
+        counted = "" if given[item.counted] else item.counted
+        given.update([*reasons, item.counted])
+        said = item.model_copy(update={"counted": counted})
+        headlines.append(_head(said, row, reasons, answers))
     return headlines
 
 
