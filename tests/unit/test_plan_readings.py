@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -79,6 +80,38 @@ def test_no_set_of_comparators_moves_the_estimate_further(plan, design):
         assert found["estimate_low"].min() <= estimate <= found["estimate_high"].max()
     nobody = plan.revise({"comparators.not_identified": 0})
     assert bound_unknown_treated(nobody, design)["reading"].tolist() == [AS_PLANNED]
+
+
+def _period_effects(figures):
+    """Fit councils and periods as dummies by least squares; give the periods' coefficients."""
+    long = figures.reset_index(names="council").melt(id_vars="council", var_name="period").dropna()
+    dummies = [pd.get_dummies(long[name], dtype=float) for name in ("council", "period")]
+    design = np.hstack([dummies[0], dummies[1].iloc[:, 1:]])
+    fitted = np.linalg.lstsq(design, long["value"].to_numpy(), rcond=None)[0]
+    return pd.Series([0.0, *fitted[dummies[0].shape[1] :]], index=dummies[1].columns)
+
+
+def test_the_ends_of_a_set_with_different_ends_are_those_of_brute_force(plan, panel):
+    """Each council on its own years, against comparators on the same: by hand, in every corner."""
+    design = pe.build_design(plan, panel, scenario="conferences_first", outcome=OUTCOME)
+    hidden = design.own_hidden
+    assert design.is_staggered
+    assert 0 < len(hidden) < 6
+    effects = []
+    for corner in product(*zip(hidden.low, hidden.high, strict=True)):
+        figures = design.fill(np.array(corner)).figures
+        net = figures - _period_effects(figures.loc[list(design.comparators)])
+        own = []
+        for code, path in design.paths.items():
+            sides = [net[list(side)].mean(axis=1) for side in (path.exposed, path.reference)]
+            change = sides[0] - sides[1]
+            own.append(change[code] - change[list(design.comparators)].mean())
+        effects.append(np.mean(own))
+    [row] = list_plan_readings(
+        plan, panel, {}, scenario="conferences_first", outcome=OUTCOME
+    ).to_dict("records")
+    ends = row["estimate_low"], row["estimate_high"]
+    assert ends == pytest.approx((min(effects), max(effects)), abs=1e-9)
 
 
 def test_a_step_is_measured_and_widens_by_hand(panel, design):
