@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,9 +52,10 @@ class CellSet:
     @property
     def is_total(self) -> NDArray[np.bool_]:
         """True for the cells that sum more than one leaf."""
-        return self.members.sum(axis=1) > 1
+        result: NDArray[np.bool_] = self.members.sum(axis=1) > 1
+        return result
 
-    def bound_shown(self) -> tuple[NDArray, NDArray]:
+    def bound_shown(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give the smallest and largest count each cell could have if it were printed."""
         rounded = round_counts(self.counts, base=1)
         low, high = rounded.copy(), rounded.copy()
@@ -63,7 +65,7 @@ class CellSet:
         return np.maximum(low, self.known_low), np.minimum(high, self.known_high)
 
 
-def _bound_printed(counts: NDArray, base: int) -> tuple[NDArray, NDArray]:
+def _bound_printed(counts: NDArray[Any], base: int) -> tuple[NDArray[Any], NDArray[Any]]:
     printed = round_counts(counts, base=base)
     low, high = bound_rounded(printed, base=base)
     prints_low = (printed == 0) & (counts > 0)
@@ -204,7 +206,7 @@ def spread_base(rounding: int | Mapping[object, int], names: Sequence[object]) -
     return np.array([rounding.get(name, 1) for name in names], dtype=int)
 
 
-def _check_groups(labels: list[object], groups: Mapping[str, list[object]]) -> None:
+def _check_groups(labels: list[object], groups: Mapping[str, Iterable[object]]) -> None:
     repeated = {label for label in labels if labels.count(label) > 1}
     unknown = {label for group in groups.values() for label in group} - set(labels)
     clashing = set(groups) & set(labels)

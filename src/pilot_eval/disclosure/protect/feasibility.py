@@ -7,6 +7,7 @@ when no other whole number is consistent with what is printed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Room:
 
 
 def find_pinned(
-    cells: CellSet, low: NDArray, high: NDArray, targets: NDArray[np.int64]
+    cells: CellSet, low: NDArray[Any], high: NDArray[Any], targets: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Find the targets that have a single feasible value.
 
@@ -69,7 +70,9 @@ def find_pinned(
     return np.array(sorted(pinned), dtype=int)
 
 
-def find_range(cells: CellSet, low: NDArray, high: NDArray, target: int) -> tuple[float, float]:
+def find_range(
+    cells: CellSet, low: NDArray[Any], high: NDArray[Any], target: int
+) -> tuple[float, float]:
     """Give the smallest and largest feasible value of one cell.
 
     Parameters
@@ -88,7 +91,7 @@ def find_range(cells: CellSet, low: NDArray, high: NDArray, target: int) -> tupl
     return float(ends[0]), float(ends[1])
 
 
-def find_room(cells: CellSet, low: NDArray, high: NDArray) -> Room:
+def find_room(cells: CellSet, low: NDArray[Any], high: NDArray[Any]) -> Room:
     """Drop what is known exactly; keep the free leaves and the limits on them.
 
     Parameters
@@ -167,4 +170,5 @@ def _solve(cells: CellSet, room: Room, aim: list[int], sign: float) -> NDArray[n
         raise DisclosureError(
             explain("table", "agree with its own totals", answer.message, "Check the counts.")
         )
-    return cells.counts + room.members @ np.round(answer.x)
+    result: NDArray[np.float64] = cells.counts + room.members @ np.round(answer.x)
+    return result

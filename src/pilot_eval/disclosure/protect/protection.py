@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,9 @@ class Protection:
     optimal: bool
 
 
-def protect_cells(cells: CellSet, *, threshold: int, cost: NDArray | None = None) -> Protection:
+def protect_cells(
+    cells: CellSet, *, threshold: int, cost: NDArray[Any] | None = None
+) -> Protection:
     """Choose the cells to withhold so that no withheld count has a single feasible value.
 
     Parameters
@@ -110,7 +112,7 @@ class Reader:
         """Cells that nobody may pin: primary ones, printed or not."""
         return np.flatnonzero(self.primary)
 
-    def bound(self, secondary: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
+    def bound(self, secondary: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give the least and most each cell can be for this reader."""
         low, high = self.cells.bound_shown()
         withheld = self.bound_withheld()
@@ -119,7 +121,7 @@ class Reader:
             high = np.where(cells, withheld[1], high)
         return low, high
 
-    def bound_withheld(self) -> tuple[NDArray, NDArray]:
+    def bound_withheld(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give the limits each cell would have if it were withheld."""
         told = self.cells.shown & self._marked()
         low = np.where(self.cells.shown, 1.0, 0.0)
@@ -148,7 +150,7 @@ def _find_reader(
     Five children in five cells, and five in all: whoever knows that the total is primary knows
     every cell, whatever is withheld. Against that only silence on which cells are primary helps.
     """
-    best: tuple[Reader, NDArray[np.int64]] | None = None
+    best: Any = None
     for knowledge in KNOWLEDGE:
         reader = Reader(cells=cells, threshold=threshold, primary=primary, knowledge=knowledge)
         hopeless = reader.pinned_by(reader.withholdable)
@@ -156,10 +158,13 @@ def _find_reader(
             best = reader, hopeless
         if not len(hopeless):
             break
-    return best
+    result: tuple[Reader, NDArray[np.int64]] = best
+    return result
 
 
-def _withhold(reader: Reader, cost: NDArray, hopeless: NDArray) -> tuple[NDArray[np.bool_], bool]:
+def _withhold(
+    reader: Reader, cost: NDArray[Any], hopeless: NDArray[Any]
+) -> tuple[NDArray[np.bool_], bool]:
     secondary = np.zeros(len(reader.primary), dtype=bool)
     proofs: list[bool] = []
     at_once = max(1, min(TABLES_AT_ONCE, LEAVES_AT_ONCE // reader.cells.members.shape[1]))
@@ -179,7 +184,7 @@ def _withhold(reader: Reader, cost: NDArray, hopeless: NDArray) -> tuple[NDArray
 
 
 def _drop_redundant(
-    reader: Reader, cost: NDArray, secondary: NDArray[np.bool_], hopeless: NDArray
+    reader: Reader, cost: NDArray[Any], secondary: NDArray[np.bool_], hopeless: NDArray[Any]
 ) -> NDArray[np.bool_]:
     """Print, dearest first, every secondary cell that later choices made unnecessary."""
     for cell in sorted(np.flatnonzero(secondary), key=lambda i: -cost[i]):
@@ -200,7 +205,7 @@ def _release_pinned(reader: Reader, secondary: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _choose(
-    reader: Reader, cost: NDArray, secondary: NDArray[np.bool_], targets: NDArray[np.int64]
+    reader: Reader, cost: NDArray[Any], secondary: NDArray[np.bool_], targets: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], bool]:
     """Solve for the cheapest further cells; widen the second tables' steps if 1 is too narrow."""
     for step in (1, reader.threshold):
@@ -220,7 +225,7 @@ class _Program:
     step: int
 
     def solve(
-        self, cost: NDArray, targets: NDArray[np.int64]
+        self, cost: NDArray[Any], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.bool_], bool] | None:
         """Return the withheld cells and whether they are proved cheapest; None if impossible."""
         choice = np.flatnonzero(self.reader.withholdable & ~self.secondary)
@@ -257,7 +262,7 @@ class _Program:
     def _leaves(self) -> NDArray[np.float64]:
         return leaf_counts(self.reader.cells)[self._free()]
 
-    def _tables(self, choice: NDArray, targets: NDArray) -> Iterator[_Block]:
+    def _tables(self, choice: NDArray[Any], targets: NDArray[Any]) -> Iterator[_Block]:
         """Write each second table's limits: printed bounds, wider where a cell is withheld."""
         cells, step = self.reader.cells, self.step
         low, high = (b - cells.counts for b in self.reader.bound(self.secondary))
@@ -283,7 +288,14 @@ class _Block:
     high: NDArray[np.float64]
 
     @classmethod
-    def build(cls, members: NDArray, limits: tuple, widen: tuple, target: int, step: int) -> _Block:
+    def build(
+        cls,
+        members: NDArray[Any],
+        limits: tuple[Any, Any],
+        widen: tuple[Any, Any],
+        target: int,
+        step: int,
+    ) -> _Block:
         """Limit every cell, and make the target move: up by at least 1, or down."""
         (low, high), (widen_low, widen_high) = limits, widen
         n_cells, n_choice = widen_low.shape
@@ -303,7 +315,7 @@ class _Block:
 
 
 def _minimise(
-    goal: NDArray, integrality: NDArray, limits: tuple[Bounds, LinearConstraint]
+    goal: NDArray[Any], integrality: NDArray[Any], limits: tuple[Bounds, LinearConstraint]
 ) -> OptimizeResult:
     return milp(
         goal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -66,7 +67,7 @@ def round_counts(counts: ArrayLike, *, base: int) -> NDArray[np.float64]:
     return np.floor((2 * array + base) / (2 * base)) * base
 
 
-def bound_rounded(shown: ArrayLike, *, base: int) -> tuple[NDArray, NDArray]:
+def bound_rounded(shown: ArrayLike, *, base: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Give the smallest and largest count that rounds to each shown figure.
 
     A printed 0 is a true zero (figures that only round to 0 are printed ``low``).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,8 +134,9 @@ def protect_table(
     column_names, columns = build_groups(
         counts.columns, _default_group(column_groups, counts.columns)
     )
-    shown = np.outer(
-        ~np.isin(row_names, list(hidden_rows)), ~np.isin(column_names, list(hidden_columns))
+    shown: NDArray[np.bool_] = np.logical_and.outer(
+        ~np.isin(np.asarray(row_names), np.asarray(list(hidden_rows))),
+        ~np.isin(np.asarray(column_names), np.asarray(list(hidden_columns))),
     )
     base = np.repeat(spread_base(rounding, row_names)[:, None], len(column_names), axis=1)
     cells = build_cells(counts, rows, columns, base=base, shown=shown)
@@ -202,7 +204,8 @@ def count_lost(table: ProtectedTable) -> float:
     -------
     float
     """
-    return table.n_secondary / table.status.size
+    result: float = table.n_secondary / table.status.size
+    return result
 
 
 def check_threshold(threshold: int) -> None:
@@ -233,7 +236,7 @@ def _default_group(
     return {ALL: list(labels)} if groups is None else groups
 
 
-def _bind(cells: CellSet, told: NDArray, bases: NDArray[np.int64]) -> CellSet:
+def _bind(cells: CellSet, told: NDArray[Any], bases: NDArray[np.int64]) -> CellSet:
     """Write what an earlier release printed into what is known of each cell.
 
     A figure that has been revised since says nothing certain about the present count.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 from pilot_eval.records.schema import SCHEMA
 
@@ -134,7 +134,7 @@ def find_kind(name: str, typed: Mapping[str, str] | None = None) -> Kind:
     ('councils', 'children', 'record', 'untyped')
     """
     if typed and name in typed:
-        return typed[name]
+        return cast(Kind, typed[name])
     return _kind_of(name)
 
 

@@ -22,7 +22,7 @@ from pilot_eval.disclosure.release.files.pages import (
 from pilot_eval.disclosure.release.files.pictures import read_pdf, read_picture_file
 from pilot_eval.disclosure.release.files.sheets import read_csv, read_json, read_xlsx
 from pilot_eval.disclosure.release.findings import Rules, check_table, find_smallest
-from pilot_eval.disclosure.release.identifiers import Finding, find_identifiers
+from pilot_eval.disclosure.release.identifiers import Finding, Verdict, find_identifiers
 from pilot_eval.disclosure.release.prose import find_small_counts
 from pilot_eval.disclosure.release.register import (
     NEEDED,
@@ -69,7 +69,7 @@ class _Checked:
     entry: Entry
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         return max((verdict for verdict, _ in self.findings), key=ORDER.index, default="pass")
 
     @property

@@ -9,6 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pilot_eval.disclosure.release.files.content import Content, make_table, merge
@@ -65,7 +66,7 @@ def parse_page(source: str) -> Content:
     )
 
 
-def _parse(source: str) -> object:
+def _parse(source: str) -> Any:
     from lxml import etree, html
 
     try:
@@ -74,7 +75,7 @@ def _parse(source: str) -> object:
         return html.fromstring("<p></p>")
 
 
-def _words_of(tree: object) -> str:
+def _words_of(tree: Any) -> str:
     """Join a page's words, with a bar between cells: "3 | children" are two cells, no count."""
     words: list[str] = []
     for event, item in _walk(tree):
@@ -84,13 +85,14 @@ def _words_of(tree: object) -> str:
     return " ".join(" ".join(words).split())
 
 
-def _walk(tree: object) -> Iterator[tuple[str, object]]:
+def _walk(tree: Any) -> Iterator[tuple[str, Any]]:
     from lxml import etree
 
-    return etree.iterwalk(tree, events=("start", "end", "comment"))
+    result: Iterator[tuple[str, Any]] = etree.iterwalk(tree, events=("start", "end", "comment"))
+    return result
 
 
-def _lists_of(tree: object) -> Iterator[tuple[str, object]]:
+def _lists_of(tree: Any) -> Iterator[tuple[str, Any]]:
     """Read lists of terms and values as tables."""
     for number, listed in enumerate(tree.iter("dl"), start=1):
         words = [
@@ -210,11 +212,11 @@ def _parse_svg(source: str) -> Content:
     return merge([Content(texts=texts), *_pictures_in(source)], titled=bool(title))
 
 
-def _named(node: object, *names: str) -> bool:
+def _named(node: Any, *names: str) -> bool:
     return isinstance(node.tag, str) and node.tag.rpartition("}")[2] in names
 
 
-def _read(output: dict) -> Iterator[Content]:
+def _read(output: dict[str, Any]) -> Iterator[Content]:
     """Read one output of a notebook cell in the richest form it has."""
     if "text" in output:
         text = _join(output["text"])
@@ -246,7 +248,7 @@ def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
         yield Content(texts=[(kind, text)], tables=tables)
 
 
-def _attachments_of(cell: dict) -> Iterator[Content]:
+def _attachments_of(cell: dict[str, Any]) -> Iterator[Content]:
     for forms in cell.get("attachments", {}).values():
         for kind, content in forms.items():
             yield _decode(kind, _join(content))
@@ -267,12 +269,12 @@ def _decode(kind: str, payload: str) -> Content:
     return read_picture(data)
 
 
-def _caption_of(table: object, number: int) -> str:
+def _caption_of(table: Any, number: int) -> str:
     caption = " ".join((table.findtext("caption") or "").split())
     return f'table "{caption}"' if caption else f"table {number}"
 
 
-def _html_rows(table: object) -> Iterator[list[str]]:
+def _html_rows(table: Any) -> Iterator[list[str]]:
     for row in table.iter("tr"):
         yield [" ".join(cell.text_content().split()) for cell in row.iterchildren("th", "td")]
 

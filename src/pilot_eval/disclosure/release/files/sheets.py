@@ -8,6 +8,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from lxml import etree
@@ -175,7 +176,7 @@ def _is_value(node: etree._Element) -> bool:
     return isinstance(node.tag, str) and etree.QName(node).localname == "v"
 
 
-def _read_sheet(sheet: object) -> Content:
+def _read_sheet(sheet: Any) -> Content:
     where = f"sheet {sheet.title}"
     rows = [[cell.value for cell in row] for row in sheet.iter_rows()]
     comments = [
@@ -203,13 +204,13 @@ def _from_header(rows: list[list[object]]) -> list[list[object]]:
     return rows
 
 
-def _inside(record: dict, where: str) -> Iterator[tuple[str, pd.DataFrame]]:
+def _inside(record: dict[str, Any], where: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for key, value in record.items():
         if isinstance(value, (dict, list)) and not _is_column(value):
             yield from find_json_tables(value, f"{where}.{key}")
 
 
-def _scalars(records: list[dict]) -> list[dict]:
+def _scalars(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
         for record in records
