@@ -21,6 +21,7 @@ import pandas as pd
 from scipy.optimize import brentq, minimize
 
 from pilot_eval.lab.simulate_durations import DurationModel, expected_shares
+from pilot_eval.published.council_indicators import load_published
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "src" / "pilot_eval" / "sources"
@@ -64,7 +65,7 @@ FIRST_MEDIANS = (0.25, 0.6, 1.0)
 
 def main(source: Path, target: Path = TARGET) -> None:
     """Derive and write all constants."""
-    table = pd.read_csv(ROOT / "data" / "published" / "council_indicators.csv")
+    table = load_published()
     councils = pd.read_csv(ROOT / "data" / "reference" / "councils.csv", dtype={"dfe_number": int})
     england = table[table["council_code"] == ENGLAND]
     local = table[table["council_code"].isin(councils["council_code"])]

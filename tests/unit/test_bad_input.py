@@ -286,6 +286,8 @@ OTHERWISE = {
     "shares": "behind monitor_trial, which checks",
     "sequential": "takes no councils: test_monitoring_methods.py",
     "detection": "simulates its own data",
+    "monthly_counts": "files of monthly counts: test_monitor.py",
+    "trial_rules": "files of rules: test_monitor.py",
     "check_never": "a check",
     "base_columns": "behind estimate_group_time",
     "eligible_comparators": "behind estimate_group_time",
