@@ -203,7 +203,7 @@ def write_gallery(folder: Path) -> None:
     folder.mkdir()
     names = []
     for path in list_notebooks():
-        body = make_accessible(render_notebook(nbformat.read(path, as_version=4), code=True))
+        body = make_accessible(render_notebook(nbformat.read(path, as_version=4)))
         title = read_title(body) or path.stem
         (folder / f"{path.stem}.html").write_text(FIRST_HEADING.sub("", body, count=1), "utf-8")
         raw = f"```{{raw}} html\n:file: {path.stem}.html\n```\n"
