@@ -187,7 +187,10 @@ def test_tidy_data_have_the_services_shape(tidy, plan):
     assert footnotes.to_numpy().tolist() == [["repeat_plan_pct", f"the five: {VERDICT.short}."]]
     assert not data.duplicated(["time_period", "geographic_level", "new_la_code"]).any()
     assert (data["time_identifier"] == "Financial year").all()
-    assert sorted(set(data["time_period"])) == ["200910", "201011", "201112", "201213", "201314"]
+    assert sorted(set(data["time_period"])) == [
+        *("200910", "201011", "201112", "201213", "201314"),
+        "201415",  # conferences are compared to 2014-15
+    ]
 
 
 # Rules of DfE's public screener of files for its statistics service.

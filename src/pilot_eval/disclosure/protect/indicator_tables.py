@@ -108,6 +108,8 @@ def _bound_as_printed(
     table: pd.DataFrame, hidden: pd.Series, earlier: pd.DataFrame
 ) -> pd.DataFrame:
     """Give what an earlier release suppresses the bounds that its readers have."""
+    if not hidden.any():  # other periods than years, too
+        return table
     names = ["numerator_low", "numerator_high"]
     known = table[KEYS].merge(earlier[[*KEYS, *names]], on=KEYS, how="left", validate="1:1")
     ends = {name: table[name].mask(hidden, known[name].set_axis(table.index)) for name in names}
