@@ -405,6 +405,7 @@ NOT_APPLIED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("inference.dose.dose_test", ("permute", "mix labels"), DRAWN),
     ("inference.pooled_counts.pooled_counts_test", ("permute", "mix labels"), DRAWN),
     ("inference.staggered.staggered_test", ("permute", "mix labels"), DRAWN),
+    ("inference.staggered.path_batch", ("mix labels",), "an array of three axes has no labels"),
     ("checks.sensitivity.breakdown_value", ("period effects",), "bound_trends has this law"),
     ("inference.multiplicity.family_test", ("permute",), DRAWN),
     ("inference.wild_bootstrap.wild_bootstrap_test", ("permute", "mix labels"), DRAWN),

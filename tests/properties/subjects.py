@@ -77,12 +77,17 @@ BEHIND: Mapping[str, str] = {
     "inference.pretrial": CHECKED,
     "inference.randomisation.answer_by_sets": CHECKED,
     "inference.randomisation.difference_of_means": CHECKED,
+    "inference.path_sets": CHECKED,
+    "inference.randomisation.find_ends": CHECKED,
     "inference.randomisation.name_limits": CHECKED,
     "inference.randomisation.shifted_sets": CHECKED,
+    "inference.randomisation.square": CHECKED,
     "inference.randomisation.step_size": CHECKED,
+    "inference.randomisation.variance_of_mean": CHECKED,
     "inference.robust.compute_robust": CHECKED,
     "inference.robust.find_wider_rows": CHECKED,
     "inference.robust.fit_on_comparators": CHECKED,
+    "inference.robust.start_batch": CHECKED,
     "inference.set_statistics": CHECKED,
     "inference.size_adjusted.comparator_squares": CHECKED,
     "inference.size_adjusted.compute_size_adjusted": CHECKED,
@@ -311,6 +316,9 @@ SPECIAL: Mapping[tuple[str, str], Callable[[World, Kind | None], Any]] = {
     ),
     ("inference.staggered.path_test", "changes"): lambda w, k: np.repeat(
         _changes(w, None)[:, None], 2, axis=1
+    ),
+    ("inference.staggered.path_batch", "changes"): lambda w, k: np.repeat(
+        _changes(w, None)[None, :, None], 2, axis=2
     ),
     ("estimation.two_way.estimate_twfe", "exposure"): _exposed,
     ("monitoring.cusum.compute_cusum", "numerator"): lambda w, k: np.tile(_counts(w, k), 2),

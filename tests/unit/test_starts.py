@@ -9,7 +9,7 @@ import pilot_eval as pe
 from pilot_eval.errors import DesignError, InferenceError, PlanError
 from pilot_eval.estimation.did import collapse_changes, combine_clusters
 from pilot_eval.estimation.path_changes import collapse_paths
-from pilot_eval.inference import path_test, robust_test
+from pilot_eval.inference import path_batch, path_test, robust_test
 from pilot_eval.reference.facts import council_names
 
 RNG = np.random.default_rng(5)
@@ -105,6 +105,23 @@ def test_an_effect_moves_estimate_and_interval_by_itself():
     for name in ("estimate", "conf_low", "conf_high"):
         assert getattr(moved, name) == pytest.approx(getattr(plain, name) + 2.5, abs=1e-6)
     assert plain.conf_low < plain.estimate < plain.conf_high
+
+
+@pytest.mark.parametrize("strata", [None, np.arange(40) % 2])
+def test_many_fillings_are_answered_as_one_by_one(strata):
+    of = waves()[1]
+    changes, cases = RNG.normal(size=(7, 40, 3)), RNG.uniform(50, 500, 40)
+    changes[2, of == 2] = 1.0  # comparators that do not vary
+    given = {"exposure": RNG.uniform(0.5, 1, (40, 3)) * (of < 2)[:, None], "strata": strata}
+    given |= {"period_factor": RNG.uniform(1, 2, (40, 3)), "draws": 499, "seed": 3}
+    batch = path_batch(changes, of, cases, **given)
+    single = [path_test(one, of, cases, **given) for one in changes]
+    for name in ("estimate", "p_value", "conf_low", "conf_high"):
+        one_by_one = [getattr(one, name) for one in single]
+        one_by_one[2] = batch.estimate[2] if name == "estimate" else np.nan
+        np.testing.assert_allclose(getattr(batch, name), one_by_one, rtol=1e-9)
+    assert "all equal" in single[2].reason
+    assert single[2].reason == batch.reason
 
 
 def test_the_estimate_is_the_mean_of_each_councils_own_difference_in_differences():

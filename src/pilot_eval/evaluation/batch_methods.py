@@ -18,12 +18,13 @@ from pilot_eval.inference import (
     InferenceResult,
     adjusted_batch,
     cr2_test,
+    path_batch,
     path_test,
     robust_batch,
     size_adjusted_test,
 )
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
-from pilot_eval.inference.robust import find_wider_rows
+from pilot_eval.inference.robust import RobustBatch, find_wider_rows
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
 
@@ -84,12 +85,7 @@ def answer_robust(plan: EvaluationPlan, units: Units) -> Answers:
         alpha=plan.inference.alpha,
         period_factor=units.period_factor,
     )
-    return Answers(
-        p_value=found.p_value,
-        conf_low=found.conf_low,
-        conf_high=found.conf_high,
-        reason=found.reason,
-    )
+    return _answer_batch(found)
 
 
 def answer_sharp(plan: EvaluationPlan, units: Units) -> Answers:
@@ -163,12 +159,7 @@ def answer_stratified(plan: EvaluationPlan, units: Units, strata: str) -> Answer
         alpha=plan.inference.alpha,
         period_factor=units.period_factor,
     )
-    return Answers(
-        p_value=found.p_value,
-        conf_low=found.conf_low,
-        conf_high=found.conf_high,
-        reason=found.reason,
-    )
+    return _answer_batch(found)
 
 
 def answer_paths(
@@ -193,13 +184,27 @@ def _answer_by_paths(
     plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
 ) -> Answers:
     paths = units.known_paths()
-    found = [
-        answer_paths(plan, replace(units, paths=replace(paths, changes=changes)), strata)
-        for changes in paths.changes
-    ]
-    names = ("p_value", "conf_low", "conf_high")
-    arrays = {name: np.array([getattr(one, name) for one in found]) for name in names}
-    return Answers(**arrays, reason=next((one.reason for one in found if one.reason), ""))
+    found = path_batch(
+        paths.changes,
+        paths.of,
+        units.cases,
+        exposure=paths.exposure,
+        period_factor=paths.factor,
+        draws=plan.inference.draws,
+        strata=strata,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+    )
+    return _answer_batch(found)
+
+
+def _answer_batch(found: RobustBatch) -> Answers:
+    return Answers(
+        p_value=found.p_value,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        reason=found.reason,
+    )
 
 
 def adjustment_of(plan: EvaluationPlan, units: Units) -> dict[str, np.ndarray]:

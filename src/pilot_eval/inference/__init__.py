@@ -13,7 +13,7 @@ from pilot_eval.inference.resampling import resampling_test, variance_points
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import RobustBatch, robust_batch, robust_test
 from pilot_eval.inference.size_adjusted import size_adjusted_test
-from pilot_eval.inference.staggered import path_test, staggered_test
+from pilot_eval.inference.staggered import path_batch, path_test, staggered_test
 from pilot_eval.inference.wild_bootstrap import wild_bootstrap_test
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "dose_test",
     "family_test",
     "minimum_detectable_effect",
+    "path_batch",
     "path_test",
     "pooled_counts_test",
     "randomisation_test",

@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pilot_eval.inference.set_statistics import count_rows
+
 EXPANSIONS = 40
 """Doublings tried before an interval's end is called infinite."""
 FIRST_HALVINGS = 6
@@ -95,7 +97,7 @@ def _count(quartic: list[np.ndarray], at: np.ndarray) -> np.ndarray:
     for coefficient in quartic[3:0:-1]:
         value += coefficient
         value *= x
-    return np.count_nonzero(value >= -quartic[0], axis=1)
+    return count_rows(value >= -quartic[0])
 
 
 def _bracket(stays: Kept, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -122,14 +122,9 @@ class ShiftedSets:
     def _ends(self, rows: slice, alpha: float, scale: np.ndarray) -> np.ndarray:
         """Find the distances from centred outcomes to both ends, shape (2, outcomes)."""
         block = replace(self, z=self.z[rows], w=self.w[rows])
-        difference, spread = block._polynomials(self.assignments.sum_sets)
-        own_difference, own_spread = block._polynomials(partial(sum_sets, members=self.actual))
-        quartic = reach_quartics(difference, spread, own_difference[1] * (1 - TIE), own_spread)
-
-        def kept(count: np.ndarray) -> np.ndarray:
-            return self.assignments.p_value(count) > alpha
-
-        return np.array([find_end(quartic, kept, step) for step in (-scale, scale)])
+        drawn = block._polynomials(self.assignments.sum_sets)
+        own = block._polynomials(partial(sum_sets, members=self.actual))
+        return find_ends(drawn, own, self.assignments, alpha, scale)
 
     def _polynomials(self, sum_over: SumOver) -> tuple[Coefficients, Coefficients]:
         """Write the statistic's numerator and squared denominator as polynomials of tau.
@@ -154,10 +149,10 @@ class ShiftedSets:
         difference = (inside[0] / k - outside[0] / rest, inside[1] / k - outside[1] / rest)
         if self.statistic == "difference":
             return difference, (np.ones(1), np.zeros(1), np.zeros(1))
-        squares = _square(*parts)
+        squares = square(*parts)
         sums = list(map(sum_over, squares))
-        spread = _variance_of_mean(sums, inside, k)
-        rest_spread = _variance_of_mean(_others(squares, sums), outside, rest)
+        spread = variance_of_mean(sums, inside, k)
+        rest_spread = variance_of_mean(_others(squares, sums), outside, rest)
         return difference, tuple(map(np.add, spread, rest_spread))
 
     def _size(self) -> tuple[int, int]:
@@ -292,7 +287,40 @@ def shifted_sets(
     )
 
 
-def _square(constant: np.ndarray, slope: np.ndarray) -> Coefficients:
+def find_ends(
+    drawn: tuple[Coefficients, Coefficients],
+    own: tuple[Coefficients, Coefficients],
+    assignments: Assignments,
+    alpha: float,
+    scale: np.ndarray,
+) -> np.ndarray:
+    """Find how far from the centre a test of sets rejects, below and above it.
+
+    Parameters
+    ----------
+    drawn, own : pair of tuples of arrays of shape (outcomes, sets) and (outcomes, 1)
+        Numerator and squared denominator of the drawn and of the actual set's statistic, as
+        polynomials of the distance from the effect at which the actual statistic is 0.
+    assignments : Assignments
+    alpha : float
+    scale : array of shape (outcomes,)
+        First step, of the order of a standard error.
+
+    Returns
+    -------
+    array of shape (2, outcomes)
+    """
+    (difference, spread), (own_difference, own_spread) = drawn, own
+    quartic = reach_quartics(difference, spread, own_difference[1] * (1 - TIE), own_spread)
+
+    def kept(count: np.ndarray) -> np.ndarray:
+        return assignments.p_value(count) > alpha
+
+    return np.array([find_end(quartic, kept, step) for step in (-scale, scale)])
+
+
+def square(constant: np.ndarray, slope: np.ndarray) -> Coefficients:
+    """Square a line: constant, slope and coefficient of the square."""
     return constant * constant, 2 * constant * slope, slope * slope
 
 
@@ -303,13 +331,11 @@ def _others(values: Coefficients, sums: Iterable[np.ndarray]) -> Coefficients:
     )
 
 
-def _variance_of_mean(
-    squares: Iterable[np.ndarray], sums: Coefficients, count: int
-) -> Coefficients:
+def variance_of_mean(squares: Iterable[np.ndarray], sums: Coefficients, count: int) -> Coefficients:
     """Write the variance of a mean of `count` values as a polynomial, from its sums."""
     scale = 1 / (count * (count - 1))
     return tuple(
-        (one - two / count) * scale for one, two in zip(squares, _square(*sums), strict=True)
+        (one - two / count) * scale for one, two in zip(squares, square(*sums), strict=True)
     )
 
 

@@ -173,14 +173,8 @@ def robust_batch(
     True
     """
     values, mask, size, factor = check_batch(changes, treated, cases, period_factor)
-    reason = _explain_batch(values, mask)
-    numbers = ("estimate", "p_value", "conf_low", "conf_high")
-    answer = RobustBatch(**{name: np.full(len(values), np.nan) for name in numbers}, reason=reason)
-    if not 0 < mask.sum() < mask.size:
-        return answer
-    answer.estimate[:] = values[:, mask].mean(1) - values[:, ~mask].mean(1)
-    usable = np.array([not no_variation(row) for row in values[:, ~mask]])
-    if mask.sum() < 2 or (~mask).sum() < MIN_COMPARATORS or not usable.any():
+    answer, usable = start_batch(values, mask)
+    if not usable.any():
         return answer
     assignments = draw_assignments(mask, draws=draws, strata=strata, seed=seed)
     fit, sets = compute_robust(values[usable], mask, size[usable], factor[usable], assignments)
@@ -188,7 +182,33 @@ def robust_batch(
     ends = sets.interval(alpha, step_size(fit.variance[:, mask]))
     answer.conf_low[usable], answer.conf_high[usable] = ends
     limits = name_limits(assignments, alpha, ends[0].min(), ends[1].max())
-    return replace(answer, reason="; ".join(filter(None, [reason, limits])))
+    return replace(answer, reason="; ".join(filter(None, [answer.reason, limits])))
+
+
+def start_batch(values: np.ndarray, treated: np.ndarray) -> tuple[RobustBatch, np.ndarray]:
+    """Begin the answer of a batch: estimates, no other figure yet, and the reason for none.
+
+    Parameters
+    ----------
+    values : array of shape (F, n)
+    treated : bool array of shape (n,)
+
+    Returns
+    -------
+    answer : RobustBatch
+    usable : bool array of shape (F,)
+        Rows that can be tested.
+    """
+    rows = len(values)
+    numbers = ("estimate", "p_value", "conf_low", "conf_high")
+    reason = _explain_batch(values, treated)
+    answer = RobustBatch(**{name: np.full(rows, np.nan) for name in numbers}, reason=reason)
+    if not 0 < treated.sum() < treated.size:
+        return answer, np.zeros(rows, dtype=bool)
+    answer.estimate[:] = values[:, treated].mean(1) - values[:, ~treated].mean(1)
+    if treated.sum() < 2 or (~treated).sum() < MIN_COMPARATORS:
+        return answer, np.zeros(rows, dtype=bool)
+    return answer, np.array([not no_variation(row) for row in values[:, ~treated]])
 
 
 def find_wider_rows(

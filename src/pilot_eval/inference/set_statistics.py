@@ -82,7 +82,12 @@ def count_at_least(statistics: np.ndarray, actual: np.ndarray) -> np.ndarray:
     actual : array of shape (outcomes,)
     """
     reached = np.abs(statistics) >= np.abs(actual)[:, None] * (1 - TIE)
-    return np.count_nonzero(reached, axis=1)
+    return count_rows(reached)
+
+
+def count_rows(reached: np.ndarray) -> np.ndarray:
+    """Count the true values of each row; counting along an axis is many times slower."""
+    return np.array([np.count_nonzero(row) for row in reached], dtype=np.intp)
 
 
 def count_welch_at_least(
@@ -119,4 +124,4 @@ def count_welch_at_least(
     least = (np.abs(actual) * (1 - TIE) / (1 / k + 1 / rest)) ** 2
     reached = squared >= least[:, None] * spread
     reached &= (spread > 0) | (actual == 0)[:, None]
-    return np.count_nonzero(reached, axis=1)
+    return count_rows(reached)

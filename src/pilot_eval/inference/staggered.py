@@ -6,7 +6,7 @@ are taken to have been treated on it, and every estimate is a sum of one number 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,14 +14,20 @@ from pilot_eval.doors import ALPHA, Names, Numbers, Starts, Whole, takes
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.estimation.did import Units
 from pilot_eval.estimation.path_changes import collapse_paths
-from pilot_eval.inference.assignments import Assignments, draw_assignments
-from pilot_eval.inference.inputs import check_changes, why_not_estimable
-from pilot_eval.inference.inversion import invert_test
+from pilot_eval.inference.assignments import Assignments
+from pilot_eval.inference.inputs import centre, check_changes, why_not_estimable
+from pilot_eval.inference.path_sets import draw_path_sets
 from pilot_eval.inference.paths import draw_paths
-from pilot_eval.inference.randomisation import name_limits, step_size
+from pilot_eval.inference.randomisation import name_limits
 from pilot_eval.inference.result import InferenceResult
-from pilot_eval.inference.robust import FEWEST_VALIDATED, METHOD, NOT_VALIDATED, fit_on_comparators
-from pilot_eval.inference.set_statistics import count_at_least, welch_t
+from pilot_eval.inference.robust import (
+    FEWEST_VALIDATED,
+    METHOD,
+    NOT_VALIDATED,
+    RobustBatch,
+    start_batch,
+)
+from pilot_eval.inference.set_statistics import count_at_least
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
 
@@ -101,10 +107,13 @@ def path_test(
     True
     """
     of = _check_paths(changes, of)
-    rows, last = np.arange(len(of)), changes.shape[1] - 1
-    treated = of < last
-    factor = np.ones(changes.shape) if period_factor is None else period_factor
-    data = check_changes(changes[rows, of], treated, cases, factor[rows, of])
+    own = np.arange(len(of)), of
+    data = check_changes(
+        changes[own],
+        of < changes.shape[1] - 1,
+        cases,
+        None if period_factor is None else period_factor[own],
+    )
     empty = InferenceResult(
         method=METHOD,
         n_treated=data.n_treated,
@@ -114,32 +123,92 @@ def path_test(
     )
     if empty.reason:
         return empty
-    shift = np.repeat(treated[:, None], last + 1, 1) if exposure is None else exposure
-    variance = fit_on_comparators(data).variance[0][:, None] * factor / factor[rows, of][:, None]
-    centred = changes - changes[~treated].mean(axis=0)
-    z, w = centred / np.sqrt(variance), shift / np.sqrt(variance)
-    members, labels, complete = _draw(of, treated, draws=draws, strata=strata, seed=seed)
-    drawn = _PathSums.of(z, w, members, labels)
-    actual = _PathSums.of(z, w, np.flatnonzero(treated)[None], of[treated])
-    sets = Assignments(members=members, complete=complete)
-    scale = step_size(variance[rows, of][None, treated])
-    p_value, low, high = _answer(drawn, actual, sets, scale, alpha)
+    drawn = {"draws": draws, "strata": strata, "seed": seed}
+    sets = draw_path_sets(changes[None], of, cases, exposure, period_factor, **drawn)
+    low, high = (float(end[0]) for end in sets.interval(alpha))
     weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
     return replace(
         empty,
-        estimate=float(data.changes[treated].mean() - data.changes[~treated].mean()),
-        p_value=p_value,
+        estimate=float(data.changes[data.treated].mean() - data.changes[~data.treated].mean()),
+        p_value=float(sets.p_value()[0]),
         conf_low=low,
         conf_high=high,
-        reason="; ".join(filter(None, [weak, name_limits(sets, alpha, low, high)])),
+        reason="; ".join(filter(None, [weak, name_limits(sets.sets, alpha, low, high)])),
         diagnostics={
-            "statistic": float(actual.statistics(0.0)[0]),
-            "centre": actual.centre(),
-            "assignments": float(len(members)),
-            "complete": float(complete),
-            "smallest_p": sets.smallest_p,
+            "statistic": float(sets.statistic()[0]),
+            "centre": float(sets.centre()[0]),
+            "assignments": float(len(sets.sets.members)),
+            "complete": float(sets.sets.complete),
+            "smallest_p": sets.sets.smallest_p,
         },
     )
+
+
+@takes(
+    InferenceError,
+    changes=Numbers(ndim=(3,)),
+    of=Numbers(least=0, ndim=(1,)),
+    cases=Numbers(above=0, ndim=(1,)),
+    exposure=Numbers(ndim=(2,)),
+    period_factor=Numbers(above=0, ndim=(2,)),
+    strata=Names(),
+    draws=Whole(),
+    seed=Whole(least=0),
+    alpha=ALPHA,
+)
+def path_batch(
+    changes: np.ndarray,
+    of: np.ndarray,
+    cases: np.ndarray,
+    *,
+    exposure: np.ndarray | None = None,
+    period_factor: np.ndarray | None = None,
+    draws: int = 9999,
+    strata: np.ndarray | None = None,
+    seed: int,
+    alpha: float = 0.05,
+) -> RobustBatch:
+    """Test many fillings of hidden counts with the same paths and the same draws.
+
+    Parameters
+    ----------
+    changes : array of shape (F, n, paths + 1)
+        As for `path_test`, one filling after another.
+    of, cases, exposure, period_factor, draws, strata, seed, alpha
+        As for `path_test`.
+
+    Returns
+    -------
+    RobustBatch
+        Every row is what `path_test` says of it.
+
+    Raises
+    ------
+    InferenceError
+        As `path_test`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> of = np.r_[0, 0, 1, 1, np.full(36, 2)]
+    >>> changes, cases = rng.normal(size=(3, 40, 3)), np.full(40, 90.0)
+    >>> batch = path_batch(changes, of, cases, draws=999, seed=1)
+    >>> bool(batch.p_value[2] == path_test(changes[2], of, cases, draws=999, seed=1).p_value)
+    True
+    """
+    of = _check_paths(changes[0], of)
+    treated = of < changes.shape[2] - 1
+    own = changes[:, np.arange(len(of)), of]
+    answer, usable = start_batch(centre(own, treated), treated)
+    if not usable.any():
+        return answer
+    drawn = {"draws": draws, "strata": strata, "seed": seed}
+    sets = draw_path_sets(changes[usable], of, cases, exposure, period_factor, **drawn)
+    ends = sets.interval(alpha)
+    answer.p_value[usable] = sets.p_value()
+    answer.conf_low[usable], answer.conf_high[usable] = ends
+    limits = name_limits(sets.sets, alpha, ends[0].min(), ends[1].max())
+    return replace(answer, reason="; ".join(filter(None, [answer.reason, limits])))
 
 
 def _check_paths(changes: np.ndarray, of: np.ndarray) -> np.ndarray:
@@ -149,94 +218,6 @@ def _check_paths(changes: np.ndarray, of: np.ndarray) -> np.ndarray:
         rule, action = "number the columns of `changes`", "Leave out paths that nobody is on."
         raise InferenceError(explain("of", rule, "another path", action))
     return path
-
-
-def _draw(
-    of: np.ndarray, treated: np.ndarray, *, draws: int, strata: object, seed: int
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Draw who is treated on which path: members (draws, k), path of each column, completeness."""
-    sets = draw_assignments(treated, draws=draws, strata=strata, seed=seed)
-    named = np.zeros(of.size) if strata is None else np.asarray(strata)
-    labels = np.unique(named.astype(str), return_inverse=True)[1]  # in the order of the sets
-    groups = [np.sort(of[treated & (labels == code)]) for code in range(labels.max() + 1)]
-    paths = np.concatenate(groups)
-    if np.ptp(paths) == 0:
-        return sets.members, paths, sets.complete
-    if sets.complete:  # few sets, but perhaps many assignments of paths to their members
-        orders, complete = draw_paths(of, draws=draws, strata=strata, seed=seed)
-        return np.argsort(orders, axis=1, kind="stable")[:, : paths.size], np.sort(paths), complete
-    return _shuffle(sets, tuple(len(group) for group in groups), seed), paths, False
-
-
-def _shuffle(sets: Assignments, sizes: tuple[int, ...], seed: int) -> np.ndarray:
-    """Put the members of each set in random order within their stratum."""
-    rng = np.random.default_rng([seed, len(sizes)])
-    columns = np.split(sets.members, np.cumsum(sizes)[:-1], axis=1)
-    return np.concatenate([rng.permuted(part, axis=1) for part in columns], axis=1)
-
-
-def _answer(
-    drawn: _PathSums, actual: _PathSums, sets: Assignments, scale: np.ndarray, alpha: float
-) -> tuple[float, float, float]:
-    """Find the p-value of no effect and both ends of the interval."""
-
-    def p_value(tau: np.ndarray) -> np.ndarray:
-        shift = float(tau[0])
-        reached = count_at_least(drawn.statistics(shift)[None], actual.statistics(shift))
-        return sets.p_value(reached)
-
-    low, high = invert_test(p_value, np.array([actual.centre()]), scale, alpha)
-    return float(p_value(np.zeros(1))[0]), float(low[0]), float(high[0])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PathSums:
-    """Sums from which Welch's t of z - tau * w follows, for many assignments of paths.
-
-    Each is an array of shape (3 or 2, assignments): of z and w, or of z^2, z * w and w^2; over the
-    councils that an assignment treats, and over the others.
-    """
-
-    inside: np.ndarray
-    inside_squares: np.ndarray
-    outside: np.ndarray
-    outside_squares: np.ndarray
-    size: tuple[int, int]
-
-    @classmethod
-    def of(cls, z: np.ndarray, w: np.ndarray, members: np.ndarray, labels: np.ndarray) -> _PathSums:
-        """Sum over the treated of each assignment on their paths, and over the rest."""
-        inside, inside_squares = _sum(z[members, labels], w[members, labels])
-        gone, gone_squares = _sum(z[members, -1], w[members, -1])
-        every, every_squares = _sum(z[None, :, -1], w[None, :, -1])
-        return cls(
-            inside=inside,
-            inside_squares=inside_squares,
-            outside=every - gone,
-            outside_squares=every_squares - gone_squares,
-            size=(members.shape[1], len(z)),
-        )
-
-    def statistics(self, tau: float) -> np.ndarray:
-        """Compute the statistic of every assignment, shape (assignments,)."""
-        k, n = self.size
-        ours, rest = (part[0] - tau * part[1] for part in (self.inside, self.outside))
-        own_squares, squares = (
-            part[0] - 2 * tau * part[1] + tau**2 * part[2]
-            for part in (self.inside_squares, self.outside_squares)
-        )
-        return welch_t(ours, own_squares, ours + rest, own_squares + squares, k, n)
-
-    def centre(self) -> float:
-        """Find the effect at which the first assignment's statistic is 0."""
-        k, n = self.size
-        gap = self.inside[:, 0] / k - self.outside[:, 0] / (n - k)
-        return float(gap[0] / gap[1])
-
-
-def _sum(z: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    sums = np.array([z.sum(1), w.sum(1)])
-    return sums, np.array([(z * z).sum(1), (z * w).sum(1), (w * w).sum(1)])
 
 
 @takes(
