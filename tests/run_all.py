@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
+PLUGINS = ROOT / "tests" / "notebooks"
 PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
 
 
@@ -25,11 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     results = []
     if not options.quick:
         get_page_checker()
-    with TemporaryDirectory() as kept:  # what a run computes once, all steps compute once
+    with TemporaryDirectory() as kept:  # what is computed or executed once serves all steps
+        environment = {"PYTHONPATH": str(PLUGINS)}
+        for variable in ("PILOT_EVAL_RUN_CACHE", "PILOT_EVAL_FRESH_OUTPUTS"):
+            environment[variable] = str(Path(kept, variable))
+            Path(kept, variable).mkdir()
         for name, command in test_steps(options.slow, options.quick):
             print(f"\n== {name}", flush=True)
             started = time.monotonic()
-            code, summary = run_step(command, {"PILOT_EVAL_RUN_CACHE": kept})
+            code, summary = run_step(command, environment)
             results.append((name, code, summary, time.monotonic() - started))
     print("\n== Result")
     for name, code, summary, seconds in results:
@@ -66,7 +71,7 @@ def list_steps(marks: str) -> list[tuple[str, list[str]]]:
     python = sys.executable
     pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
     sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
-    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    nbval = ["-p", "keep_outputs", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
     parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
     nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
     notebooks = [ROOT / "notebooks", *sorted(ROOT.glob("pilots/*/notebooks"))]

@@ -90,10 +90,10 @@ def hash_call(name: str, args: tuple[object, ...], kwargs: dict[str, object]) ->
 
 @cache
 def hash_folder(folder: Path) -> str:
-    """Hash every file below a folder by name and content; compiled code is left out."""
+    """Hash every file below a folder by name and content; no call reads notebooks or `.pyc`."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if "__pycache__" not in path.parts:
+        if path.suffix not in (".ipynb", ".pyc"):
             digest.update(f"{path.relative_to(folder).as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -18,9 +18,9 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def output_texts(cell):
+def output_texts(outputs):
     """Each text of a cell's outputs, with the place to put a changed one."""
-    for output in cell.outputs:
+    for output in outputs:
         if output.output_type == "stream":
             yield output, "text"
         elif "data" in output:

@@ -27,7 +27,7 @@ def verdicts():
 
 def read_page(path):
     cells = code_cells(nbformat.read(path, as_version=4))
-    texts = ["".join(holder[key]) for cell in cells for holder, key in output_texts(cell)]
+    texts = ["".join(holder[key]) for cell in cells for holder, key in output_texts(cell.outputs)]
     return "\n".join(line for text in texts for line in rows(text))
 
 

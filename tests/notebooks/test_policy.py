@@ -108,7 +108,7 @@ def test_its_outputs_are_compared_and_hold_numbers(notebook):
         or "nbval-skip" in cell.metadata.get("tags", [])
     ]
     assert len(ignored) <= MOST_IGNORED * len(cells)
-    texts = [holder[key] for cell in cells for holder, key in output_texts(cell)]
+    texts = [holder[key] for cell in cells for holder, key in output_texts(cell.outputs)]
     assert any(re.search(r"\d\.\d|\d\d", text) for text in texts)
 
 
@@ -124,7 +124,8 @@ def test_every_picture_has_a_description(notebook):
 
 
 def test_it_shows_the_committed_data_and_plan(notebook, stamps):
-    texts = [holder[key] for cell in code_cells(notebook) for holder, key in output_texts(cell)]
+    cells = code_cells(notebook)
+    texts = [holder[key] for cell in cells for holder, key in output_texts(cell.outputs)]
     shown = set(re.findall(r"[Dd]ata ([0-9a-f]{12}), plan ([0-9a-f]{12})", "\n".join(texts)))
     simulated = any("simulated" in text.lower() for text in texts)
     assert shown == {stamps} or (simulated and not shown), "run `pilot-eval refresh`"
