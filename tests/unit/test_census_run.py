@@ -95,6 +95,12 @@ def test_a_good_run_writes_everything_and_nothing_of_a_child(finished, returns):
     names |= {path.name for path in out.with_name("out-release").rglob("*") if path.is_file()}
     assert {"issues.csv", "summary.csv", "set_aside.csv", "panel.csv", "evidence.csv"} <= names
     assert leaks("", out, out.with_name("out-release")) == []
+    books = {path.stem for path in (out / "send_back").iterdir()}
+    assert books == set(FREED + OTHERS)
+    assert not list(out.with_name("out-release").rglob("*E0*.xlsx"))
+    rules = read_table(out, "rules.csv")
+    assert {"1540", "8650"} <= set(rules["rule"])
+    assert not list(out.with_name("out-release").rglob("rules.csv"))
 
 
 def read_table(out, name: str) -> pd.DataFrame:

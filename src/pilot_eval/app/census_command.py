@@ -17,8 +17,10 @@ from pilot_eval.app.executors import open_executor
 from pilot_eval.app.open_records import build_settings, covered_days
 from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
+from pilot_eval.app.send_back import write_send_back
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.design.records_design import design_census
+from pilot_eval.disclosure.release.register import ROW_LEVEL
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
@@ -45,12 +47,13 @@ if TYPE_CHECKING:
 
 POPULATION = "children in need in the councils and years of the returns that were read"
 # Working files: what each is, and why it stays in the room.
-ROWS, COUNTS = "row-level working file", "working file of unprotected counts"
+ROWS, COUNTS = ROW_LEVEL, "working file of unprotected counts"
 PRIVATE = {
     "losses.csv": ("children and referrals read and lost, by council", COUNTS),
     "issues.csv": ("located issues of the returns: table, field, row and rule", ROWS),
     "summary.csv": ("records by council and table", COUNTS),
     "set_aside.csv": ("records set aside, by council and rule", COUNTS),
+    "rules.csv": ("records that break each of DfE's published rules, by return", COUNTS),
     "panel.csv": ("council by month counts and delays", COUNTS),
     "council_effects.csv": ("each treated council's own effect", COUNTS),
 }
@@ -173,7 +176,7 @@ def run_census(
             losses = measure_losses(done, plan.names)
             for line in losses["words"]:
                 tell(line)
-            _write_private(done, losses, folder)
+            _write_private(done, losses, plan.names, folder)
             if any(not part.failed for part in done) and settings is not None:
                 tell("Estimating ...")
                 evidence = _estimate(plan, done, coverage, scenarios or plan.open_scenarios, tell)
@@ -274,10 +277,17 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, stran
     )
 
 
-def _write_private(parts: Sequence[PartResult], losses: pd.DataFrame, folder: Path) -> None:
+def _write_private(
+    parts: Sequence[PartResult], losses: pd.DataFrame, names: Mapping[str, str], folder: Path
+) -> None:
+    from pilot_eval.reporting.rules_workbook import count_broken_rules
+
+    issues = join_issues(parts)
+    write_send_back(issues, names, folder)
     frames = {
         "losses.csv": losses.drop(columns="words"),
-        "issues.csv": join_issues(parts),
+        "issues.csv": issues,
+        "rules.csv": count_broken_rules(issues),
         "summary.csv": pd.concat([part.summary for part in parts]),
         "set_aside.csv": pd.concat([part.set_aside for part in parts]),
         "panel.csv": pd.concat([part.panel for part in parts]),

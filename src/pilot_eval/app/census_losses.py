@@ -8,6 +8,7 @@ from math import nan
 import pandas as pd
 
 from pilot_eval.app.census_parts import PartResult
+from pilot_eval.records.issues import RULE_SEVERITIES
 
 COUNTED = ("children", "referrals")
 OUTCOMES = ("records", "accepted", "set_aside", "merged", "superseded")
@@ -70,9 +71,13 @@ def _word(row: Mapping[str, object], part: PartResult, code: str) -> str:
         for table in COUNTED
     ]
     issues = part.issues[part.issues["council_code"] == code]
-    kinds = issues[issues["severity"] != "note"].groupby("rule").size().sort_values(ascending=False)
+    shown = issues[~issues["severity"].isin(["note", *RULE_SEVERITIES])]
+    kinds = shown.groupby("rule").size().sort_values(ascending=False)
     named = ", ".join(f"{rule.replace('_', ' ')} {count:,}" for rule, count in kinds.items())
     words = f"{row['council']}: " + "; ".join(told) + (f"; issues: {named}" if named else "")
+    broken = issues.loc[issues["severity"].isin(RULE_SEVERITIES), "rule"]
+    if len(broken):
+        words += f"; {broken.nunique()} of DfE's rules broken in {len(broken):,} places"
     if row["failed"]:
         return f"{words}; NOT USED: {row['failed']}"
     share = row["share_lost"]

@@ -18,7 +18,7 @@ from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
 from pilot_eval.records.crosswalk import apply_crosswalk
-from pilot_eval.records.issues import stack
+from pilot_eval.records.issues import RULE_SEVERITIES, stack
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
 from pilot_eval.records.parts import CouncilReturns
@@ -109,7 +109,10 @@ def _failed(part: CouncilReturns, why: str, **kept: pd.DataFrame) -> PartResult:
 
 def _work(part: CouncilReturns, work: PartWork) -> PartResult:
     tables = read_census(
-        [place.path for place in part.places], mapping=work.mapping_file, format=work.data_format
+        [place.path for place in part.places],
+        mapping=work.mapping_file,
+        format=work.data_format,
+        rules=True,
     )
     tables = apply_crosswalk(tables, work.crosswalk)
     tables = add_local_extracts(
@@ -143,5 +146,6 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
 def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:
     """Put the parts' issues below one another; every part has met those of the local extracts."""
     issues = stack([part.issues for part in parts])
-    again = issues.duplicated() & ~issues["table"].isin(list(SCHEMA))
+    own = issues["table"].isin(list(SCHEMA)) | issues["severity"].isin(RULE_SEVERITIES)
+    again = issues.duplicated() & ~own
     return issues[~again].reset_index(drop=True)

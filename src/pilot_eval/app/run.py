@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from pilot_eval.app.notebooks import (
     Executed,
@@ -63,11 +64,30 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     with stage(request.out or find_reports(request.root) / run_id) as folder:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
+        if request.census is not None:
+            _ask_rules(request.census, request.parameters, prepared, folder, tell)
         site = write_site(request, prepared, executed, folder, tell)
         tell("Checking what was written, for the quality assurance log ...")
         write_record(request, prepared, executed, folder, started, site)
         published = publish(folder, _names(request, run_id, complete=not failed))
     return RunResult(folder=published, failed=failed)
+
+
+def _ask_rules(
+    census: Path, given: Mapping[str, Any], prepared: Prepared, folder: Path, tell: Tell
+) -> None:
+    """Write what each council is sent back; it stays in the private folder."""
+    from pilot_eval.app.send_back import FOLDER, ask_returns, write_send_back
+
+    mapping = given.get("mapping_file")
+    issues = ask_returns(
+        census,
+        data_format=given.get("data_format") or None,
+        mapping_file=Path(mapping) if mapping else None,
+        tell=tell,
+    )
+    books = write_send_back(issues, prepared.plan.names, folder)
+    tell(f"DfE's published rules: {len(books)} workbooks to send back, in {FOLDER}.")
 
 
 def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:

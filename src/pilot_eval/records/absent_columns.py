@@ -13,6 +13,8 @@ NEEDED = frozenset(
     | {"plan_start_date", "plan_end_date", "review_date"}
 )
 """Dates by which records begin and end: without the column every record would seem unfinished."""
+DECLARED_ABSENT = "declared_absent"
+"""Of a column that is known to be absent: nothing to note, and no rule is asked of it."""
 OPTIONAL = frozenset({("CINdetails", "icpc_date")})
 """A conference is recorded in its section 47 enquiry; in the referral only where there is none."""
 
@@ -34,8 +36,9 @@ def find_absent(
 
     Returns
     -------
-    list of (tag, rule)
-        rule is `absent_column` or `absent_module`.
+    list of (place, rule)
+        The place is the module, or ``Module.Field``;
+        rule is `absent_column`, `absent_module` or `declared_absent`.
 
     Raises
     ------
@@ -43,7 +46,8 @@ def find_absent(
         If a date by which records begin or end is not there and not declared absent.
     """
     if not path.is_file():
-        return [] if module.element in declared else [(module.element, "absent_module")]
+        rule = DECLARED_ABSENT if module.element in declared else "absent_module"
+        return [(module.element, rule)]
     present = {column for tag, column in module.fields.items() if tag in names}
     absent = {
         column: tag
@@ -56,4 +60,6 @@ def find_absent(
             rule = f"have the column {tag}, without which records cannot be counted"
             action = f'Export it, or declare it in a mapping: [absent] columns = ["{tag}"].'
             raise refusal(path, 1, rule, "none", action)
-    return [(tag, "absent_column") for tag in absent.values()]
+    known = [(tag, DECLARED_ABSENT) for tag in module.fields if tag in declared]
+    found = known + [(tag, "absent_column") for tag in absent.values()]
+    return [(f"{module.element}.{tag}", rule) for tag, rule in found]

@@ -15,11 +15,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilot_eval.records import csv_reader, parquet_reader
-from pilot_eval.records.absent_columns import find_absent
+from pilot_eval.records.absent_columns import DECLARED_ABSENT, find_absent
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
+    ASSESSMENT_LINK,
     CHILD_LINK,
     COUNCIL_COLUMN,
+    FOR_RULES,
     HEADER,
     HEADER_PARTS,
     PLAN_LINK,
@@ -47,6 +49,7 @@ _RETURN_KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
 # What joins the parts of a link; no identifier holds it.
 _JOINT = "\x1f"
 _OWN_LINK = {"referrals": REFERRAL_LINK, "plans": PLAN_LINK}
+_LINKS = (CHILD_LINK, REFERRAL_LINK, PLAN_LINK, ASSESSMENT_LINK)
 
 
 def read_folder(
@@ -55,6 +58,7 @@ def read_folder(
     *,
     mapping: FieldMapping | None = None,
     root: Path | None = None,
+    rules: bool = False,
 ) -> Iterator[RawReturn]:
     """Read the returns of one folder.
 
@@ -67,6 +71,8 @@ def read_folder(
         For two-stage returns.
     root : Path, optional
         Project root, for the list of councils.
+    rules : bool
+        Whether to read what only the published rules ask about as well.
 
     Yields
     ------
@@ -81,8 +87,8 @@ def read_folder(
     """
     suffix, read = READERS[form]
     heads = _headers(find_module(folder / f"{HEADER}{suffix}"), read, root)
-    _refuse_misnamed_files(folder, suffix, [layout_of(folder, head, mapping) for _, head in heads])
-    layouts = [layout_of(folder, header, mapping) for _, header in heads]
+    layouts = [layout_of(folder, header, mapping, rules=rules) for _, header in heads]
+    _refuse_misnamed_files(folder, suffix, layouts)
     declared = frozenset() if mapping is None else mapping.absent
     files: dict[str, list[pa.Table]] = {}
     absent: list[tuple[str, str]] = []
@@ -94,6 +100,8 @@ def read_folder(
                 tables = _read_file(path, read, module, _needed(key, module), returns)
                 files[module.element] = tables
                 absent += find_absent(path, module, tables[0].column_names, declared)
+                if key == "single_assessments" and ASSESSMENT_LINK not in tables[0].column_names:
+                    absent += [(FOR_RULES["factors"].element, DECLARED_ABSENT)]
     for number, ((_, header), layout) in enumerate(zip(heads, layouts, strict=True)):
         parts = {key: files[module.element][number] for key, module in layout.items()}
         modules = _linked(folder, layout, parts)
@@ -151,12 +159,12 @@ def _read_file(
 ) -> list[pa.Table]:
     """Read the file of a module and split it by return; a file that is missing is empty."""
     if not path.is_file():
-        names = sorted({*needed, *module.fields})
-        empty = pa.table({name: pa.array([], pa.string()) for name in names})
-        return [_with_rows(empty)] * len(returns)
-    wanted = {CHILD_LINK, REFERRAL_LINK, PLAN_LINK, *_RETURN_KEY, *module.fields}
+        return [_nothing({*needed, *module.fields})] * len(returns)
+    wanted = {*_LINKS, *_RETURN_KEY, *module.fields}
     table = _with_rows(read(path, wanted))
     missing = [name for name in needed if name not in table.column_names]
+    if missing and module in FOR_RULES.values():
+        return [_nothing(set(needed))] * len(returns)
     if missing:
         rule = f"have the linking column {missing[0]}"
         raise refusal(path, 1, rule, "none", "See docs/census-format.md.")
@@ -178,6 +186,11 @@ def _refuse_misnamed_files(folder: Path, suffix: str, layouts: list[Layout]) -> 
                 raise refusal(path, None, rule, "another spelling", action)
 
 
+def _nothing(names: set[str]) -> pa.Table:
+    """Build a module without records."""
+    return _with_rows(pa.table({name: pa.array([], pa.string()) for name in sorted(names)}))
+
+
 def _with_rows(table: pa.Table) -> pa.Table:
     """Add the number of each row, from 1."""
     return table.append_column("source_row", pa.array(np.arange(1, table.num_rows + 1)))
@@ -193,6 +206,8 @@ def _links(module: Module) -> tuple[str, ...]:
     """List the columns, beside the child's, that link a module to its parent and its parts."""
     if module.parent == "plans":
         return (REFERRAL_LINK, PLAN_LINK)
+    if module.parent == "single_assessments":
+        return (REFERRAL_LINK, ASSESSMENT_LINK)
     return (REFERRAL_LINK,) if module.parent == "referrals" else ()
 
 
@@ -240,10 +255,16 @@ def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[st
         keys[name] = _key(parts[column], (CHILD_LINK,))
     for name, links in (("referrals", (REFERRAL_LINK,)), ("plans", (REFERRAL_LINK, PLAN_LINK))):
         keys[name] = _key(parts[name], (CHILD_LINK, *links))
+    assessments = parts.get("single_assessments")
+    if assessments is not None and ASSESSMENT_LINK in assessments.column_names:
+        links = (CHILD_LINK, REFERRAL_LINK, ASSESSMENT_LINK)
+        keys["single_assessments"] = _key(assessments, links)
     for key, module in layout.items():
         parent = module.parent or "children"
         names = (CHILD_LINK, *_links(module))
-        above = _find(keys[parent], _key(parts[key], names))
+        above = np.full(parts[key].num_rows, -1)
+        if parent in keys:
+            above = _find(keys[parent], _key(parts[key], names))
         if key == "identifiers":
             above = np.arange(len(above))
         modules[key] = _renamed(parts[key], module, above)

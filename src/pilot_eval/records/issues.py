@@ -13,6 +13,9 @@ from pilot_eval.records.schema import ISSUE_COLUMNS, empty_issues
 #: fatal: the record is set aside. warning: it is kept, the analyst should know. note: what was
 #: done about records that repeat or overlap.
 SEVERITIES = ("fatal", "warning", "note")
+#: Of DfE's published rules: what must and what should be corrected by the council. Nothing is set
+#: aside for them.
+RULE_SEVERITIES = ("error", "query")
 
 #: Rules the readers themselves apply, and their severity.
 READER_RULES = {

@@ -7,7 +7,7 @@ two-stage return of 2009-13 are not known to this project: an analyst supplies t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 COLLECTION = "CIN"
 ROOT, HEADER, CHILDREN, CHILD = "Message", "Header", "Children", "Child"
@@ -20,6 +20,8 @@ SIMULATED_SOFTWARE = "SIMULATED CHILDREN"
 
 # Columns that link the modules of a CSV or Parquet folder; XML links by nesting.
 CHILD_LINK, REFERRAL_LINK, PLAN_LINK = "LAchildID", "CINdetailsID", "CPPID"
+# Assessments have a number of their own only where their factors are a file as well.
+ASSESSMENT_LINK = "AssessmentID"
 # Columns that name the return where a folder holds several.
 COUNCIL_COLUMN, YEAR_COLUMN = "LEA", "Year"
 
@@ -128,11 +130,42 @@ BEFORE_MODULE = {"ReferralNFA": "plans"}
 TWO_STAGE = {"initial_assessments": "initial", "core_assessments": "core"}
 ASSESSMENT_FIELDS = ("start_date", "target_date", "end_date")
 
-#: Statutory elements that are known and deliberately not read: no measure needs them.
-NOT_READ = frozenset(
-    {"UPN", "FormerUPN", "UPNunknown", "CINPlanDates", "FactorsIdentifiedAtAssessment"}
-    | {"AssessmentFactors"}
+#: What no measure needs and only the published rules ask about: modules, and the child's fields.
+FOR_RULES: Layout = {
+    "cin_plans": Module(
+        element="CINPlanDates",
+        parent="referrals",
+        fields={"CINPlanStartDate": "plan_start_date", "CINPlanEndDate": "plan_end_date"},
+    ),
+    "factors": Module(
+        element="FactorsIdentifiedAtAssessment",
+        parent="single_assessments",
+        fields={"AssessmentFactors": "factor"},
+        repeats=True,
+    ),
+}
+PUPIL_NUMBERS = {"UPN": "upn", "FormerUPN": "former_upn", "UPNunknown": "upn_unknown"}
+
+#: Statutory elements that are read only when the published rules are asked.
+NOT_READ = frozenset(PUPIL_NUMBERS).union(
+    *({module.element, *module.fields} for module in FOR_RULES.values())
 )
+
+
+def add_rules_layout(layout: Layout) -> Layout:
+    """Add to a layout what only the published rules ask about.
+
+    Parameters
+    ----------
+    layout : Layout
+
+    Returns
+    -------
+    Layout
+    """
+    own = layout["identifiers"]
+    identifiers = replace(own, fields={**own.fields, **PUPIL_NUMBERS})
+    return {**layout, "identifiers": identifiers, **FOR_RULES}
 
 
 def modules_within(layout: Layout, parent: str) -> Layout:

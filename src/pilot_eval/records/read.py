@@ -42,6 +42,7 @@ def read_census(
     mapping: FieldMapping | str | Path | None = None,
     format: Format | None = None,
     root: str | Path | None = None,
+    rules: bool = False,
 ) -> CensusTables:
     """Read children-in-need returns of any number of councils and years.
 
@@ -55,6 +56,9 @@ def read_census(
         Read only returns of this format.
     root : path, optional
         Project root, for the list of councils; found from the current folder by default.
+    rules : bool
+        Whether to ask DfE's published rules of each return as it was sent
+        (docs/published-rules.md).
 
     Returns
     -------
@@ -88,9 +92,9 @@ def read_census(
         refuse_unordered(headers, standing)
         parts = []
         next_id: dict[str, int] = defaultdict(lambda: 1)
-        for raw in _standing_returns(places, standing, mapping, root):
+        for raw in _standing_returns(places, standing, mapping, root, rules):
             code = raw.header.council_code
-            parts.append(type_return(raw, first_referral_id=next_id[code]))
+            parts.append(type_return(raw, first_referral_id=next_id[code], rules=rules))
             next_id[code] += len(parts[-1].referrals)
     tables = concat_tables(parts, source=_describe(headers))
     notes = note_resubmissions(standing)
@@ -123,12 +127,13 @@ def _standing_returns(
     standing: Container[ReturnHeader],
     mapping: FieldMapping | None,
     root: Path | None,
+    rules: bool,
 ) -> Iterator[RawReturn]:
     """Read the returns that no later version stands for."""
     for place in places:
         if all(header in standing for header in read_headers(place, root)):
             continue
-        for raw in read_return(place, mapping=mapping, root=root):
+        for raw in read_return(place, mapping=mapping, root=root, rules=rules):
             if raw.header not in standing:
                 yield raw
 
@@ -167,7 +172,11 @@ def find_returns(
 
 
 def read_return(
-    place: ReturnFile, *, mapping: FieldMapping | None = None, root: Path | None = None
+    place: ReturnFile,
+    *,
+    mapping: FieldMapping | None = None,
+    root: Path | None = None,
+    rules: bool = False,
 ) -> Iterator[RawReturn]:
     """Read the return, or the returns, at one place as text columns.
 
@@ -176,6 +185,8 @@ def read_return(
     place : ReturnFile
     mapping : FieldMapping, optional
     root : Path, optional
+    rules : bool
+        Whether to read what only the published rules ask about as well.
 
     Yields
     ------
@@ -184,11 +195,13 @@ def read_return(
     if place.form == "xml":
         from pilot_eval.records.xml_reader import read_xml
 
-        yield translate(read_xml(place.path, mapping=mapping, root=root), mapping)
+        raw = read_xml(place.path, mapping=mapping, root=root, rules=rules)
+        yield translate(raw, mapping)
     else:
         from pilot_eval.records.folder_reader import read_folder
 
-        for raw in read_folder(place.path, place.form, mapping=mapping, root=root):
+        given = {"mapping": mapping, "root": root, "rules": rules}
+        for raw in read_folder(place.path, place.form, **given):
             yield translate(raw, mapping)
 
 

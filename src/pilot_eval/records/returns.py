@@ -16,7 +16,12 @@ from pilot_eval.records.mapping import (
     layout_for,
     read_mapping,
 )
-from pilot_eval.records.names import COLLECTION, SIMULATED_SOFTWARE, Layout
+from pilot_eval.records.names import (
+    COLLECTION,
+    SIMULATED_SOFTWARE,
+    Layout,
+    add_rules_layout,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +39,8 @@ class ReturnHeader:
     """Which return it is: whose, of which year, real or simulated.
 
     `sent` and `serial` are DateTime and SerialNo of the header, which order resubmissions; `part`
-    is the DfE number of the successor where the council has been divided since.
+    is the DfE number of the successor where the council has been divided since; `dated` says
+    whether there is a ReferenceDate.
     """
 
     file: str
@@ -44,6 +50,7 @@ class ReturnHeader:
     sent: str = ""
     serial: str = ""
     part: str = ""
+    dated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +67,8 @@ class RawReturn:
         `children`; -1 where there is none. In folders `child_id` is in every module.
     faults : list of (module key, row, rule)
         What the reader noticed about records; rule is one of the validation's names.
-    absent : list of (tag, rule)
-        Columns and modules that a folder does not have and no mapping declares absent.
+    absent : list of (place, rule)
+        Columns (``Module.Field``) and modules that a folder does not have.
     """
 
     header: ReturnHeader
@@ -159,10 +166,13 @@ def read_header(
         sent=text.get("DateTime", ""),
         serial=text.get("SerialNo", ""),
         part=part,
+        dated=bool(text.get("ReferenceDate", "")),
     )
 
 
-def layout_of(path: Path, header: ReturnHeader, mapping: FieldMapping | None) -> Layout:
+def layout_of(
+    path: Path, header: ReturnHeader, mapping: FieldMapping | None, *, rules: bool = False
+) -> Layout:
     """Choose the layout of a return, or refuse one that needs a mapping.
 
     Parameters
@@ -171,6 +181,8 @@ def layout_of(path: Path, header: ReturnHeader, mapping: FieldMapping | None) ->
     header : ReturnHeader
     mapping : FieldMapping or None
         None reads simulated two-stage returns through the example mapping.
+    rules : bool
+        Whether to read what only the published rules ask about as well.
 
     Returns
     -------
@@ -194,7 +206,7 @@ def layout_of(path: Path, header: ReturnHeader, mapping: FieldMapping | None) ->
         rule = "be read through a mapping of its own tags"
         got = "the example's invented tags for a return that is not simulated"
         raise refusal(path, None, rule, got, _NEEDS_MAPPING)
-    return layout
+    return add_rules_layout(layout) if rules else layout
 
 
 def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
@@ -205,9 +217,11 @@ def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
     year = "" if not found or ends not in (None, int(found[2] or 0)) else found[1]
     if ends is not None and year:
         year = str(int(year) + 1)
-    written = (f"{year}-03-31", f"31/03/{year}", f"31-03-{year}", f"31.03.{year}")
-    agrees = not reference or reference.startswith(written)
-    if not year or not agrees:
-        rule = "give the Year as four digits and a ReferenceDate of 31 March of that year"
+    if not year:
+        rule = "give the Year as four digits, or as 2013/14, in Header/CollectionDetails/Year"
         raise refusal(path, line, rule, "something else", "Correct the header.")
+    written = (f"{year}-03-31", f"31/03/{year}", f"31-03-{year}", f"31.03.{year}")
+    if reference and not reference.startswith(written):
+        rule = "give in Header/CollectionDetails/ReferenceDate 31 March of its Year"
+        raise refusal(path, line, rule, "another day or year", "Correct one of the two.")
     return int(year)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pilot_eval.records.absent_columns import DECLARED_ABSENT
 from pilot_eval.records.codes import (
     NO_DISABILITY,
     SEX_CODES,
@@ -26,16 +27,24 @@ from pilot_eval.records.columns import (
     to_yes_no,
 )
 from pilot_eval.records.issues import READER_RULES, locate, note_faults, stack
+from pilot_eval.records.names import NOT_READ
+from pilot_eval.records.published_rules import ask_published_rules
 from pilot_eval.records.resubmissions import note_returns
-from pilot_eval.records.returns import RawReturn
-from pilot_eval.records.schema import SCHEMA, YES_NO, CensusTables, build_tables
+from pilot_eval.records.returns import RawReturn, ReturnHeader
+from pilot_eval.records.schema import (
+    SCHEMA,
+    YES_NO,
+    CensusTables,
+    build_tables,
+    empty_issues,
+)
 
 IntArray = NDArray[np.int64]
 NEEDLESS = frozenset({"birth_date", "expected_birth_date"})
 """Dates without which every measure can be computed: a child keeps its referrals."""
 
 
-def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
+def type_return(raw: RawReturn, *, first_referral_id: int = 1, rules: bool = False) -> CensusTables:
     """Type the modules of one return.
 
     Parameters
@@ -43,6 +52,8 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
     raw : RawReturn
     first_referral_id : int
         Number of the first referral: the returns of a council are numbered one after the other.
+    rules : bool
+        Whether to ask the published rules of it, as it was sent.
 
     Returns
     -------
@@ -60,7 +71,8 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
                 for table, name, rows, rule in work.bad
             ),
             note_faults(work.faults(), frames),
-            note_returns([(raw.header, tag, rule, "warning") for tag, rule in raw.absent]),
+            note_returns(_noted_absent(raw)),
+            ask_published_rules(raw, frames) if rules else empty_issues(),
         ]
     )
     return CensusTables(
@@ -69,6 +81,15 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1) -> CensusTables:
         source=raw.header.file,
         issues=issues,
     )
+
+
+def _noted_absent(raw: RawReturn) -> list[tuple[ReturnHeader, str, str, str]]:
+    """List what a folder lacks, unless that is known or no measure needs it."""
+    return [
+        (raw.header, place.rpartition(".")[2], rule, "warning")
+        for place, rule in raw.absent
+        if rule != DECLARED_ABSENT and not NOT_READ & {*place.split(".")}
+    ]
 
 
 def _mark_part(frames: dict[str, pd.DataFrame], part: str) -> dict[str, pd.DataFrame]:

@@ -60,7 +60,11 @@ _NORMAL_FORM = {"encoding": "utf-8", "xml_declaration": False, "with_tail": Fals
 
 
 def read_xml(
-    path: Path, *, mapping: FieldMapping | None = None, root: Path | None = None
+    path: Path,
+    *,
+    mapping: FieldMapping | None = None,
+    root: Path | None = None,
+    rules: bool = False,
 ) -> RawReturn:
     """Read one XML return.
 
@@ -71,6 +75,8 @@ def read_xml(
         For two-stage returns.
     root : Path, optional
         Project root, for the list of councils.
+    rules : bool
+        Whether to read what only the published rules ask about as well.
 
     Returns
     -------
@@ -89,7 +95,7 @@ def read_xml(
             if collector is not None and _same(element.tag, collector.child_tag):
                 collector.add(element, source.total)
             else:
-                collector = _begin(path, element, collector, mapping, root)
+                collector = _begin(path, element, collector, (mapping, root, rules))
             source.record_done()
     if collector is None:
         raise _no_header(path)
@@ -144,17 +150,18 @@ def _begin(
     path: Path,
     element: etree._Element,
     collector: _Collector | None,
-    mapping: FieldMapping | None,
-    root: Path | None,
+    reading: tuple[FieldMapping | None, Path | None, bool],
 ) -> _Collector:
     """Start on the header; refuse children before it, and a second one."""
+    mapping, root, rules = reading
     name = etree.QName(element)
     if collector is not None:
         raise _misplaced(path, element)
     _check_first(path, element)
     header = _header(path, element, root)
     child_tag = f"{{{name.namespace}}}{CHILD}" if name.namespace else CHILD
-    return _Collector(path, header, layout_of(path, header, mapping), child_tag)
+    layout = layout_of(path, header, mapping, rules=rules)
+    return _Collector(path, header, layout, child_tag)
 
 
 class _GuardedFile:

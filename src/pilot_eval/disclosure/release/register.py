@@ -22,6 +22,9 @@ STRANDS = ("published", "census", "simulated")
 NEEDED = ("what", "population", "strand", "threshold", "rounding")
 
 #: What a run writes, by name: the first pattern that fits describes the file.
+SENT_BACK = "send_back/*.xlsx"
+SENT_BACK_IS = "rules that a council's returns break, and where, to send back to it"
+ROW_LEVEL = "row-level working file"
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("evidence.csv", "every estimate with its uncertainty, one row a scenario, outcome and method"),
     ("effects.csv", "each treated council's own effect"),
@@ -118,17 +121,23 @@ def describe_outputs(
     if strand not in STRANDS:
         raise DisclosureError(explain("strand", f"be one of {STRANDS}", strand, "Correct it."))
     own = {entry.file: entry for entry in extra}
+    shared = {
+        "population": population,
+        "strand": strand,
+        "threshold": str(threshold),
+        "rounding": str(rounding),
+    }
     for file in list_outputs(folder):
+        if fnmatch(file, SENT_BACK):
+            own[file] = Entry(file=file, what=SENT_BACK_IS, stays=ROW_LEVEL, **shared)
+            continue
         what = next((text for pattern, text in RUN_FILES if fnmatch(file, pattern)), None)
         if what and file not in own:
             own[file] = Entry(
                 file=file,
                 what=what,
-                population=population,
-                strand=strand,
-                threshold=str(threshold),
-                rounding=str(rounding),
                 underlying=_find_underlying(Path(folder), file),
+                **shared,
             )
     return [own[file] for file in sorted(own)]
 
