@@ -83,7 +83,7 @@ class CensusRun:
 
 
 def run_census(
-    paths: Sequence[Path],
+    paths: Sequence[str | Path],
     *,
     data_cut: str,
     out: Path,
@@ -107,7 +107,7 @@ def run_census(
     Parameters
     ----------
     paths : sequence of path
-        Returns: XML files, folders of CSV or Parquet modules, or folders of such.
+        Returns: XML files, folders of CSV or Parquet modules, or folders of such; database URLs.
     data_cut : str
         Last day that the records cover, as 2013-03-31.
     out : path

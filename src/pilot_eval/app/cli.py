@@ -220,9 +220,21 @@ def _add_simulate(commands: Commands) -> None:
     simulate.set_defaults(command="simulate")
 
 
+def _source(text: str) -> str | Path:
+    from pilot_eval.records.unpacking import is_url
+
+    return text if is_url(text) else Path(text)
+
+
 def _add_census(commands: Commands) -> None:
     census = add_command(commands, "census", help="evaluate children's records")
-    census.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="returns, or folders")
+    census.add_argument(
+        "paths",
+        type=_source,
+        nargs="+",
+        metavar="PATH",
+        help="returns, folders of them, or the URL of a database",
+    )
     census.add_argument(
         "--data-cut",
         required=True,
@@ -252,23 +264,7 @@ def _add_census(commands: Commands) -> None:
         help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
         "referrals; everything is written all the same",
     )
-    census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
-    census.add_argument(
-        "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
-    )
-    census.add_argument(
-        "--crosswalk", type=Path, metavar="FILE", help="identifiers that changed between returns"
-    )
-    census.add_argument(
-        "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
-    )
-    census.add_argument(
-        "--scenario",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="of the plan (may be repeated); default all",
-    )
+    _add_own_files(census)
     _add_pilot(census)
     census.set_defaults(command="census")
 
@@ -290,6 +286,26 @@ def _add_monitor(commands: Commands) -> None:
         "--replace", action="store_true", help="put months in place of those already there"
     )
     watch.set_defaults(command="monitor")
+
+
+def _add_own_files(census: argparse.ArgumentParser) -> None:
+    census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
+    census.add_argument(
+        "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
+    )
+    census.add_argument(
+        "--crosswalk", type=Path, metavar="FILE", help="identifiers that changed between returns"
+    )
+    census.add_argument(
+        "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
+    )
+    census.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="of the plan (may be repeated); default all",
+    )
 
 
 def _add_engines(census: argparse.ArgumentParser) -> None:

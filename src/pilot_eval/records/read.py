@@ -49,7 +49,8 @@ def read_census(
     Parameters
     ----------
     paths : path or iterable of paths
-        XML files, folders of modules, or folders that hold such files and folders at any depth.
+        XML files, folders of modules, or folders that hold such files and folders at any depth;
+        archives, workbooks, the URL of a database, datasets (docs/census-format.md).
     mapping : FieldMapping or path of a TOML file, optional
         Own names, dates and codes; needed for years ending before 2014.
     format : {"xml", "csv", "parquet"}, optional

@@ -209,14 +209,29 @@ def layout_of(
     return add_rules_layout(layout) if rules else layout
 
 
+def read_year(given: str) -> str:
+    """Read the year ending 31 March from how a header may write it.
+
+    Parameters
+    ----------
+    given : str
+        As 2014, 2014.0, 2013/14 or 2013-2014.
+
+    Returns
+    -------
+    str
+        Four digits; empty where it is no year.
+    """
+    found = _YEAR.fullmatch(given)
+    if not found:
+        return ""
+    last = int(found[1]) + 1 if found[2] else int(found[1])
+    return "" if found[2] and last % 100 != int(found[2]) else str(last)
+
+
 def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
     """Read the year ending 31 March; ReferenceDate must agree where it is given."""
-    given, reference = text.get("Year", ""), text.get("ReferenceDate", "")
-    found = _YEAR.fullmatch(given)
-    ends = (int(found[1]) + 1) % 100 if found and found[2] else None
-    year = "" if not found or ends not in (None, int(found[2] or 0)) else found[1]
-    if ends is not None and year:
-        year = str(int(year) + 1)
+    year, reference = read_year(text.get("Year", "")), text.get("ReferenceDate", "")
     if not year:
         rule = "give the Year as four digits, or as 2013/14, in Header/CollectionDetails/Year"
         raise refusal(path, line, rule, "something else", "Correct the header.")

@@ -1,4 +1,4 @@
-"""Zip archives and workbooks as the folders they stand for, in a place that is removed again."""
+"""Archives, workbooks, databases and datasets as folders of returns, which are removed again."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.records.names import COUNCIL_COLUMN, HEADER
+from pilot_eval.records.near_names import find_module
 
 ZIP, WORKBOOK = ".zip", ".xlsx"
+URL_MARK = "://"
+SSD_CHILDREN = "ssd_person"
 MAX_BYTES = 20_000_000_000
 """Unpacked size of an archive: a nation's returns of ten years are less."""
 _READABLE = (".xml", ".csv", ".parquet", WORKBOOK, ZIP)
@@ -28,7 +32,9 @@ def unpacked(
     Parameters
     ----------
     paths : path or iterable of paths
-        A zip archive holds returns in any form; a workbook is one return, a module per sheet.
+        A zip archive holds returns in any form; a workbook is one return, a module per sheet; a
+        text with ``://`` is the URL of a database; a folder may be a Standard Safeguarding Dataset
+        as CSV or a Parquet dataset partitioned by council and year.
     within : Path, optional
         Folder in which the place for unpacked files is made; the system's by default. Only the
         user can read it, and it is removed at the end.
@@ -40,19 +46,70 @@ def unpacked(
     Raises
     ------
     DataError
-        If an archive or a workbook cannot be opened; names the file, never what is in it.
+        If a source cannot be opened; names the file, never what is in it.
     """
-    given = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    listed = [paths] if isinstance(paths, str | Path) else list(paths)
+    sources = [path for path in listed if is_url(path) or _holds_tables(Path(path))]
+    given = [Path(path) for path in listed if path not in sources]
     packed = [path for one in given for path in _find_packed(one)]
-    if not packed:
+    if not packed and not sources:
         yield given
         return
     place = Path(tempfile.mkdtemp(prefix=".returns-", dir=within))
     try:
         kept = [path for path in given if path not in packed and _holds_more(path)]
-        yield [*kept, *_unpack_all(packed, place)]
+        yield [*kept, *_unpack_all(packed, place), *_copy_all(sources, place)]
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _holds_tables(path: Path) -> bool:
+    """Say whether a folder is a dataset, and not returns."""
+    return path.is_dir() and (_is_ssd(path) or _is_partitioned(path))
+
+
+def _is_ssd(path: Path) -> bool:
+    return find_module(path / f"{SSD_CHILDREN}.csv").is_file()
+
+
+def _is_partitioned(path: Path) -> bool:
+    return any((path / HEADER).glob(f"{COUNCIL_COLUMN}=*"))
+
+
+def _copy_all(sources: Iterable[str | Path], place: Path) -> list[Path]:
+    """Copy databases and datasets to folders of returns."""
+    folders = []
+    for number, source in enumerate(sources):
+        folder = place / f"source-{number}"
+        folder.mkdir()
+        if is_url(source):
+            from pilot_eval.records.sql_source import copy_database
+
+            copy_database(str(source), folder)
+        elif _is_ssd(Path(source)):
+            from pilot_eval.records.ssd import copy_ssd_folder
+
+            copy_ssd_folder(Path(source), folder)
+        else:
+            from pilot_eval.records.datasets import copy_dataset
+
+            copy_dataset(Path(source), folder)
+        folders.append(folder)
+    return folders
+
+
+def is_url(path: object) -> bool:
+    """Say whether something given as a path is the address of a database.
+
+    Parameters
+    ----------
+    path : object
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(path, str) and URL_MARK in path
 
 
 def _find_packed(path: Path) -> list[Path]:
