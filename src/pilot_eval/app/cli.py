@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilot_eval import __version__
+from pilot_eval.app.cli_census import add_census, add_pilot
 from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
@@ -76,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_check_release(commands)
     _add_validity(commands)
     _add_simulate(commands)
-    _add_census(commands)
+    add_census(commands)
     _add_monitor(commands)
     _add_design(commands)
     _add_data(commands)
@@ -102,7 +103,7 @@ def _add_run(commands: Commands) -> None:
         metavar="NAME=VALUE",
         help="set a notebook parameter; also NAME VALUE (which there are: pilot-eval parameters)",
     )
-    _add_pilot(run)
+    add_pilot(run)
     run.add_argument(
         "--table", type=Path, metavar="FILE", help="your own council table (docs/own-data.md)"
     )
@@ -167,7 +168,7 @@ def _add_council_report(commands: Commands) -> None:
     report.add_argument(
         "councils", nargs="*", metavar="COUNCIL", help="names; default every council of the plan"
     )
-    _add_pilot(report)
+    add_pilot(report)
     report.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
     report.set_defaults(command="council_report")
@@ -220,55 +221,6 @@ def _add_simulate(commands: Commands) -> None:
     simulate.set_defaults(command="simulate")
 
 
-def _source(text: str) -> str | Path:
-    from pilot_eval.records.unpacking import is_url
-
-    return text if is_url(text) else Path(text)
-
-
-def _add_census(commands: Commands) -> None:
-    census = add_command(commands, "census", help="evaluate children's records")
-    census.add_argument(
-        "paths",
-        type=_source,
-        nargs="+",
-        metavar="PATH",
-        help="returns, folders of them, or the URL of a database",
-    )
-    census.add_argument(
-        "--data-cut",
-        required=True,
-        metavar="DATE",
-        help="last day that the records cover, as 2013-03-31",
-    )
-    census.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="new folder; what may leave the room goes to DIR-release",
-    )
-    census.add_argument("--format", choices=("xml", "csv", "parquet"), help="read only these")
-    census.add_argument(
-        "--mapping",
-        type=Path,
-        metavar="FILE",
-        help="field mapping of the two-stage returns of 2009-13",
-    )
-    _add_engines(census)
-    census.add_argument(
-        "--fail-on-loss",
-        type=_share,
-        default=1.0,
-        metavar="X",
-        help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
-        "referrals; everything is written all the same",
-    )
-    _add_own_files(census)
-    _add_pilot(census)
-    census.set_defaults(command="census")
-
-
 def _add_monitor(commands: Commands) -> None:
     watch = add_command(
         commands,
@@ -286,39 +238,6 @@ def _add_monitor(commands: Commands) -> None:
         "--replace", action="store_true", help="put months in place of those already there"
     )
     watch.set_defaults(command="monitor")
-
-
-def _add_own_files(census: argparse.ArgumentParser) -> None:
-    census.add_argument("--local", type=Path, metavar="FILE", help="local indicators")
-    census.add_argument(
-        "--strategy-discussions", type=Path, metavar="FILE", help="local extract of their dates"
-    )
-    census.add_argument(
-        "--crosswalk", type=Path, metavar="FILE", help="identifiers that changed between returns"
-    )
-    census.add_argument(
-        "--core-groups", type=Path, metavar="FILE", help="local extract of their dates"
-    )
-    census.add_argument(
-        "--scenario",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="of the plan (may be repeated); default all",
-    )
-
-
-def _add_engines(census: argparse.ArgumentParser) -> None:
-    census.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
-    )
-    census.add_argument(
-        "--engine",
-        default="",
-        choices=("spark",),
-        help="spark: on the workers of Spark, --scheduler its master (docs/for-databricks.md)",
-    )
-    census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
 
 
 def _add_design(commands: Commands) -> None:
@@ -356,7 +275,7 @@ def _add_design(commands: Commands) -> None:
     design.add_argument("--detect", type=float, metavar="X", help="effect that must be found")
     design.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the lot")
     design.add_argument("--out", type=Path, metavar="FILE", help="write the tables to a workbook")
-    _add_pilot(design)
+    add_pilot(design)
     design.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     design.set_defaults(command="design")
 
@@ -364,7 +283,7 @@ def _add_design(commands: Commands) -> None:
 def _add_data(commands: Commands) -> None:
     data = add_command(commands, "data", help="list indicators, years and councils with figures")
     data.add_argument("indicator", nargs="?", metavar="INDICATOR", help="one, year by year")
-    _add_pilot(data)
+    add_pilot(data)
     data.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     data.set_defaults(command="data")
 
@@ -372,25 +291,8 @@ def _add_data(commands: Commands) -> None:
 def _add_parameters(commands: Commands) -> None:
     listed = add_command(commands, "parameters", help="list the notebooks' parameters")
     listed.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
-    _add_pilot(listed)
+    add_pilot(listed)
     listed.set_defaults(command="parameters")
-
-
-def _add_pilot(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--pilot", default="", metavar="NAME", help="folder in pilots/, or the path of one"
-    )
-    command.add_argument("--plan", default="", help=argparse.SUPPRESS)  # of version 0.1: refused
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"must be a share between 0 and 1; got {text!r}")
-    return share
 
 
 def _positive(text: str) -> int:
