@@ -74,7 +74,7 @@ class VerdictInputs:
         Of those seen, how many are known to have been freed from the limit behind the outcome;
         equal to `seen` where no limit is behind it.
     breaks : tuple of str
-        Changes of definition that the comparison crosses.
+        Changes of definition that the comparison crosses: between which years.
     """
 
     strand: str
@@ -197,9 +197,11 @@ class Answer:
         The comparison that carries the answer: its number, interval, rating and doubts are the
         answer's.
     verdicts : tuple of Verdict
-        All comparisons of the question in the primary scenario.
+        All comparisons of the question in its scenario.
     short, long : str
         The only words in which the answer is reported.
+    is_later_round : bool
+        Whether it is a later round's answer, beside that of the primary scenario.
     """
 
     question: str
@@ -208,6 +210,7 @@ class Answer:
     verdicts: tuple[Verdict, ...]
     short: str
     long: str
+    is_later_round: bool = False
 
     def to_row(self) -> dict[str, object]:
         """Return the answer as a row of `answers.csv`, columns `ANSWER_COLUMNS`."""
@@ -268,7 +271,7 @@ class Evidence(EvidenceViews):
     verdicts : tuple of Verdict
         One for each scenario and outcome.
     answers : tuple of Answer
-        One for each question of the plan that was looked at.
+        One for each question of the plan that was looked at; a later round's follows.
     """
 
     table: pd.DataFrame

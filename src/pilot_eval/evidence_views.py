@@ -69,7 +69,11 @@ class EvidenceViews(ShowsTable):
 
     def summary(self) -> str:
         """Return the answers to the plan's questions, then the comparisons, as text."""
-        said = [f"{answer.question} {answer.short}" for answer in self.answers]
+        said = [
+            f"{answer.verdict.inputs.group if answer.is_later_round else answer.question} "
+            f"{answer.short}"
+            for answer in self.answers
+        ]
         return "\n\n".join([*said, to_text(self.to_frame())])
 
     def plot(self) -> Figure:

@@ -15,6 +15,7 @@ from pilot_eval.evaluation.prior_trend import extrapolate_trend
 from pilot_eval.evidence import VerdictInputs
 from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import name_year
 
 FIRST_TEST, ADJUSTED_TEST = "robust", "adjusted"
 
@@ -63,7 +64,7 @@ def collect_inputs(
         seen=first.seen,
         listed=first.listed,
         known_freed=_count_freed(plan, design, first.seen),
-        breaks=tuple(filter(None, (first.breaks or "").split("; "))),
+        breaks=_date_breaks(plan, first),
         **numbers,
     )
 
@@ -72,6 +73,13 @@ def _name(plan: EvaluationPlan, scenario: str, outcome: str) -> dict[str, Any]:
     settings = plan.outcomes[outcome]
     group = plan.scenarios[scenario].short
     return {"label": settings.label, "group": group, "margin": settings.margin}
+
+
+def _date_breaks(plan: EvaluationPlan, row: EvidenceRow) -> tuple[str, ...]:
+    """Say between which years definitions change that a comparison crosses."""
+    keys = (row.breaks or "").split("; ")
+    years = sorted({item.first_year_after for item in plan.breaks if item.break_id in keys})
+    return tuple(f"between {name_year(year - 1)} and {name_year(year)}" for year in years)
 
 
 def _number(shown: EvidenceRow, other: EvidenceRow | None) -> dict[str, float]:

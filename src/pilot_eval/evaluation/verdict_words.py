@@ -47,7 +47,7 @@ JUDGING_PHRASES = (
 COUNTED = dict(
     zip(
         FINDINGS,
-        ("{n} rose", "{n} fell", "{n} show no clear change", "{n} cannot be told"),
+        ("{n} rose", "{n} fell", "{n} {show} no clear change", "{n} cannot be told"),
         strict=True,
     )
 )
@@ -59,7 +59,11 @@ NO_TEST = "No test errs rarely enough on this outcome's own data."
 NO_END = "The interval has no end: no size of change is excluded."
 NO_TREND = "There is no trend before the start to compare with: only one period was published."
 NOT_ADJUSTED = "No estimate adjusted for the level before the start could be made."
-TEST_NAMES = {"cr2": "CR2", "stratified_type": "stratified (by council type)"}
+TEST_NAMES = {
+    "cr2": "CR2 test",
+    "stratified_type": "test stratified by type",
+    "stratified_region": "test stratified by region",
+}
 NOT_CALIBRATED = "How often the test errs on this outcome's own data has not been measured."
 
 
@@ -109,9 +113,28 @@ def word_long(
 
 def word_answer(carried: Verdict, verdicts: Sequence[Verdict]) -> str:
     """Word the answer to a question: what its outcomes show, then the one that carries it."""
+    if len(verdicts) == 1:
+        return carried.long
     counted = Counter(item.finding for item in verdicts)
-    said = [COUNTED[finding].format(n=counted[finding]) for finding in FINDINGS if counted[finding]]
+    said = [
+        COUNTED[finding].format(
+            n=counted[finding], show="shows" if counted[finding] == 1 else "show"
+        )
+        for finding in FINDINGS
+        if counted[finding]
+    ]
     return f"Of {len(verdicts)} measures, {', '.join(said)}. {carried.long}"
+
+
+def name_test(method: str) -> str:
+    """Name a test in a sentence.
+
+    Examples
+    --------
+    >>> name_test("robust"), name_test("stratified_type")
+    ('robust test', 'test stratified by type')
+    """
+    return TEST_NAMES.get(method, f"{method} test")
 
 
 def word_number(inputs: VerdictInputs) -> str:
@@ -127,7 +150,7 @@ def word_number(inputs: VerdictInputs) -> str:
 def word_interval(inputs: VerdictInputs) -> str:
     """Word the interval, its test and who was compared."""
     managed = f" under {inputs.n_units} managements" if inputs.n_units != inputs.seen else ""
-    test = f", {inputs.test} test" if inputs.test else ""
+    test = f", {name_test(inputs.test)}" if inputs.test else ""
     return (
         f"{100 * (1 - inputs.level):.0f}% interval {show(inputs.conf_low)} to "
         f"{show(inputs.conf_high)} ({inputs.seen} of {inputs.listed} {inputs.units}{managed} "
@@ -182,14 +205,14 @@ def word_not_freed(inputs: VerdictInputs) -> str:
 
 def word_breaks(inputs: VerdictInputs) -> str:
     """Say that a definition changed within the comparison."""
-    named = " and ".join(name.replace("_", " ") for name in inputs.breaks)
-    return f"The definition changed during the comparison ({named})."
+    return f"The definition changed {' and '.join(inputs.breaks)}."
 
 
 def word_later_test(inputs: VerdictInputs) -> str:
     """Say that the first test errs too often and another carries the verdict."""
-    name = TEST_NAMES.get(inputs.test, inputs.test)
-    return f"The usual test errs too often on this outcome; the {name} test replaces it."
+    return (
+        f"The usual test errs too often on this outcome; the {name_test(inputs.test)} replaces it."
+    )
 
 
 def word_chosen(inputs: VerdictInputs) -> str:

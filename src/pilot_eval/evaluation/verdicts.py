@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import inf, isfinite, isnan
 
 import pilot_eval.evaluation.verdict_words as words
@@ -78,24 +79,39 @@ def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple
     """Answer every question of the plan that was evaluated.
 
     The primary scenario's comparisons answer the question of their outcomes' family, a primary
-    outcome before others; a scenario with a question of its own answers that one.
+    outcome before others; a scenario with a question of its own answers that one. A later round
+    answers every question again, for itself.
     """
-    family = plan.family
+    primary = plan.family.primary_scenario
+    asked = (primary, *(key for key, scenario in plan.scenarios.items() if scenario.question))
     answers = []
     for key, question in plan.questions.items():
-        own = [
-            verdict
-            for verdict in verdicts
-            if _speaks_for(plan, verdict.inputs.scenario)
-            and plan.family_of(verdict.inputs.scenario, verdict.inputs.outcome) == key
-        ]
-        first = [item for item in own if item.inputs.outcome in family.primary_outcomes]
-        answers += [answer(question, key, own, first or own)] if own else []
+        for scenarios in (asked, *((later,) for later in list_later_rounds(plan))):
+            own = [
+                verdict
+                for verdict in verdicts
+                if verdict.inputs.scenario in scenarios
+                and plan.family_of(verdict.inputs.scenario, verdict.inputs.outcome) == key
+            ]
+            first = [item for item in own if item.inputs.outcome in plan.family.primary_outcomes]
+            if own:
+                found = answer(question, key, own, first or own)
+                answers.append(replace(found, is_later_round=scenarios is not asked))
     return tuple(answers)
 
 
-def _speaks_for(plan: EvaluationPlan, scenario: str) -> bool:
-    return bool(plan.scenarios[scenario].question) or scenario == plan.family.primary_scenario
+def list_later_rounds(plan: EvaluationPlan) -> list[str]:
+    """List the scenarios of other councils in other windows than the primary one's."""
+    primary = plan.family.primary_scenario
+    treated = set(plan.scenarios[primary].councils)
+    return [
+        key
+        for key, scenario in plan.scenarios.items()
+        if key != primary
+        and scenario.windows
+        and not scenario.question
+        and not treated & set(scenario.councils)
+    ]
 
 
 def answer(

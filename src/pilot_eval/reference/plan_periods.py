@@ -56,6 +56,25 @@ def middle_of(period: Period) -> float:
     return first.year + months / 24 + 0.25
 
 
+def name_year(period: Period) -> str:
+    """Name the year that ends on 31 March; quarters and months as they are.
+
+    Parameters
+    ----------
+    period : int or str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> name_year(2012)
+    '2011-12'
+    """
+    return str(period) if isinstance(period, str) else f"{period - 1}-{period % 100:02d}"
+
+
 def width_of(period: Period) -> float:
     """Measure a period in years."""
     return {"year": 1.0, "quarter": 1 / 4, "month": 1 / 12}[period_kind(period)]

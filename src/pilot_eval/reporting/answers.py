@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import inf
+
 import pandas as pd
 
-from pilot_eval.evidence import Evidence
+from pilot_eval.evidence import Evidence, VerdictInputs
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import period_kind
 from pilot_eval.reporting.display import Opening, Table, format_number
 
 MOST_WITHOUT_TREND = 2
@@ -65,24 +69,32 @@ def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
     shown = [
         verdict.inputs for verdict in evidence.verdicts if verdict.inputs.status == "estimated"
     ]
-    points = [item.mde for item in shown if item.unit == "percentage points" and item.mde > 0]
     level = plan.inference.alpha
     expected = len(shown) * level
     by_chance = f"about {format_number(expected, 0)}" if expected >= 1 else "fewer than one"
     if estimated.empty:
         return f"{_count_ratings(evidence)} Nothing could be compared."
-    ends = [format_number(end(points), 0) for end in (min, max)] if points else []
-    reach = f"about {ends[0]}" if len({*ends}) == 1 else f"between {' and '.join(ends)}"
-    smallest = (
-        f"The smallest effect that a comparison would find with a probability of "
-        f"{plan.inference.power:.0%} is {reach} percentage points. "
-        if points
-        else ""
-    )
     return (
-        f"{_count_ratings(evidence)} {smallest}"
-        f"{len(shown)} comparisons were made: at a level of {level:.0%}, {by_chance} would "
-        "show a change by chance alone."
+        f"{_count_ratings(evidence)} {_word_smallest(plan, shown)}"
+        f"Of {len(shown)} comparisons, {by_chance} would show a change by chance at a level of "
+        f"{level:.0%}."
+    )
+
+
+def _word_smallest(plan: EvaluationPlan, shown: Sequence[VerdictInputs]) -> str:
+    """Say how large an effect must be to be found, in each unit; empty where nothing would be."""
+    said = []
+    for unit in dict.fromkeys(item.unit for item in shown):
+        sizes = [item.mde for item in shown if item.unit == unit and 0 < item.mde < inf]
+        ends = [format_number(end(sizes), 0) for end in (min, max)] if sizes else []
+        if ends:
+            reach = f"about {ends[0]}" if len({*ends}) == 1 else f"between {' and '.join(ends)}"
+            said.append(f"{reach} {unit}")
+    power = f"{plan.inference.power:.0%}"
+    return (
+        f"The smallest effect found with a probability of {power} is {', or '.join(said)}. "
+        if said
+        else ""
     )
 
 
@@ -109,8 +121,9 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
     ]
     most = max((len(window.pre) for window in plan.windows.values()), default=0)
     if most <= MOST_WITHOUT_TREND:
+        kind = period_kind(next(iter(plan.windows.values())).years[0])
         limits.append(
-            f"The comparisons have at most {most} {'year' if most == 1 else 'years'} before the "
+            f"The comparisons have at most {most} {kind}{'' if most == 1 else 's'} before the "
             "start: with so few, parallel trends cannot be tested."
         )
     if missing:

@@ -64,7 +64,10 @@ class Comparison(Part):
 
 
 class Question(Part):
-    """One question of the plan; `scenario` and `outcome` name the comparison that carries it."""
+    """One question of the plan; `scenario` and `outcome` name the comparison that carries it.
+
+    A later round's answer (`is_later_round`) follows that of the primary scenario.
+    """
 
     family: str
     question: str
@@ -73,6 +76,7 @@ class Question(Part):
     counted: str
     short: str
     long: str
+    is_later_round: bool = False
 
 
 class Freedom(Part):
@@ -141,6 +145,8 @@ def collect_answers(plan: EvaluationPlan, evidence: Evidence, *, version: str) -
     AnswersFile
     """
     scenario, texts, table = plan.family.primary_scenario, plan.texts, evidence.table
+    later = [item.verdict.inputs.scenario for item in evidence.answers if item.is_later_round]
+    shown = {scenario, *later}
     return AnswersFile(
         format=1,
         title=plan.title,
@@ -155,7 +161,7 @@ def collect_answers(plan: EvaluationPlan, evidence: Evidence, *, version: str) -
         questions=tuple(_ask(answer) for answer in evidence.answers),
         comparisons=tuple(_compare(plan, verdict) for verdict in evidence.verdicts),
         certainty=explain_certainty(plan, evidence),
-        limits=tuple(list_limits(plan, table[table["scenario"] == scenario])),
+        limits=tuple(list_limits(plan, table[table["scenario"].isin(shown)])),
         register_title=texts.register_title,
         treated_word=texts.treated_word,
         freedoms=tuple(_free(plan, row) for row in plan.treatment_register),
@@ -194,6 +200,7 @@ def _ask(answer: Answer) -> Question:
         counted=answer.long.removesuffix(answer.verdict.long).strip(),
         short=answer.short,
         long=answer.long,
+        is_later_round=answer.is_later_round,
     )
 
 

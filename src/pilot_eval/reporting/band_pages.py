@@ -8,8 +8,8 @@ import pandas as pd
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
 from pilot_eval.reference.facts import ENGLAND
+from pilot_eval.reference.plan_periods import name_year
 from pilot_eval.reporting.display import Figure, Table
-from pilot_eval.reporting.figures import year_label
 from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
@@ -54,7 +54,7 @@ def plot_day_10_spike(
     england = shown["England"]
     ratio = england["6 to 10"] / england["11 to 15"]
     title = (
-        f"{year_label(year)}: in England {ratio:.0f} times as many initial "
+        f"{name_year(year)}: in England {ratio:.0f} times as many initial "
         "assessments were finished on each of days 6 to 10 as on each of days 11 to 15"
     )
     with canvas(height=4.4) as (figure, axes):

@@ -53,7 +53,7 @@ def write_document(answers: AnswersFile, folder: Path) -> None:
     document.add_paragraph(f"Published {name_day(answers.published_on)}")
     document.add_paragraph(answers.introduction)
     for item in list_headlines(answers):
-        document.add_heading(item.question, 1)
+        document.add_heading(item.later or item.question, 2 if item.later else 1)
         document.add_paragraph().add_run(item.finding).bold = True
         document.add_paragraph(_say(item))
     if figure := plot_overview(answers):

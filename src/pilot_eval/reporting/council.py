@@ -13,10 +13,10 @@ from pilot_eval.evaluation import council_effects, estimate_design
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import middle_of
+from pilot_eval.reference.plan_periods import middle_of, name_year
 from pilot_eval.reporting.display import Figure, Opening, Table, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
-from pilot_eval.reporting.figures import axis_label, mark_start, set_periods, year_label
+from pilot_eval.reporting.figures import axis_label, mark_start, set_periods
 from pilot_eval.reporting.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 
 SCENARIO = "council_report"
@@ -132,7 +132,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
         )
         own = wide.reindex([council]).iloc[0]
         last = own.last_valid_index()
-        row = {"Outcome": outcome.label} | {year_label(year): own[year] for year in wide.columns}
+        row = {"Outcome": outcome.label} | {name_year(year): own[year] for year in wide.columns}
         if last is not None:
             known = wide[last].dropna()
             row["Place, from lowest"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
@@ -259,7 +259,7 @@ def plot_council(
         {
             "Line": [council, "Comparators, lowest tenth", "Comparators, median", "Highest tenth"],
             **{
-                year_label(one): [own[one], *(band.loc[q, one] for q in (0.1, 0.5, 0.9))]
+                name_year(one): [own[one], *(band.loc[q, one] for q in (0.1, 0.5, 0.9))]
                 for one in periods
             },
         }
@@ -283,6 +283,6 @@ def _title(
         return f"{label}: no figure of {council} was published."
     share = 100 * (others[last].dropna() < own[last]).mean()
     return (
-        f"{label}: in {year_label(last)} {council} stood at {format_number(own[last])}, "
+        f"{label}: in {name_year(last)} {council} stood at {format_number(own[last])}, "
         f"above {share:.0f}% of comparators."
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from pilot_eval.design.build import Design
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import Period, middle_of, width_of
+from pilot_eval.reference.plan_periods import Period, middle_of, name_year, width_of
 from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.house_style import (
@@ -81,7 +81,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         told = mark_events(axes, events)
         picture = save_canvas(figure)
     frame = pd.DataFrame({"Comparators, mean": mean} | known).T.round(1)
-    frame.columns = [year_label(period) for period in periods]
+    frame.columns = [name_year(period) for period in periods]
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
@@ -313,7 +313,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
 def set_periods(axes: Axes, periods: Sequence[Period]) -> None:
     """Name periods on an axis of years; with many, every so many so that names fit."""
     shown = periods[:: 1 + (len(periods) - 1) // MOST_TICKS]
-    axes.set_xticks([middle_of(period) for period in shown], [year_label(one) for one in shown])
+    axes.set_xticks([middle_of(period) for period in shown], [name_year(one) for one in shown])
 
 
 def mark_start(axes: Axes, plan: EvaluationPlan, design: Design, *, breaks: bool = True) -> None:
@@ -335,8 +335,3 @@ def axis_label(plan: EvaluationPlan, outcome: str) -> str:
     unit = plan.outcomes[outcome].unit
     words = {"percentage points": "Percent", "working days": "Working days"}
     return words.get(unit, f"Rate {unit}")
-
-
-def year_label(year: Period) -> str:
-    """Write the year ending 31 March 2012 as 2011-12; quarters and months as they are."""
-    return f"{year - 1}-{year % 100:02d}" if isinstance(year, (int, np.integer)) else str(year)

@@ -35,9 +35,10 @@ class FrontPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The answer to one question as the page shows it."""
+    """The answer to one question as the page shows it; `later` names a later round."""
 
-    family: str
+    key: str
+    later: str
     question: str
     finding: str
     counted: str
@@ -88,8 +89,10 @@ def list_headlines(answers: AnswersFile) -> list[Headline]:
 
 
 def _head(item: Question, row: Comparison, reasons: list[str], answers: AnswersFile) -> Headline:
+    later = row.group if item.is_later_round else ""
     return Headline(
-        family=item.family,
+        key=f"{item.family}-{item.scenario}" if later else item.family,
+        later=later[:1].upper() + later[1:],
         question=item.question,
         finding=row.short,
         counted=item.counted,
@@ -103,7 +106,8 @@ def _word_number(row: Comparison, answers: AnswersFile) -> str:
     if row.estimate_low is None or row.estimate_high is None:
         return f"The answer rests on one that could not be compared: {_lower(row.label)}."
     effect = format_range(row.estimate_low, row.estimate_high)
-    group = f" ({row.group})" if row.scenario != answers.scenario else ""
+    later = any(item.is_later_round and item.scenario == row.scenario for item in answers.questions)
+    group = "" if later or row.scenario == answers.scenario else f" ({row.group})"
     return (
         f"The answer rests on {_lower(row.label)}{group}. Against {row.n_comparators} other "
         f"{answers.units}, {row.seen} of {row.listed} changed by {effect} {row.unit} "

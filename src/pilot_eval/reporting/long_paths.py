@@ -8,8 +8,9 @@ from itertools import cycle
 import pandas as pd
 
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import name_year
 from pilot_eval.reporting.display import Figure, Table, format_number
-from pilot_eval.reporting.figures import COLOURS, label_ends, set_periods, year_label
+from pilot_eval.reporting.figures import COLOURS, label_ends, set_periods
 from pilot_eval.reporting.house_style import GREY, canvas, save_canvas
 
 
@@ -72,7 +73,7 @@ def tabulate_paths(
     shown.loc["Others, mean"] = others.mean()
     shown.loc["Others, a tenth are below"] = others.quantile(0.1)
     shown.loc["Others, a tenth are above"] = others.quantile(0.9)
-    shown.columns = [year_label(year) for year in years]
+    shown.columns = [name_year(year) for year in years]
     caption = f"{label}. Others: {len(others)} councils not known to be exempt"
     return Table(frame=shown.round(1).reset_index(names="Council"), caption=caption)
 
@@ -140,6 +141,6 @@ def _say_paths(label: str, ours: pd.DataFrame, mean: pd.Series) -> str:
         for line in [line.dropna()]
         if len(line)
     ]
-    return f"{label}, percent, {year_label(mean.index[0])} to {year_label(mean.index[-1])}: " + (
+    return f"{label}, percent, {name_year(mean.index[0])} to {name_year(mean.index[-1])}: " + (
         "; ".join(told)
     )

@@ -10,9 +10,8 @@ import pandas as pd
 from pilot_eval.evidence import Evidence
 from pilot_eval.monitoring.funnel import Funnel, compute_funnel
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import Period
+from pilot_eval.reference.plan_periods import Period, name_year
 from pilot_eval.reporting.display import Figure, Opening, Sentence, Table, format_number
-from pilot_eval.reporting.figures import year_label
 from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
@@ -155,7 +154,7 @@ def plot_funnel(
     names = plan.names
     said = ", ".join(names[code] for code in beyond["council_code"]) or "none of the pilots"
     title = (
-        f"{label}, {year_label(year)}: {said} outside the 99.8% limits, "
+        f"{label}, {name_year(year)}: {said} outside the 99.8% limits, "
         f"which allow for a spread of {format_number(funnel.tau)} points between councils"
     )
     picture = _draw_funnel(funnel, shown, names, label)

@@ -11,9 +11,8 @@ from pilot_eval.design.treatment import describe_starts
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.pilot_facts import Exemption
-from pilot_eval.reference.plan_periods import Period, middle_of
+from pilot_eval.reference.plan_periods import Period, middle_of, name_year
 from pilot_eval.reporting.display import Opening, Table, format_number, format_range
-from pilot_eval.reporting.figures import year_label
 
 STATUS_WORDS = {
     "reported": "yes",
@@ -44,7 +43,7 @@ def tabulate_completeness(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
     counts = known.pivot_table(
         index="outcome", columns="period", values="council_code", aggfunc="nunique", fill_value=0
     ).reindex(list(plan.outcomes), fill_value=0)
-    counts.columns = [year_label(period) for period in counts.columns]
+    counts.columns = [name_year(period) for period in counts.columns]
     counts.insert(0, "Outcome", [plan.outcomes[key].label for key in counts.index])
     return Table(frame=counts, caption="Councils with a figure, by period")
 

@@ -16,7 +16,7 @@ from pilot_eval.disclosure.protect.symbols import (
 )
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import Period, period_kind
+from pilot_eval.reference.plan_periods import name_year, period_kind
 
 METHODS = {
     "robust": "Robust: randomisation test",
@@ -166,25 +166,6 @@ def name_periods(plan: EvaluationPlan) -> str:
     """Say what the periods of a plan are, in the plural."""
     kind = period_kind(next(iter(plan.windows.values())).post[0])
     return {"year": "years ending 31 March", "quarter": "quarters", "month": "months"}[kind]
-
-
-def name_year(period: Period) -> str:
-    """Name the year that ends on 31 March; quarters and months as they are.
-
-    Parameters
-    ----------
-    period : int or str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> name_year(2012)
-    '2011-12'
-    """
-    return str(period) if isinstance(period, str) else f"{period - 1}-{period % 100:02d}"
 
 
 def _label_outcome(plan: EvaluationPlan, key: str) -> str:
