@@ -159,7 +159,7 @@ def test_denominators_and_changes_of_definition_are_choices(plan, table, outcome
     assert len(both)
     moved = moved[moved.index.get_level_values("scenario") != "granted_september"]  # small: 3.5
     assert 0 < moved.max() < 3  # another denominator is another number, not another outcome
-    shown = tabulate_choices(curve).frame
+    shown = tabulate_choices(plan, curve).frame
     assert shown["Specifications"].sum() == len(CHOICES) * len(curve)
 
 

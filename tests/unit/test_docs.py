@@ -228,7 +228,7 @@ def test_assumptions_name_keys_that_the_plan_has():
 
 def test_the_table_of_detectable_effects_repeats_the_evidence(evidence):
     labels = {item.label: key for key, item in load_plan().outcomes.items()}
-    found = [row for row in rows(read(ROOT / "docs" / "methods.md")) if row[0] in labels]
+    found = [row for row in rows(read(ROOT / "docs" / "assumptions.md")) if row[0] in labels]
     assert len(found) == 8
     for row in found:
         own = evidence.loc["announced", labels[row[0]]]

@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from pilot_eval.reporting.site import Site
 
 MANIFEST = "manifest.json"
-PUBLISHED = "councils of England in DfE's published tables, years ending March 2010 to 2014"
+PUBLISHED = "councils of England in DfE's published tables, years ending March {} to {}"
 DOCUMENTS = ("methods", "evidence", "glossary")
 POPULATIONS = {
     "census": "children in need in the councils and years of the returns that were read",
     "simulated": "no real child: invented children",
 }
-OWN = "councils of the analyst's own table {name}"
+OWN = "{units} of the analyst's own table {name}"
 
 Tell = Callable[[str], None]
 
@@ -85,10 +85,12 @@ def _write_register(request: RunRequest, prepared: Prepared, folder: Path) -> No
 
     own = request.table_file
     disclosure = prepared.plan.disclosure
+    units = prepared.plan.texts.units
+    years = [int(place) for place in prepared.plan.span]
     entries = describe_outputs(
         folder,
         strand="census" if own else "published",
-        population=OWN.format(name=own.name) if own else PUBLISHED,
+        population=OWN.format(units=units, name=own.name) if own else PUBLISHED.format(*years),
         threshold=disclosure.threshold,
         rounding=disclosure.rounding,
     )

@@ -26,7 +26,8 @@ class PilotDesign(ShowsTable):
 
     Attributes
     ----------
-    outcome, unit : str
+    outcome, unit, units : str
+        `unit` is the effects'; `units` are what is drawn, such as councils.
     table : DataFrame
         One row for each number of councils and of periods after the start: the detectable effect
         of the exact test of a lot (`lot_none`, `lot_type`, `lot_region`, `lot_level`: how the lot
@@ -44,6 +45,7 @@ class PilotDesign(ShowsTable):
 
     outcome: str
     unit: str
+    units: str
     table: pd.DataFrame
     strata: Strata
     drawn: tuple[str, ...]
@@ -55,7 +57,7 @@ class PilotDesign(ShowsTable):
     def title(self) -> str:
         """Name the recommendation."""
         how = "by lot" if self.strata == "none" else f"by lot within {self.strata}"
-        return f"{self.outcome}: draw {len(self.drawn)} councils {how}"
+        return f"Draw {len(self.drawn)} {self.units} {how}"
 
     def to_frame(self) -> pd.DataFrame:
         """Return detectable effects by number of councils and periods."""
@@ -64,7 +66,7 @@ class PilotDesign(ShowsTable):
     def summary(self) -> str:
         """Return the recommendation, what each design detects, and the price of a choice."""
         parts = [
-            self.title,
+            f"{self.title}, judged on {self.outcome}",
             f"Drawn: {'; '.join(self.drawn)}",
             f"Reserves, in this order: {'; '.join(self.reserves)}",
             f"Detectable effects in {self.unit}:\n{to_text(self.table)}",
@@ -169,12 +171,13 @@ def design_pilot(
     return PilotDesign(
         outcome=outcome,
         unit=plan.outcomes[outcome].unit,
+        units=plan.texts.units,
         table=table,
         strata=strata,
         drawn=(*fixed, *drawn),
         reserves=reserves,
         choice=_price(plan, panel, history, chosen, int(table["periods_after"].max()), seed),
-        notes=_notes(history, table, detect, size),
+        notes=_notes(history, table, detect, size, plan.texts.units),
     )
 
 
@@ -309,12 +312,12 @@ def _price(
 
 
 def _notes(
-    history: History, table: pd.DataFrame, detect: float | None, size: int
+    history: History, table: pd.DataFrame, detect: float | None, size: int, units: str
 ) -> tuple[str, ...]:
     lots = [f"lot_{strata}" for strata in STRATA]
     notes = [
-        f"Figures of {len(history.names)} councils, {history.periods[0]} to {history.periods[-1]}; "
-        f"{history.left_out} councils with a gap are left out. An effect is the worst over "
+        f"Figures of {len(history.names)} {units}, {history.periods[0]} to {history.periods[-1]}; "
+        f"{history.left_out} {units} with a gap are left out. An effect is the worst over "
         f"{int(table['stretches'].min())} to {int(table['stretches'].max())} stretches of periods.",
         "The test of a lot is exact only if the councils are really drawn, by the seed above and "
         "before anybody has seen the result.",
@@ -326,13 +329,17 @@ def _notes(
         following = more[more["councils"] == more["councils"].min()]
         gain = best.mean() - following[lots].min(axis=1).mean()
         step = int(following["councils"].iloc[0]) - size
-        notes.append(f"{step} more councils would detect effects smaller by {gain:.3g}.")
+        notes.append(f"{step} more {units} would detect effects {_word_gain(gain)}.")
     if len(own) > 1:
         gain = best.iloc[0] - best.iloc[-1]
         notes.append(
             f"{own['periods_after'].iloc[-1]} periods instead of {own['periods_after'].iloc[0]} "
-            f"would detect effects smaller by {gain:.3g}."
+            f"would detect effects {_word_gain(gain)}."
         )
     if detect is not None and best.min() > detect:
         notes.append(f"No number looked at finds {detect:g}; the smallest is {best.min():.3g}.")
     return tuple(notes)
+
+
+def _word_gain(gain: float) -> str:
+    return f"smaller by {gain:.3g}" if gain >= 0 else f"larger by {-gain:.3g}"

@@ -15,6 +15,7 @@ from pilot_eval.evaluation.prior_trend import extrapolate_trend
 from pilot_eval.evidence import VerdictInputs
 from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.statuses import say_statuses
 from pilot_eval.reference.plan_periods import name_year
 
 FIRST_TEST, ADJUSTED_TEST = "robust", "adjusted"
@@ -56,7 +57,7 @@ def collect_inputs(
         units=plan.texts.units,
         level=plan.inference.alpha,
         status=first.status,
-        reason=first.reason,
+        reason=say_statuses(first.reason),
         test=test,
         is_first_test=test == FIRST_TEST,
         n_units=first.n_treated,

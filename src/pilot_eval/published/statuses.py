@@ -24,6 +24,15 @@ STATUSES = (
     FALSE_ZERO,
 )
 
+WORDS = {
+    REPORTED: "yes",
+    SUPPRESSED: "suppressed",
+    WITHHELD_PILOT: "withheld",
+    NOT_AVAILABLE: "not available",
+    NOT_APPLICABLE: "not applicable",
+    FALSE_ZERO: "false zero",
+}
+
 # A sum or share with several missing parts takes the first of these that occurs in its parts.
 _PRECEDENCE = (WITHHELD_PILOT, NOT_AVAILABLE, NOT_APPLICABLE, FALSE_ZERO, SUPPRESSED, REPORTED)
 
@@ -47,3 +56,16 @@ def combine_statuses(*statuses: str) -> str:
     'suppressed'
     """
     return min(statuses, key=_PRECEDENCE.index)
+
+
+def say_statuses(text: str) -> str:
+    """Put words in the place of the statuses that a reason names.
+
+    Examples
+    --------
+    >>> say_statuses("no figure after the start (2012: withheld_pilot)")
+    'no figure after the start (2012: withheld)'
+    """
+    for status in (WITHHELD_PILOT, NOT_AVAILABLE, NOT_APPLICABLE, FALSE_ZERO):
+        text = text.replace(status, WORDS[status])
+    return text

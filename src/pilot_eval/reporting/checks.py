@@ -13,8 +13,10 @@ from pilot_eval.checks.trends import TrendReport
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
 from pilot_eval.evaluation.units import detect_effect
+from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import name_year
 from pilot_eval.reporting.display import Opening, Table, format_number, format_range
 
 INTERVALS = {
@@ -25,6 +27,14 @@ INTERVALS = {
     "sharp_low": "Sharp, from",
     "sharp_high": "Sharp, to",
     "n_treated": "Treated",
+}
+
+COMPARATOR_WORDS = {
+    "all_england": "everywhere",
+    "same_region": "same region",
+    "same_type": "same type",
+    "nearest": "nearest in level and low income",
+    "neighbours_2021": "statistical neighbours, drawn up in 2021",
 }
 
 
@@ -41,12 +51,12 @@ def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) ->
 
 
 def word_placebo_in_space(space: PlaceboInSpace) -> str:
-    """Say how unusual the pilots' effect is among placebo groups of the same sizes."""
+    """Say how unusual the effect is among placebo groups of the same sizes."""
     share = format_number(100 * space.share_as_large)
     return (
-        f"The pilots' effect is {format_range(space.estimate_low, space.estimate_high)}. "
-        f"Of {len(space.placebos):,} groups of untreated councils of the same sizes, and the "
-        f"pilots themselves, {share}% show one at least as far from zero."
+        f"The effect is {format_range(space.estimate_low, space.estimate_high)}. "
+        f"Of {len(space.placebos):,} groups of comparators of the same sizes, and the "
+        f"treated themselves, {share}% show one at least as far from zero."
     )
 
 
@@ -83,12 +93,13 @@ def tabulate_placebo_in_time(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
             continue
         found = placebo_in_time(plan, panel, scenario=scenario, outcome=key)
         if found.empty:
-            rows.append({"Outcome": outcome.label, "Note": "one year before: cannot be run"})
+            rows.append({"Outcome": outcome.label, "Note": "too few before: cannot be run"})
         for row in found.to_dict("records"):
             shown = {label: row[column] for column, label in INTERVALS.items()}
-            rows.append({"Outcome": outcome.label} | shown | {"Note": _first(row["reason"])})
-    frame = pd.DataFrame(rows, columns=["Outcome", *INTERVALS.values(), "Note"])
-    return Table(frame=_numbers(frame), caption="Effects of a start that never was, one year early")
+            start = {"Outcome": outcome.label, "Start": name_year(row["start"])}
+            rows.append(start | shown | {"Note": _first(row["reason"])})
+    frame = pd.DataFrame(rows, columns=["Outcome", "Start", *INTERVALS.values(), "Note"])
+    return Table(frame=_numbers(frame), caption="Effects of pretended starts, before the true one")
 
 
 def tabulate_leave_one_out(
@@ -97,7 +108,7 @@ def tabulate_leave_one_out(
     """Show the estimate without each treated council in turn."""
     found = leave_one_out_treated(plan, panel, scenario=scenario, outcome=outcome)
     frame = found[["left_out", *INTERVALS]].rename(columns={"left_out": "Left out"} | INTERVALS)
-    return Table(frame=_numbers(frame), caption="Estimates without one treated council")
+    return Table(frame=_numbers(frame), caption="Estimates without each of the treated in turn")
 
 
 def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
@@ -121,7 +132,7 @@ def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
         )
     return Table(
         frame=pd.DataFrame(rows),
-        caption="Detectable effect of the sharp test by formula, and how often placebo pilots "
+        caption="Detectable effect of the sharp test by formula, and how often placebo groups "
         f"with that effect are found (the aim: {100 * plan.inference.power:.0f}%)",
         decimals={"Found, %": 0, "Found with no effect, %": 0},
     )
@@ -155,7 +166,7 @@ def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenar
     )
 
 
-def tabulate_choices(curve: pd.DataFrame) -> Table:
+def tabulate_choices(plan: EvaluationPlan, curve: pd.DataFrame) -> Table:
     """Show what the specifications of every single choice give, whatever the other choices."""
     rows = []
     for choice in CHOICES:
@@ -163,7 +174,7 @@ def tabulate_choices(curve: pd.DataFrame) -> Table:
             found = summarise_curve(own)
             rows.append(
                 {
-                    "Choice": f"{choice}: {str(option).replace('_', ' ')}",
+                    "Choice": f"{choice}: {_name_option(plan, choice, str(option))}",
                     "Specifications": found["specifications"],
                     "Median estimate": found["median"],
                     "Above zero, %": 100 * found["share_above_zero"],
@@ -179,22 +190,30 @@ def tabulate_choices(curve: pd.DataFrame) -> Table:
     )
 
 
+def _name_option(plan: EvaluationPlan, choice: str, option: str) -> str:
+    """Name an option of a choice in words."""
+    if choice == "scenario":
+        return plan.scenarios[option].short
+    if choice == "inference":
+        return name_test(option)
+    for record in plan.breaks:
+        years = f"definition of {name_year(record.first_year_after)}"
+        option = option.replace(record.break_id, years)
+    return COMPARATOR_WORDS.get(option, option)
+
+
 def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
     """Show the sharp, unweighted estimate under each comparator rule, years as planned."""
+    curve = curve[curve["scenario"] == scenario]
     rows = curve[
-        (curve["scenario"] == scenario)
+        (curve["weights"] == "councils equal")
         & (curve["inference"] == "sharp")
-        & (curve["weights"] == "councils equal")
         & (curve["figures"] == "as planned")
-        & (curve["years"] == max(curve["years"], key=len))
+        & (curve["years"] == max(curve["years"], key=len, default=""))
     ]
     frame = pd.DataFrame(
         {
-            "Comparators": [
-                rule.replace("_", " ")
-                + (" (chosen after the trial)" if rule == "neighbours_2021" else "")
-                for rule in rows["comparators"]
-            ],
+            "Comparators": [COMPARATOR_WORDS[rule] for rule in rows["comparators"]],
             "Estimate": [
                 format_range(low, high)
                 for low, high in zip(rows["estimate_low"], rows["estimate_high"], strict=True)
@@ -216,7 +235,7 @@ def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) ->
     effect = format_range(prior.effect_low, prior.effect_high)
     names = ", ".join(plan.names[code] for code in prior.treated)
     return (
-        f"Before the start the treated councils ({names}) "
+        f"Before the start the treated ({names}) "
         f"moved by {slope} {unit} a year relative to comparators. Had that trend gone on, the "
         f"estimate would be {effect} without any effect of the pilot."
     )
@@ -225,7 +244,7 @@ def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) ->
 def tabulate_trend_bounds(plan: EvaluationPlan, outcome: str, report: TrendReport) -> Table:
     """Show intervals under trends that part, in the two ways of `bound_design`."""
     names = {
-        "relative_magnitudes": "times the parting before the start",
+        "relative_magnitudes": "times the largest parting before the start",
         "smoothness": f"{plan.outcomes[outcome].unit} of slope a year, around a straight line",
     }
     bounds = report.bounds

@@ -80,6 +80,6 @@ def mark_events(axes: Axes, events: list[tuple[float, CouncilEvent]]) -> str:
         last = at
         place = axes.get_xaxis_transform()
         axes.text(at, height, letter, transform=place, ha="center", fontsize=9, fontweight="bold")
-        lines.append(f"{letter}  {event.date} {event.council_name}: {event.event}")
+        lines.append(f"{letter}  {event.date} {event.council_name or 'England'}: {event.event}")
     axes.set_xlabel("\n".join(lines), loc="left", fontsize=8.5, linespacing=1.35)
     return "; ".join(lines)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.design.build import Design
+from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period, middle_of, name_year, width_of
@@ -85,7 +86,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     return Figure(
         name=f"trend_{design.scenario}_{design.outcome}",
         title=title,
-        alt=f"Line chart by year. {title}. A shaded band holds four fifths of the comparators. "
+        alt=f"Line chart over time. {title}. A shaded band holds four fifths of the comparators. "
         f"Events: {told or 'none'}.",
         numbers=frame.reset_index(names="Councils"),
         picture=picture,
@@ -116,11 +117,11 @@ def plot_effects(
     rows = [(*row, DARK_BLUE, "o") for row in own[EFFECT_NUMBERS].itertuples(False, None)]
     for method, colour in (("sharp", TURQUOISE), ("robust", DARK_PINK)):
         row = pooled[pooled["method"] == method].iloc[0]
-        label = f"Pooled, {method} test"
+        label = f"Pooled, {name_test(method)}"
         ends = ("estimate_low", "estimate_high", "conf_low", "conf_high")
         rows.append((label, *(row[name] for name in ends), colour, "D"))
     reach = pooled.set_index("method")["mde"]["sharp"]
-    title = _say_effects(plan.outcomes[outcome].label, own["effect_low"], rows[-1])
+    title = _say_effects(plan, outcome, own["effect_low"], rows[-1])
     with canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
         axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
         axes.axvline(0, color=TEXT, lw=1)
@@ -141,7 +142,7 @@ def plot_effects(
     return Figure(
         name=f"effects_{scenario}_{outcome}",
         title=title,
-        alt=f"Dots with intervals, one a council and two pooled. {title}.",
+        alt=f"Dots with intervals, one for each of the treated and two pooled. {title}.",
         numbers=pd.DataFrame(
             [row[:5] for row in rows],
             columns=["Council", "Effect from", "Effect to", "Interval from", "Interval to"],
@@ -175,8 +176,10 @@ def plot_detectable(
         list(dict.fromkeys(rows["outcome"]))
     ]
     labels = [plan.outcomes[outcome].label for outcome in wide.index]
+    fewest, most = rows["n_treated"].agg(["min", "max"])
     title = (
-        f"With {rows['n_treated'].max()} treated councils or fewer, only effects of "
+        f"With {most} treated {plan.texts.units}{'' if fewest == most else ' or fewer'}, "
+        "only effects of "
         f"{format_number(wide['sharp'].min(), 0)} to {format_number(wide['sharp'].max(), 0)} "
         "points could be relied on to show"
     )
@@ -288,14 +291,16 @@ def _moved(low: float, high: float) -> str:
     )
 
 
-def _say_effects(label: str, effects: pd.Series, pooled: Sequence[Any]) -> str:
-    """State how many councils' own effects are above zero, and the pooled interval."""
+def _say_effects(
+    plan: EvaluationPlan, outcome: str, effects: pd.Series, pooled: Sequence[Any]
+) -> str:
+    """State how many units' own effects are above zero, and the pooled interval."""
     _, first, last, low, high = pooled[:5]
     above = int((effects > 0).sum())
     return (
-        f"{label}: {above} of {len(effects)} councils' own effects "
-        f"are above zero; together {format_range(first, last)}, and anything from "
-        f"{format_number(low)} to {format_number(high)} could be true"
+        f"{plan.outcomes[outcome].label}: own effects of {above} of {len(effects)} "
+        f"{plan.texts.units} are above zero; together {format_range(first, last)}, and anything "
+        f"from {format_number(low)} to {format_number(high)} could be true"
     )
 
 

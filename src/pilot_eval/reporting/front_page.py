@@ -81,6 +81,8 @@ def list_headlines(answers: AnswersFile) -> list[Headline]:
     headlines = []
     for item, row in carried:
         reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
+        if row.reasons and not reasons:
+            reasons = ["The same doubts hold."]
         counted = "" if given[item.counted] else item.counted
         given.update([*reasons, item.counted])
         said = item.model_copy(update={"counted": counted})

@@ -227,6 +227,9 @@ def _look(
         return holds, f"check {name}: {seen}"
     if kind == "test":
         return _look_at_test(run.root, name, results)
+    if kind == "assumptions":
+        path = find_assumptions(run.plan.pilot, run.root)
+        return (True, f"{name} of the pilot") if path else (False, f"{name} of the pilot (missing)")
     there = (run.folder / name if kind == "run" else find_file(name, run.root)).is_file()
     return there, name if there else f"{name} (missing)"
 

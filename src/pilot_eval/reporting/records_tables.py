@@ -182,7 +182,7 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
     title = (
         f"{label} By working day {limit}, {100 * at['treated_after']:.0f}% of {words} in the "
         f"treated councils were finished; {100 * at['counterfactual']:.0f}% would have been "
-        "without the exemption"
+        "without the pilot"
     )
     with canvas(height=4.6) as (figure, axes):
         days = own["day"]
@@ -193,7 +193,7 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
             "--",
             color=ORANGE,
             lw=2.5,
-            label="Without the exemption (estimate)",
+            label="Without the pilot (estimate)",
         )
         low = 100 * (own["counterfactual"] + own["conf_low"]).clip(0, 1)
         high = 100 * (own["counterfactual"] + own["conf_high"]).clip(0, 1)

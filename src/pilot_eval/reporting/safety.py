@@ -152,10 +152,12 @@ def plot_funnel(
     shown = funnel.councils[funnel.councils["council_code"].isin(marked)]
     beyond = shown[shown["position"].str.endswith("99.8%")]
     names = plan.names
-    said = ", ".join(names[code] for code in beyond["council_code"]) or "none of the pilots"
+    named = ", ".join(names[code] for code in beyond["council_code"])
+    inside = names[marked[0]] if len(marked) == 1 else f"all {len(shown)} marked"
     title = (
-        f"{label}, {name_year(year)}: {said} outside the 99.8% limits, "
-        f"which allow for a spread of {format_number(funnel.tau)} points between councils"
+        f"{label}, {name_year(year)}: {named or inside} {'outside' if named else 'within'} the "
+        "99.8% limits, "
+        f"which allow for a spread of {format_number(funnel.tau)} points between {plan.texts.units}"
     )
     picture = _draw_funnel(funnel, shown, names, label)
     numbers = shown.assign(council=shown["council_code"].map(names))
@@ -163,7 +165,7 @@ def plot_funnel(
     return Figure(
         name=f"funnel_{outcome}_{year}",
         title=title,
-        alt=f"Funnel plot, one dot a council against its number of cases. {title}.",
+        alt=f"Funnel plot, one dot for each against its number of cases. {title}.",
         numbers=numbers.rename(
             columns={
                 "council": "Council",

@@ -33,14 +33,14 @@ RELATIVE = re.compile(r' href="((?![a-z]+:|//)[^"]*)"')
 SUMMARY = "99_summary"
 QUALITY, QUALITY_TITLE = "qa_log", "Quality assurance"
 FILES = {
-    "tables.xlsx": "the results, and the figures of every council, as a spreadsheet",
+    "tables.xlsx": "the results, and the figures of all, as a spreadsheet",
     "evidence.csv": "every estimate, one row for each scenario, outcome and method",
-    "effects.csv": "the effect in each pilot council",
+    "effects.csv": "the effect in each of the treated",
     "verdicts.csv": "the finding and security rating of every comparison, with what it rests on",
     "answers.json": "questions, answers, numbers, reasons and provenance, for machines",
     "answers.csv": "the answer to every question, with the comparison that carries it",
-    "dropped.csv": "councils left out of a comparison, and why",
-    "ees/figures.csv": "the councils' figures as tidy data, a row a council and year",
+    "dropped.csv": "who was left out of a comparison, and why",
+    "ees/figures.csv": "the figures as tidy data, a row for each place and period",
     "ees/figures.meta.csv": "what each column of the tidy data is",
     "ees/figures.footnotes.csv": "the findings, as footnotes of the tidy data",
     "qa_log.csv": "the quality assurance log, as a table",

@@ -2,104 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import describe_starts
+from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.statuses import WORDS, say_statuses
 from pilot_eval.reference.pilot_facts import Exemption
-from pilot_eval.reference.plan_periods import Period, middle_of, name_year
-from pilot_eval.reporting.display import Opening, Table, format_number, format_range
-
-STATUS_WORDS = {
-    "reported": "yes",
-    "suppressed": "suppressed",
-    "withheld_pilot": "withheld",
-    "not_available": "not available",
-    "not_applicable": "not applicable",
-    "false_zero": "false zero",
-}
-
-
-def open_quality(plan: EvaluationPlan, panel: pd.DataFrame) -> Opening:
-    """Open the page on the data: how much of what is asked of the treated is known."""
-    treated = {name for scenario in plan.scenarios.values() for name in scenario.councils}
-    own = panel[panel["council_name"].isin(treated)]
-    known = own["value"].notna()
-    per = known.groupby(own["outcome"]).mean().reindex(list(plan.outcomes), fill_value=0.0)
-    worst = plan.outcomes[str(per.idxmin())].label
-    return Opening(
-        f"{known.mean():.0%} of the treated {plan.texts.units}' figures are known",
-        f"Fewest for: {worst} ({per.min():.0%}).",
-    )
-
-
-def tabulate_completeness(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
-    """Count councils with a published figure, by outcome and year."""
-    known = panel[panel["value"].notna()]
-    counts = known.pivot_table(
-        index="outcome", columns="period", values="council_code", aggfunc="nunique", fill_value=0
-    ).reindex(list(plan.outcomes), fill_value=0)
-    counts.columns = [name_year(period) for period in counts.columns]
-    counts.insert(0, "Outcome", [plan.outcomes[key].label for key in counts.index])
-    return Table(frame=counts, caption="Councils with a figure, by period")
-
-
-def tabulate_statuses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table:
-    """Count missing figures by outcome and reason over all years of the outcome's window."""
-    rows = []
-    for key, outcome in plan.outcomes.items():
-        window = plan.window_of(key)
-        own = panel[(panel["outcome"] == key) & panel["period"].isin([*window.pre, *window.post])]
-        counts = own["value_status"].value_counts()
-        rows.append(
-            {"Outcome": outcome.label}
-            | {
-                word.capitalize(): int(counts.get(status, 0))
-                for status, word in STATUS_WORDS.items()
-            }
-        )
-    frame = pd.DataFrame(rows).rename(columns={"Yes": "Reported"})
-    return Table(frame=frame, caption="Council-years in each outcome's window, by status")
-
-
-def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: str) -> Table:
-    """Show, for every council ever treated, which years of each outcome it has."""
-    names = {row.council_code: row.council_name for row in plan.treatment_register}
-    outcomes = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
-    rows = []
-    for code, name in names.items():
-        row = {"Council": name}
-        for key in outcomes:
-            own = panel[(panel["outcome"] == key) & (panel["council_code"] == code)]
-            years = own.loc[own["value"].notna(), "period"]
-            row[plan.outcomes[key].label] = _years(list(years)) or "none"
-        rows.append(row)
-    return Table(
-        frame=pd.DataFrame(rows),
-        caption="Periods with a figure, by council",
-    )
-
-
-def tabulate_breaks(plan: EvaluationPlan) -> Table:
-    """List the measurement breaks and the plan's reason for accepting each."""
-    rows = []
-    for record in plan.breaks:
-        for outcome, settings in plan.outcomes.items():
-            if outcome in record.indicators:
-                accepted = settings.accepted_breaks.get(record.break_id)
-                rows.append(
-                    {
-                        "Break": record.description,
-                        "Between": f"{record.first_year_after - 1} and {record.first_year_after}",
-                        "Outcome": settings.label,
-                        "Accepted because": accepted or "outside the window used, or not the basis",
-                    }
-                )
-    return Table(frame=pd.DataFrame(rows), caption="Changes of definition, and what the plan says")
+from pilot_eval.reference.plan_periods import period_kind
+from pilot_eval.reporting.display import Table, format_number, format_range
+from pilot_eval.reporting.quality import list_periods
 
 
 def tabulate_register(plan: EvaluationPlan) -> Table:
@@ -108,7 +24,7 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
         [
             {
                 "Council": row.council_name,
-                "Requirement": row.requirement.replace("_", " "),
+                "Requirement": plan.texts.name_requirement(row.requirement),
                 plan.texts.treated_word.capitalize(): row.freed,
                 "Announced": row.announced,
                 "Granted": row.granted,
@@ -121,8 +37,10 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
             for row in plan.treatment_register
         ]
     )
-    caption = "The register; empty means not known. Grade: A government, B press, C inference"
-    return Table(frame=frame, caption=caption)
+    caption = "The register; empty means not known"
+    if frame["Grade"].any():
+        caption += ". Grade: A government, B press, C inference"
+    return Table(frame=frame.loc[:, frame.any()], caption=caption)
 
 
 def tabulate_requirements(plan: EvaluationPlan) -> Table:
@@ -160,16 +78,24 @@ def tabulate_scenarios(plan: EvaluationPlan) -> Table:
 
 
 def tabulate_periods(plan: EvaluationPlan) -> Table:
-    """List the periods before and after the first start that each outcome is compared over."""
-    rows = [
-        {
-            "Outcome": outcome.label,
-            "Before": _years(list(plan.window_of(key).pre)) or "none",
-            "After": _years(list(plan.window_of(key).post)),
-        }
-        for key, outcome in plan.outcomes.items()
-    ]
-    return Table(frame=pd.DataFrame(rows), caption="Periods before and after the start")
+    """List the periods before and after the first start that outcomes are compared over."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for scenario, outcome in plan.comparisons:
+        window = plan.window_of(outcome, scenario)
+        spans = list_periods(list(window.pre)) or "none", list_periods(list(window.post))
+        rows.setdefault((plan.outcomes[outcome].label, *spans), []).append(
+            plan.scenarios[scenario].short
+        )
+    frame = pd.DataFrame(
+        [(label, "; ".join(names), *spans) for (label, *spans), names in rows.items()],
+        columns=["Outcome", "Scenario", "Before", "After"],
+    )
+    frame = frame.sort_values("Outcome", key=lambda labels: labels.map(_order(plan)), kind="stable")
+    return Table(frame=frame, caption="Periods before and after the start")
+
+
+def _order(plan: EvaluationPlan) -> dict[str, int]:
+    return {outcome.label: place for place, outcome in enumerate(plan.outcomes.values())}
 
 
 def tabulate_balance(
@@ -258,6 +184,20 @@ def tabulate_estimates(
     )
 
 
+def tabulate_tests(evidence: Evidence, *, scenario: str, outcome: str, title: str) -> Table:
+    """Show what every test gives for one comparison."""
+    rows = evidence.table.query("scenario == @scenario and outcome == @outcome")
+    frame = pd.DataFrame(
+        {
+            "Test": [name_test(method) for method in rows["method"]],
+            "Effect": list(map(format_range, rows["estimate_low"], rows["estimate_high"])),
+            "Interval": list(map(_write_interval, rows["conf_low"], rows["conf_high"])),
+            "Treated": rows["n_treated"].to_list(),
+        }
+    )
+    return Table(frame=frame, caption=f"{title}: every test")
+
+
 def _verdict_row(verdict: Verdict) -> dict[str, object]:
     """Put a verdict and its numbers into one row."""
     used = verdict.inputs
@@ -266,7 +206,7 @@ def _verdict_row(verdict: Verdict) -> dict[str, object]:
         "Finding": verdict.short,
         "Effect": format_range(used.estimate_low, used.estimate_high),
         "Interval": _write_interval(used.conf_low, used.conf_high),
-        "Test": used.test.replace("_", " by ") if used.status == "estimated" else "",
+        "Test": name_test(used.test) if used.test and used.status == "estimated" else "",
         "Other reading": _write_interval(used.other_conf_low, used.other_conf_high),
         "p": used.p_value,
         "Detectable": used.mde,
@@ -298,15 +238,16 @@ def tabulate_notes(
                 for row in rows.itertuples()
             ],
             "Freed from this limit": _texts(rows["freed"]),
-            "Definition changes": [text.replace("_", " ") for text in _texts(rows["breaks"])],
-            "Note": [text.replace("_", " ") for text in _texts(rows["reason"])],
+            "Definition changes": [_describe_breaks(plan, text) for text in _texts(rows["breaks"])],
+            "Note": [say_statuses(text) for text in _texts(rows["reason"])],
         }
     )
     shared = frame.columns[1:].to_list()
     frame = frame.groupby(shared, sort=False)["Outcome"].agg("; ".join).reset_index()
     filled = [name for name in shared if frame[name].any()]
     return Table(
-        frame=frame[["Outcome", *filled]], caption=f"What each comparison rests on ({family})"
+        frame=frame[["Outcome", *filled]],
+        caption=f"What each comparison rests on: {plan.questions[family]}",
     )
 
 
@@ -347,7 +288,7 @@ def tabulate_register_figures(
     frame = pd.DataFrame({"Council": [names[code] for code in wide.index]})
     for key, label in columns.items():
         frame[label] = wide[key].to_list()
-    frame["Figure"] = status[next(iter(columns))].map(STATUS_WORDS).to_list()
+    frame["Figure"] = status[next(iter(columns))].map(WORDS).to_list()
     return Table(
         frame=frame.sort_values("Council"),
         caption=f"Year ending March {year}: a description, without a comparison",
@@ -357,10 +298,11 @@ def tabulate_register_figures(
 def design_summary(design: Design) -> str:
     """Say in one sentence who is compared with whom, and when."""
     treated = ", ".join(design.names) or "no council"
+    ending = "years ending " if period_kind(design.post[0]) == "year" else ""
     return (
         f"{treated} ({len(design.treated)} of {design.scenario_size}) against "
-        f"{len(design.comparators)} comparators; years ending {_years(list(design.pre))} before, "
-        f"{_years(list(design.post))} after."
+        f"{len(design.comparators)} comparators; {ending}{list_periods(list(design.pre))} before, "
+        f"{list_periods(list(design.post))} after."
     )
 
 
@@ -370,8 +312,9 @@ def _pre_mean(plan: EvaluationPlan, panel: pd.DataFrame, outcome: str) -> pd.Ser
     return own.groupby("council_code")["value"].mean()
 
 
-def _years(years: Iterable[Period]) -> str:
-    return ", ".join(str(period) for period in sorted(years, key=middle_of))
+def _describe_breaks(plan: EvaluationPlan, keys: str) -> str:
+    words = {record.break_id: record.description for record in plan.breaks}
+    return " ".join(words[key] for key in keys.split("; ") if key)
 
 
 def _texts(column: pd.Series) -> list[str]:

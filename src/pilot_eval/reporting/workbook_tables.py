@@ -16,6 +16,7 @@ from pilot_eval.disclosure.protect.symbols import (
 )
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.statuses import say_statuses
 from pilot_eval.reference.plan_periods import name_year, period_kind
 
 METHODS = {
@@ -84,7 +85,9 @@ def tabulate_results(
     columns["P-value"] = [show_estimate(value, decimals=P_DECIMALS) for value in rows["p_value"]]
     columns["Treated councils"] = [_show_whole(value) for value in rows["n_treated"]]
     columns["Comparator councils"] = [_show_whole(value) for value in rows["n_comparators"]]
-    columns["Remarks"] = ["" if pd.isna(text) else str(text) for text in rows["reason"]]
+    columns["Remarks"] = [
+        "" if pd.isna(text) else say_statuses(str(text)) for text in rows["reason"]
+    ]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(Remarks=frame["Remarks"].replace("", "None"))
 
