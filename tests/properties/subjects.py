@@ -61,6 +61,7 @@ BEHIND: Mapping[str, str] = {
     "estimation.survival": RECORDS,
     "estimation.synthetic_weights": CHECKED,
     "estimation.two_way.fit_two_way": CHECKED,
+    "estimation.two_way.solve_period_effects": CHECKED,
     "inference.adaptive.compute_adaptive": CHECKED,
     "inference.adaptive.draw_resamples": WITHOUT,
     "inference.adjusted.compute_adjusted": CHECKED,

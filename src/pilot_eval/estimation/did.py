@@ -155,7 +155,7 @@ def remove_period_effects(values: np.ndarray, treated: np.ndarray) -> tuple[np.n
     """Take the comparators' period effects off; 0 where missing, and where values are seen."""
     seen = ~np.isnan(values.reshape(-1, *values.shape[-2:])[0])
     net = np.where(seen, values, 0.0)
-    effects = _period_effects(net, seen & ~treated[:, None])[..., None, :]
+    effects = two_way.solve_period_effects(net, seen & ~treated[:, None])[..., None, :]
     return np.where(seen, net - effects, 0.0), seen
 
 
@@ -316,23 +316,3 @@ def estimate_twfe(values: np.ndarray, treated: np.ndarray, n_pre: int) -> float:
         raise DesignError(explain("treated", "name both sides", f"{int(treated.sum())}", action))
     exposed = treated[:, None] & (np.arange(values.shape[1]) >= n_pre)
     return two_way.estimate_twfe(values, exposed.astype(float))
-
-
-def _period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Compute period effects of unbalanced matrices, council effects partialled out.
-
-    Parameters
-    ----------
-    values : ndarray, shape (..., n, periods)
-    seen : ndarray of bool, shape (n, periods)
-        Values to use.
-
-    Returns
-    -------
-    ndarray, shape (..., periods)
-    """
-    counts = np.maximum(seen.sum(axis=1), 1)
-    used = np.where(seen, values, 0.0)
-    net = np.where(seen, used - used.sum(-1, keepdims=True) / counts[:, None], 0.0)
-    normal = np.diag(seen.sum(axis=0)) - seen.T @ (seen / counts[:, None])
-    return net.sum(axis=-2) @ np.linalg.pinv(normal, hermitian=True)

@@ -11,6 +11,8 @@ from pilot_eval.errors import DesignError, explain
 
 NO_SPREAD = 1e-20
 """Share of its own square below which an exposure's residual is rounding."""
+RANK_TOLERANCE = 1e-10
+"""Share of the largest eigenvalue below which an eigenvalue is rounding: a level left open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,6 +81,40 @@ def fit_two_way(outcomes: np.ndarray, weights: np.ndarray) -> TwoWayFit:
         home = np.where(rows > 0, component[W.argmax(1)], -1)
         fitted[home[:, None] != component] = np.nan
     return TwoWayFit(unit=unit, period=period, fitted=fitted)
+
+
+def solve_period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Fit the period effects of panels with gaps, unit effects concentrated out.
+
+    Parameters
+    ----------
+    values : float array (..., n_units, n_periods)
+    seen : bool array (n_units, n_periods) or of the shape of `values`
+        Values to use; the others may be anything finite.
+
+    Returns
+    -------
+    float array (..., n_periods)
+        Up to a constant for each set of periods that units link; 0 in all.
+
+    Examples
+    --------
+    >>> gaps = np.array([[True, True], [True, False]])
+    >>> solve_period_effects(np.array([[1.0, 2.0], [3.0, 0.0]]), gaps).round(9).tolist()
+    [-0.5, 0.5]
+    """
+    if seen.all():
+        means = values.mean(axis=-2)
+        return means - means.mean(axis=-1, keepdims=True)
+    counts = np.maximum(seen.sum(axis=-1, keepdims=True), 1)
+    used = np.where(seen, values, 0.0)
+    apart = np.where(seen, used - used.sum(axis=-1, keepdims=True) / counts, 0.0).sum(axis=-2)
+    share = seen / np.sqrt(counts)
+    normal = -np.einsum("...it,...iu->...tu", share, share)
+    periods = np.arange(seen.shape[-1])
+    normal[..., periods, periods] += seen.sum(axis=-2)
+    inverse = np.linalg.pinv(normal, rcond=RANK_TOLERANCE, hermitian=True)
+    return np.einsum("...tu,...u->...t", inverse, apart)
 
 
 def _components(system: np.ndarray, observed: np.ndarray) -> np.ndarray:

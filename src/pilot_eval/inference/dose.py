@@ -18,8 +18,8 @@ from pilot_eval.inference.set_statistics import TIE
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
 METHOD = "dose"
-BISECTIONS = 18
-"""Halvings around an interval's end: to a hundred thousandth of a standard error or two."""
+BISECTIONS = 24
+"""Halvings around an interval's end: to a ten millionth of a standard error or two."""
 
 
 @takes_changes(doses=Numbers(least=0, ndim=(1,)))

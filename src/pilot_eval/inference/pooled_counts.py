@@ -17,8 +17,8 @@ from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
 METHOD = "pooled_counts"
 Link = Literal["odds", "rate"]
-BISECTIONS = 18
-"""Halvings around an interval's end: to six digits of a logarithm."""
+BISECTIONS = 24
+"""Halvings around an interval's end: to seven digits of a logarithm."""
 LARGEST = 50.0
 """Effects beyond it, in logarithms, are as good as infinite."""
 START = 0.5

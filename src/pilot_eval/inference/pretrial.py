@@ -9,6 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from pilot_eval.estimation.two_way import solve_period_effects
+
 MIN_PERIODS = 8
 """Fewest pre-trial periods: below it a council's own spread says less than its size does."""
 MIN_OBSERVED = 5
@@ -38,24 +40,10 @@ def two_way_residuals(
         Period effects, up to a constant for each set of periods that councils link.
     """
     members = seen & comparator[:, None]
-    effects = _period_effects(np.where(members, values, 0.0), members)
+    effects = solve_period_effects(values, members)
     residual = np.where(seen, values - effects[:, None], 0.0)
     count = np.maximum(seen.sum(2, keepdims=True), 1)
     return np.where(seen, residual - residual.sum(2, keepdims=True) / count, 0.0), effects
-
-
-def _period_effects(values: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Solve the normal equations of period effects, council effects concentrated out."""
-    if members.all(axis=(1, 2)).all():
-        return values.mean(axis=1)
-    count = np.maximum(members.sum(2, keepdims=True), 1)
-    share = members / np.sqrt(count)
-    apart = values - values.sum(2, keepdims=True) / count
-    target = np.where(members, apart, 0.0).sum(1)
-    normal = -np.einsum("bit,biu->btu", share, share)
-    periods = np.arange(values.shape[2])
-    normal[:, periods, periods] += members.sum(1)
-    return np.einsum("btu,bu->bt", np.linalg.pinv(normal, hermitian=True), target)
 
 
 def common_correlation(
