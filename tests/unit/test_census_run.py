@@ -341,3 +341,39 @@ def test_parts_hold_whole_councils_and_miss_nothing(returns):
     gone = coverage["council_code"].eq("E08000005") & last.isin([2010, 2013])
     said = "no return for the year ending March 2010, 2013"
     assert find_missing_returns(coverage[~gone]) == {"E08000005": said}
+
+
+def test_panels_groups_and_tables_of_a_run(returns, tmp_path):
+    out = tmp_path / "out"
+    more = ("--panel", "quarter", "--panel", "year", "--by", "need", "--by", "age")
+    code = census(returns, out, *more, "--tables", "parquet", "--scenario", "granted_march")
+    assert code == 0
+    month, quarter, year = (
+        pd.read_csv(out / f"panel{name}.csv") for name in ("", "_quarter", "_year")
+    )
+    for panel in (month, quarter, year):  # as many referrals, however they are cut
+        found = panel[panel["indicator"] == "referral_rate"]
+        assert (
+            found["numerator"].sum()
+            == month.query("indicator == 'referral_rate'")["numerator"].sum()
+        )
+        assert found["denominator"].notna().all()
+        assert found["value"].notna().all()
+    dictionary = pd.read_csv(out / "data_dictionary.csv")
+    summary = pd.read_csv(out / "summary.csv")
+    for table, accepted in summary.groupby("table")["accepted"].sum().items():
+        kept = pd.read_parquet(out / "tables" / table)
+        assert len(kept) == accepted
+        assert list(kept) == dictionary.loc[dictionary["table"] == table, "column"].tolist()
+    released = out.with_name("out-release")
+    assert {path.name for path in released.rglob("*")} >= {"subgroups.csv", "data_dictionary.csv"}
+    assert not list(released.rglob("*.parquet"))
+    assert not list(released.rglob("panel*"))
+    shares = pd.read_csv(released / "subgroups.csv", dtype="str")
+    assert set(shares["by"]) == {"need", "age"}
+    counts = pd.to_numeric(shares["numerator"], errors="coerce")
+    rest = pd.to_numeric(shares["denominator"], errors="coerce") - counts
+    threshold = load_plan().disclosure.threshold
+    assert not counts.between(1, threshold).any()
+    assert not rest.between(1, threshold).any()
+    assert (shares["value"] == "c").any()

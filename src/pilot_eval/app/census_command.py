@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,8 @@ from pilot_eval.records.parts import (
     list_parts,
 )
 from pilot_eval.records.resubmissions import word_resubmission
+from pilot_eval.records.tables_out import DICTIONARY, describe_tables
+from pilot_eval.records.tables_out import FOLDER as TABLES
 from pilot_eval.records.unpacking import unpacked
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION
 
@@ -43,7 +46,9 @@ if TYPE_CHECKING:
     from pilot_eval.estimation.census_changes import CensusSettings
     from pilot_eval.evidence import Evidence
     from pilot_eval.records.local_indicators import LocalIndicator
+    from pilot_eval.records.periods import Frequency
     from pilot_eval.records.read import Format
+    from pilot_eval.records.subgroups import By
 
 POPULATION = "children in need in the councils and years of the returns that were read"
 # Working files: what each is, and why it stays in the room.
@@ -55,9 +60,12 @@ PRIVATE = {
     "set_aside.csv": ("records set aside, by council and rule", COUNTS),
     "rules.csv": ("records that break each of DfE's published rules, by return", COUNTS),
     "panel.csv": ("council by month counts and delays", COUNTS),
+    "panel_*.csv": ("further panels, by period or by group of children", COUNTS),
+    "tables/*": ("children's records", ROWS),
     "council_effects.csv": ("each treated council's own effect", COUNTS),
 }
 RELEASE_SUFFIX = "-release"
+SUBGROUPS = "subgroups.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,9 @@ def run_census(
     strategy_discussions: Path | None = None,
     core_groups: Path | None = None,
     crosswalk: Path | None = None,
+    panels: Sequence[Frequency] = (),
+    by: Sequence[By] = (),
+    tables: str = "",
     scenarios: Sequence[str] = (),
     plan: EvaluationPlan | None = None,
     scheduler: str = "",
@@ -121,6 +132,12 @@ def run_census(
         Local extracts of dates that the census lacks (docs/census-format.md).
     crosswalk : path, optional
         Identifiers that changed between returns (docs/census-format.md).
+    panels : sequence of {"quarter", "year"}
+        Further panels beside that by month.
+    by : sequence of {"need", "age", "sex", "ethnicity", "disability"}
+        Groups of children for which panels by year are built, and a protected table released.
+    tables : {"", "parquet"}
+        Format in which the typed tables are kept, with a data dictionary.
     scenarios : sequence of str
         Keys of the plan; all by default.
     plan : EvaluationPlan, optional
@@ -168,8 +185,11 @@ def run_census(
             core_groups=core_groups,
             local=_read_local(local_file),
             crosswalk=crosswalk,
+            more_panels=tuple(panels),
+            by=tuple(by),
         )
         with stage(out) as folder:
+            work = replace(work, tables_folder=folder / TABLES if tables else None)
             tell(f"Reading, validating and counting {len(coverage)} returns by council ...")
             with open_executor(scheduler, jobs, engine) as executor:
                 done = list(executor.map(partial(work_on_part, work=work), parts))
@@ -177,6 +197,7 @@ def run_census(
             for line in losses["words"]:
                 tell(line)
             _write_private(done, losses, plan.names, folder)
+            _write_panels(done, plan, folder)
             if any(not part.failed for part in done) and settings is not None:
                 tell("Estimating ...")
                 evidence = _estimate(plan, done, coverage, scenarios or plan.open_scenarios, tell)
@@ -296,8 +317,29 @@ def _write_private(
         (folder / name).write_bytes(to_csv_bytes(frame))
 
 
+def _write_panels(parts: Sequence[PartResult], plan: EvaluationPlan, folder: Path) -> None:
+    """Write the further panels, which stay, and the groups' protected shares, which may leave."""
+    from pilot_eval.reporting.subgroup_tables import protect_subgroups
+
+    if (folder / TABLES).is_dir():
+        (folder / DICTIONARY).write_bytes(to_csv_bytes(describe_tables()))
+    names = dict.fromkeys(name for part in parts for name in part.more)
+    whole = {name: pd.concat([part.more[name] for part in parts if part.more]) for name in names}
+    for name, panel in whole.items():
+        (folder / name).write_bytes(to_csv_bytes(panel))
+    grouped = [panel for panel in whole.values() if "group" in panel]
+    if grouped:
+        rules = plan.disclosure.model_dump(include={"threshold", "rounding"})
+        shares = protect_subgroups(pd.concat(grouped), **rules)
+        (folder / SUBGROUPS).write_bytes(to_csv_bytes(shares))
+
+
 def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
-    from pilot_eval.disclosure.release.register import describe_outputs, write_register
+    from pilot_eval.disclosure.release.register import (
+        describe_outputs,
+        list_outputs,
+        write_register,
+    )
 
     write_register(
         folder,
@@ -307,7 +349,12 @@ def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
             population=POPULATION,
             threshold=plan.disclosure.threshold,
             rounding=plan.disclosure.rounding,
-            extra=[_private_entry(name, *words, strand) for name, words in PRIVATE.items()],
+            extra=[
+                _private_entry(file, *words, strand)
+                for pattern, words in PRIVATE.items()
+                for file in (fnmatch.filter(list_outputs(folder), pattern) or [pattern])
+                if "*" not in file
+            ],
         ),
     )
 

@@ -6,8 +6,8 @@ one part's records at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -22,9 +22,15 @@ from pilot_eval.records.issues import RULE_SEVERITIES, stack
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
 from pilot_eval.records.parts import CouncilReturns
+from pilot_eval.records.periods import Frequency
 from pilot_eval.records.read import Format, read_census
-from pilot_eval.records.schema import SCHEMA, empty_issues
+from pilot_eval.records.schema import SCHEMA, CensusTables, empty_issues
+from pilot_eval.records.subgroups import By, build_subgroup_panel
+from pilot_eval.records.tables_out import write_tables
 from pilot_eval.records.validation import validate_census
+
+PANEL_FILE, SUBGROUP_FILE = "panel_{}.csv", "panel_by_{}.csv"
+GROUPED_BY: Frequency = "year"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,10 @@ class PartWork:
         As in `build_census_panel`.
     data_format, mapping_file, strategy_discussions, core_groups, local, crosswalk
         As in `run_census`.
+    more_panels, by
+        As `panels` and `by` in `run_census`.
+    tables_folder : Path or None
+        Where the typed tables go.
     """
 
     data_cut: date
@@ -55,6 +65,9 @@ class PartWork:
     core_groups: Path | None
     local: tuple[LocalIndicator, ...]
     crosswalk: Path | None = None
+    more_panels: tuple[Frequency, ...] = ()
+    by: tuple[By, ...] = ()
+    tables_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +80,8 @@ class PartResult:
         Whose returns it holds.
     strand : str
     issues, summary, set_aside, panel : DataFrame
+    more : mapping of str to DataFrame
+        Further panels, by the name of their file.
     changes : CensusChanges or None
     failed : str
         Why nothing of it can be used; empty otherwise.
@@ -80,6 +95,7 @@ class PartResult:
     panel: pd.DataFrame
     changes: CensusChanges | None
     failed: str = ""
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
@@ -122,25 +138,54 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
     if not len(result.accepted.children) or not len(result.accepted.referrals):
         kept = {"issues": result.issues, "summary": result.summary, "set_aside": result.set_aside}
         return _failed(part, "no child and referral that can be used", **kept)
-    panel = build_census_panel(
-        result.accepted,
-        work.panel,
-        exemptions=work.exemptions,
-        coverage=work.coverage,
-        populations=work.populations,
-        local=work.local,
-    ).panel
+    if work.tables_folder is not None:
+        write_tables(result.accepted, work.tables_folder, part="_".join(part.councils))
     return PartResult(
         councils=part.councils,
         strand=result.accepted.strand,
         issues=result.issues,
         summary=result.summary,
         set_aside=result.set_aside,
-        panel=panel.astype({"council_code": "str"}),
+        panel=_build_panel(result.accepted, work, work.panel),
+        more=_build_more(result.accepted, work),
         changes=collapse_part(result.accepted, work.changes, work.exemptions)
         if work.changes
         else None,
     )
+
+
+def _build_panel(tables: CensusTables, work: PartWork, settings: PanelSettings) -> pd.DataFrame:
+    panel = build_census_panel(
+        tables,
+        settings,
+        exemptions=work.exemptions,
+        coverage=work.coverage,
+        populations=work.populations,
+        local=work.local,
+    ).panel
+    return panel.astype({"council_code": "str"})
+
+
+def _build_more(tables: CensusTables, work: PartWork) -> dict[str, pd.DataFrame]:
+    """Build the panels of other periods, and those of groups of children by year."""
+    settings = {
+        name: replace(work.panel, frequency=name) for name in {*work.more_panels, GROUPED_BY}
+    }
+    more = {
+        PANEL_FILE.format(name): _build_panel(tables, work, settings[name])
+        for name in work.more_panels
+    }
+    for by in work.by:
+        panel = build_subgroup_panel(
+            tables,
+            settings[GROUPED_BY],
+            by,
+            exemptions=work.exemptions,
+            coverage=work.coverage,
+            local=work.local,
+        )
+        more[SUBGROUP_FILE.format(by)] = panel.astype({"council_code": "str"})
+    return more
 
 
 def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:

@@ -57,6 +57,7 @@ def add_census(commands: Commands) -> None:
         "referrals; everything is written all the same",
     )
     _add_own_files(census)
+    _add_outputs(census)
     add_pilot(census)
     census.set_defaults(command="census")
 
@@ -78,6 +79,24 @@ def _add_own_files(census: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="of the plan (may be repeated); default all",
+    )
+
+
+def _add_outputs(census: argparse.ArgumentParser) -> None:
+    for name, choices, what in (
+        ("--panel", ("quarter", "year"), "a panel of these periods too (may be repeated)"),
+        (
+            "--by",
+            ("need", "age", "sex", "ethnicity", "disability"),
+            "panels for groups of children by year, and their protected shares (may be repeated)",
+        ),
+    ):
+        census.add_argument(name, action="append", default=[], choices=choices, help=what)
+    census.add_argument(
+        "--tables",
+        default="",
+        choices=("parquet",),
+        help="keep the typed tables, with a data dictionary; they stay in the room",
     )
 
 

@@ -179,8 +179,20 @@ def build_census_panel(
     ... )
     >>> build_census_panel(tables, settings).panel                          # doctest: +SKIP
     """
-    clocks = tuple(settings.horizons)
-    records = prepare_records(
+    records = prepare_for_panel(tables, settings, exemptions)
+    grid = lay_out_grid(records, settings, coverage=coverage, populations=populations)
+    set_aside = [durations.set_aside for durations in records.durations.values()]
+    return CensusPanel(
+        panel=fill_panel(records, grid, settings, local),
+        set_aside=pd.concat(set_aside, ignore_index=True),
+    )
+
+
+def prepare_for_panel(
+    tables: CensusTables, settings: PanelSettings, exemptions: pd.DataFrame | None
+) -> Records:
+    """Work out episodes, plans and every clock once; arguments as in `build_census_panel`."""
+    return prepare_records(
         tables,
         data_cut=settings.data_cut,
         clocks=tuple(CLOCKS),
@@ -189,7 +201,17 @@ def build_census_panel(
         observed_from=settings.first_day,
         convention=settings.convention,
     )
-    grid = build_grid(
+
+
+def lay_out_grid(
+    records: Records,
+    settings: PanelSettings,
+    *,
+    coverage: pd.DataFrame | None,
+    populations: pd.DataFrame | None,
+) -> Grid:
+    """Lay out councils by periods; arguments as in `build_census_panel`."""
+    return build_grid(
         records,
         settings.frequency,
         first_day=settings.first_day,
@@ -198,18 +220,33 @@ def build_census_panel(
         coverage=coverage,
         populations=populations,
     )
+
+
+def fill_panel(
+    records: Records, grid: Grid, settings: PanelSettings, local: Sequence[LocalIndicator] = ()
+) -> pd.DataFrame:
+    """Fill the panel: every indicator and delay in every cell.
+
+    Parameters
+    ----------
+    records : Records
+    grid : Grid
+    settings, local
+        As in `build_census_panel`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `PANEL_COLUMNS`.
+    """
     cells = {
         key: count_indicator(indicator, records, grid)
         for key, indicator in list_indicators(settings, local).items()
     }
-    for clock in clocks:
+    for clock in settings.horizons:
         days = LIMIT_DAYS.get(clock, ())
         cells |= measure_delay(records, clock, grid, horizon=settings.horizons[clock], days=days)
-    set_aside = [durations.set_aside for durations in records.durations.values()]
-    return CensusPanel(
-        panel=_assemble(cells, records, grid),
-        set_aside=pd.concat(set_aside, ignore_index=True),
-    )
+    return _assemble(cells, records, grid)
 
 
 def build_census_panel_in_parts(

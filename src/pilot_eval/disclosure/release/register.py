@@ -31,6 +31,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("verdicts.csv", "the finding and security rating of every comparison"),
     ("answers.csv", "the answer to every question of the plan"),
     ("answers.json", "questions, answers, numbers, reasons and provenance, for machines"),
+    ("subgroups.csv", "shares by group of children and year, all councils together, protected"),
+    ("data_dictionary.csv", "every column of the tables of records, without any record"),
     ("dropped.csv", "councils left out of a comparison, and why"),
     ("manifest.json", "parameters, hashes and versions of the run"),
     ("index.html", "the report: what was found"),
