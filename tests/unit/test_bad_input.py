@@ -294,6 +294,7 @@ OTHERWISE = {
     "imputation_weights": "takes a checked panel",
     "fit_two_way": "behind two_way.estimate_twfe",
     "combine_clusters": "takes checked units: test_did.py",
+    "solve_period_effects": "takes numbers that a door has read",
     "path_batch": "starts in waves: test_starts.py",
     "path_test": "starts in waves: test_starts.py",
     "collapse_paths": "paths of a checked design: test_starts.py",
