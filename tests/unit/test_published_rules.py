@@ -7,6 +7,7 @@ The cases are rows of `published_rule_cases.csv`: changes of one clean child, as
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from openpyxl import load_workbook
 from project_folder import ROOT
 
+from pilot_eval.errors import DataError
 from pilot_eval.records.issues import RULE_SEVERITIES
 from pilot_eval.records.names import ASSESSMENT_LINK, STANDARD
 from pilot_eval.records.published_rules import (
@@ -205,3 +207,27 @@ def test_the_page_lists_every_rule():
     assert [row[-1].removesuffix(" |") for row in listed] == [
         rule.explanation for rule in load_published_rules()
     ]
+
+
+SHARED = Path(os.environ.get("PILOT_EVAL_SHARED", ROOT.parent / "shared"))
+SAMPLES = SHARED / "cases" / "public_samples"
+
+
+def test_the_public_samples_are_read_or_refused_by_field():
+    """Nine samples of the open validator and one of liia-tools, as the page lists them."""
+    if not SAMPLES.is_dir():
+        pytest.skip("the public sample files are not here; they are fetched, not kept")
+    page = (ROOT / "docs" / "published-rules.md").read_text(encoding="utf-8")
+    fates = dict.fromkeys(path.name for path in SAMPLES.glob("*.xml"))
+    for line in page.splitlines():
+        names, _, fate = line.removeprefix("| ").partition(" | ")
+        fates |= {name: fate for name in fates if f"`{name}`" in names}
+    for name, fate in fates.items():
+        wanted = re.search(r"`(\w+)`", fate)
+        try:
+            found = read_census([SAMPLES / name], rules=True).issues
+            broken = found[found["severity"].isin(RULE_SEVERITIES)]
+            said = f"{broken['rule'].nunique()} rules broken in {len(broken)} places"
+        except DataError as refused:
+            said = str(refused)
+        assert (wanted[1] in said) if fate.startswith("refused") else (said in fate)
