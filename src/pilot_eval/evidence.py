@@ -73,6 +73,8 @@ class VerdictInputs:
     known_freed : int
         Of those seen, how many are known to have been freed from the limit behind the outcome;
         equal to `seen` where no limit is behind it.
+    by_end : bool
+        Whether the effect is read from the change when the treatment ended, its sign turned.
     breaks : tuple of str
         Changes of definition that the comparison crosses: between which years.
     """
@@ -113,6 +115,7 @@ class VerdictInputs:
     seen: int
     listed: int
     known_freed: int
+    by_end: bool = False
     breaks: tuple[str, ...] = ()
 
 

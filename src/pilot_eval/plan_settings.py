@@ -258,6 +258,11 @@ class Texts(Section):
     limits: tuple[Limit, ...] = Field(strict=False, default=())
     pages: Mapping[str, PageDefaults] = Field(default_factory=dict)
 
+    @property
+    def unit(self) -> str:
+        """One of `units`, such as council."""
+        return self.units.removesuffix("s")
+
     def name_requirement(self, key: str) -> str:
         """Name a requirement of the register in words."""
         return self.requirements.get(key, key.replace("_", " "))

@@ -137,12 +137,13 @@ def write_pilot(pilot: MadeUp, folder: Path, verdict: str) -> Path:
         outcomes=outcomes,
     )
     (home / "plan.toml").write_text(plan, encoding="utf-8")
+    units = "teams" if pilot.own_units else "councils"
     texts = {
-        "introduction": "Councils tried a new way of visiting families.",
+        "introduction": f"{units.capitalize()} tried a new way of visiting families.",
         "start": "2018-04-01",
         "start_name": "visits begin",
         "limit": "Nobody asked the families.",
-        "units": "teams" if pilot.own_units else "councils",
+        "units": units,
     }
     (home / "texts.toml").write_text(TEXTS.format(**texts | pilot.texts), encoding="utf-8")
     lines = [

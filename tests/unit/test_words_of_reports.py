@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -12,7 +13,8 @@ from stories import list_story
 
 import pilot_eval as pe
 from pilot_eval.app.output import DOCUMENTS
-from pilot_eval.evaluation.verdict_words import name_test, word_answer
+from pilot_eval.evaluation.verdict_inputs import is_read_from_end
+from pilot_eval.evaluation.verdict_words import name_test, word_answer, word_number
 from pilot_eval.evaluation.verdicts import list_later_rounds
 from pilot_eval.evidence import Finding
 from pilot_eval.project import list_pilots
@@ -87,3 +89,12 @@ def test_a_round_that_was_falling_before_its_start_is_not_credited(found):
         if falls or rises:
             assert verdict.finding == "cannot be told"
             assert "before the start" in verdict.doubts[0].text
+
+
+def test_an_effect_read_from_its_end_says_so(found):
+    verdict = found[1].verdicts[0]
+    ended = replace(verdict.inputs, by_end=True)
+    assert "at its end" in word_number(ended)
+    assert "at its end" not in word_number(verdict.inputs)
+    assert is_read_from_end("until 2020: 5 councils; until 2021: 1 council")
+    assert not any(map(is_read_from_end, ("", None, "2020: 1 council; until 2021: 1 council")))

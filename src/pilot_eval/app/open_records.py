@@ -205,7 +205,7 @@ def explain_no_simulation(plan: EvaluationPlan) -> str:
     if plan.units:
         return "no returns were given, and children are simulated for England's councils alone"
     if any(isinstance(period, str) or not FIRST_YEAR <= period <= LAST_YEAR for period in periods):
-        years = f"the years to March {FIRST_YEAR} to {LAST_YEAR}"
+        years = f"the years ending March {FIRST_YEAR} to {LAST_YEAR}"
         return f"no returns were given, and children are simulated for {years} alone"
     return ""
 

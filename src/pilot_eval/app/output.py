@@ -153,7 +153,8 @@ def _shared_parameters(prepared: Prepared) -> dict[str, str]:
     values: dict[str, set[str]] = {}
     for page in prepared.pages.values():
         for name, value in page.parameters.items():
-            values.setdefault(name, set()).add(str(value))
+            shown = Path(value).name if name.endswith(("_file", "_folder")) else str(value)
+            values.setdefault(name, set()).add(shown)
     return {name: found.pop() for name, found in sorted(values.items()) if len(found) == 1}
 
 

@@ -319,7 +319,7 @@ def _notes(
         f"Figures of {len(history.names)} {units}, {history.periods[0]} to {history.periods[-1]}; "
         f"{history.left_out} {units} with a gap are left out. An effect is the worst over "
         f"{int(table['stretches'].min())} to {int(table['stretches'].max())} stretches of periods.",
-        "The test of a lot is exact only if the councils are really drawn, by the seed above and "
+        f"The test of a lot is exact only if the {units} are really drawn, by the seed above and "
         "before anybody has seen the result.",
     ]
     own = table[table["councils"] == size]

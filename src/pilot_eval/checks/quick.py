@@ -58,7 +58,7 @@ def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
     if len(design.treated) < FEWEST_TREATED:
         return dict.fromkeys(QUICK_COLUMNS) | {
             "n_treated": len(design.treated),
-            "reason": "fewer than two treated councils have figures",
+            "reason": f"fewer than two treated {plan.texts.units} have figures",
         }
     found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design, QUICK_METHODS)
     robust, sharp = found.numbers["robust"], found.numbers["sharp"]

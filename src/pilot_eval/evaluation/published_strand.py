@@ -5,6 +5,7 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
@@ -161,7 +162,9 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
     """
     label = _label(plan, design)
     if len(design.treated) < FEWEST_TREATED or not design.comparators:
-        row = EvidenceRow(**label, method="none", status="not_estimable", reason=_too_few(design))
+        row = EvidenceRow(
+            **label, method="none", status="not_estimable", reason=_too_few(plan, design)
+        )
         none = np.zeros(len(design.own_hidden), dtype=np.int64)
         return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
     found = identify(plan, design)
@@ -201,7 +204,7 @@ def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
         "n_treated": len(design.treated),
         "n_comparators": len(design.comparators),
         "treated": "; ".join(design.names),
-        "starts": design.name_starts(),
+        "starts": _name_starts(plan, design),
         "seen": len(design.treated),
         "listed": design.scenario_size,
         **_periods(design),
@@ -209,6 +212,12 @@ def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
         "breaks": "; ".join(design.breaks),
         "freed": design.freed,
     }
+
+
+def _name_starts(plan: EvaluationPlan, design: Design) -> str:
+    """Say when how many of the plan's units were treated."""
+    words = {"councils": plan.texts.units, "council": plan.texts.unit}
+    return re.sub(r"\bcouncils?\b", lambda match: words[match[0]], design.name_starts())
 
 
 def _periods(design: Design) -> dict[str, str]:
@@ -251,14 +260,15 @@ def _say_hidden(design: Design, numbers: Mapping[str, Any]) -> str:
     return text
 
 
-def _too_few(design: Design) -> str:
+def _too_few(plan: EvaluationPlan, design: Design) -> str:
     found = ", ".join(design.names) or "none"
     gaps = "; ".join(
         f"{item.council_name}: {item.reason}" for item in design.dropped if item.role == "treated"
     )
     if len(design.treated) >= FEWEST_TREATED:
         return "no comparator has figures"
-    return f"fewer than {FEWEST_TREATED} treated councils have figures (found: {found}); {gaps}"
+    units = plan.texts.units
+    return f"fewer than {FEWEST_TREATED} treated {units} have figures (found: {found}); {gaps}"
 
 
 def _describe(plan: EvaluationPlan, label: dict[str, Any]) -> EvidenceRow:

@@ -57,7 +57,8 @@ def collect_inputs(
         units=plan.texts.units,
         level=plan.inference.alpha,
         status=first.status,
-        reason=say_statuses(first.reason),
+        reason=_shorten(first),
+        by_end=is_read_from_end(first.starts),
         test=test,
         is_first_test=test == FIRST_TEST,
         n_units=first.n_treated,
@@ -74,6 +75,18 @@ def _name(plan: EvaluationPlan, scenario: str, outcome: str) -> dict[str, Any]:
     settings = plan.outcomes[outcome]
     group = plan.scenarios[scenario].short
     return {"label": settings.label, "group": group, "margin": settings.margin}
+
+
+def _shorten(row: EvidenceRow) -> str:
+    """Say why there is no estimate; what each of the treated lacks is in the evidence alone."""
+    text = row.reason.split("; ")[0] if row.status == "not_estimable" else row.reason
+    return say_statuses(text)
+
+
+def is_read_from_end(starts: str | None) -> bool:
+    """Say whether all of the treated are compared by their end, having no period before a start."""
+    groups = (starts or "").split("; ")
+    return all(group.startswith("until ") for group in groups)
 
 
 def _date_breaks(plan: EvaluationPlan, row: EvidenceRow) -> tuple[str, ...]:

@@ -140,10 +140,11 @@ def name_test(method: str) -> str:
 def word_number(inputs: VerdictInputs) -> str:
     """Word the estimate or the identified set."""
     low, high = show(inputs.estimate_low), show(inputs.estimate_high)
+    what = "Effect while it lasted, read from the change at its end:" if inputs.by_end else "Effect"
     if low == high:
-        return f"Effect {low} {inputs.unit}."
+        return f"{what} {low} {inputs.unit}."
     return (
-        f"Effect between {low} and {high} {inputs.unit}, depending on figures that were suppressed."
+        f"{what} between {low} and {high} {inputs.unit}, depending on figures that were suppressed."
     )
 
 

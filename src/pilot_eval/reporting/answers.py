@@ -10,7 +10,7 @@ import pandas as pd
 from pilot_eval.evidence import Evidence, VerdictInputs
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import period_kind
-from pilot_eval.reporting.display import Opening, Table, format_number
+from pilot_eval.reporting.display import Opening, Table, count, format_number
 
 MOST_WITHOUT_TREND = 2
 """Periods before the start with which there is no more than one change between them."""
@@ -76,8 +76,8 @@ def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
         return f"{_count_ratings(evidence)} Nothing could be compared."
     return (
         f"{_count_ratings(evidence)} {_word_smallest(plan, shown)}"
-        f"Of {len(shown)} comparisons, {by_chance} would show a change by chance at a level of "
-        f"{level:.0%}."
+        f"Of {count(len(shown), 'comparison')}, {by_chance} would show a change by chance at a "
+        f"level of {level:.0%}."
     )
 
 
@@ -101,10 +101,10 @@ def _word_smallest(plan: EvaluationPlan, shown: Sequence[VerdictInputs]) -> str:
 def _count_ratings(evidence: Evidence) -> str:
     ratings = [verdict.rating for verdict in evidence.verdicts]
     high = sum(rating >= 4 for rating in ratings)
-    count = f"{high or 'none'} {'are' if high > 1 else 'is'}"
+    best = f"{high or 'none'} {'are' if high > 1 else 'is'}"
     return (
         f"Each finding has a security rating from 0 to 5. It is about the evidence, not the size "
-        f"of the effect. Of {len(ratings)} findings, {count} rated 4 or 5; the highest "
+        f"of the effect. Of {count(len(ratings), 'finding')}, {best} rated 4 or 5; the highest "
         f"rating is {max(ratings)}."
     )
 

@@ -29,12 +29,14 @@ INTERVALS = {
     "n_treated": "Treated",
 }
 
-COMPARATOR_WORDS = {
+OPTION_WORDS = {
     "all_england": "everywhere",
     "same_region": "same region",
     "same_type": "same type",
-    "nearest": "nearest in level and low income",
+    "nearest": "the nearest",
     "neighbours_2021": "statistical neighbours, drawn up in 2021",
+    "councils equal": "all equal",
+    "by children": "by cases",
 }
 
 
@@ -199,7 +201,7 @@ def _name_option(plan: EvaluationPlan, choice: str, option: str) -> str:
     for record in plan.breaks:
         years = f"definition of {name_year(record.first_year_after)}"
         option = option.replace(record.break_id, years)
-    return COMPARATOR_WORDS.get(option, option)
+    return OPTION_WORDS.get(option, option)
 
 
 def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
@@ -213,7 +215,7 @@ def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
     ]
     frame = pd.DataFrame(
         {
-            "Comparators": [COMPARATOR_WORDS[rule] for rule in rows["comparators"]],
+            "Comparators": [OPTION_WORDS[rule] for rule in rows["comparators"]],
             "Estimate": [
                 format_range(low, high)
                 for low, high in zip(rows["estimate_low"], rows["estimate_high"], strict=True)

@@ -54,7 +54,7 @@ def tabulate_price(plan: EvaluationPlan, design: PilotDesign) -> Table:
     label = plan.outcomes[design.outcome].label
     return Table(
         frame=design.choice.rename(columns=PRICE),
-        caption=f"{label}: chosen {plan.texts.units} beside a lot, effects {design.unit}",
+        caption=f"{label}: chosen {plan.texts.units} beside a lot: effects, {design.unit}",
     )
 
 

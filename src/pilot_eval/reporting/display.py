@@ -169,6 +169,17 @@ def format_number(value: float, places: int = 1) -> str:
     return zero if text == f"-{zero}" else text.replace("-", "−")
 
 
+def count(number: int, noun: str) -> str:
+    """Count things, one of them in the singular.
+
+    Examples
+    --------
+    >>> count(1, "finding"), count(2, "finding")
+    ('1 finding', '2 findings')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def format_range(low: float, high: float, decimals: int = 1) -> str:
     """Format an identified set: one number where its ends agree, empty where there is none.
 

@@ -88,7 +88,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         title=title,
         alt=f"Line chart over time. {title}. A shaded band holds four fifths of the comparators. "
         f"Events: {told or 'none'}.",
-        numbers=frame.reset_index(names="Councils"),
+        numbers=frame.reset_index(names=plan.texts.units.capitalize()),
         picture=picture,
     )
 
@@ -145,7 +145,13 @@ def plot_effects(
         alt=f"Dots with intervals, one for each of the treated and two pooled. {title}.",
         numbers=pd.DataFrame(
             [row[:5] for row in rows],
-            columns=["Council", "Effect from", "Effect to", "Interval from", "Interval to"],
+            columns=[
+                plan.texts.unit.capitalize(),
+                "Effect from",
+                "Effect to",
+                "Interval from",
+                "Interval to",
+            ],
         ).round(1),
         picture=picture,
     )
@@ -177,11 +183,10 @@ def plot_detectable(
     ]
     labels = [plan.outcomes[outcome].label for outcome in wide.index]
     fewest, most = rows["n_treated"].agg(["min", "max"])
+    ends = [format_number(end, 0) for end in (wide["sharp"].min(), wide["sharp"].max())]
     title = (
         f"With {most} treated {plan.texts.units}{'' if fewest == most else ' or fewer'}, "
-        "only effects of "
-        f"{format_number(wide['sharp'].min(), 0)} to {format_number(wide['sharp'].max(), 0)} "
-        "points could be relied on to show"
+        f"only effects of {' to '.join(dict.fromkeys(ends))} points could be relied on to show"
     )
     places = np.arange(len(wide))[::-1]
     with canvas(height=1.4 + 0.55 * len(wide)) as (figure, axes):

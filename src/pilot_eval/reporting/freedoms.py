@@ -73,8 +73,8 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
     return Figure(
         name="freedoms",
         title=title,
-        alt=f"Bars over time, one for each council and requirement. {title}.",
-        numbers=_tabulate(rows, words),
+        alt=f"Bars over time, one for each of the {answers.units} and requirement. {title}.",
+        numbers=_tabulate(rows, words, answers.units),
         picture=picture,
     )
 
@@ -147,8 +147,9 @@ def _say(rows: Sequence[Freedom], answers: AnswersFile) -> str:
     return f"{who}: {'; '.join(said) or 'none'}{rest}"
 
 
-def _tabulate(rows: Sequence[Freedom], words: Mapping[str, str]) -> pd.DataFrame:
-    names = {"council": "Council", "requirement": "Requirement", "freed": words["yes"].capitalize()}
+def _tabulate(rows: Sequence[Freedom], words: Mapping[str, str], units: str) -> pd.DataFrame:
+    names = {"council": units.removesuffix("s").capitalize(), "requirement": "Requirement"}
+    names |= {"freed": words["yes"].capitalize()}
     names |= {key: key.capitalize() for key in ("announced", "granted", "started", "ended")}
     frame = pd.DataFrame([row.model_dump() for row in rows])
     frame["freed"] = frame["freed"].map(words)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Number
-from pilot_eval.reporting.display import Figure, format_number, format_range
+from pilot_eval.reporting.display import Figure, count, format_number, format_range
 from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     DARK_PINK,
@@ -142,6 +142,6 @@ def _say(rows: Sequence[Comparison], group: str) -> str:
     counted = ", ".join(f"{finding}: {n}" for finding, n in counts.items())
     best = max(row.rating for row in rows)
     return (
-        f"{group[:1].upper()}{group[1:]}, {len(rows)} outcomes ({counted}); "
+        f"{group[:1].upper()}{group[1:]}, {count(len(rows), 'outcome')} ({counted}); "
         f"security at most {best} of 5"
     )

@@ -14,7 +14,7 @@ from pilot_eval.reference.plan_periods import Period, middle_of, name_year
 from pilot_eval.reporting.display import Opening, Sentence, Table
 
 STATUS_MEANINGS = {
-    "suppressed": "Suppressed: a small count, or a figure that would reveal one, was hidden.",
+    "suppressed": "Suppressed: a small count, or a figure that could reveal one, was hidden.",
     "withheld_pilot": "Withheld: the figure was not published while its council took part.",
     "not_available": "Not available: no figure was returned or published.",
     "not_applicable": "Not applicable: there was nothing of which to give a figure.",
@@ -83,7 +83,7 @@ def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: 
     """Show, for all that were ever treated, which periods of each outcome they have."""
     names = {row.council_code: row.council_name for row in plan.treatment_register}
     outcomes = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
-    unit = name_unit(plan)
+    unit = plan.texts.unit.capitalize()
     everything = sorted(panel["period"].unique(), key=middle_of)
     rows = []
     for code, name in names.items():
@@ -115,11 +115,6 @@ def tabulate_breaks(plan: EvaluationPlan) -> Table:
                     }
                 )
     return Table(frame=pd.DataFrame(rows), caption="Changes of definition, and what the plan says")
-
-
-def name_unit(plan: EvaluationPlan) -> str:
-    """Name one unit at the head of a column."""
-    return plan.texts.units.removesuffix("s").capitalize()
 
 
 def _list_spans(there: set[Period], everything: Sequence[Period]) -> str:

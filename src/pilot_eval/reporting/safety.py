@@ -39,7 +39,9 @@ def tabulate_margins(plan: EvaluationPlan) -> Table:
         for outcome in plan.outcomes.values()
         if outcome.margin is not None
     ]
-    return Table(frame=pd.DataFrame(rows), caption="Non-inferiority margins, in percentage points")
+    return Table(
+        frame=pd.DataFrame(rows), caption="Non-inferiority margins, in the unit of each outcome"
+    )
 
 
 def tabulate_safety(plan: EvaluationPlan, evidence: Evidence) -> Table:
@@ -86,6 +88,8 @@ def tabulate_safety(plan: EvaluationPlan, evidence: Evidence) -> Table:
 def open_margins(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> Opening:
     """Open the page on margins: how many are excluded, and which."""
     own = [v for v in evidence.verdicts if v.inputs.scenario == scenario and v.inputs.margin]
+    if not own:
+        return Opening("No outcome has a margin", "No harm is asked about, so none is excluded.")
     out = [verdict.inputs.label for verdict in own if verdict.excludes_margin]
     return Opening(
         f"Harms excluded: {len(out)} of {len(own)}",
@@ -110,8 +114,9 @@ def count_excluded(plan: EvaluationPlan, evidence: Evidence) -> Table:
         rows.append(
             {"Scenario": plan.scenarios[scenario].short, "Outcomes": len(own)}
             | counts
-            | {"All excluded": bool(own) and all(value is True for value in own)}
+            | {"All excluded": all(value is True for value in own)}
         )
+    rows = [row for row in rows if row["Outcomes"]]
     return Table(frame=pd.DataFrame(rows), caption="Safety outcomes together")
 
 
@@ -168,7 +173,7 @@ def plot_funnel(
         alt=f"Funnel plot, one dot for each against its number of cases. {title}.",
         numbers=numbers.rename(
             columns={
-                "council": "Council",
+                "council": plan.texts.unit.capitalize(),
                 "value": "Percent",
                 "cases": "Cases",
                 "low_998": "Lower limit",

@@ -23,7 +23,7 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
     frame = pd.DataFrame(
         [
             {
-                "Council": row.council_name,
+                plan.texts.unit.capitalize(): row.council_name,
                 "Requirement": plan.texts.name_requirement(row.requirement),
                 plan.texts.treated_word.capitalize(): row.freed,
                 "Announced": row.announced,
@@ -68,7 +68,7 @@ def tabulate_scenarios(plan: EvaluationPlan) -> Table:
         {
             "Scenario": key,
             "Meaning": scenario.label,
-            "Council": council,
+            plan.texts.unit.capitalize(): council,
             "Treated": when,
         }
         for key, scenario in plan.scenarios.items()
@@ -139,7 +139,7 @@ def tabulate_balance(
         )
     return Table(
         frame=pd.DataFrame(rows),
-        caption="Treated councils and comparators before the start",
+        caption="The treated and the comparators before the start",
         decimals={"Difference, standard deviations": 2},
     )
 
@@ -187,6 +187,7 @@ def tabulate_estimates(
 def tabulate_tests(evidence: Evidence, *, scenario: str, outcome: str, title: str) -> Table:
     """Show what every test gives for one comparison."""
     rows = evidence.table.query("scenario == @scenario and outcome == @outcome")
+    rows = rows[rows["status"] == "estimated"]
     frame = pd.DataFrame(
         {
             "Test": [name_test(method) for method in rows["method"]],

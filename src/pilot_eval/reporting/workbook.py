@@ -38,17 +38,17 @@ RESULTS = "results_"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
 PUBLISHED_AS_IS = "Figures published by the Department are shown with its suppression."
 WITHHELD = "Figures that rest on few children (from 1 to {}) are withheld."
-WHOLE = ["Security, 0 to 5", "Treated councils", "Comparator councils"]
+WHOLE = ["Security, 0 to 5", "Treated", "Comparators"]
 NAME_COLUMNS = 2  # stay in view while a sheet is scrolled, as its heading does
 
 NOTES = {
     "att": (
-        "The estimate is the mean change of the treated councils less the mean change of the "
-        "comparator councils. Each council counts once, whatever its size."
+        "The estimate is the mean change of the treated less the mean change of the comparators. "
+        "Each counts once, whatever its size."
     ),
     "methods": (
-        "The robust method is the headline. The sharp method assumes that a council's variance "
-        "follows its size. The finding says which conclusion the methods together allow."
+        "The finding rests on one test, in most cases the robust one: where that errs too often, "
+        "on the next of the plan. The sharp method assumes that variance follows size."
     ),
     "mde": (
         "The smallest true effect that would be {}. An effect "
@@ -61,18 +61,18 @@ NOTES = {
     ),
     "left_out": (
         "A sensitivity: the estimate without the years whose counts are hidden, and without the "
-        "councils that have no other year. It rests on other councils and can lie outside the ends."
+        "units that have no other year. It rests on other units and can lie outside the ends."
     ),
     "verdict": (
         "One finding for each outcome and scenario, by rules in the analysis plan. Security is "
         "about the evidence and not the size of the effect: 5 is the most secure, 0 the least."
     ),
     "episodes": (
-        "Figures count episodes, such as referrals or plans. A child can be counted more than once."
+        "Figures can count episodes, such as referrals: a child then counts more than once."
     ),
     "rates": (
-        "Percentages and rates are computed from the published numerators and denominators where "
-        "both are published, and are otherwise as published; rates use one population series."
+        "Percentages and rates are computed from numerators and denominators where both are "
+        "known, and are otherwise as given; rates of the Department's use one population series."
     ),
 }
 
@@ -247,11 +247,11 @@ def _build_results(
     return GPTable(
         table=table,
         table_name=RESULTS + family,
-        title=f"{as_text(plan.questions[family])} Changes in treated councils against comparators",
+        title=f"{as_text(plan.questions[family])} Changes in the treated against comparators",
         subtitles=[f"Analysis plan {plan.hash}"],
         scope=(
-            f"Scope: councils named in each scenario, against comparators; {level:.0%} confidence "
-            f"intervals; {name_periods(plan)}"
+            f"Scope: {plan.texts.units} named in each scenario, against comparators; {level:.0%} "
+            f"confidence intervals; {name_periods(plan)}"
         ),
         source=f"Source: {as_text(source)}",
         legend=explain_symbols(table),
@@ -271,9 +271,7 @@ def _build_results(
         additional_formatting=[
             _format_numbers(table, [*RESULT_COLUMNS.values()], "0.0"),
             _format_numbers(table, ["P-value"], "0.000"),
-            _format_numbers(
-                table, ["Security, 0 to 5", "Treated councils", "Comparator councils"], "0"
-            ),
+            _format_numbers(table, WHOLE, "0"),
             _wrap(table),
         ],
     )
@@ -285,19 +283,21 @@ def _build_indicator(
     from gptables import GPTable
 
     outcome = plan.outcomes[key]
+    unit_name, where = plan.texts.unit.capitalize(), "" if plan.units else ", England"
     table = tabulate_indicator(indicators, names, indicator=key).map(as_text)
+    table = table.rename(columns={"Council": unit_name})
     unit = "percent" if outcome.unit == "percentage points" else outcome.unit
     return GPTable(
         table=table,
         table_name=key,
-        title=f"{as_text(outcome.label)}, {unit}, by council, England",
+        title=f"{as_text(outcome.label)}, {unit}, by {plan.texts.unit}{where}",
         scope=f"Scope: every place of the table; {name_periods(plan)}",
         source=f"Source: {as_text(source)}",
         legend=explain_symbols(table),
         instructions=(
             "This sheet holds one table. Symbols in square brackets stand where there is no figure."
         ),
-        table_notes={"Area code": "$$episodes$$", "Council": "$$rates$$"},
+        table_notes={"Area code": "$$episodes$$", unit_name: "$$rates$$"},
         index_columns={2: 0},
         additional_formatting=[_format_numbers(table, list(table.columns[2:]), "0.0")],
     )
@@ -338,16 +338,14 @@ def _build_cover(plan: EvaluationPlan, evidence: pd.DataFrame, source: str, cont
     from gptables import Cover
 
     data_hashes = ", ".join(sorted(set(evidence["data_hash"].dropna().astype(str))))
-    strands = ", ".join(sorted(set(evidence["strand"])))
     return Cover(
         title=as_text(plan.title),
         intro=[
             "Results of the evaluation, and the figures they rest on.",
             "No figure here is by itself a measure of harm to children.",
-            "Few councils were treated: read an estimate with its interval and detectable effect.",
+            "Few were treated: read an estimate with its interval and detectable effect.",
         ],
         about=[
-            f"Data: {strands}.",
             f"Source: {as_text(source)}.",
             f"Analysis plan {plan.hash}{data_hashes and '; data '}{data_hashes}.",
             "No counts of children are shown; percentages and rates are rounded half up.",

@@ -23,10 +23,15 @@ METHODS = {
     "robust": "Robust: randomisation test",
     "sharp": "Sharp: size-adjusted t test",
     "cr2": "Cluster-robust: CR2 t test",
-    "adjusted": "Adjusted: randomisation test among councils of the same level before the start",
-    "stratified_type": "Robust, sets of the same council types",
+    "adjusted": "Adjusted: randomisation test among those of the same level before the start",
+    "stratified_type": "Robust, sets of the same types",
     "stratified_region": "Robust, sets of the same regions",
     "none": "None: described only",
+}
+STRANDS = {
+    "published": "table of figures",
+    "census": "children's records",
+    "simulated": "invented children",
 }
 P_DECIMALS = 3
 ENGLAND = "E92000001"
@@ -74,7 +79,7 @@ def tabulate_results(
     columns = {
         "Outcome": [_label_outcome(plan, key) for key in rows["outcome"]],
         "Scenario": [_label_scenario(plan, key) for key in rows["scenario"]],
-        "Data": rows["strand"].to_list(),
+        "Data": rows["strand"].map(STRANDS).to_list(),
         "Finding": [v.short if v else bracket(NOT_APPLICABLE) for v in found],
         "Security, 0 to 5": [v.rating if v else bracket(NOT_APPLICABLE) for v in found],
         "Method": [METHODS.get(method, method) for method in rows["method"]],
@@ -83,8 +88,8 @@ def tabulate_results(
     for column, heading in RESULT_COLUMNS.items():
         columns[heading] = [show_estimate(value) for value in rows[column]]
     columns["P-value"] = [show_estimate(value, decimals=P_DECIMALS) for value in rows["p_value"]]
-    columns["Treated councils"] = [_show_whole(value) for value in rows["n_treated"]]
-    columns["Comparator councils"] = [_show_whole(value) for value in rows["n_comparators"]]
+    columns["Treated"] = [_show_whole(value) for value in rows["n_treated"]]
+    columns["Comparators"] = [_show_whole(value) for value in rows["n_comparators"]]
     columns["Remarks"] = [
         "" if pd.isna(text) else say_statuses(str(text)) for text in rows["reason"]
     ]
