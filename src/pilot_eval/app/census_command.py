@@ -18,7 +18,6 @@ from pilot_eval.app.executors import open_executor
 from pilot_eval.app.open_records import build_settings, covered_days
 from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
-from pilot_eval.app.send_back import write_send_back
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.design.records_design import design_census
 from pilot_eval.disclosure.release.register import ROW_LEVEL
@@ -189,14 +188,14 @@ def run_census(
             by=tuple(by),
         )
         with stage(out) as folder:
-            work = replace(work, tables_folder=folder / TABLES if tables else None)
+            work = replace(work, folder=folder, keep_tables=bool(tables))
             tell(f"Reading, validating and counting {len(coverage)} returns by council ...")
             with open_executor(scheduler, jobs, engine) as executor:
                 done = list(executor.map(partial(work_on_part, work=work), parts))
             losses = measure_losses(done, plan.names)
             for line in losses["words"]:
                 tell(line)
-            _write_private(done, losses, plan.names, folder)
+            _write_private(done, losses, folder)
             _write_panels(done, plan, folder)
             if any(not part.failed for part in done) and settings is not None:
                 tell("Estimating ...")
@@ -298,13 +297,10 @@ def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, stran
     )
 
 
-def _write_private(
-    parts: Sequence[PartResult], losses: pd.DataFrame, names: Mapping[str, str], folder: Path
-) -> None:
+def _write_private(parts: Sequence[PartResult], losses: pd.DataFrame, folder: Path) -> None:
     from pilot_eval.reporting.rules_workbook import count_broken_rules
 
     issues = join_issues(parts)
-    write_send_back(issues, names, folder)
     frames = {
         "losses.csv": losses.drop(columns="words"),
         "issues.csv": issues,

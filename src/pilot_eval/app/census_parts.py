@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pilot_eval.app.send_back import write_send_back
 from pilot_eval.errors import PilotEvalError
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
@@ -26,6 +27,7 @@ from pilot_eval.records.periods import Frequency
 from pilot_eval.records.read import Format, read_census
 from pilot_eval.records.schema import SCHEMA, CensusTables, empty_issues
 from pilot_eval.records.subgroups import By, build_subgroup_panel
+from pilot_eval.records.tables_out import FOLDER as TABLES
 from pilot_eval.records.tables_out import write_tables
 from pilot_eval.records.validation import validate_census
 
@@ -49,8 +51,9 @@ class PartWork:
         As in `run_census`.
     more_panels, by
         As `panels` and `by` in `run_census`.
-    tables_folder : Path or None
-        Where the typed tables go.
+    folder : Path or None
+        Private: where the workbooks to send back go, and the typed tables if they are kept.
+    keep_tables : bool
     """
 
     data_cut: date
@@ -67,7 +70,8 @@ class PartWork:
     crosswalk: Path | None = None
     more_panels: tuple[Frequency, ...] = ()
     by: tuple[By, ...] = ()
-    tables_folder: Path | None = None
+    folder: Path | None = None
+    keep_tables: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,11 +139,13 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
         tables, strategy_discussions=work.strategy_discussions, core_groups=work.core_groups
     )
     result = validate_census(tables, data_cut=work.data_cut)
+    if work.folder is not None:
+        write_send_back(result.issues, work.folder)
     if not len(result.accepted.children) or not len(result.accepted.referrals):
         kept = {"issues": result.issues, "summary": result.summary, "set_aside": result.set_aside}
         return _failed(part, "no child and referral that can be used", **kept)
-    if work.tables_folder is not None:
-        write_tables(result.accepted, work.tables_folder, part="_".join(part.councils))
+    if work.folder is not None and work.keep_tables:
+        write_tables(result.accepted, work.folder / TABLES, part="_".join(part.councils))
     return PartResult(
         councils=part.councils,
         strand=result.accepted.strand,

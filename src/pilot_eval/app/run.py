@@ -65,7 +65,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
         if request.census is not None:
-            _ask_rules(request.census, request.parameters, prepared, folder, tell)
+            _ask_rules(request.census, request.parameters, folder, tell)
         site = write_site(request, prepared, executed, folder, tell)
         tell("Checking what was written, for the quality assurance log ...")
         write_record(request, prepared, executed, folder, started, site)
@@ -73,21 +73,19 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     return RunResult(folder=published, failed=failed)
 
 
-def _ask_rules(
-    census: Path, given: Mapping[str, Any], prepared: Prepared, folder: Path, tell: Tell
-) -> None:
+def _ask_rules(census: Path, given: Mapping[str, Any], folder: Path, tell: Tell) -> None:
     """Write what each council is sent back; it stays in the private folder."""
-    from pilot_eval.app.send_back import FOLDER, ask_returns, write_send_back
+    from pilot_eval.app.send_back import FOLDER, send_back_returns
 
     mapping = given.get("mapping_file")
-    issues = ask_returns(
+    books = send_back_returns(
         census,
+        folder,
         data_format=given.get("data_format") or None,
         mapping_file=Path(mapping) if mapping else None,
         tell=tell,
     )
-    books = write_send_back(issues, prepared.plan.names, folder)
-    tell(f"DfE's published rules: {len(books)} workbooks to send back, in {FOLDER}.")
+    tell(f"DfE's published rules: {books} workbooks to send back, in {FOLDER}.")
 
 
 def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:

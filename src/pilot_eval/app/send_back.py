@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from pilot_eval.errors import PilotEvalError
-from pilot_eval.records.issues import RULE_SEVERITIES, stack
+from pilot_eval.records.issues import RULE_SEVERITIES
 from pilot_eval.records.parts import list_parts
 from pilot_eval.records.read import Format, read_census
 from pilot_eval.records.unpacking import unpacked
@@ -17,17 +17,15 @@ FOLDER = "send_back"
 NOTES = "note"
 
 
-def write_send_back(issues: pd.DataFrame, names: Mapping[str, str], folder: Path) -> list[Path]:
+def write_send_back(issues: pd.DataFrame, folder: Path) -> list[Path]:
     """Write a workbook for each council whose returns break a published rule.
 
     Parameters
     ----------
     issues : DataFrame
-        Of every return, with those of the published rules.
-    names : mapping of str to str
-        Council code -> name.
+        Of the returns of some councils, with those of the published rules.
     folder : Path
-        Private: `send_back` is made in it.
+        Private: `send_back` is made in it, unless it is there.
 
     Returns
     -------
@@ -40,30 +38,33 @@ def write_send_back(issues: pd.DataFrame, names: Mapping[str, str], folder: Path
     if not len(broken):
         return []
     target = folder / FOLDER
-    target.mkdir()
+    target.mkdir(exist_ok=True)
     return [
         write_rules_workbook(
             target / f"{code}.xlsx",
             own[own["council_code"] == code],
-            council=names.get(code, code),
+            council=code,
         )
         for code in sorted(broken)
     ]
 
 
-def ask_returns(
+def send_back_returns(
     path: Path,
+    folder: Path,
     *,
     data_format: Format | None,
     mapping_file: Path | None,
     tell: Callable[[str], None],
-) -> pd.DataFrame:
-    """Ask the published rules of returns, one council at a time.
+) -> int:
+    """Ask the published rules of returns, one council at a time, and write the workbooks.
 
     Parameters
     ----------
     path : Path
         Returns, or folders of them.
+    folder : Path
+        As in `write_send_back`.
     data_format : {"xml", "csv", "parquet"}, optional
     mapping_file : Path, optional
     tell : callable
@@ -71,10 +72,10 @@ def ask_returns(
 
     Returns
     -------
-    DataFrame
-        Columns `ISSUE_COLUMNS`.
+    int
+        Workbooks written.
     """
-    found = []
+    written = 0
     with unpacked([path]) as places:
         for part in list_parts(places, format=data_format, refused=[]):
             own = [place.path for place in part.places]
@@ -85,5 +86,5 @@ def ask_returns(
             except PilotEvalError as fault:
                 tell(f"Rules not asked: {fault}")
                 continue
-            found.append(issues[issues["severity"].isin([*RULE_SEVERITIES, NOTES])])
-    return stack(found)
+            written += len(write_send_back(issues, folder))
+    return written

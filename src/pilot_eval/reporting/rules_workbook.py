@@ -18,8 +18,8 @@ from pilot_eval.records.published_rules import (
 )
 from pilot_eval.records.sent import MODULES, PLACES, table_of
 
-#: Rows of a sheet; a spreadsheet program takes about a million.
-MOST_ROWS = 200_000
+#: Places shown of one rule in one return; more are a matter of the export, not of single records.
+MOST_PLACES = 100
 COUNTS = ("rule", "kind", "what_is_wrong", "modules", "return", "records")
 WHERE = ("rule", "return", "module", "field", "line_or_row")
 HEADINGS = {
@@ -85,7 +85,8 @@ def write_rules_workbook(path: Path, issues: pd.DataFrame, *, council: str) -> P
     Notes
     -----
     Sheets: *Rules* (rule, what is wrong, modules, return, how many), *Where* (return, module,
-    field and line of each), *Not asked* (rules about columns that a return does not have).
+    field and line of each, of one rule in one return the first `MOST_PLACES`), *Not asked* (rules
+    about columns that a return does not have).
     """
     from openpyxl import Workbook
 
@@ -106,6 +107,7 @@ def _name_modules(rule: PublishedRule) -> str:
 def _locate(issues: pd.DataFrame) -> pd.DataFrame:
     """List where each rule is broken, by statutory names."""
     own = issues[issues["severity"].isin(RULE_SEVERITIES) & (issues["source_row"] >= 0)]
+    own = own.groupby(["rule", "source_file"], sort=False).head(MOST_PLACES)
     pairs = zip(own["table"], own["field"], strict=True)
     places = [_PLACE_OF[pair].partition(".") for pair in pairs]
     return pd.DataFrame(
@@ -138,7 +140,5 @@ def _write_sheet(book: object, name: str, table: pd.DataFrame) -> None:
     for letter, width in zip("ABCDEF", WIDTHS, strict=True):
         sheet.column_dimensions[letter].width = width
     sheet.append([HEADINGS[column] for column in table])
-    for row in table.head(MOST_ROWS).itertuples(index=False):
+    for row in table.itertuples(index=False):
         sheet.append(list(row))
-    if len(table) > MOST_ROWS:
-        sheet.append([f"The first {MOST_ROWS:,} of {len(table):,} rows; see issues.csv."])
