@@ -99,6 +99,7 @@ def load_published_rules() -> tuple[PublishedRule, ...]:
         )
 
 
+@cache
 def rules_of(year: int) -> tuple[PublishedRule, ...]:
     """List the rules that a return is asked.
 
@@ -128,7 +129,7 @@ def can_ask(rule: PublishedRule, absent: frozenset[str]) -> bool:
     -------
     bool
     """
-    return not {*rule.places, *rule.modules} & absent
+    return absent.isdisjoint(rule.places) and absent.isdisjoint(rule.modules)
 
 
 def ask_published_rules(raw: RawReturn, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -149,13 +150,15 @@ def ask_published_rules(raw: RawReturn, frames: Mapping[str, pd.DataFrame]) -> p
         column or module that a folder does not have are not asked, and noted (`NOT_ASKED`).
     """
     sent = Sent(raw, frames)
-    rules = rules_of(raw.header.year)
-    asked = [rule for rule in rules if can_ask(rule, sent.absent)]
-    notes = note_returns(
-        [(raw.header, rule.number, NOT_ASKED, "note") for rule in rules if rule not in asked]
-    )
+    asked: list[PublishedRule] = []
+    left_out: list[tuple[ReturnHeader, str, str, str]] = []
+    for rule in rules_of(raw.header.year):
+        if can_ask(rule, sent.absent):
+            asked.append(rule)
+        else:
+            left_out.append((raw.header, rule.number, NOT_ASKED, "note"))
     found = [one for rule in asked for one in _find(sent, rule)]
-    return stack([_as_issues(found, raw.header), notes])
+    return stack([_as_issues(found, raw.header), note_returns(left_out)])
 
 
 def _as_issues(found: list[_One], header: ReturnHeader) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilot_eval.records.columns import take_or_missing, to_codes, to_dates, to_keys
@@ -134,6 +135,13 @@ class Sent:
         key = PLACES[place][0]
         return found if at in ("", key) else np.append(found, False)[self.above(at, key)]
 
+    def numbers(self, place: str) -> Rows:
+        """Give equal texts of a place equal numbers; -1 where there is none."""
+        text = pc.utf8_trim_whitespace(self._column(place).cast(pa.string()))
+        text = pc.if_else(pc.equal(text, ""), None, text)
+        coded = pa.chunked_array(text).combine_chunks().dictionary_encode()
+        return cast(Rows, coded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
+
     def texts(self, place: str) -> Texts:
         """Take the texts of a place as fixed-width text; "" where there is none."""
         return cast(Texts, self._keep("texts", place, self._texts))
@@ -158,7 +166,8 @@ class Sent:
         frame = self._frames.get(table_of(key))
         if frame is None or column not in frame or column in ("sex", "gender_current"):
             return None
-        return frame[column].iloc[: self.size(key)]
+        values, size = frame[column], self.size(key)
+        return values if len(values) == size else values.iloc[:size]
 
     def _column(self, place: str) -> pa.ChunkedArray:
         """Take a column as it was written; of the child's modules, a row for each child."""
@@ -191,7 +200,10 @@ class Sent:
         typed = self._typed(place)
         if typed is not None and isinstance(typed.dtype, pd.CategoricalDtype):
             return typed.cat.codes.to_numpy().astype("int64"), list(typed.cat.categories)
-        coded = to_codes(self._column(place))
+        column = self._column(place)
+        if column.null_count == len(column):
+            return np.full(len(column), -1), []
+        coded = to_codes(column)
         return np.asarray(coded.codes, dtype="int64"), list(coded.categories)
 
     def _texts(self, place: str) -> Texts:

@@ -23,9 +23,9 @@ WHOLE_RETURN: Final = ""
 
 def repeated(sent: Sent, places: Places, _: str) -> Found:
     """Find texts that come twice in the return."""
-    texts = sent.texts(places[0])
-    _texts, number, counts = np.unique(texts, return_inverse=True, return_counts=True)
-    return [(places[0], (texts != "") & (counts[number] > 1))]
+    numbers = sent.numbers(places[0])
+    counts = np.bincount(numbers[numbers >= 0], minlength=1)
+    return [(places[0], (numbers >= 0) & (counts[numbers] > 1))]
 
 
 def repeated_within(sent: Sent, places: Places, _: str) -> Found:
