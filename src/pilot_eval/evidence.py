@@ -73,6 +73,8 @@ class VerdictInputs:
     known_freed : int
         Of those seen, how many are known to have been freed from the limit behind the outcome;
         equal to `seen` where no limit is behind it.
+    treated_as : str
+        What the treatment behind the outcome is called.
     by_end : bool
         Whether the effect is read from the change when the treatment ended, its sign turned.
     breaks : tuple of str
@@ -115,6 +117,7 @@ class VerdictInputs:
     seen: int
     listed: int
     known_freed: int
+    treated_as: str = "treated"
     by_end: bool = False
     breaks: tuple[str, ...] = ()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
@@ -19,6 +20,7 @@ from pilot_eval.evaluation.verdicts import list_later_rounds
 from pilot_eval.evidence import Finding
 from pilot_eval.project import list_pilots
 from pilot_eval.reporting.answers_file import collect_answers
+from pilot_eval.reporting.figures import name_start
 from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.workbook_tables import METHODS
 
@@ -98,3 +100,13 @@ def test_an_effect_read_from_its_end_says_so(found):
     assert "at its end" not in word_number(verdict.inputs)
     assert is_read_from_end("until 2020: 5 councils; until 2021: 1 council")
     assert not any(map(is_read_from_end, ("", None, "2020: 1 council; until 2021: 1 council")))
+
+
+def test_a_chart_names_the_start_of_its_own_round(found):
+    plan = found[0]
+    for scenario, outcome in plan.comparisons:
+        said = name_start(plan, SimpleNamespace(scenario=scenario, outcome=outcome))
+        own, primary = (
+            plan.window_of(outcome, key) for key in (scenario, plan.family.primary_scenario)
+        )
+        assert (said == plan.texts.start_name) == (own == primary)

@@ -65,6 +65,7 @@ def collect_inputs(
         n_comparators=first.n_comparators,
         seen=first.seen,
         listed=first.listed,
+        treated_as=_name_treatment(plan, first.outcome),
         known_freed=_count_freed(plan, design, first.seen),
         breaks=_date_breaks(plan, first),
         **numbers,
@@ -103,6 +104,13 @@ def _number(shown: EvidenceRow, other: EvidenceRow | None) -> dict[str, float]:
     numbers |= {f"other_{end}": getattr(other, f"estimate_{end}", nan) for end in ("low", "high")}
     numbers |= {f"other_{name}": getattr(other, name, nan) for name in ends[2:]}
     return numbers | {"p_family": shown.p_romano_wolf, "rejection_rate": shown.calibration}
+
+
+def _name_treatment(plan: EvaluationPlan, outcome: str) -> str:
+    """Name the treatment that an outcome is about, as in "freed: 15 days to the conference"."""
+    requirement = plan.outcomes[outcome].requirement
+    named = f": {plan.texts.name_requirement(requirement)}" if requirement else ""
+    return f"{plan.texts.treated_word}{named}"
 
 
 def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:

@@ -199,9 +199,10 @@ def word_unseen(inputs: VerdictInputs) -> str:
 
 
 def word_not_freed(inputs: VerdictInputs) -> str:
-    """Say how many of those compared are known to have been freed from the limit at issue."""
+    """Say how many of those compared are known to have had the treatment at issue."""
     known = inputs.known_freed or "none"
-    return f"Of the {inputs.seen} compared, {known} is known to have been freed from this limit."
+    are = "are" if inputs.known_freed > 1 else "is"
+    return f"Of the {inputs.seen} compared, {known} {are} known to have been {inputs.treated_as}."
 
 
 def word_breaks(inputs: VerdictInputs) -> str:

@@ -137,7 +137,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
             known = wide[last].dropna()
             row["Place, from lowest"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
         rows.append(row)
-    return Table(frame=pd.DataFrame(rows), caption=f"{council}: published figures by year")
+    return Table(frame=pd.DataFrame(rows), caption=f"{council}: its figures by period")
 
 
 def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Table:
@@ -175,7 +175,7 @@ def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council:
         )
     return Table(
         frame=pd.DataFrame(rows),
-        caption=f"{council}: change since before the trial, less the comparators' (sharp test)",
+        caption=f"{council}: change since before the start, less the comparators' (sharp test)",
     )
 
 

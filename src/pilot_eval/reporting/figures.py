@@ -331,13 +331,22 @@ def mark_start(axes: Axes, plan: EvaluationPlan, design: Design, *, breaks: bool
     top, first = axes.get_ylim()[1], design.post[0]
     start = middle_of(first) - width_of(first) / 2
     axes.axvline(start, color=TEXT, lw=1, ls="--")
-    axes.text(start + 0.03, top, plan.texts.start_name, va="bottom", fontsize=9)
+    axes.text(start + 0.03, top, name_start(plan, design), va="bottom", fontsize=9)
     for record in plan.breaks:
         if breaks and record.break_id in design.breaks:
             at = record.first_year_after - 0.5
             axes.axvline(at, color=GREY, lw=1, ls=":")
             if at != start:
                 axes.text(at + 0.03, top, "definition changes", va="bottom", fontsize=9, color=GREY)
+
+
+def name_start(plan: EvaluationPlan, design: Design) -> str:
+    """Name the first start of a comparison: the pilot's own words are of its primary scenario."""
+    own, primary = (
+        plan.window_of(design.outcome, key)
+        for key in (design.scenario, plan.family.primary_scenario)
+    )
+    return plan.texts.start_name if own == primary else "first start"
 
 
 def axis_label(plan: EvaluationPlan, outcome: str) -> str:

@@ -74,7 +74,8 @@ def tabulate_paths(
     shown.loc["Others, a tenth are below"] = others.quantile(0.1)
     shown.loc["Others, a tenth are above"] = others.quantile(0.9)
     shown.columns = [name_year(year) for year in years]
-    caption = f"{label}. Others: {len(others)} councils not known to be exempt"
+    known = f"{plan.texts.units} not known to be {plan.texts.treated_word}"
+    caption = f"{label}. Others: {len(others)} {known}"
     return Table(frame=shown.round(1).reset_index(names="Council"), caption=caption)
 
 

@@ -238,7 +238,7 @@ def tabulate_notes(
                 f"{row.share_of_scenario}: {row.treated.replace('; ', ', ')}"
                 for row in rows.itertuples()
             ],
-            "Freed from this limit": _texts(rows["freed"]),
+            plan.texts.treated_word.capitalize(): _texts(rows["freed"]),
             "Definition changes": [_describe_breaks(plan, text) for text in _texts(rows["breaks"])],
             "Note": [say_statuses(text) for text in _texts(rows["reason"])],
         }
