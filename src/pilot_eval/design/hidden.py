@@ -6,6 +6,7 @@ trends, specification curve) takes it from here, so that all steps mean the same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -101,17 +102,29 @@ class HiddenCounts:
             drawn[:, position] = rng.integers(0, sizes[position], fillings)
         return self._from_rank(drawn)
 
-    def options(self) -> tuple[np.ndarray, np.ndarray]:
-        """List for every cell its ends, the ends of its gap and its middle.
+    def options(
+        self, counts: np.ndarray, steps: Sequence[int] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """List what else each cell can be: ends, those of its gap, its middle, and steps.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (h,)
+            What they are.
+        steps : sequence of int
+            Children more or fewer than that.
 
         Returns
         -------
         cell, count : ndarray of int
-            One pair an option; an option may come twice.
+            One pair an option, each once and none as it is.
         """
-        listed = (self.low, self.high, self.gap_low, self.gap_high, self.middle())
-        place = np.arange(len(self))
-        return np.tile(place, len(listed)), np.concatenate(listed)
+        ends = [self.low, self.high, self.gap_low, self.gap_high, self.middle()]
+        moved = [np.clip(counts + step, self.low, self.high) for step in steps]
+        listed = [*ends, *map(self.into_possible, moved)]
+        pairs = np.stack([np.tile(np.arange(len(self)), len(listed)), np.concatenate(listed)])
+        cell, count = np.unique(pairs[:, pairs[1] != counts[pairs[0]]], axis=1)
+        return cell, count
 
     def select(self, keep: np.ndarray) -> HiddenCounts:
         """Keep some of the cells.

@@ -16,7 +16,9 @@ KNOTS = (0.1, 0.3667, 0.6333, 0.9)
 COMPARATORS_PER_COEFFICIENT = 5
 """With fewer, the level enters as a straight line; if that is still too few, nothing is fitted."""
 SHRINKAGE_ROUNDS = 30
-"""Rounds of the moment equation for the variance of true levels; it settles in about ten."""
+"""Most rounds of the moment equation for the variance of true levels; it settles in about ten."""
+SETTLED = 1e-13
+"""Relative change of that variance at which the rounds end."""
 PRIOR_CASES = 4.0
 """Cases at the average level added to a council's own: a share of 0% is not known exactly."""
 RANK_TOLERANCE = 1e-10
@@ -179,13 +181,15 @@ def shrink_levels(
         Variance of true levels over that plus the council's sampling variance.
     """
     noise = np.zeros(levels.shape) if variance is None else np.broadcast_to(variance, levels.shape)
-    weight = comparator.astype(float)
+    weight, spread = comparator.astype(float), np.inf
     for _ in range(SHRINKAGE_ROUNDS if variance is not None else 1):
         total = weight.sum(1, keepdims=True)
         mean = (weight * levels).sum(1, keepdims=True) / total
-        squares = weight**2 * ((levels - mean) ** 2 - noise)
+        squares, before = weight**2 * ((levels - mean) ** 2 - noise), spread
         spread = squares.sum(1, keepdims=True) / (weight**2).sum(1, keepdims=True)
         spread = np.maximum(spread, RANK_TOLERANCE * noise.max() + np.finfo(float).tiny)
+        if (np.abs(spread - before) <= SETTLED * spread).all():
+            break
         weight = comparator / (spread + noise)
         weight /= weight.max(1, keepdims=True)
     return mean, spread / (spread + noise)

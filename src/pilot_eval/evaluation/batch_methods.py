@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.fillings import FilledUnits
+from pilot_eval.evaluation.fillings import FilledUnits, improve
 from pilot_eval.inference import (
     InferenceResult,
     adjusted_batch,
@@ -242,6 +242,8 @@ ANSWERS: Mapping[str, Callable[[EvaluationPlan, Units], Answers]] = {
 #: Methods that take long for each filling: they see only the fillings that decide a row.
 SLOW = ("robust", "adjusted", "stratified_type", "stratified_region")
 SCREENING_DRAWS = 499
+STEPS = tuple(step for step in range(-20, 21) if step)
+"""Children more or fewer in a count that the search for the adjusted set's ends tries."""
 EXTREMES = 2
 """Fillings kept at each end when a slow method is tried on all with few draws."""
 
@@ -279,6 +281,8 @@ def add_adjusted_corners(
     """Add the fillings with the least and the largest adjusted estimate, shape (fillings, h).
 
     The estimate is nearly linear in the counts: one child more in each of them gives its slope.
+    From the corners that it names, and from the best of the given fillings, a search goes on cell
+    by cell, since adjusting bends it.
     """
     hidden = filled.hidden
     near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
@@ -287,7 +291,16 @@ def add_adjusted_corners(
         return counts
     estimate = _estimate_adjusted(near, given)
     slope = estimate[1:] - estimate[0]
-    return np.vstack([counts, hidden.corner(-slope), hidden.corner(slope)])
+    found = []
+    for sign in (-1, 1):
+
+        def pull(units: Units, sign: int = sign) -> np.ndarray:
+            return sign * _estimate_adjusted(units, given)
+
+        tried = np.vstack([hidden.corner(sign * slope), counts])
+        best = tried[pull(filled.at(tried)).argmax()]
+        found += [tried[0], *(improve(filled, one, pull, STEPS) for one in (tried[0], best))]
+    return np.vstack([counts, *found])
 
 
 def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:

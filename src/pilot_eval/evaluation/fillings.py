@@ -5,7 +5,7 @@ Changes are linear in the hidden counts, so many fillings cost one matrix produc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,12 +25,13 @@ from pilot_eval.inference.variance import fit_size_function
 from pilot_eval.plan import EvaluationPlan
 
 RANDOM_FILLINGS = 200
-SEARCH_ROUNDS = 12
+SEARCH_ROUNDS = 40
 """Rounds of improving a filling cell by cell; a search ends sooner where none improves it."""
 PATH_STEPS = 9
 """Fillings between the two corners: somewhere among them a set that spans zero comes near it."""
 
 Objective = Callable[[np.ndarray], np.ndarray]
+UnitObjective = Callable[[Units], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,6 +64,23 @@ class FilledUnits:
             change=self.base.change + step @ self.change_slope,
             level=self.base.known_level() + step @ self.level_slope,
             paths=self._paths_at(step),
+        )
+
+    def beside(self, counts: np.ndarray, cell: np.ndarray, option: np.ndarray) -> Units:
+        """Give changes and levels at fillings that differ from one in a single cell each.
+
+        Parameters
+        ----------
+        counts : ndarray of int, shape (h,)
+        cell, option : ndarray of int, shape (fillings,)
+            Which cell is another, and what it is instead.
+        """
+        near, step = self.at(counts), (option - counts[cell])[:, None]
+        return replace(
+            near,
+            change=near.change + step * self.change_slope[cell],
+            level=near.known_level() + step * self.level_slope[cell],
+            paths=None,
         )
 
     def _paths_at(self, step: np.ndarray) -> PathChanges | None:
@@ -228,7 +246,10 @@ def choose_fillings(
         changes = filled.at(counts).change
         starts = [int(np.argmax(objective(changes))) for objective in objectives]
         pairs = zip(objectives, starts, strict=True)
-        found = [_improve(filled, counts[start], objective) for objective, start in pairs]
+        found = [
+            improve(filled, counts[start], lambda units, of=objective: of(units.change))
+            for objective, start in pairs
+        ]
         deciding += range(len(counts), len(counts) + len(found))
         counts = np.vstack([counts, *found])
     return _without_repeats(counts, np.array(deciding))
@@ -295,14 +316,32 @@ def _objectives(units: Units, weight: np.ndarray) -> list[Objective]:
     return [lower, upper, strongest, lambda changes: -strongest(changes)]
 
 
-def _improve(filled: FilledUnits, counts: np.ndarray, objective: Objective) -> np.ndarray:
-    """Improve a filling by moving all cells that help at once, or else the one that helps most."""
-    cell, option = filled.hidden.options()
-    current, change = counts.copy(), filled.at(counts).change
-    best = float(objective(change[None])[0])
+def improve(
+    filled: FilledUnits, counts: np.ndarray, objective: UnitObjective, steps: Sequence[int] = ()
+) -> np.ndarray:
+    """Improve a filling until no other count of a single cell is better.
+
+    Every round moves all cells that help at once, or else the one that helps most.
+
+    Parameters
+    ----------
+    filled : FilledUnits
+    counts : ndarray of int, shape (h,)
+    objective : callable
+        From units at many fillings to what is made as large as possible, shape (fillings,).
+    steps : sequence of int
+        Children more or fewer that are tried besides ends and middles, where the best filling may
+        lie between them.
+
+    Returns
+    -------
+    ndarray of int, shape (h,)
+    """
+    current = counts.copy()
+    best = float(objective(filled.at(current[None]))[0])
     for _ in range(SEARCH_ROUNDS):
-        step = (option - current[cell])[:, None] * filled.change_slope[cell]
-        value = objective(change + step)
+        cell, option = filled.hidden.options(current, steps)
+        value = objective(filled.beside(current, cell, option))
         if not value.max() > best + 1e-12 * max(1.0, abs(best)):
             break
         together = current.copy()
@@ -311,8 +350,7 @@ def _improve(filled: FilledUnits, counts: np.ndarray, objective: Objective) -> n
         together[cell[helps]] = option[helps]
         alone = current.copy()
         alone[cell[value.argmax()]] = option[value.argmax()]
-        moves = np.stack([together, alone])
-        values = objective(filled.at(moves).change)
-        current, best = moves[values.argmax()], float(values.max())
-        change = filled.at(current).change
+        pair = np.stack([together, alone])
+        values = objective(filled.at(pair))
+        current, best = pair[values.argmax()], float(values.max())
     return current
