@@ -217,3 +217,17 @@ def test_a_safeguarding_dataset_without_its_header_is_refused(safeguarding):
     (safeguarding / "Header.csv").unlink()
     with pytest.raises(DataError, match=r"ssd/Header.csv. must be there"):
         read_census([safeguarding])
+
+
+@pytest.mark.parametrize("column", ["cine_referral_date", "cina_assessment_auth_date", "pers_sex"])
+def test_no_value_of_a_dataset_is_in_what_is_found(safeguarding, column):
+    """Markers in place of dates and codes: they are set aside or blanked, and never shown."""
+    for path in safeguarding.glob("ssd_*.csv"):
+        frame = pd.read_csv(path, dtype="str", keep_default_na=False)
+        if column in frame:
+            frame.loc[0, column] = "Zmarkerz"
+        frame.to_csv(path, index=False)
+    tables = read_census([safeguarding], rules=True)
+    issues = validate_census(tables, data_cut="2024-03-31").issues
+    assert issues["rule"].isin(["unparsable_date", "unknown_code"]).any()
+    assert "Zmarkerz" not in issues.to_csv()

@@ -27,6 +27,7 @@ from pilot_eval.records.read import read_census
 from pilot_eval.records.schema import CensusTables, frames_of
 from pilot_eval.records.validation import ValidationResult, validate_census
 from pilot_eval.records.writers import write_census
+from pilot_eval.reporting.rules_workbook import count_broken_rules
 
 COUNCILS = ("E09000012", "E08000020", "E10000017")
 YEAR, CUT = 2014, date(2014, 3, 31)
@@ -225,3 +226,33 @@ def test_a_mapping_repairs_dates_and_codes(clean, meant, tmp_path, rate):
     settings = PanelSettings(frequency="month", first_day=date(2013, 4, 1), data_cut=CUT)
     one, other = (build_census_panel(r.accepted, settings).panel for r in (found, meant))
     pd.testing.assert_frame_equal(one, other)
+
+
+#: What breaks one of DfE's published rules in every record where it is planted.
+BROKEN = {
+    "8640": ("CINdetails", "ReasonForClosure", lambda _: "RC99"),
+    "8568": ("CINdetails", "ReferralNFA", lambda _: "maybe"),
+    "8910": ("ChildProtectionPlans", "LatestCategoryOfAbuse", lambda _: "XXX"),
+    "8520": ("ChildIdentifiers", "PersonBirthDate", lambda day: f"2030{day[4:]}"),
+    "8600": ("CINdetails", "CINreferralDate", lambda day: f"2030{day[4:]}"),
+}
+
+
+@pytest.fixture(scope="module")
+def before(clean) -> pd.DataFrame:
+    return count_rules(clean)
+
+
+def count_rules(folder: Path) -> pd.DataFrame:
+    issues = read_census([path for path in folder.iterdir() if path.is_dir()], rules=True).issues
+    return count_broken_rules(issues).set_index(["rule", "return"])["records"]
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("rule", BROKEN)
+def test_a_published_rule_finds_what_was_planted_and_no_more(clean, before, tmp_path, rule, rate):
+    module, column, spoil = BROKEN[rule]
+    planted = plant(clean, tmp_path / "mess", module, column, rate, spoil)
+    assert rule not in before.index.get_level_values("rule")
+    found = count_rules(tmp_path / "mess").xs(rule).to_dict()
+    assert found == {name: len(rows) for name, rows in planted.items() if len(rows)}

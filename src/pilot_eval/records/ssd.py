@@ -155,6 +155,7 @@ _TO_COME = {
     "PersonDeathDate": ("PersonDeathDate",),
 }
 Modules = dict[str, pd.DataFrame]
+_DAY = r"\d{4}-\d{2}-\d{2}"
 
 
 def write_ssd_returns(header: pa.Table, tables: Mapping[str, pa.Table], folder: Path) -> None:
@@ -295,8 +296,8 @@ def _cut_year(whole: Modules, year: int) -> Modules:
     """Take the episodes open in a year, as they stood on its last day."""
     first, last = f"{year - 1}-04-01", f"{year}-03-31"
     cases = whole["CINdetails"]
-    closed = cases["CINclosureDate"].fillna("9999")
-    open_ = cases[(cases["CINreferralDate"].fillna(first) <= last) & (closed >= first)]
+    closed = _readable(cases["CINclosureDate"]).fillna("9999")
+    open_ = cases[(_readable(cases["CINreferralDate"]).fillna(first) <= last) & (closed >= first)]
     cut = {}
     for name, module in whole.items():
         part = (
@@ -305,16 +306,21 @@ def _cut_year(whole: Modules, year: int) -> Modules:
             else module[module[CHILD_LINK].isin(open_[CHILD_LINK])]
         )
         if name in _STARTS:
-            part = part[part[_STARTS[name]].fillna(last) <= last]
+            part = part[_readable(part[_STARTS[name]]).fillna(last) <= last]
         cut[name] = _blank_later(part, last)
     return cut
+
+
+def _readable(dates: pd.Series) -> pd.Series:
+    """Take dates as YYYY-MM-DD; others stay in the return, where the reader counts them."""
+    return dates.where(dates.str.fullmatch(_DAY).fillna(False).astype("bool"))
 
 
 def _blank_later(part: pd.DataFrame, last: str) -> pd.DataFrame:
     part = part.copy()
     for tag, gone in _TO_COME.items():
         if tag in part:
-            later = part[tag].fillna("") > last
+            later = _readable(part[tag]).fillna("") > last
             part.loc[later, [one for one in gone if one in part]] = None
             if tag == "DateOfInitialCPC" and "ICPCnotRequired" in part:
                 part.loc[later, "ICPCnotRequired"] = None
