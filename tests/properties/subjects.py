@@ -116,6 +116,7 @@ BEHIND: Mapping[str, str] = {
     "checks.sensitivity.relative_magnitude_tests": CHECKED,
     "checks.simulated_power": PLANS,
     "checks.specification_curve": PLANS,
+    "checks.specification_grid": PLANS,
     "checks.trend_evidence.refuse": WITHOUT,
     "checks.trends": PLANS,
     "records.survival_curves.prepare_cases": CHECKED,

@@ -90,6 +90,31 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     write_files(plan, evidence, table, source, folder)
 
 
+def write_grid(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
+    """Estimate every comparison under other choices than the plan's; write it for the explorer.
+
+    Nothing is written where nothing can be estimated.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table_file : pathlib.Path, optional
+        As for `write_results`.
+    folder : pathlib.Path
+        Where to write.
+    """
+    from pilot_eval.checks.specification_grid import compute_specification_grid
+    from pilot_eval.disclosure.release_evidence import may_leave_out, release_grid
+    from pilot_eval.reporting.explorer import write_specifications
+
+    own = table_file is not None
+    table = read_table(plan, table_file)
+    allowed = may_leave_out(plan, own_table=own)
+    grid = compute_specification_grid(plan, table, leave_one_out=allowed)
+    if len(grid):
+        write_specifications(plan, release_grid(plan, grid, own_table=own), folder)
+
+
 def write_files(
     plan: EvaluationPlan, evidence: Evidence, table: DataFrame, source: str, folder: Path
 ) -> None:

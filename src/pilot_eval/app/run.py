@@ -19,7 +19,7 @@ from pilot_eval.app.notebooks import (
 )
 from pilot_eval.app.output import write_record, write_site
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
-from pilot_eval.app.results import calibrate_tests, write_results
+from pilot_eval.app.results import calibrate_tests, write_grid, write_results
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.project import find_reports
 
@@ -119,7 +119,10 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     progress = _Progress(len(tasks), tell)
     with worker_pool(jobs, request.root) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)
-        return execute_all(pool, tasks, progress.show, also=[results], waiting=progress.wait)
+        also = [results]
+        if not request.councils:
+            also.append(pool.submit(write_grid, prepared.plan, request.table_file, folder))
+        return execute_all(pool, tasks, progress.show, also=also, waiting=progress.wait)
 
 
 class _Progress:

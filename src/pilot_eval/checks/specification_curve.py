@@ -71,7 +71,7 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
             (*choice, scenario)
             for scenario in plan.scenarios
             if (scenario, outcome) in plan.comparisons
-            for choice in product(_windows(plan, scenario, outcome), get_args(ComparatorRule))
+            for choice in product(list_windows(plan, scenario, outcome), get_args(ComparatorRule))
         ]
         for (years, window), rule, scenario in choices:
             revised = quick.revise(window | {"comparators.rule": rule})
@@ -120,9 +120,10 @@ def _tables(table: pd.DataFrame, outcome: str) -> Iterator[tuple[str, pd.DataFra
         yield "sum of bands where there are bands", both.drop_duplicates(keys)
 
 
-def _windows(
+def list_windows(
     plan: EvaluationPlan, scenario: str, outcome: str
 ) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield the years as planned, then fewer before or after: words, and the plan's keys."""
     own = plan.outcomes[outcome].window
     name = plan.scenarios[scenario].windows.get(own, own)
     window = plan.windows[name]

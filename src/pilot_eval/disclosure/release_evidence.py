@@ -50,6 +50,37 @@ def release_evidence(plan: EvaluationPlan, evidence: Evidence, *, public: bool) 
     )
 
 
+def may_leave_out(plan: EvaluationPlan, *, own_table: bool) -> bool:
+    """Say whether results without one council may be written beside those with it.
+
+    The difference of the two is that council's figure, so not where an own table is confidential.
+    """
+    return not own_table or plan.disclosure.own_tables == "public"
+
+
+def release_grid(plan: EvaluationPlan, grid: pd.DataFrame, *, own_table: bool) -> pd.DataFrame:
+    """Make a specification grid fit for release: the same where `may_leave_out` allows it.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    grid : DataFrame
+        As from `compute_specification_grid`, of published figures or of an own table that was
+        protected before anything was computed from it.
+    own_table : bool
+
+    Returns
+    -------
+    DataFrame
+        Of a confidential own table, without the rows that leave a council out and those of fewer
+        than `FEWEST_COUNCILS` on a side.
+    """
+    if may_leave_out(plan, own_table=own_table):
+        return grid
+    enough = grid[["n_treated", "n_comparators"]].min(axis=1) >= FEWEST_COUNCILS
+    return grid[enough & (grid["left_out"] == "")]
+
+
 def _withhold(table: pd.DataFrame) -> pd.DataFrame:
     few = table[["n_treated", "n_comparators"]].min(axis=1) < FEWEST_COUNCILS
     few &= table["status"] == "estimated"

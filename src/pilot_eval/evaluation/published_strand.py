@@ -6,7 +6,7 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import isnan, nan
@@ -22,7 +22,7 @@ from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
 from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
-from pilot_eval.evaluation.units import CITATIONS, FEWEST_TREATED, word_settings
+from pilot_eval.evaluation.units import ALL_METHODS, CITATIONS, FEWEST_TREATED, word_settings
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import answer_questions, judge
 from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_table
@@ -148,13 +148,18 @@ class Estimated:
         ]
 
 
-def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
+def estimate_design(
+    plan: EvaluationPlan, design: Design, methods: Sequence[str] = ALL_METHODS
+) -> Estimated:
     """Make one evidence row for each method of a design, estimated or not estimable.
 
     Parameters
     ----------
     plan : EvaluationPlan
     design : Design
+    methods : sequence of str
+        Where they are not all, rows have no detectable effect and no estimate without the periods
+        that hide a count: what no finding or rating rests on.
 
     Returns
     -------
@@ -167,8 +172,9 @@ def estimate_design(plan: EvaluationPlan, design: Design) -> Estimated:
         )
         none = np.zeros(len(design.own_hidden), dtype=np.int64)
         return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
-    found = identify(plan, design)
-    numbers_of = add_companions(plan, design, found)
+    found = identify(plan, design, methods)
+    complete = tuple(methods) == ALL_METHODS
+    numbers_of = add_companions(plan, design, found) if complete else found.numbers
     rows = [
         EvidenceRow(
             **label

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
+from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 
 from pilot_eval.evidence import write_as_text
 from pilot_eval.reporting.answers_file import ANSWERS, read_answers
 from pilot_eval.reporting.brief import PAPER, render_brief, write_document
+from pilot_eval.reporting.explorer import (
+    SPECIFICATIONS,
+    TITLE,
+    read_script,
+    render_explorer,
+)
 from pilot_eval.reporting.front_page import name_day, render_front_page
 from pilot_eval.reporting.html import (
     TEMPLATES,
@@ -38,6 +46,7 @@ FILES = {
     "effects.csv": "the effect in each of the treated",
     "verdicts.csv": "the finding and security rating of every comparison, with what it rests on",
     "answers.json": "questions, answers, numbers, reasons and provenance, for machines",
+    SPECIFICATIONS: "every comparison under every choice of the explorer, for machines",
     "answers.csv": "the answer to every question, with the comparison that carries it",
     "dropped.csv": "who was left out of a comparison, and why",
     "ees/figures.csv": "the figures as tidy data, a row for each place and period",
@@ -51,13 +60,19 @@ FILES = {
     "report.pdf": "this report as one document, to print",
 }
 SILENT_SECONDS = 4  # after which a line says that work goes on
-BRIEF = "brief"
+BRIEF, EXPLORER = "brief", "explorer"
 MAIN = ("index", "02_", "03_", "07_safety", "08_")
 """How the names of the main report's pages begin; on paper the others are annexes."""
 WAYS = {  # reader -> pages and files that are for them, where the run has them
     "Adviser": ("brief.html", "brief.docx", "03_child_outcomes.html", "glossary.html"),
     "Director": ("07_safety.html", "09_next_pilot.html"),
-    "Analyst": ("tables.xlsx", "evidence.csv", "answers.json", "06_robustness.html"),
+    "Analyst": (
+        "explorer.html",
+        "tables.xlsx",
+        "evidence.csv",
+        "answers.json",
+        "06_robustness.html",
+    ),
     "Referee": ("methods.html", "assumptions.html", "01_design_and_power.html", "qa_log.html"),
 }
 ALWAYS = {
@@ -95,12 +110,18 @@ class SiteFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page: file name without ending, title, name in the menu, HTML."""
+    """One page: file name without ending, title, name in the menu, HTML, and its script if any."""
 
     name: str
     title: str
     label: str
     body: str
+    script: str = ""
+
+    @property
+    def script_hash(self) -> str:
+        """The hash by which the page's policy lets its script run, and no other."""
+        return b64encode(sha256(self.script.encode()).digest()).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +213,7 @@ def build_site(
     elif councils:
         pages = [_list_councils(facts, read), *read]
     else:
-        pages = [*_open_report(facts, folder), *read]
+        pages = [*_open_report(facts, folder), *_explore(folder), *read]
     pages += _read_documents(documents)
     tell("Writing the report's pages and charts, and printing it where there is a browser ...")
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
@@ -236,7 +257,7 @@ def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False
     str
         Complete HTML.
     """
-    pages = _prefix_ids(pages)
+    pages = _prefix_ids([page for page in pages if page.name != EXPLORER])
     return (
         make_environment()
         .get_template("print.html.j2")
@@ -260,6 +281,15 @@ def _open_report(facts: SiteFacts, folder: Path) -> list[Page]:
     write_document(answers, folder)
     first = Page(name="index", title=title, label="Summary", body=render_front_page(answers))
     return [first, Page(name=BRIEF, title="The brief", label="Brief", body=render_brief(answers))]
+
+
+def _explore(folder: Path) -> list[Page]:
+    """Make the explorer, where the run computed other choices than the plan's."""
+    path = folder / SPECIFICATIONS
+    if not path.exists():
+        return []
+    body, script = render_explorer(path), read_script()
+    return [Page(name=EXPLORER, title=TITLE, label="Explorer", body=body, script=script)]
 
 
 def _list_councils(facts: SiteFacts, pages: Sequence[Page]) -> Page:

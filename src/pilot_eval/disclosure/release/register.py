@@ -31,6 +31,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("verdicts.csv", "the finding and security rating of every comparison"),
     ("answers.csv", "the answer to every question of the plan"),
     ("answers.json", "questions, answers, numbers, reasons and provenance, for machines"),
+    ("specifications.json", "every comparison under other choices than the plan's, for machines"),
+    ("explorer.html", "the explorer: every comparison under other choices than the plan's"),
     ("subgroups.csv", "shares by group of children and year, all councils together, protected"),
     ("data_dictionary.csv", "every column of the tables of records, without any record"),
     ("dropped.csv", "councils left out of a comparison, and why"),

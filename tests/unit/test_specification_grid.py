@@ -1,0 +1,48 @@
+"""The explorer's grid: which choices it has, and what of it may be released."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from pilot_eval.checks.specification_grid import GRID_COLUMNS, RULES, list_specifications
+from pilot_eval.disclosure.release_evidence import may_leave_out, release_grid
+from pilot_eval.plan import load_plan
+
+
+@pytest.fixture(scope="module", params=["timescales-2011", "family-safeguarding"])
+def plan(request):
+    return load_plan(request.param)
+
+
+def test_every_comparison_has_the_plans_own_choice_and_every_rule(plan):
+    listed = list(list_specifications(plan))
+    compared = {pair for pair in plan.comparisons if plan.outcomes[pair[1]].descriptive is None}
+    planned = [(item.scenario, item.outcome) for item in listed if item.is_planned]
+    assert sorted(planned) == sorted(compared)
+    for pair in compared:
+        own = [item for item in listed if (item.scenario, item.outcome) == pair]
+        assert {item.comparators for item in own} == set(RULES)
+        assert {item.years for item in own if item.left_out} <= {
+            item.years for item in own if item.is_planned
+        }
+
+
+def test_a_planned_choice_is_the_plan_itself(plan):
+    for item in list_specifications(plan, leave_one_out=False):
+        assert (item.revise(plan) == plan) is item.is_planned
+
+
+def test_nobody_is_left_out_where_the_difference_would_be_one_councils_figure():
+    plan = load_plan()
+    rows = [
+        ["s", "o", "all_england", "y", left, "robust", *[0.0] * 5, treated, 9, 3, False]
+        for left, treated in (("", 5), ("A", 4), ("", 2))
+    ]
+    grid = pd.DataFrame(rows, columns=list(GRID_COLUMNS))
+    open_plan = plan.revise({"disclosure.own_tables": "public"})
+    assert release_grid(plan, grid, own_table=False) is grid
+    assert release_grid(open_plan, grid, own_table=True) is grid
+    assert release_grid(plan, grid, own_table=True).index.tolist() == [0]
+    assert not may_leave_out(plan, own_table=True)
+    assert not [item for item in list_specifications(plan, leave_one_out=False) if item.left_out]
