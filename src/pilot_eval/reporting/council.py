@@ -83,7 +83,7 @@ def open_council(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Ope
     own = [row for row in plan.treatment_register if row.council_name == council]
     freed = [plan.texts.name_requirement(row.requirement) for row in own if row.freed in FREED]
     unknown = sum(row.freed == "unknown" for row in own)
-    said = "; ".join(f"{text[:1].lower()}{text[1:]}" for text in freed)
+    said = "; ".join(freed)
     rest = f"; not known for {unknown} other requirements" if unknown else ""
     what = f"{word}: {said}{rest}" if freed else f"not {word} in this pilot"
     return Opening(f"{council}: {what}", " ".join(state_verdict(plan, panel)))
@@ -96,6 +96,8 @@ def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
         f"{plan.texts.name_requirement(row.requirement)}: {plan.texts.treated_word}: {row.freed}"
         + (f", announced {row.announced}" if row.announced else "")
         + (f", granted {row.granted}" if row.granted else "")
+        + (f", started {row.started}" if row.started else "")
+        + (f", ended {row.ended}" if row.ended else "")
         + (f" ({row.coverage})" if row.coverage else "")
         + f"; evidence: {row.evidence_grade.replace('_', ' ')}."
         for row in plan.treatment_register
@@ -267,7 +269,7 @@ def plot_council(
     return Figure(
         name=f"council_{council}_{outcome}".lower().replace(" ", "_"),
         title=title,
-        alt=f"Line chart by year. {title} A shaded band holds four fifths of the comparators. "
+        alt=f"Line chart over time. {title} A shaded band holds four fifths of the comparators. "
         f"Events: {told or 'none'}.",
         numbers=numbers.round(1),
         picture=picture,

@@ -303,8 +303,8 @@ def _say_effects(
     _, first, last, low, high = pooled[:5]
     above = int((effects > 0).sum())
     return (
-        f"{plan.outcomes[outcome].label}: own effects of {above} of {len(effects)} "
-        f"{plan.texts.units} are above zero; together {format_range(first, last)}, and anything "
+        f"{plan.outcomes[outcome].label}: {above} of {len(effects)} {plan.texts.units}' own "
+        f"effects are above zero; together {format_range(first, last)}, and anything "
         f"from {format_number(low)} to {format_number(high)} could be true"
     )
 
