@@ -100,12 +100,9 @@ def _word_smallest(plan: EvaluationPlan, shown: Sequence[VerdictInputs]) -> str:
 
 def _count_ratings(evidence: Evidence) -> str:
     ratings = [verdict.rating for verdict in evidence.verdicts]
-    high = sum(rating >= 4 for rating in ratings)
-    best = f"{high or 'none'} {'are' if high > 1 else 'is'}"
     return (
-        f"Each finding has a security rating from 0 to 5. It is about the evidence, not the size "
-        f"of the effect. Of {count(len(ratings), 'finding')}, {best} rated 4 or 5; the highest "
-        f"rating is {max(ratings)}."
+        "Security, from 0 to 5, is about the evidence, not the size of the effect. "
+        f"The highest of {count(len(ratings), 'finding')} is {max(ratings)}."
     )
 
 
