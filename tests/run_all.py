@@ -79,6 +79,7 @@ def list_steps(marks: str) -> list[tuple[str, list[str]]]:
         ("ruff check", [python, "-m", "ruff", "check", str(ROOT)]),
         ("ruff format", [python, "-m", "ruff", "format", "--check", str(ROOT)]),
         ("mypy (strict)", [python, "-m", "mypy"]),
+        ("numbers that moved", [python, str(ROOT / "tools" / "list_moved_numbers.py")]),
         ("notebooks (strict nbval)", [*pytest, *nbval, *map(str, notebooks)]),
         (
             "examples in docstrings",

@@ -9,8 +9,6 @@ docstring that cannot be read stops it.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import re
 import shutil
 import sys
@@ -280,12 +278,9 @@ def reach_by_keyboard(html: str) -> str:
 
 
 def write_for_machines(out: Path) -> None:
-    """Write `llms.txt` and `answers.json` beside the pages."""
+    """Write `llms.txt` beside the pages, and copy the default pilot's `answers.json`."""
     (out / "llms.txt").write_text("\n".join(describe_pages()) + "\n", encoding="utf-8")
-    with (ROOT / "reports" / "published" / "answers.csv").open(encoding="utf-8") as file:
-        answers = list(csv.DictReader(file))
-    text = json.dumps(answers, ensure_ascii=False, indent=1)
-    (out / "answers.json").write_text(f"{text}\n", encoding="utf-8")
+    shutil.copyfile(ROOT / "reports" / "published" / "answers.json", out / "answers.json")
 
 
 def describe_pages() -> Iterator[str]:

@@ -18,7 +18,7 @@ from pilot_eval.estimation.adjustment import adjust_changes
 from pilot_eval.estimation.covariates import UnitFacts
 from pilot_eval.estimation.did import collapse_changes, combine_clusters, estimate_att
 from pilot_eval.evaluation.batch_methods import ANSWERS, add_adjusted_corners, adjustment_of
-from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, name_units
+from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, improve, name_units
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.published.council_table import read_council_table
@@ -250,6 +250,15 @@ def _compare(figures, codes, hidden):
         breaks=(),
         freed="",
     )
+
+
+def test_a_count_that_can_be_one_thing_only_has_nothing_to_improve():
+    values = np.arange(40.0).reshape(10, 4) % 7
+    design = _design(values, None, np.ones(5, dtype=int))
+    known = replace(design.hidden, high=design.hidden.low)
+    filled = collapse_fillings(replace(design, hidden=known))
+    found = improve(filled, known.low, lambda units: units.change.sum(axis=1))
+    assert found.tolist() == known.low.tolist()
 
 
 OWN = "council_code,year_ending,indicator,numerator,denominator,numerator_low,numerator_high"

@@ -125,16 +125,20 @@ def _write_pilot(root: Path, pilot: str, notebooks: Mapping[str, Path], folder: 
     """Write one pilot's evidence, and the charts of notebooks whose stored outputs are its own."""
     import nbformat
 
+    from pilot_eval import __version__
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.evaluation import evaluate
     from pilot_eval.plan import load_plan
     from pilot_eval.published.council_indicators import load_published
+    from pilot_eval.reporting.answers_file import collect_answers, write_answers
     from pilot_eval.reporting.html import render_notebook
     from pilot_eval.reporting.site import FIGURES, save_figures
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
     plan = load_plan(pilot, root=root)
-    release_evidence(plan, evaluate(plan, table), public=True).write(folder)
+    evidence = release_evidence(plan, evaluate(plan, table), public=True)
+    evidence.write(folder)
+    write_answers(collect_answers(plan, evidence, version=__version__), folder)
     for path in notebooks.values():
         if is_on_request(path):
             continue

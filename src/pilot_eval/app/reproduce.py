@@ -74,7 +74,10 @@ def _compare(old: Path, new: Path) -> list[str]:
 
 
 def _read_cells(path: Path) -> dict[str, object]:
-    """Read every cell of a CSV file or workbook: place -> value."""
+    """Read every cell of a CSV file or workbook, or line of a text: place -> value."""
+    if path.suffix == ".json":
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return {f"line {number}": line.strip() for number, line in enumerate(lines, start=1)}
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", newline="") as handle:
             sheets = {"row": list(csv.reader(handle))}

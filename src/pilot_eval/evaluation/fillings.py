@@ -342,7 +342,7 @@ def improve(
     for _ in range(SEARCH_ROUNDS):
         cell, option = filled.hidden.options(current, steps)
         value = objective(filled.beside(current, cell, option))
-        if not value.max() > best + 1e-12 * max(1.0, abs(best)):
+        if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):
             break
         together = current.copy()
         helps = np.flatnonzero(value > best)

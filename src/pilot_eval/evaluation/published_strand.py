@@ -178,7 +178,7 @@ def estimate_design(
     rows = [
         EvidenceRow(
             **label
-            | numbers
+            | dict(numbers)
             | {
                 "method": method,
                 "n_treated": int(found.units.treated.sum()),
