@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pilot_eval.app.open_records import build_settings
 from pilot_eval.design.records_design import CensusDesign, design_census
 from pilot_eval.errors import DesignError
-from pilot_eval.estimation.census_changes import COMPARISON_ONLY, CensusSettings
+from pilot_eval.estimation.census_changes import COMPARISON_ONLY, QUANTILES, CensusSettings
 from pilot_eval.estimation.census_units import select_units
 from pilot_eval.estimation.council_changes import (
     collapse_levels,
@@ -161,6 +162,32 @@ def test_what_the_records_cannot_bear_is_not_estimated(simulated, plan, design):
     alone = table[table["treated"] == "Cumbria"]
     assert (alone["status"] == "not_estimable").all()
     assert alone["reason"].str.contains("no comparator").all()
+
+
+def test_no_change_rests_on_fewer_cases_than_may_be_told(simulated, changes):
+    fewest = 60  # many councils have fewer enquiries in a window
+    kept = collapse_part(simulated[0], replace(SETTINGS, fewest_cases=fewest))
+    left_out = 0
+    for key, outcome in kept.outcomes.items():
+        before = changes.outcomes[key].changes
+        if outcome.changes is None:
+            continue
+        assert (outcome.changes.size >= fewest).all()
+        gone = set(before.councils) - set(outcome.changes.councils)
+        assert {outcome.changes.dropped[code] for code in gone} <= {
+            f"fewer than {fewest} cases in a window"
+        }
+        left_out += len(gone)
+    assert left_out > 0
+    quantiles = [o.changes for key, o in changes.outcomes.items() if key.endswith(QUANTILES)]
+    assert all((one.size >= 10).all() for one in quantiles)
+    settings = build_settings(
+        load_plan(),
+        first_day=SETTINGS.first_day,
+        data_cut=date(2013, 3, 31),
+        convention="end_counts",
+    )
+    assert settings.fewest_cases == load_plan().disclosure.threshold + 1
 
 
 def test_real_records_name_breaks_and_freed_councils(changes, plan, design, evidence):

@@ -355,7 +355,12 @@ def build_settings(
             )
         )
     return CensusSettings(
-        pre=pre, post=post, first_day=first_day, data_cut=data_cut, convention=convention
+        pre=pre,
+        post=post,
+        first_day=first_day,
+        data_cut=data_cut,
+        convention=convention,
+        fewest_cases=plan.disclosure.threshold + 1,
     )
 
 

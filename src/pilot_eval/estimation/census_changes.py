@@ -15,7 +15,11 @@ import pandas as pd
 
 from pilot_eval.errors import InferenceError
 from pilot_eval.estimation.bunching import change_in_bunching
-from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
+from pilot_eval.estimation.council_changes import (
+    CouncilChanges,
+    collapse_levels,
+    leave_out_few,
+)
 from pilot_eval.estimation.distribution import change_in_distribution
 from pilot_eval.estimation.survival import (
     DelayCases,
@@ -49,6 +53,9 @@ CHILD_OUTCOMES = tuple(
     and not key.startswith(tuple(f"{prefix}_within_" for prefix in CLOCK_PREFIX.values()))
 )
 """National indicators with a direction of harm that are not shares in time."""
+QUANTILES = ("_median_wd", "_p90_wd")
+FEWEST_FOR_QUANTILE = 10
+"""Fewer cases than that, and a quantile is a child's own duration."""
 COMPARISON_ONLY = "leaves unfinished cases out: shown for comparison, not an answer"
 
 
@@ -71,6 +78,9 @@ class CensusSettings:
     starts : mapping of str to str
         Clock -> what starts it, where not the default.
     convention : {"start_is_day_0", "end_counts"}
+    fewest_cases : int
+        Cases that a council must have in every window: one more than the threshold below which
+        counts of children are withheld, so that no estimate rests on fewer.
     """
 
     pre: tuple[Window, ...]
@@ -82,6 +92,7 @@ class CensusSettings:
     safety: tuple[str, ...] = CHILD_OUTCOMES
     starts: Mapping[str, str] = field(default_factory=dict)
     convention: Convention = DEFAULT_CONVENTION
+    fewest_cases: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,7 +170,19 @@ def compute_changes(
         distributions[clock] = change_in_distribution(cases, horizon)
     for key in settings.safety:
         outcomes[key] = _safety(records, NATIONAL[key], settings)
-    return outcomes, distributions
+    fewest = settings.fewest_cases
+    return (
+        {key: _leave_out_few(key, outcome, fewest) for key, outcome in outcomes.items()},
+        {clock: leave_out_few(changes, fewest) for clock, changes in distributions.items()},
+    )
+
+
+def _leave_out_few(key: str, outcome: OutcomeChanges, fewest: int) -> OutcomeChanges:
+    """Leave out councils with too few cases for an outcome; a quantile needs more."""
+    if outcome.changes is None:
+        return outcome
+    needed = max(fewest, FEWEST_FOR_QUANTILE) if key.endswith(QUANTILES) else fewest
+    return replace(outcome, changes=leave_out_few(outcome.changes, needed))
 
 
 def _delay(cases: DelayCases, clock: str, horizon: int) -> dict[str, OutcomeChanges]:
@@ -174,9 +197,9 @@ def _delay(cases: DelayCases, clock: str, horizon: int) -> dict[str, OutcomeChan
             **days, note=COMPARISON_ONLY, changes=change_in_completed_only(cases, horizon)
         ),
     }
-    for name, probability in (("median", 0.5), ("p90", 0.9)):
+    for ending, probability in zip(QUANTILES, (0.5, 0.9), strict=True):
         changes = change_in_quantile(cases, probability, horizon)
-        found[f"{prefix}_{name}_wd"] = OutcomeChanges(**days, changes=changes)
+        found[f"{prefix}{ending}"] = OutcomeChanges(**days, changes=changes)
     for limit in LIMIT_DAYS[clock]:
         changes = _in_percent(change_in_survival(cases, [limit]))
         unfinished = OutcomeChanges(**percent, harm="rises", changes=changes)

@@ -203,3 +203,28 @@ def leave_out(changes: CouncilChanges, reasons: Mapping[str, str]) -> CouncilCha
         spread=changes.spread[keep],
         dropped=changes.dropped | gone,
     )
+
+
+def leave_out_few(changes: CouncilChanges, fewest: int) -> CouncilChanges:
+    """Drop councils in which a window has too few cases to be told, with the reason.
+
+    Parameters
+    ----------
+    changes : CouncilChanges
+    fewest : int
+        Cases that every window must have.
+
+    Returns
+    -------
+    CouncilChanges
+
+    Examples
+    --------
+    >>> size = np.array([[9.0, 5.0], [9.0, 6.0]])
+    >>> leave_out_few(collapse_levels(np.zeros((2, 2)), size, ["a", "b"], 1, ""), 6).dropped
+    {'a': 'fewer than 6 cases in a window'}
+    """
+    few = (changes.size < fewest).any(axis=1)
+    reason = f"fewer than {fewest} cases in a window"
+    codes = [code for code, small in zip(changes.councils, few, strict=True) if small]
+    return leave_out(changes, dict.fromkeys(codes, reason))

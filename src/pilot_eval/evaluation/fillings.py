@@ -247,12 +247,15 @@ def choose_fillings(
         starts = [int(np.argmax(objective(changes))) for objective in objectives]
         pairs = zip(objectives, starts, strict=True)
         found = [
-            improve(filled, counts[start], lambda units, of=objective: of(units.change))
-            for objective, start in pairs
+            improve(filled, counts[start], _of_changes(objective)) for objective, start in pairs
         ]
         deciding += range(len(counts), len(counts) + len(found))
         counts = np.vstack([counts, *found])
     return _without_repeats(counts, np.array(deciding))
+
+
+def _of_changes(objective: Objective) -> UnitObjective:
+    return lambda units: objective(units.change)
 
 
 def _without_repeats(counts: np.ndarray, deciding: np.ndarray) -> Candidates:

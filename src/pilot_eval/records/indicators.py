@@ -298,3 +298,14 @@ BANDS: dict[str, Indicator] = {
     for band in bands
     for first, last in [(band.first, band.last)]
 }
+
+ONE_OF_EACH = (
+    "ia_within_10wd_pct",
+    "ca_within_35wd_pct",
+    "icpc_within_15wd_pct",
+    "sa_within_45wd_pct",
+    "rereferral_12m_pct",
+    "repeat_plan_pct",
+    "plan_ended_2y_pct",
+)
+"""Of several figures with the same cases, the one that tables of groups show."""

@@ -9,17 +9,8 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.disclosure.protect.suppression import protect_shares
+from pilot_eval.records.indicators import ONE_OF_EACH
 
-#: Of several figures with the same cases, the one that is shown.
-SHOWN = (
-    "ia_within_10wd_pct",
-    "ca_within_35wd_pct",
-    "icpc_within_15wd_pct",
-    "sa_within_45wd_pct",
-    "rereferral_12m_pct",
-    "repeat_plan_pct",
-    "plan_ended_2y_pct",
-)
 #: Councils below which a sum tells about one of them.
 LEAST_COUNCILS = 3
 ALL = "all"
@@ -46,7 +37,7 @@ def protect_subgroups(panel: pd.DataFrame, *, threshold: int, rounding: int) -> 
     A reader is taken to know every year's total of all groups. Where that total itself, or what
     lies outside its numerator, is of 1 to `threshold` children, no group is shown.
     """
-    shown = panel[panel["indicator"].isin(SHOWN)]
+    shown = panel[panel["indicator"].isin(ONE_OF_EACH)]
     enough = shown["council_code"].nunique() >= LEAST_COUNCILS
     keys = ["by", "indicator", "period", "group"]
     sums = shown.groupby(keys, observed=True)[["numerator", "denominator"]].sum()
