@@ -87,6 +87,19 @@ def tabulate_placebo_council(plan: EvaluationPlan, panel: pd.DataFrame, *, counc
     )
 
 
+def open_placebo_council(table: Table, *, council: str, alpha: float) -> Opening:
+    """Open the page on one council that was named and not treated, from its table."""
+    shares = table.frame["Share of councils as far"].dropna()
+    far = int((shares <= alpha).sum())
+    return Opening(
+        f"{council} moved as far as other councils do on {len(shares) - far} of {len(shares)} "
+        "outcomes",
+        f"On {far} no more than {100 * alpha:g}% of councils moved as far; by chance alone "
+        f"{alpha * len(shares):.1f} would be expected. One council says little about what an "
+        "announcement does to others.",
+    )
+
+
 def tabulate_placebo_in_time(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
     """Show placebo starts before the trial for every outcome, and where there can be none."""
     rows = []

@@ -13,7 +13,7 @@ from pilot_eval.evidence import Evidence
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.indicators import NATIONAL
 from pilot_eval.records.validation import ValidationResult
-from pilot_eval.reporting.display import Figure, Table, format_number
+from pilot_eval.reporting.display import Figure, Opening, Table, format_number
 from pilot_eval.reporting.house_style import (
     DARK_BLUE,
     GREY,
@@ -38,6 +38,21 @@ OUTCOME_WORDS = {
     "bunching": "excess finished just before day {days}, percent",
 }
 SYMBOL = "c"
+
+
+def open_counts(plan: EvaluationPlan, result: ValidationResult) -> Opening:
+    """Open the page on records: how many are accepted, and what became of the others."""
+    names = ["records", "accepted", "superseded", "set_aside", "merged"]
+    total = {name: _safe(plan, result.summary[name].sum()) for name in names}
+    return Opening(
+        _of(
+            result.accepted.strand,
+            f"Accepted are {total['accepted']} of {total['records']} records",
+        ),
+        f"A later return holds {total['superseded']}; {total['set_aside']} are set aside and "
+        f"{total['merged']} merged ({_note(plan)}). What is accepted is counted; what broke a rule "
+        "is listed below by rule.",
+    )
 
 
 def tabulate_counts(plan: EvaluationPlan, result: ValidationResult) -> Table:

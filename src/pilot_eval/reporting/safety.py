@@ -98,6 +98,15 @@ def open_margins(plan: EvaluationPlan, evidence: Evidence, *, scenario: str) -> 
     )
 
 
+def open_looks(title: str, looks: pd.DataFrame) -> Opening:
+    """Open the page on monitoring: when the boundary was crossed, and what that rests on."""
+    return Opening(
+        title,
+        f"{len(looks)} monthly looks were taken. A harm was planted, so that an alarm is right; a "
+        "boundary keeps the chance of a false one, over all looks together, at the level stated.",
+    )
+
+
 def count_excluded(plan: EvaluationPlan, evidence: Evidence) -> Table:
     """Count, for each scenario, the safety outcomes whose interval excludes their margin.
 
