@@ -104,12 +104,39 @@ def _write(part: object) -> str:
         return ";".join(filter(None, map(_write, part)))
     if not isinstance(part, ast.AST):
         return repr(part)
+    typed = not isinstance(part, (ast.ClassDef, ast.Module))
     fields = [
         f"{name}={text}"
         for name, value in ast.iter_fields(part)
-        if name not in IGNORED_FIELDS and (text := _write(value))
+        if name not in IGNORED_FIELDS
+        and (
+            text := _write([*_without_types(value)] if typed and isinstance(value, list) else value)
+        )
     ]
     return f"{type(part).__name__}({','.join(fields)})"
+
+
+def _without_types(statements: list[object]) -> Iterator[object]:
+    """Yield a function's statements as they were without types.
+
+    What an annotation alone has made necessary goes too: a name that is declared, and a name for
+    what the next line returns.
+    """
+    parts = list(statements)
+    while parts:
+        part = parts.pop(0)
+        if not isinstance(part, ast.AnnAssign):
+            yield part
+        elif part.value is not None:
+            following = parts[0] if parts else None
+            if isinstance(following, ast.Return) and _same_name(part.target, following.value):
+                parts[0] = ast.Return(value=part.value)
+            else:
+                yield ast.Assign(targets=[part.target], value=part.value)
+
+
+def _same_name(target: ast.expr, value: ast.expr | None) -> bool:
+    return isinstance(target, ast.Name) and isinstance(value, ast.Name) and target.id == value.id
 
 
 def _is_docstring(part: object) -> bool:

@@ -23,7 +23,7 @@ from pilot_eval.inference.inputs import (
 )
 from pilot_eval.inference.persistence import PreTrial, measure_pretrial
 from pilot_eval.inference.pretrial import MIN_OBSERVED, MIN_PERIODS, two_way_residuals
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.size_adjusted import SizeAdjusted, compute_size_adjusted
 from pilot_eval.inference.variance import fit_size_function
 
@@ -143,7 +143,11 @@ def adaptive_test(
     n_after = series.shape[1] if n_after is None else n_after
     kept, dropped = _enough_observed(series, treated)
     data, series = _checked_part(kept, changes, treated, cases, period_factor, series)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = _why_not(data, series)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)
@@ -254,7 +258,16 @@ def compute_adaptive(
     )
 
 
-def _null_distribution(changes, treated, sharp, ratios, least, own, rest, resamples):
+def _null_distribution(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    sharp: SizeAdjusted,
+    ratios: np.ndarray,
+    least: np.ndarray,
+    own: np.ndarray,
+    rest: np.ndarray,
+    resamples: Resamples,
+) -> tuple[np.ndarray, np.ndarray]:
     """Let comparators stand in for the treated, with the treated councils' variances."""
     n1, n0 = int(treated.sum()), int((~treated).sum())
     control = changes[:, ~treated]
@@ -263,7 +276,8 @@ def _null_distribution(changes, treated, sharp, ratios, least, own, rest, resamp
     chosen = (resamples.position * n0).astype(np.intp)
     root = np.sqrt(sharp.fit.variance[:, treated]) / n1
     ratios, least = ratios[:, ~treated] / n1, least[:, ~treated] / n1
-    shift, ratio, floor = np.sqrt(rest)[:, None] * resamples.mean_noise, 0.0, 0.0
+    shift = np.sqrt(rest)[:, None] * resamples.mean_noise
+    ratio, floor = np.zeros(shift.shape), np.zeros(shift.shape)
     for j in range(n1):
         shift = shift + root[:, [j]] * z[:, chosen[:, j]]
         ratio = ratio + ratios[:, chosen[:, j]]
@@ -276,7 +290,8 @@ def _null_distribution(changes, treated, sharp, ratios, least, own, rest, resamp
 def _chi_square_share(df: np.ndarray, normal: np.ndarray) -> np.ndarray:
     """Turn normals into chi-square / df (Wilson and Hilferty), kept above 0."""
     step = 2 / (9 * df)[:, None]
-    return np.maximum(1 - step + np.sqrt(step) * normal, 0.05) ** 3
+    result: np.ndarray = np.maximum(1 - step + np.sqrt(step) * normal, 0.05) ** 3
+    return result
 
 
 def _critical(null: np.ndarray, alpha: float) -> np.ndarray:
@@ -290,7 +305,8 @@ def _critical(null: np.ndarray, alpha: float) -> np.ndarray:
 def _two_sided(null: np.ndarray, actual: np.ndarray) -> np.ndarray:
     above = (null >= actual[:, None]).sum(1)
     below = (null <= actual[:, None]).sum(1)
-    return np.minimum(1.0, 2 * (1 + np.minimum(above, below)) / (1 + null.shape[1]))
+    result: np.ndarray = np.minimum(1.0, 2 * (1 + np.minimum(above, below)) / (1 + null.shape[1]))
+    return result
 
 
 def _enough_observed(series: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, int]:
@@ -298,7 +314,14 @@ def _enough_observed(series: np.ndarray, treated: np.ndarray) -> tuple[np.ndarra
     return kept, int((~kept).sum())
 
 
-def _checked_part(kept, changes, treated, cases, factor, series):
+def _checked_part(
+    kept: np.ndarray,
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    factor: np.ndarray | None,
+    series: np.ndarray,
+) -> tuple[Changes, np.ndarray]:
     full = check_changes(changes, treated, cases, factor)
     part = Changes(
         changes=full.changes[kept],

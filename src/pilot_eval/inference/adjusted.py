@@ -18,12 +18,8 @@ from pilot_eval.inference.inputs import (
 )
 from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, name_limits, step_size
 from pilot_eval.inference.result import InferenceResult
-from pilot_eval.inference.robust import (
-    FEWEST_VALIDATED,
-    MIN_COMPARATORS,
-    NOT_VALIDATED,
-    RobustBatch,
-)
+from pilot_eval.inference.robust import FEWEST_VALIDATED, NOT_VALIDATED, RobustBatch
+from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 from pilot_eval.inference.variance import SizeFunction, fit_size_function
 
 METHOD = "adjusted"
@@ -281,7 +277,7 @@ def label_strata(levels: np.ndarray, strata: np.ndarray | None = None) -> np.nda
     """
     bands = max(1, min(LEVEL_BANDS, levels.size // FEWEST_IN_BAND))
     edges = np.quantile(levels, np.linspace(0, 1, bands + 1)[1:-1])
-    labels = np.digitize(levels, edges).astype(str)
+    labels: np.ndarray = np.digitize(levels, edges).astype(str)
     if strata is None:
         return labels
     return np.array([f"{band} {own}" for band, own in zip(labels, strata, strict=True)])

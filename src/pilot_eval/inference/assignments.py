@@ -35,7 +35,8 @@ class Assignments:
         if members.shape[1] != values.shape[1]:
             members = list_members(self.members, values.shape[1])
             self.__dict__["_listed"] = members
-        return (members @ values.T).T
+        result: np.ndarray = (members @ values.T).T
+        return result
 
     @cached_property
     def _listed(self) -> csr_array:
@@ -133,4 +134,5 @@ def draw_subsets(rng: np.random.Generator, draws: int, n: int, k: int) -> np.nda
 
 def _has_repeat(subsets: np.ndarray) -> np.ndarray:
     ordered = np.sort(subsets, axis=1)
-    return (ordered[:, 1:] == ordered[:, :-1]).any(1)
+    result: np.ndarray = (ordered[:, 1:] == ordered[:, :-1]).any(1)
+    return result

@@ -19,7 +19,7 @@ from pilot_eval.inference.inputs import (
     why_not_estimable,
 )
 from pilot_eval.inference.randomisation import difference_of_means
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 
 Kind = Literal["cr1", "cr2", "cr3"]
 FEWEST_VALIDATED = 3
@@ -137,15 +137,21 @@ def cr1_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     return _cluster_robust("cr1", changes, treated, alpha)
 
 
-def _cluster_robust(kind: Kind, changes: object, treated: object, alpha: float) -> InferenceResult:
+def _cluster_robust(
+    kind: Kind, changes: np.ndarray, treated: np.ndarray, alpha: float
+) -> InferenceResult:
     data = check_changes(changes, treated)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = _why_not(data, kind)
     if reason:
         return InferenceResult(method=kind, reason=reason, **counts)
     estimate = difference_of_means(data)
-    variance, df = compute_cluster_robust(data.changes[None], data.treated[None], kind)
-    std_error, df = float(np.sqrt(variance[0])), float(df[0])
+    variance, freedom = compute_cluster_robust(data.changes[None], data.treated[None], kind)
+    std_error, df = float(np.sqrt(variance[0])), float(freedom[0])
     half = float(stdtrit(df, 1 - alpha / 2)) * std_error
     p_value = max(2 * float(stdtr(df, -abs(estimate) / std_error)), np.finfo(float).tiny)
     few = data.n_treated < FEWEST_VALIDATED
@@ -193,7 +199,7 @@ def compute_cluster_robust(
     if kind == "cr1":
         total = treated.shape[1]
         return variance * total / (total - 2), np.full(len(changes), total - 1.0)
-    return variance, mean**2 / spread
+    return variance, mean**2 / spread  # type: ignore[return-value]  # sums of arrays, from 0.0
 
 
 def _why_not(data: Changes, kind: Kind) -> str:

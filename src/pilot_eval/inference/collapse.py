@@ -106,7 +106,9 @@ def _estimate_correlation(before: np.ndarray, comparator: np.ndarray) -> np.ndar
     return common_correlation(residual, seen, comparator)
 
 
-def _changes(batch, seen, n_before, comparator) -> np.ndarray:
+def _changes(
+    batch: np.ndarray, seen: np.ndarray, n_before: int, comparator: np.ndarray
+) -> np.ndarray:
     values = np.where(seen, batch, 0.0)
     if not seen.all():
         _, effects = two_way_residuals(values, seen, comparator)
@@ -119,10 +121,11 @@ def _changes(batch, seen, n_before, comparator) -> np.ndarray:
         count = seen[:, :, side].sum(2)
         mean = values[:, :, side].sum(2) / np.maximum(count, 1)
         sides.append(np.where(count > 0, mean, np.nan))
-    return sides[1] - sides[0] + jump[:, None]
+    result: np.ndarray = sides[1] - sides[0] + jump[:, None]
+    return result
 
 
-def _factor(seen, n_before, rho) -> np.ndarray:
+def _factor(seen: np.ndarray, n_before: int, rho: np.ndarray) -> np.ndarray:
     """Compute the variance of a change under a first-order process, relative to no gaps."""
     periods = seen.shape[2]
     lags = np.abs(np.subtract.outer(np.arange(periods), np.arange(periods)))
@@ -134,4 +137,5 @@ def _factor(seen, n_before, rho) -> np.ndarray:
     full = np.r_[np.full(n_before, -1 / n_before), np.full(periods - n_before, 1.0)]
     full[n_before:] /= periods - n_before
     reference = np.einsum("t,stu,u->s", full, covariance, full)
-    return ((weights @ covariance) * weights).sum(2) / reference[:, None]
+    result: np.ndarray = ((weights @ covariance) * weights).sum(2) / reference[:, None]
+    return result

@@ -12,7 +12,7 @@ from pilot_eval.inference.inputs import (
     why_not_estimable,
 )
 from pilot_eval.inference.inversion import invert_test
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.robust import FEWEST_VALIDATED, NOT_VALIDATED
 from pilot_eval.inference.set_statistics import TIE
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
@@ -77,7 +77,11 @@ def dose_test(
     """
     given = doses
     data = check_changes(changes, given > 0)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)
@@ -108,7 +112,8 @@ def dose_test(
 
 
 def _slopes(changes: np.ndarray, members: np.ndarray, dose: np.ndarray) -> np.ndarray:
-    return _deviations(changes, members) @ dose / (dose @ dose)
+    result: np.ndarray = _deviations(changes, members) @ dose / (dose @ dose)
+    return result
 
 
 def _statistics(changes: np.ndarray, members: np.ndarray, dose: np.ndarray) -> np.ndarray:
@@ -121,11 +126,13 @@ def _statistics(changes: np.ndarray, members: np.ndarray, dose: np.ndarray) -> n
     rest = len(changes) - len(dose)
     outside = changes.var(ddof=1) * weight.sum() ** 2 / rest
     error = np.sqrt((residual**2 * weight**2).sum(axis=1) + outside)
-    return np.divide(slope, error, out=np.zeros_like(slope), where=error > 0)
+    result: np.ndarray = np.divide(slope, error, out=np.zeros_like(slope), where=error > 0)
+    return result
 
 
 def _deviations(changes: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Take members' changes less the mean of all others, shape of `members`."""
     own = changes[members]
     others = (changes.sum() - own.sum(axis=1)) / (len(changes) - members.shape[1])
-    return own - others[:, None]
+    result: np.ndarray = own - others[:, None]
+    return result

@@ -11,7 +11,8 @@ import numpy as np
 from pilot_eval.doors import ALPHA, Flags, Kind, Names, Numbers, Seed, Whole, takes
 from pilot_eval.errors import InferenceError
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 COMMON: dict[str, Kind] = {
     "changes": Numbers(ndim=(1,)),
     "treated": Flags(),
@@ -75,7 +76,7 @@ def takes_changes(
     more : Kind
         Arguments of the test's own, or others than usual.
     """
-    return takes(InferenceError, **(COMMON | more))
+    return takes(InferenceError, twice=False, reorder=True, **(COMMON | more))
 
 
 def check_changes(
@@ -114,7 +115,8 @@ def centre(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
     if treated.all():
         return changes
     once = changes - changes[:, ~treated].mean(axis=1, keepdims=True)
-    return once - once[:, ~treated].mean(axis=1, keepdims=True)  # what rounding left
+    result: np.ndarray = once - once[:, ~treated].mean(axis=1, keepdims=True)  # what rounding left
+    return result
 
 
 def check_batch(

@@ -112,7 +112,7 @@ def family_test(
     used = np.flatnonzero([not reason for reason in reasons])
     own = np.full(len(changes), np.nan)
     null = np.ones((len(changes), draws))
-    order = _permute(treated[used].any(0), draws, seed)
+    order = _permute(np.atleast_1d(treated[used].any(0)), draws, seed)
     z = _standardise(changes[used], treated[used], cases[used], factor[used])
     for row, standardised in zip(used, z, strict=True):
         seen = np.isfinite(changes[row])
@@ -268,7 +268,10 @@ def _standardise(
     fit = fit_size_function(
         squares, comparator, np.where(seen, cases, np.inf), np.where(seen, factor, 1.0)
     )
-    return np.divide(filled - mean, np.sqrt(fit.variance), out=np.zeros(seen.shape), where=seen)
+    result: np.ndarray = np.divide(
+        filled - mean, np.sqrt(fit.variance), out=np.zeros(seen.shape), where=seen
+    )
+    return result
 
 
 def _one(
@@ -278,8 +281,10 @@ def _one(
     stack = np.stack([z, z**2])
     k = int(treated.sum())
     actual = np.flatnonzero(treated)[None]
+    totals, total_squares = stack.sum(1)
     null, own = (
-        np.abs(welch_t(*sum_sets(stack, sets), *stack.sum(1), k, n)) for sets in (members, actual)
+        np.abs(welch_t(sums, squares, totals, total_squares, k, n))
+        for sums, squares in (sum_sets(stack, members), sum_sets(stack, actual))
     )
     ordered = np.sort(null)
     above = null.size - np.searchsorted(ordered, null * (1 + TIE), side="right")
@@ -295,7 +300,7 @@ def _check_family(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
     return np.broadcast_to(treated, changes.shape)
 
 
-def _check_positive(name: str, values: object, changes: np.ndarray) -> np.ndarray:
+def _check_positive(name: str, values: np.ndarray | float, changes: np.ndarray) -> np.ndarray:
     """Spread values over the outcomes; only those behind a change must be above 0."""
     try:
         full = np.broadcast_to(np.asarray(values, dtype=float), changes.shape)

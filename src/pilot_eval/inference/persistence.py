@@ -131,7 +131,8 @@ def list_models(n_before: int, n_after: int) -> Models:
 def _cosines(periods: int) -> np.ndarray:
     """List the orthonormal cosines that a constant does not touch, shape (periods - 1, periods)."""
     angle = np.outer(np.arange(1, periods), np.arange(periods) + 0.5)
-    return np.sqrt(2 / periods) * np.cos(np.pi * angle / periods)
+    result: np.ndarray = np.sqrt(2 / periods) * np.cos(np.pi * angle / periods)
+    return result
 
 
 def _frequencies(before: np.ndarray, comparator: np.ndarray) -> np.ndarray:
@@ -139,17 +140,18 @@ def _frequencies(before: np.ndarray, comparator: np.ndarray) -> np.ndarray:
     seen = np.isfinite(before)
     residual, _ = two_way_residuals(before, seen, comparator)
     cosines = _cosines(before.shape[2])
-    values = residual @ cosines.T
+    values: np.ndarray = residual @ cosines.T
     if seen.all():
         return values
     count = seen.sum(2, keepdims=True)
     kept = seen @ (cosines**2).T - (seen @ cosines.T) ** 2 / count
-    return values / np.sqrt(np.maximum(kept, 1 / before.shape[2]))
+    result: np.ndarray = values / np.sqrt(np.maximum(kept, 1 / before.shape[2]))
+    return result
 
 
 def _shape(squares: np.ndarray) -> np.ndarray:
     """Find the comparators' common spectrum, each scaled by its own noise (Tyler 1987)."""
-    spectrum = squares.mean(1)
+    spectrum: np.ndarray = squares.mean(1)
     for _ in range(SHAPE_STEPS):
         own = (squares / spectrum[:, None]).mean(2, keepdims=True)
         share = np.divide(squares, own, out=np.zeros_like(squares), where=own > 0)
@@ -160,13 +162,15 @@ def _shape(squares: np.ndarray) -> np.ndarray:
 def _fit(spectrum: np.ndarray, models: Models) -> np.ndarray:
     """Choose the model with the smallest Whittle loss, the scale profiled out."""
     scale = spectrum @ (1 / models.variance).T
-    return (np.log(scale) + np.log(models.variance).mean(1)).argmin(1)
+    result: np.ndarray = (np.log(scale) + np.log(models.variance).mean(1)).argmin(1)
+    return result
 
 
 def _mean_absolute(values: np.ndarray) -> np.ndarray:
     """Estimate a variance from the mean absolute value, which resists outliers."""
     normal = NORMAL_ABSOLUTE + (1 - NORMAL_ABSOLUTE) / values.shape[2]
-    return np.abs(values).mean(2) ** 2 / normal
+    result: np.ndarray = np.abs(values).mean(2) ** 2 / normal
+    return result
 
 
 def _slow_weights(share: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -179,4 +183,5 @@ def _slow_weights(share: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     step = np.divide(
         wanted - share.mean(1), spread, out=np.zeros_like(spread), where=spread > 1e-12
     )
-    return step[:, None] * centred
+    result: np.ndarray = step[:, None] * centred
+    return result

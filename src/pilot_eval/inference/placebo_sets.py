@@ -147,7 +147,7 @@ def compute_set_p_values(
 
 
 def _test_sets(
-    data: tuple[np.ndarray, ...],
+    data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     members: np.ndarray,
     strata: Mapping[str, np.ndarray],
     adjustment: Mapping[str, np.ndarray] | None,
@@ -166,7 +166,7 @@ def _test_sets(
 
 
 def _test_adjusted(
-    data: tuple[np.ndarray, ...],
+    data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     members: np.ndarray,
     adjustment: Mapping[str, np.ndarray],
     settings: Mapping[str, Any],
@@ -185,16 +185,20 @@ def _test_adjusted(
 
 def _standardise(table: np.ndarray, mask: np.ndarray, fit: SizeFunction) -> np.ndarray:
     centre = np.where(mask, 0.0, table).sum(1) / (~mask).sum(1)
-    return np.divide(
+    result: np.ndarray = np.divide(
         table - centre[:, None],
         np.sqrt(fit.variance),
         out=np.zeros(table.shape),
         where=fit.variance > 0,
     )
+    return result
 
 
 def _spread(table: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    return np.where(mask, table, -np.inf).max(1) - np.where(mask, table, np.inf).min(1)
+    result: np.ndarray = np.where(mask, table, -np.inf).max(1) - np.where(mask, table, np.inf).min(
+        1
+    )
+    return result
 
 
 def _test_cr2(table: np.ndarray, mask: np.ndarray, estimate: np.ndarray) -> np.ndarray:
@@ -266,11 +270,17 @@ def _all_sets(values: np.ndarray, members: np.ndarray) -> np.ndarray:
     """Compute Welch's t of every set for every column of values, shape (sets, columns)."""
     squares = values**2
     sums = [_add_rows(part, members) for part in (values, squares)]
-    return welch_t(*sums, values.sum(0), squares.sum(0), members.shape[1], len(values))
+    return welch_t(  # type: ignore[call-arg]  # sums are two
+        *sums,  # type: ignore[arg-type]  # sums are two
+        values.sum(0),
+        squares.sum(0),
+        members.shape[1],
+        len(values),
+    )
 
 
 def _add_rows(values: np.ndarray, members: np.ndarray) -> np.ndarray:
-    total = values[members[:, 0]]
+    total: np.ndarray = values[members[:, 0]]
     for column in range(1, members.shape[1]):
         total += values[members[:, column]]
     return total

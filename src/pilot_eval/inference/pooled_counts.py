@@ -11,7 +11,7 @@ from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.inputs import check_changes
 from pilot_eval.inference.inversion import invert_test
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.set_statistics import TIE
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
@@ -97,7 +97,11 @@ def pooled_counts_test(
         rule, action = "be at most their denominator", "Correct the counts."
         raise InferenceError(explain("events", rule, "more", action))
     data = check_changes(events[:, 1] - events[:, 0], treated)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     if data.n_treated < 2 or data.n_comparators < MIN_COMPARATORS:
         reason = f"not estimable: needs 2 treated councils and {MIN_COMPARATORS} comparators"
         return InferenceResult(method=METHOD, reason=reason, **counts)
@@ -168,4 +172,5 @@ def _log_change(
 
 def _standardise(log_ratio: np.ndarray, error: np.ndarray) -> np.ndarray:
     usable = np.isfinite(log_ratio) & (error > 0)
-    return np.divide(log_ratio, error, out=np.zeros_like(log_ratio), where=usable)
+    result: np.ndarray = np.divide(log_ratio, error, out=np.zeros_like(log_ratio), where=usable)
+    return result

@@ -105,7 +105,14 @@ def minimum_detectable_effect(
     return std_error * _detectable_in_standard_errors(df, alpha, power)
 
 
-def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
+def _check(
+    changes: np.ndarray,
+    cases: np.ndarray,
+    cases_treated: np.ndarray,
+    n_treated: int,
+    alpha: float,
+    power: float,
+) -> Changes:
     treated_cases = cases_treated
     if treated_cases.shape != (n_treated,):
         got = f"{treated_cases.size} for {n_treated} treated"
@@ -123,7 +130,9 @@ def _check(changes, cases, cases_treated, n_treated, alpha, power) -> Changes:
     )
 
 
-def _with_factor(data: Changes, treated: object, comparators: object) -> Changes:
+def _with_factor(
+    data: Changes, treated: np.ndarray | None, comparators: np.ndarray | None
+) -> Changes:
     counts = (data.n_treated, data.n_comparators)
     if treated is not None and np.size(treated) != data.n_treated:
         got = f"{np.size(treated)} for {data.n_treated} treated"

@@ -70,7 +70,8 @@ def common_correlation(
     expected = squares * pairs / np.where(used, seen.mean(2), 1.0)
     share = np.where(used, products / np.where(used, expected, 1.0), 0.0)
     found = share.sum(1) / np.maximum(used.sum(1), 1)
-    return np.interp(found, _expected_shares(residual.shape[2]), CORRELATIONS)
+    result: np.ndarray = np.interp(found, _expected_shares(residual.shape[2]), CORRELATIONS)
+    return result
 
 
 @lru_cache(maxsize=32)

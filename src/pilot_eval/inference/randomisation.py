@@ -13,7 +13,7 @@ from pilot_eval.doors import OneOf
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.breakpoints import find_end, reach_quartics
 from pilot_eval.inference.inputs import Changes, check_changes, takes_changes, why_not_estimable
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.set_statistics import (
     TIE,
     count_at_least,
@@ -78,7 +78,14 @@ class ShiftedSets:
             sum_sets(z, members), sum_sets(squares, members), *totals, members.shape[1]
         )
 
-    def _statistic(self, sums, squares, totals, total_squares, k: int) -> np.ndarray:
+    def _statistic(
+        self,
+        sums: np.ndarray,
+        squares: np.ndarray,
+        totals: np.ndarray,
+        total_squares: np.ndarray,
+        k: int,
+    ) -> np.ndarray:
         n = self.z.shape[1]
         if self.statistic == "difference":
             return mean_difference(sums, totals, k, n)
@@ -92,7 +99,8 @@ class ShiftedSets:
         slope = mean_difference(
             sum_sets(self.w, self.actual), self.w.sum(1, keepdims=True), *self._size()
         )
-        return (one / slope)[:, 0]
+        result: np.ndarray = (one / slope)[:, 0]
+        return result
 
     def interval(self, alpha: float, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Collect the effects around the centre that are not rejected.
@@ -234,7 +242,11 @@ def answer_by_sets(
     diagnostics: dict[str, float] | None = None,
 ) -> InferenceResult:
     """Answer from the set statistics, or with the reason alone where there are none."""
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     if sets is None:
         return InferenceResult(method=method, reason=reason, **counts)
     low, high = sets.interval(alpha, scale)
@@ -253,7 +265,8 @@ def answer_by_sets(
 
 def step_size(variance: np.ndarray) -> np.ndarray:
     """Compute the standard deviation of a mean from its members' variances (batch, k)."""
-    return np.sqrt(variance.sum(1)) / variance.shape[1]
+    result: np.ndarray = np.sqrt(variance.sum(1)) / variance.shape[1]
+    return result
 
 
 def shifted_sets(

@@ -8,7 +8,7 @@ import pandas as pd
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.inputs import check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.randomisation import difference_of_means
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.robust import fit_on_comparators
 from pilot_eval.inference.set_statistics import TIE
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS, comparator_squares
@@ -64,7 +64,11 @@ def resampling_test(
     True
     """
     data = check_changes(changes, treated, cases, period_factor)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = why_not_estimable(data, min_treated=1, min_comparators=MIN_COMPARATORS)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)

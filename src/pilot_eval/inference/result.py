@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import nan
+from typing import TypedDict
+
+
+class Counts(TypedDict):
+    """What every answer says of its design, with or without an estimate."""
+
+    n_treated: int
+    n_comparators: int
+    alpha: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

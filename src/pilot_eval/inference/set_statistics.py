@@ -25,7 +25,8 @@ def sum_sets(values: np.ndarray, members: np.ndarray) -> np.ndarray:
     -------
     array of shape (outcomes, sets)
     """
-    return (list_members(members, values.shape[1]) @ values.T).T
+    result: np.ndarray = (list_members(members, values.shape[1]) @ values.T).T
+    return result
 
 
 def list_members(members: np.ndarray, n: int) -> csr_array:
@@ -68,7 +69,7 @@ def welch_t(
     return np.divide(mean_in, root, out=np.zeros_like(mean_in), where=root > 0)
 
 
-def mean_difference(sums: np.ndarray, totals: np.ndarray, k: int, n: int) -> np.ndarray:
+def mean_difference(sums: np.ndarray, totals: np.ndarray | float, k: int, n: int) -> np.ndarray:
     """Compute mean of each set minus mean of all other councils."""
     return sums / k - (totals - sums) / (n - k)
 

@@ -203,7 +203,8 @@ def _sharp(
 def _common_noise(z: Floats, draws: int, rng: np.random.Generator) -> Floats:
     """Draw means of the comparators' standardised changes, as correlated along the curve."""
     weights = rng.normal(size=(z.shape[1], draws))
-    return z @ weights / np.sqrt(z.shape[1])
+    result: Floats = z @ weights / np.sqrt(z.shape[1])
+    return result
 
 
 def _as_t(normal: Floats, df: Floats) -> Floats:

@@ -18,7 +18,7 @@ from pilot_eval.inference.inputs import (
     takes_changes,
     why_not_estimable,
 )
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.variance import SizeFunction, fit_size_function, variance_of_total
 
 METHOD = "size_adjusted"
@@ -100,7 +100,11 @@ def size_adjusted_test(
     (4.0, 1.7321)
     """
     data = check_changes(changes, treated, cases, period_factor)
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = why_not_estimable(data, min_treated=1, min_comparators=MIN_COMPARATORS)
     if reason:
         return InferenceResult(method=METHOD, reason=reason, **counts)
@@ -164,7 +168,8 @@ def compute_size_adjusted(
 
 def satterthwaite_df(variance: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Compute degrees of freedom 2 V^2 / Var(V), at most `LARGEST_DF`."""
-    return 2 * variance**2 / np.maximum(spread, 2 * variance**2 / LARGEST_DF)
+    result: np.ndarray = 2 * variance**2 / np.maximum(spread, 2 * variance**2 / LARGEST_DF)
+    return result
 
 
 def comparator_squares(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
@@ -181,12 +186,14 @@ def comparator_squares(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
     """
     n0 = (~treated).sum(1, keepdims=True)
     mean = np.where(treated, 0.0, changes).sum(1, keepdims=True) / n0
-    return (changes - mean) ** 2 * n0 / (n0 - 1)
+    result: np.ndarray = (changes - mean) ** 2 * n0 / (n0 - 1)
+    return result
 
 
 def _shares(members: np.ndarray, weights: np.ndarray | float) -> np.ndarray:
     part = members * weights
-    return part / part.sum(1, keepdims=True)
+    result: np.ndarray = part / part.sum(1, keepdims=True)
+    return result
 
 
 def _diagnostics(fit: SizeFunction, data: Changes) -> dict[str, float]:

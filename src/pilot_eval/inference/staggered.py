@@ -12,7 +12,7 @@ import numpy as np
 
 from pilot_eval.doors import ALPHA, Names, Numbers, Starts, Whole, takes
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.estimation.did import Units
+from pilot_eval.estimation.did import PathChanges, Units
 from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference.assignments import Assignments
 from pilot_eval.inference.inputs import centre, check_changes, why_not_estimable
@@ -123,8 +123,16 @@ def path_test(
     )
     if empty.reason:
         return empty
-    drawn = {"draws": draws, "strata": strata, "seed": seed}
-    sets = draw_path_sets(changes[None], of, cases, exposure, period_factor, **drawn)
+    sets = draw_path_sets(
+        changes[None],
+        of,
+        cases,
+        exposure,
+        period_factor,
+        draws=draws,
+        strata=strata,
+        seed=seed,
+    )
     low, high = (float(end[0]) for end in sets.interval(alpha))
     weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
     return replace(
@@ -202,8 +210,16 @@ def path_batch(
     answer, usable = start_batch(centre(own, treated), treated)
     if not usable.any():
         return answer
-    drawn = {"draws": draws, "strata": strata, "seed": seed}
-    sets = draw_path_sets(changes[usable], of, cases, exposure, period_factor, **drawn)
+    sets = draw_path_sets(
+        changes[usable],
+        of,
+        cases,
+        exposure,
+        period_factor,
+        draws=draws,
+        strata=strata,
+        seed=seed,
+    )
     ends = sets.interval(alpha)
     answer.p_value[usable] = sets.p_value()
     answer.conf_low[usable], answer.conf_high[usable] = ends
@@ -275,12 +291,19 @@ def staggered_test(
     >>> 0 < result.p_value <= 1
     True
     """
-    units = _collapse_starts(panel, starts, cases)
-    paths = units.paths
-    used = {"draws": draws, "strata": strata, "seed": seed, "alpha": alpha}
+    units, paths = _collapse_starts(panel, starts, cases)
     if studentised:
-        given = {"exposure": paths.exposure, "period_factor": paths.factor}
-        return path_test(paths.changes, paths.of, units.cases, **given, **used)
+        return path_test(
+            paths.changes,
+            paths.of,
+            units.cases,
+            exposure=paths.exposure,
+            period_factor=paths.factor,
+            draws=draws,
+            strata=strata,
+            seed=seed,
+            alpha=alpha,
+        )
     treated = units.treated
     orders, complete = draw_paths(paths.of, draws=draws, strata=strata, seed=seed)
     rows = np.arange(len(treated))
@@ -304,7 +327,9 @@ def _difference(changes: np.ndarray, order: np.ndarray) -> float:
     return float(changes[treated].mean() - changes[~treated].mean())
 
 
-def _collapse_starts(panel: np.ndarray, starts: np.ndarray, cases: np.ndarray | None) -> Units:
+def _collapse_starts(
+    panel: np.ndarray, starts: np.ndarray, cases: np.ndarray | None
+) -> tuple[Units, PathChanges]:
     """Collapse a panel to changes on the path of every start."""
     ever = np.isfinite(starts)
     columns = np.arange(panel.shape[1])
@@ -315,4 +340,5 @@ def _collapse_starts(panel: np.ndarray, starts: np.ndarray, cases: np.ndarray | 
     of = np.where(ever, np.searchsorted(paths, np.where(ever, starts, paths[0])), len(paths))
     exposed = columns >= paths[:, None]
     size = np.ones(len(panel)) if cases is None else cases
-    return collapse_paths(panel, of, exposed, ~exposed, size)
+    units = collapse_paths(panel, of, exposed, ~exposed, size)
+    return units, units.paths  # type: ignore[return-value]  # collapse_paths gives them

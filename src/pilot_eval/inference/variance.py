@@ -75,7 +75,7 @@ def fit_size_function(
 def _fit_one(squares: bytes, x1: bytes, x2: bytes, keep: bytes) -> SizeFunction:
     """Fit one outcome; several tests ask for the same fit, one after another."""
     numbers = (np.frombuffer(part)[None] for part in (squares, x1, x2))
-    fit = _fit(*numbers, np.frombuffer(keep, dtype=bool)[None])
+    fit = _fit(*numbers, np.frombuffer(keep, dtype=bool)[None])  # type: ignore[call-arg]  # three
     for part in (fit.a, fit.b, fit.variance, fit.kappa, *fit.information):
         part.flags.writeable = False
     return fit
@@ -97,13 +97,18 @@ def _fit(squares: np.ndarray, x1: np.ndarray, x2: np.ndarray, keep: np.ndarray) 
     return _finish(squares, a, b, x1, x2, keep)
 
 
-def _weights(a, b, x1, x2, keep) -> np.ndarray:
+def _weights(
+    a: np.ndarray, b: np.ndarray, x1: np.ndarray, x2: np.ndarray, keep: np.ndarray
+) -> np.ndarray:
     variance = a[:, None] * x1 + b[:, None] * x2
     used = keep & (variance > 0)
-    return np.divide(1.0, variance * variance, out=np.zeros(used.shape), where=used)
+    result: np.ndarray = np.divide(1.0, variance * variance, out=np.zeros(used.shape), where=used)
+    return result
 
 
-def _solve(y, x1, x2, weight) -> tuple[np.ndarray, np.ndarray]:
+def _solve(
+    y: np.ndarray, x1: np.ndarray, x2: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Solve the weighted least squares of y on (x1, x2) with both coefficients at least 0."""
     w1, w2 = weight * x1, weight * x2
     s11, s12, s22 = _dot(w1, x1), _dot(w1, x2), _dot(w2, x2)
@@ -118,14 +123,22 @@ def _solve(y, x1, x2, weight) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", left, right)
+    result: np.ndarray = np.einsum("ij,ij->i", left, right)
+    return result
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1.0), 0.0)
 
 
-def _finish(squares, a, b, x1, x2, keep) -> SizeFunction:
+def _finish(
+    squares: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    x1: np.ndarray,
+    x2: np.ndarray,
+    keep: np.ndarray,
+) -> SizeFunction:
     variance = a[:, None] * x1 + b[:, None] * x2
     weight = _weights(a, b, x1, x2, keep)
     relative = np.where(keep, squares * np.sqrt(weight) - 1.0, 0.0)

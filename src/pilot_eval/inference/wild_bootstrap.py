@@ -13,7 +13,7 @@ from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.inputs import Changes, check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.inversion import invert_test
 from pilot_eval.inference.randomisation import difference_of_means
-from pilot_eval.inference.result import InferenceResult
+from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.set_statistics import TIE, count_at_least
 
 Weights = Literal["rademacher", "webb"]
@@ -92,7 +92,11 @@ def wild_bootstrap_test(
     """
     data = check_changes(changes, treated)
     method = f"wild_{'restricted' if restricted else 'unrestricted'}_{weights}"
-    counts = {"n_treated": data.n_treated, "n_comparators": data.n_comparators, "alpha": alpha}
+    counts: Counts = {
+        "n_treated": data.n_treated,
+        "n_comparators": data.n_comparators,
+        "alpha": alpha,
+    }
     reason = _why_not(data, restricted)
     if reason:
         return InferenceResult(method=method, reason=reason, **counts)
@@ -164,9 +168,10 @@ class WildSums:
         null = _studentise(self.null, tau[:, None])
         reached = count_at_least(null, _studentise(self.actual, tau[:, None])[:, 0])
         draws = null.shape[1]
+        result: np.ndarray = (1 + reached) / (1 + draws)
         if self.complete:
-            return np.maximum(reached, 1) / draws
-        return (1 + reached) / (1 + draws)
+            result = np.maximum(reached, 1) / draws
+        return result
 
 
 def compute_wild(
