@@ -351,7 +351,7 @@ def try_lock(handle):
 
 def evaluate(_options, rest, environment):
     """Run `pilot-eval run`; it ends with the path of the report."""
-    return call([str(venv_python()), "-m", "pilot_eval.app.cli", "run", *rest], environment)
+    return call([str(venv_python()), "-P", "-m", "pilot_eval.app.cli", "run", *rest], environment)
 
 
 def lab(_options, rest, environment):

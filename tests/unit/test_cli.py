@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -74,6 +75,22 @@ def test_in_a_folder_without_a_project_the_packages_own_is_run_and_written_here(
     [folder] = (tmp_path / "reports").iterdir()
     assert (folder / "evidence.csv").is_file()
     assert capsys.readouterr().out == f"Open: {folder / 'evidence.csv'}\n"
+
+
+def test_files_of_the_current_folder_are_no_modules(tmp_path):
+    for name in ("random", "signal", "json", "pandas"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('another module')\n")
+    given = ["run", "--only", "06a_gateshead", "--out", str(tmp_path / "out")]
+    ran = subprocess.run(
+        [sys.executable, "-P", "-m", "pilot_eval.app.cli", *given],
+        cwd=tmp_path,
+        env=os.environ | {"PILOT_EVAL_ROOT": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert "Traceback" not in ran.stdout + ran.stderr
+    assert (tmp_path / "out" / "06a_gateshead.html").is_file()
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
 
 BAD_INPUT, INTERRUPTED = 2, 130
+SAFE_PATH = "PYTHONSAFEPATH"
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -40,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     defer_grammars()
     options = build_parser().parse_args(arguments)
     try:
-        commands = import_module("pilot_eval.app.commands")
-        return int(getattr(commands, options.command)(options))
+        with safe_path():
+            commands = import_module("pilot_eval.app.commands")
+            return int(getattr(commands, options.command)(options))
     except PilotEvalError as fault:
         print(f"\n{fault}", file=sys.stderr)
         return BAD_INPUT
@@ -51,6 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return INTERRUPTED
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Let no process started here import a file of the current folder, such as a `random.py`."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def build_parser() -> argparse.ArgumentParser:
