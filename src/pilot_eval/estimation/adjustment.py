@@ -158,7 +158,8 @@ def sampling_variance(levels: np.ndarray, cases: np.ndarray, per: float) -> np.n
     chance = np.maximum(smooth, 0.0) * (1 - np.minimum(smooth, 1.0))
     variance = per**2 * chance / cases
     seen = ~np.isnan(variance)
-    return np.where(seen, variance, 0.0).sum(axis=1) / seen.sum(axis=1) ** 2
+    result: np.ndarray = np.where(seen, variance, 0.0).sum(axis=1) / seen.sum(axis=1) ** 2
+    return result
 
 
 def shrink_levels(
@@ -220,7 +221,8 @@ def _spline(x: np.ndarray) -> list[np.ndarray]:
 
     def bend(knot: np.ndarray) -> np.ndarray:
         top, gap = np.maximum(x - knot, 0.0) ** 3 - end, np.broadcast_to(last - knot, x.shape)
-        return np.divide(top, gap, out=np.zeros_like(x), where=gap > RANK_TOLERANCE)
+        result: np.ndarray = np.divide(top, gap, out=np.zeros_like(x), where=gap > RANK_TOLERANCE)
+        return result
 
     reference = bend(inner[-1])
     return [bend(knot) - reference for knot in inner[:-1]]

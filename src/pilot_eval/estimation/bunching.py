@@ -59,7 +59,8 @@ class BunchingFit:
 
     def excess(self, shares: Floats) -> Floats:
         """Compute the excess share in the band, shape (...)."""
-        return (shares - self.counterfactual(shares))[..., self.in_band].sum(axis=-1)
+        result: Floats = (shares - self.counterfactual(shares))[..., self.in_band].sum(axis=-1)
+        return result
 
 
 @takes(
@@ -244,4 +245,5 @@ def _mean_powers(first: np.ndarray, last: np.ndarray, degree: int) -> Floats:
     scaled = 2 * (day - low) / max(high - low, 1) - 1
     powers = np.cumsum(scaled[:, None] ** np.arange(degree + 1), axis=0)
     powers = np.vstack([np.zeros(degree + 1), powers])
-    return (powers[last - low + 1] - powers[first - low]) / (last - first + 1)[:, None]
+    result: Floats = (powers[last - low + 1] - powers[first - low]) / (last - first + 1)[:, None]
+    return result

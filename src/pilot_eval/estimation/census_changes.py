@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,18 @@ class OutcomeChanges:
     changes: CouncilChanges | None = None
 
 
+class _Words(TypedDict):
+    family: str
+    unit: str
+    clock: str
+
+
+class _SafetyWords(TypedDict):
+    family: str
+    unit: str
+    harm: str
+
+
 def compute_changes(
     tables: CensusTables, settings: CensusSettings, exemptions: pd.DataFrame | None = None
 ) -> tuple[dict[str, OutcomeChanges], dict[str, CouncilChanges]]:
@@ -188,7 +201,7 @@ def _leave_out_few(key: str, outcome: OutcomeChanges, fewest: int) -> OutcomeCha
 def _delay(cases: DelayCases, clock: str, horizon: int) -> dict[str, OutcomeChanges]:
     prefix = CLOCK_PREFIX[clock]
     days = {"family": "delay", "unit": "working days", "harm": "rises", "clock": clock}
-    percent = {"family": "delay", "unit": "percentage points", "clock": clock}
+    percent: _Words = {"family": "delay", "unit": "percentage points", "clock": clock}
     found = {
         f"{prefix}_restricted_mean_{horizon}wd": OutcomeChanges(
             **days, changes=change_in_restricted_mean(cases, horizon)
@@ -208,7 +221,7 @@ def _delay(cases: DelayCases, clock: str, horizon: int) -> dict[str, OutcomeChan
     return found
 
 
-def _bunching(cases: DelayCases, limit: int, percent: Mapping[str, str]) -> OutcomeChanges:
+def _bunching(cases: DelayCases, limit: int, percent: _Words) -> OutcomeChanges:
     try:
         changes = _in_percent(change_in_bunching(cases, limit))
     except InferenceError as refused:
@@ -226,7 +239,7 @@ def _in_percent(changes: CouncilChanges) -> CouncilChanges:
 
 
 def _safety(records: Records, indicator: Indicator, settings: CensusSettings) -> OutcomeChanges:
-    words = {"family": "safety", "unit": indicator.unit, "harm": indicator.harm}
+    words: _SafetyWords = {"family": "safety", "unit": indicator.unit, "harm": indicator.harm}
     windows = (*settings.pre, *settings.post)
     gap = _uncovered(indicator, windows, settings)
     if gap:
@@ -267,6 +280,7 @@ def _count(rows: Flow | Stock, window: Window, n_councils: int) -> tuple[np.ndar
     else:
         counted = (rows.begin <= last) & ~(rows.end <= last)
         hit = counted & ~(rows.hit_end <= last)
-    return tuple(
+    happened, could_happen = (
         np.bincount(rows.council[chosen], minlength=n_councils) for chosen in (hit, counted)
     )
+    return happened, could_happen

@@ -44,12 +44,14 @@ class CohortPanel:
     @property
     def start_periods(self) -> np.ndarray:
         """First treated period of each cohort."""
-        return self.periods[self.starts]
+        result: np.ndarray = self.periods[self.starts]
+        return result
 
     @property
     def treated(self) -> np.ndarray:
         """True for units that are treated at some time."""
-        return self.cohort != NEVER
+        result: np.ndarray = self.cohort != NEVER
+        return result
 
     @property
     def complete(self) -> bool:
@@ -60,7 +62,8 @@ class CohortPanel:
         """Weight of each unit in its cohort, (n_cohorts + 1, n_units); never treated last."""
         groups = np.arange(len(self.starts) + 1)
         groups[-1] = NEVER
-        return (self.cohort == groups[:, None]) * self.weights
+        result: np.ndarray = (self.cohort == groups[:, None]) * self.weights
+        return result
 
     def sum_by_cohort(self, values: np.ndarray) -> np.ndarray:
         """Weighted sums of unit rows, (n_cohorts + 1, n_columns); never treated last."""
@@ -73,7 +76,8 @@ class CohortPanel:
     def exposure(self) -> np.ndarray:
         """1.0 where a unit is under treatment, (n_units, n_periods)."""
         start = np.append(self.starts, self.shape[1])[self.cohort]
-        return (np.arange(self.shape[1]) >= start[:, None]).astype(float)
+        result: np.ndarray = (np.arange(self.shape[1]) >= start[:, None]).astype(float)
+        return result
 
 
 OUTCOMES: dict[str, Kind] = {
@@ -84,7 +88,7 @@ OUTCOMES: dict[str, Kind] = {
 }
 
 
-@takes(DesignError, **OUTCOMES, always_treated=OneOf(("refuse", "keep")))
+@takes(DesignError, twice=False, reorder=True, **OUTCOMES, always_treated=OneOf(("refuse", "keep")))
 def build_cohort_panel(
     outcomes: np.ndarray,
     first_treated: np.ndarray,

@@ -46,7 +46,8 @@ class CouncilChanges:
     @property
     def cases(self) -> Floats:
         """Harmonic mean over windows of the cases in a cell, shape (n,)."""
-        return self.size.shape[1] / (1 / self.size).sum(axis=1)
+        result: Floats = self.size.shape[1] / (1 / self.size).sum(axis=1)
+        return result
 
 
 def collapse_levels(
@@ -136,7 +137,8 @@ def effective_cases(changes: CouncilChanges) -> Floats:
     n_pre, n_post = changes.n_pre, size.shape[1] - changes.n_pre
     share = np.where(np.arange(size.shape[1]) < n_pre, 1 / n_pre**2, 1 / n_post**2)
     average = float((size * spread).sum() / size.sum())
-    return average * (1 / n_pre + 1 / n_post) / (share * shrunk / size).sum(axis=1)
+    result: Floats = average * (1 / n_pre + 1 / n_post) / (share * shrunk / size).sum(axis=1)
+    return result
 
 
 def concat_changes(parts: Sequence[CouncilChanges]) -> CouncilChanges:
@@ -224,7 +226,7 @@ def leave_out_few(changes: CouncilChanges, fewest: int) -> CouncilChanges:
     >>> leave_out_few(collapse_levels(np.zeros((2, 2)), size, ["a", "b"], 1, ""), 6).dropped
     {'a': 'fewer than 6 cases in a window'}
     """
-    few = (changes.size < fewest).any(axis=1)
+    few = np.atleast_1d((changes.size < fewest).any(axis=1))
     reason = f"fewer than {fewest} cases in a window"
     codes = [code for code, small in zip(changes.councils, few, strict=True) if small]
     return leave_out(changes, dict.fromkeys(codes, reason))

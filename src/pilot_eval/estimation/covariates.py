@@ -85,7 +85,8 @@ def group_types(types: np.ndarray) -> np.ndarray:
 
 
 def _standardise(values: np.ndarray) -> np.ndarray:
-    return (values - values.mean()) / (values.std() or 1.0)
+    result: np.ndarray = (values - values.mean()) / (values.std() or 1.0)
+    return result
 
 
 def _indicators(labels: np.ndarray) -> list[np.ndarray]:

@@ -153,7 +153,8 @@ def _mean_seen(values: np.ndarray, weights: np.ndarray) -> float:
 
 
 def _mean(changes: np.ndarray, weight: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return (np.nan_to_num(changes) * weight)[rows].sum(0) / weight[rows].sum(0)
+    result: np.ndarray = (np.nan_to_num(changes) * weight)[rows].sum(0) / weight[rows].sum(0)
+    return result
 
 
 @takes(

@@ -42,7 +42,8 @@ class GroupTime:
     @property
     def event_time(self) -> np.ndarray:
         """Columns since each cohort's start, (n_cohorts, n_periods)."""
-        return np.arange(self.att_gt.shape[1]) - self.panel.starts[:, None]
+        result: np.ndarray = np.arange(self.att_gt.shape[1]) - self.panel.starts[:, None]
+        return result
 
 
 def estimate_group_time(
@@ -199,4 +200,7 @@ def _influence(
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.divide(top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0)
+    result: np.ndarray = np.divide(
+        top, bottom, out=np.full(np.shape(top), np.nan), where=bottom > 0
+    )
+    return result

@@ -79,7 +79,9 @@ def aggregate_group_time(effects: GroupTime, kind: Kind = "simple") -> Aggregate
     labels = np.unique(label_of[usable])
     parts = [cell.average(usable & (label_of == label), equal=kind == "group") for label in labels]
     estimates = np.array([mean for mean, _ in parts])
-    psi = None if cell.influence is None else np.column_stack([part for _, part in parts])
+    psi = (
+        None if cell.influence is None else np.column_stack([p for _, p in parts if p is not None])
+    )
     chosen = labels >= 0 if kind == "dynamic" else np.ones(len(labels), dtype=bool)
     overall, overall_psi = _overall(effects, kind, labels, estimates, psi, chosen)
     return _result(kind, labels, estimates, psi, overall, overall_psi)
@@ -119,13 +121,16 @@ class _Cells:
 
     @property
     def event_time(self) -> np.ndarray:
-        return self.t - self.effects.panel.starts[self.g]
+        result: np.ndarray = self.t - self.effects.panel.starts[self.g]
+        return result
 
     @property
     def post(self) -> np.ndarray:
         return self.event_time >= 0
 
-    def average(self, chosen: np.ndarray, *, equal: bool = False) -> tuple[float, np.ndarray]:
+    def average(
+        self, chosen: np.ndarray, *, equal: bool = False
+    ) -> tuple[float, np.ndarray | None]:
         """Average the chosen cells by cohort share, or equally (then shares play no part)."""
         chosen = chosen & np.isfinite(self.att)
         psi = None if self.influence is None else self.influence[:, chosen]

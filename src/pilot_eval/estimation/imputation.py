@@ -125,7 +125,8 @@ def imputation_weights(panel: CohortPanel) -> np.ndarray:
     target = used * panel.weights[:, None]
     target = target / target.sum()
     base = (observed & ~exposure) * panel.weights[:, None]
-    return target - _adjoint(base, target)
+    result: np.ndarray = target - _adjoint(base, target)
+    return result
 
 
 def _impute(panel: CohortPanel) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +143,8 @@ def _adjoint(base: np.ndarray, target: np.ndarray) -> np.ndarray:
     need = target.sum(0) - share.T @ target.sum(1)
     period = np.linalg.lstsq(system, need, rcond=None)[0]
     unit = (target.sum(1) - base @ period) / np.where(rows > 0, rows, 1.0)
-    return base * (unit[:, None] + period)
+    result: np.ndarray = base * (unit[:, None] + period)
+    return result
 
 
 def _by_event_time(

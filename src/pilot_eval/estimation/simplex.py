@@ -128,7 +128,8 @@ class _Quadratic:
         return replace(self, factor=self.factor[rows], ridge=float(ridge))
 
     def gradient(self, x: np.ndarray, linear: np.ndarray) -> np.ndarray:
-        return self.factor @ (x @ self.factor) + self.ridge * x - linear
+        result: np.ndarray = self.factor @ (x @ self.factor) + self.ridge * x - linear
+        return result
 
     def solve(self, free: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Solve on some weights, through the smaller of the two systems."""
@@ -136,7 +137,8 @@ class _Quadratic:
         if len(free) <= thin.shape[1] or self.ridge <= CONDITION_LIMIT * self.largest:
             return np.linalg.solve(thin @ thin.T + self.ridge * np.eye(len(free)), right)
         inner = thin.T @ thin + self.ridge * np.eye(thin.shape[1])
-        return (right - thin @ np.linalg.solve(inner, thin.T @ right)) / self.ridge
+        result: np.ndarray = (right - thin @ np.linalg.solve(inner, thin.T @ right)) / self.ridge
+        return result
 
     def solve_to_one(self, free: np.ndarray, linear: np.ndarray) -> tuple[np.ndarray, float]:
         """Minimise over weights that sum to one, signs free; also the common gradient."""
@@ -194,12 +196,14 @@ def _non_negative(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
         rows.insert(0, np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)))
     rows = np.vstack(rows)
     x, _ = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0), maxiter=50 * len(linear))
-    return x / x.sum()
+    result: np.ndarray = x / x.sum()
+    return result
 
 
 def _sparsify(x: np.ndarray) -> np.ndarray:
     kept = np.where(x <= SPARSE_SHARE * x.max(1, keepdims=True), 0.0, x)
-    return kept / kept.sum(1, keepdims=True)
+    result: np.ndarray = kept / kept.sum(1, keepdims=True)
+    return result
 
 
 def _descend(
@@ -251,12 +255,15 @@ class _State:
 
     @property
     def x(self) -> np.ndarray:
-        return self.scale[:, None] * self.z
+        result: np.ndarray = self.scale[:, None] * self.z
+        return result
 
     def _product(self, x: np.ndarray) -> np.ndarray:
         if self.shared:
-            return (x @ self.factor) @ self.factor.T
-        return np.matmul(self.gram, x[:, :, None])[:, :, 0]
+            result: np.ndarray = (x @ self.factor) @ self.factor.T
+            return result
+        result: np.ndarray = np.matmul(self.gram, x[:, :, None])[:, :, 0]
+        return result
 
     def _size(self) -> None:
         self.rows = np.arange(len(self.problems))
@@ -300,7 +307,8 @@ class _State:
         self.S = stay**2 * self.S + 2 * stay * size * x_best + size**2
         self.P = stay * self.P + size * self.linear[rows, best]
         self._move(best, size, stay)
-        return self.H - 2 * self.P + self.constant + ridge * self.S
+        result: np.ndarray = self.H - 2 * self.P + self.constant + ridge * self.S
+        return result
 
     def _move(self, best: np.ndarray, size: np.ndarray, stay: np.ndarray) -> None:
         rows = self.rows

@@ -56,7 +56,8 @@ def path_coefficients(
         weights=sizes,
     )
     if method == "imputation":
-        return imputation_weights(typical) / sizes[:, None]
+        result: np.ndarray = imputation_weights(typical) / sizes[:, None]
+        return result
     if method == "twfe":
         return _twfe_coefficients(typical)
     return _group_time_coefficients(typical, "never" if method == "group_time" else "not_yet")
@@ -90,7 +91,8 @@ def path_scores(outcomes: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
                 "Leave incomplete councils or periods out, and say so.",
             )
         )
-    return np.asarray(outcomes, dtype=float) @ coefficients.T
+    result: np.ndarray = np.asarray(outcomes, dtype=float) @ coefficients.T
+    return result
 
 
 def estimate_over_paths(scores: np.ndarray, cohorts: np.ndarray) -> np.ndarray:
@@ -119,7 +121,8 @@ def estimate_over_paths(scores: np.ndarray, cohorts: np.ndarray) -> np.ndarray:
     never = scores[:, -1]
     for g in range(scores.shape[1] - 1):
         total += (cohorts == g) @ (scores[:, g] - never)
-    return total + never.sum()
+    result: np.ndarray = total + never.sum()
+    return result
 
 
 def _check(sizes: np.ndarray, starts: np.ndarray, n_periods: int, method: str) -> None:
@@ -139,7 +142,8 @@ def _twfe_coefficients(panel: CohortPanel) -> np.ndarray:
     exposure = panel.exposure()
     by_period = panel.weights @ exposure / panel.weights.sum()
     residual = exposure - exposure.mean(1, keepdims=True) - by_period + by_period.mean()
-    return residual / (panel.weights @ residual**2).sum()
+    result: np.ndarray = residual / (panel.weights @ residual**2).sum()
+    return result
 
 
 def _group_time_coefficients(panel: CohortPanel, control: str) -> np.ndarray:

@@ -92,7 +92,8 @@ def _path(panel: CohortPanel, rows: np.ndarray, reference: int) -> np.ndarray:
     anchored = np.flatnonzero(np.isfinite(fitted[:, reference]))
     if len(anchored) == 0:
         return np.full(panel.shape[1], np.nan)
-    return fitted[anchored[0]] - fitted[anchored[0], reference]
+    result: np.ndarray = fitted[anchored[0]] - fitted[anchored[0], reference]
+    return result
 
 
 def _last_cohort_as_comparator(panel: CohortPanel) -> CohortPanel:

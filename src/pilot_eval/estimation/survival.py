@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -286,7 +287,15 @@ def _check_follow_up(cases: DelayCases, horizon: float) -> None:
         raise InferenceError(explain("horizon", rule, f"{horizon:g}", action))
 
 
-def _arrays(cases: DelayCases) -> dict[str, object]:
+class _Arrays(TypedDict):
+    duration: np.ndarray
+    observed: np.ndarray
+    entry: np.ndarray | None
+    group: np.ndarray
+    n_groups: int
+
+
+def _arrays(cases: DelayCases) -> _Arrays:
     late = (cases.entry >= 0).any()
     return {
         "duration": cases.duration,

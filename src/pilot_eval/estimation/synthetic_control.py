@@ -10,12 +10,11 @@ from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import NEVER, build_cohort_panel
 from pilot_eval.estimation.group_time import check_never
 from pilot_eval.estimation.synthetic_did import (
-    Method,
-    Solver,
     SyntheticEstimate,
     estimate_synthetic_did,
     placebo_synthetic_did,
 )
+from pilot_eval.estimation.synthetic_weights import Method, Solver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -105,7 +105,8 @@ def solve_period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """
     if seen.all():
         means = values.mean(axis=-2)
-        return means - means.mean(axis=-1, keepdims=True)
+        result: np.ndarray = means - means.mean(axis=-1, keepdims=True)
+        return result
     counts = np.maximum(seen.sum(axis=-1, keepdims=True), 1)
     used = np.where(seen, values, 0.0)
     apart = np.where(seen, used - used.sum(axis=-1, keepdims=True) / counts, 0.0).sum(axis=-2)
@@ -114,7 +115,8 @@ def solve_period_effects(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     periods = np.arange(seen.shape[-1])
     normal[..., periods, periods] += seen.sum(axis=-2)
     inverse = np.linalg.pinv(normal, rcond=RANK_TOLERANCE, hermitian=True)
-    return np.einsum("...tu,...u->...t", inverse, apart)
+    effects: np.ndarray = np.einsum("...tu,...u->...t", inverse, apart)
+    return effects
 
 
 def _components(system: np.ndarray, observed: np.ndarray) -> np.ndarray:

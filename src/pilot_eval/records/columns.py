@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 _MISSING, _BAD = -(2**31), -(2**31) + 1
 _NUMBER = re.compile(r"(\d{1,4})(\.0+)?")
 
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = pa.Array | pa.ChunkedArray
 BadRows = NDArray[np.int64]
 
 

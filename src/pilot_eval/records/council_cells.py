@@ -66,7 +66,8 @@ class Grid:
 
     def column(self, day: Days) -> Rows:
         """Give each day the column of its period; out-of-range days get columns outside."""
-        return number_periods(day, self.frequency) - self.periods[0]
+        result: Rows = number_periods(day, self.frequency) - self.periods[0]
+        return result
 
     def cells_of(self, council: Rows, day: Days) -> tuple[Rows, np.ndarray]:
         """Give each event the number of its cell, and whether it lies in the panel at all."""
@@ -144,8 +145,10 @@ def count_indicator(indicator: Indicator, records: Records, grid: Grid) -> Cell:
         Percent, or number per 10,000 children (not annualised for months and quarters).
     """
     rows = indicator.build(records)
-    count = _count_flow if isinstance(rows, Flow) else _count_stock
-    numerator, denominator = count(rows, grid)
+    if isinstance(rows, Flow):
+        numerator, denominator = _count_flow(rows, grid)
+    else:
+        numerator, denominator = _count_stock(rows, grid)
     is_rate = indicator.unit == "per 10,000 children"
     if is_rate:
         denominator = grid.population
@@ -341,8 +344,12 @@ def _populations(
     if populations is None:
         return np.full((len(councils), len(years)), np.nan)
     wide = populations.pivot(index="council_code", columns="year_ending", values="population_0_17")
-    return wide.reindex(index=list(councils), columns=list(years)).to_numpy(dtype=float)
+    result: np.ndarray = wide.reindex(index=list(councils), columns=list(years)).to_numpy(
+        dtype=float
+    )
+    return result
 
 
 def _divide(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    result: np.ndarray = np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    return result

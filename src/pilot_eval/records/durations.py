@@ -320,7 +320,10 @@ def add_months(day: np.ndarray, months: int) -> np.ndarray:
     month = day.astype("datetime64[M]")
     target = month + np.timedelta64(months, "M")
     last = (target + np.timedelta64(1, "M")).astype("datetime64[D]") - _DAY
-    return np.minimum(target.astype("datetime64[D]") + (day - month.astype("datetime64[D]")), last)
+    result: np.ndarray = np.minimum(
+        target.astype("datetime64[D]") + (day - month.astype("datetime64[D]")), last
+    )
+    return result
 
 
 def _entries(

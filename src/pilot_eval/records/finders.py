@@ -7,6 +7,7 @@ the rule there. What the rules are called and how much they matter is in `rules`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from pilot_eval.records.schema import DATE_DTYPE
 from pilot_eval.records.views import year_bounds
 from pilot_eval.reference.working_days import FIRST_YEAR, LAST_YEAR, england_bank_holidays
 
-Found = pd.Series
+Found: TypeAlias = pd.Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -277,7 +277,8 @@ def _find(known: pa.ChunkedArray, wanted: pa.ChunkedArray) -> NDArray[np.int64]:
     if isinstance(known, pa.ChunkedArray):
         known = known.combine_chunks()
     found = pc.fill_null(pc.index_in(wanted, value_set=known), -1)
-    return found.to_numpy().astype("int64")
+    result: NDArray[np.int64] = found.to_numpy().astype("int64")
+    return result
 
 
 def _renamed(part: pa.Table, module: Module, above: NDArray[np.int64]) -> pa.Table:

@@ -229,11 +229,13 @@ def _flow(records: Records, rows: pd.DataFrame, column: str, hit: np.ndarray) ->
     return Flow(council=council, day=to_days(rows[column]), hit=hit)
 
 
-def _percent(title: str, harm: Harm, build: Callable, **follow: int) -> Indicator:
+def _percent(
+    title: str, harm: Harm, build: Callable[[Records], Flow | Stock], **follow: int
+) -> Indicator:
     return Indicator(title=title, unit="percentage points", harm=harm, build=build, **follow)
 
 
-def _rate(title: str, build: Callable) -> Indicator:
+def _rate(title: str, build: Callable[[Records], Flow | Stock]) -> Indicator:
     return Indicator(title=title, unit="per 10,000 children", harm="ambiguous", build=build)
 
 

@@ -25,7 +25,8 @@ _REFERRAL_BITS = 44  # referral_id is a running number within a council
 
 def to_days(column: pd.Series) -> Days:
     """Drop the time of day from a column of dates."""
-    return column.to_numpy().astype("datetime64[D]")
+    result: Days = column.to_numpy().astype("datetime64[D]")
+    return result
 
 
 def list_councils(tables: CensusTables) -> list[str]:
@@ -47,7 +48,8 @@ def number_councils(frame: pd.DataFrame, councils: Sequence[str]) -> Rows:
     place = np.append(
         pd.Index(councils, dtype="str").get_indexer(values.categories.astype("str")), -1
     )
-    return place[values.codes].astype(np.int64)
+    result: Rows = place[values.codes].astype(np.int64)
+    return result
 
 
 def find_referrals(frame: pd.DataFrame, referrals: pd.DataFrame, councils: Sequence[str]) -> Rows:
@@ -126,7 +128,8 @@ def _owner_day(owner: Rows, date: Days) -> Rows:
 
 def _referral_keys(frame: pd.DataFrame, councils: Sequence[str]) -> Rows:
     council = number_councils(frame, councils)
-    return (council << _REFERRAL_BITS) + frame["referral_id"].to_numpy(np.int64)
+    result: Rows = (council << _REFERRAL_BITS) + frame["referral_id"].to_numpy(np.int64)
+    return result
 
 
 def _is_category(column: pd.Series) -> bool:

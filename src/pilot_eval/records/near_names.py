@@ -55,7 +55,8 @@ def spell(names: Iterable[str], known: Collection[str]) -> tuple[dict[str, str],
     same, near : dict of str to str
         Name -> the known one that it is, and that it nearly is.
     """
-    same, near = {}, {}
+    same: dict[str, str] = {}
+    near: dict[str, str] = {}
     for name in names:
         meant = "" if name in known else find_near(name, known)
         if meant:

@@ -28,7 +28,7 @@ from pilot_eval.records.survival_curves import (
 )
 
 
-@takes(ParameterError, twice=True, **CASES)
+@takes(ParameterError, twice=True, reorder=True, **CASES)
 def pseudo_survival(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -72,7 +72,7 @@ def pseudo_survival(
     return np.where(jackknife.never[:, None], figure, n * figure - (n - 1) * without)
 
 
-@takes(ParameterError, twice=True, **(CASES | {"horizon": Number(low=0.0)}))
+@takes(ParameterError, twice=True, reorder=True, **(CASES | {"horizon": Number(low=0.0)}))
 def pseudo_restricted_mean(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -139,16 +139,25 @@ class _Products:
             next_zero=np.pad(after, ((0, 0), (0, 1)), constant_values=n_times),
         )
 
-    def between(self, group: NDArray, low: NDArray, high: NDArray) -> Floats:
+    def between(
+        self, group: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]
+    ) -> Floats:
         """Multiply the factors low, ..., high - 1 (an empty range gives 1)."""
         clear = self.zeros[group, high] == self.zeros[group, low]
         return np.where(clear, np.exp(self.log[group, high] - self.log[group, low]), 0.0)
 
-    def integral(self, group: NDArray, low: NDArray, high: NDArray, widths: Floats) -> Floats:
+    def integral(
+        self,
+        group: NDArray[np.int64],
+        low: NDArray[np.int64],
+        high: NDArray[np.int64],
+        widths: Floats,
+    ) -> Floats:
         """Integrate the product of factors low, ..., j over the steps j = low, ..., high - 1."""
         area = np.pad(np.cumsum(np.exp(self.log[:, 1:]) * widths, axis=1), ((0, 0), (1, 0)))
         stop = np.maximum(np.minimum(high, self.next_zero[group, low]), low)
-        return (area[group, stop] - area[group, low]) * np.exp(-self.log[group, low])
+        result: Floats = (area[group, stop] - area[group, low]) * np.exp(-self.log[group, low])
+        return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,10 +219,11 @@ class _Jackknife:
         reached = before * self.less_one.between(group, self.start, self.end) * self.own
         tail = np.minimum(self.end + 1, n_times)
         own_width = np.append(widths, 0.0)[np.minimum(self.end, n_times)]
-        return (
+        result: Floats = (
             first
             + self.whole.integral(group, zero, self.start, widths)
             + before * self.less_one.integral(group, self.start, self.end, widths)
             + reached * own_width
             + reached * self.whole.integral(group, tail, top, widths)
         )
+        return result

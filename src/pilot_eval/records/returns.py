@@ -120,7 +120,8 @@ def find_too_long(columns: pa.Table) -> int | None:
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             lengths = pc.binary_length(column)
             if (pc.max(lengths).as_py() or 0) > MAX_TEXT:
-                return pc.index(pc.greater(lengths, MAX_TEXT), True).as_py()
+                result: int | None = pc.index(pc.greater(lengths, MAX_TEXT), True).as_py()
+                return result
     return None
 
 

@@ -54,7 +54,7 @@ CASES: dict[str, Kind] = {
 }
 
 
-@takes(ParameterError, twice=True, **CASES)
+@takes(ParameterError, twice=True, reorder=True, **CASES)
 def estimate_survival(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -197,7 +197,7 @@ def survival_quantile(table: SurvivalTable, probability: float) -> Floats:
     return np.where(reached.any(axis=1), table.times[reached.argmax(axis=1)], np.nan)
 
 
-@takes(ParameterError, twice=True, **CASES)
+@takes(ParameterError, twice=True, reorder=True, **CASES)
 def completed_only_mean(
     duration: ArrayLike,
     observed: ArrayLike,
@@ -230,7 +230,8 @@ def completed_only_mean(
     days = np.minimum(cases.time[cases.observed], horizon)
     total = np.bincount(finished, weights=days, minlength=cases.n_groups)
     count = np.bincount(finished, minlength=cases.n_groups)
-    return np.divide(total, count, out=np.full(cases.n_groups, np.nan), where=count > 0)
+    result: Floats = np.divide(total, count, out=np.full(cases.n_groups, np.nan), where=count > 0)
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

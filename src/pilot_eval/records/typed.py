@@ -167,7 +167,8 @@ class _Typing:
         return int(self._above("characteristics")[row]) if key == "disabilities" else row
 
     def _above(self, key: str) -> IntArray:
-        return self._modules[key]["above"].to_numpy()
+        result: IntArray = self._modules[key]["above"].to_numpy()
+        return result
 
     def _children(self) -> pd.DataFrame:
         whole, size = self._modules["children"], self._modules["children"].num_rows

@@ -112,7 +112,7 @@ def _as_seen(frames: dict[str, pd.DataFrame], year: int) -> dict[str, pd.DataFra
     """Keep the episodes open in a year and blank what comes after it."""
     first, last = year_bounds(year)
     open_in_year = ~(frames["referrals"]["closure_date"] < first)
-    seen = {}
+    seen: dict[str, pd.DataFrame] = {}
     for name, column in FIRST_DATE.items():
         frame = frames[name]
         kept = ~(frame[column] > last)
@@ -140,7 +140,8 @@ def _member(frame: pd.DataFrame, among: pd.DataFrame, column: str | None) -> np.
         pd.MultiIndex.from_frame(part[names].astype({"council_code": "str"}))
         for part in (frame, among)
     ]
-    return keys[0].isin(keys[1])
+    result: np.ndarray = keys[0].isin(keys[1])
+    return result
 
 
 def _blank_after(frame: pd.DataFrame, kinds: dict[str, str], last: np.datetime64) -> pd.DataFrame:

@@ -84,7 +84,8 @@ def _find(name: str, wanted: list[pd.Series], among: list[pd.Series]) -> IntArra
         rule = "belong to a child, referral or plan of the same return"
         got = f"{int((place < 0).sum())} records that do not"
         raise DataError(explain(name, rule, got, "Correct the tables before writing them."))
-    return first[place]
+    result: IntArray = first[place]
+    return result
 
 
 def _within(
@@ -189,6 +190,6 @@ def _text(column: pd.Series, kind: str) -> TextArray:
         text = column.astype("str").map(_FLAG).to_numpy(dtype=object)
     else:
         text = column.astype("str").to_numpy(dtype=object)
-    text = text.copy()
-    text[missing] = None
-    return text
+    filled: NDArray[np.object_] = text.copy()
+    filled[missing] = None
+    return filled
