@@ -9,7 +9,7 @@ import pytest
 from test_every_function import obey, refuse
 
 from pilot_eval import doors
-from pilot_eval.estimation import did, event_study
+from pilot_eval.estimation import event_study, two_way
 from pilot_eval.inference import inputs
 from pilot_eval.records import pseudo_observations
 
@@ -64,8 +64,8 @@ FAULTS = {
         ROBUST,
     ),
     "a missing number is zero": (doors.Numbers, "read", _read_missing_as_zero, ROBUST),
-    "one step without convergence": (did, "_period_effects", _column_means, COLLAPSE),
-    "rank not checked": (did, "_period_effects", _inverse, COLLAPSE),
+    "one step without convergence": (two_way, "solve_period_effects", _column_means, COLLAPSE),
+    "rank not checked": (two_way, "solve_period_effects", _inverse, COLLAPSE),
     "period effects in a variance": (
         event_study,
         "_collapse",
