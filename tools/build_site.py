@@ -61,6 +61,7 @@ MENU = {
     "How far to trust it": [
         "assumptions",
         "validity",
+        "head-to-head",
         "detection",
         "decisions/README",
         "assurance/README",
