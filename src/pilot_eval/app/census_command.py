@@ -337,6 +337,7 @@ def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
         write_register,
     )
 
+    written = list_outputs(folder)
     write_register(
         folder,
         describe_outputs(
@@ -348,7 +349,7 @@ def _write_register(folder: Path, plan: EvaluationPlan, strand: str) -> None:
             extra=[
                 _private_entry(file, *words, strand)
                 for pattern, words in PRIVATE.items()
-                for file in (fnmatch.filter(list_outputs(folder), pattern) or [pattern])
+                for file in fnmatch.filter(written, pattern) or [pattern]
                 if "*" not in file
             ],
         ),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from math import nan
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -166,36 +167,29 @@ def answer_paths(
     plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
 ) -> InferenceResult:
     """Answer by the robust test over paths, for units that start or stop at different times."""
-    paths = units.known_paths()
-    return path_test(
-        paths.changes,
-        paths.of,
-        units.cases,
-        exposure=paths.exposure,
-        period_factor=paths.factor,
-        draws=plan.inference.draws,
-        strata=strata,
-        seed=plan.seed,
-        alpha=plan.inference.alpha,
-    )
+    return path_test(**_lay_out_paths(plan, units, strata))
 
 
 def _answer_by_paths(
     plan: EvaluationPlan, units: Units, strata: np.ndarray | None = None
 ) -> Answers:
+    return _answer_batch(path_batch(**_lay_out_paths(plan, units, strata)))
+
+
+def _lay_out_paths(plan: EvaluationPlan, units: Units, strata: np.ndarray | None) -> dict[str, Any]:
+    """Lay out what the test over paths takes, for one filling or many."""
     paths = units.known_paths()
-    found = path_batch(
-        paths.changes,
-        paths.of,
-        units.cases,
-        exposure=paths.exposure,
-        period_factor=paths.factor,
-        draws=plan.inference.draws,
-        strata=strata,
-        seed=plan.seed,
-        alpha=plan.inference.alpha,
-    )
-    return _answer_batch(found)
+    return {
+        "changes": paths.changes,
+        "of": paths.of,
+        "cases": units.cases,
+        "exposure": paths.exposure,
+        "period_factor": paths.factor,
+        "draws": plan.inference.draws,
+        "strata": strata,
+        "seed": plan.seed,
+        "alpha": plan.inference.alpha,
+    }
 
 
 def _answer_batch(found: RobustBatch) -> Answers:

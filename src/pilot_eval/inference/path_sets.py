@@ -1,7 +1,7 @@
 """Welch's t of councils treated on different paths, for every assignment of the paths.
 
-Whole paths of treatment change hands: in every draw as many councils as were treated on each path
-are taken to have been treated on it, and every estimate is a sum of one number a council and path.
+Whole paths of treatment are reassigned: every draw assigns each path to as many councils as were
+treated on it, and every estimate is a sum of one number for each council and path.
 """
 
 from __future__ import annotations

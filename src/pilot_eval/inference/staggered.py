@@ -1,7 +1,6 @@
 """The robust test where treated councils start or stop at different times.
 
-Whole paths of treatment change hands: in every draw as many councils as were treated on each path
-are taken to have been treated on it, and every estimate is a sum of one number a council and path.
+Whole paths of treatment are reassigned, as `path_sets` describes.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pilot_eval.doors import ALPHA, Names, Numbers, Starts, Whole, takes
+from pilot_eval.doors import ALPHA, Kind, Names, Numbers, Starts, Whole, takes
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.estimation.did import PathChanges, Units
 from pilot_eval.estimation.path_changes import collapse_paths
@@ -18,7 +17,7 @@ from pilot_eval.inference.assignments import Assignments
 from pilot_eval.inference.inputs import centre, check_changes, why_not_estimable
 from pilot_eval.inference.path_sets import draw_path_sets
 from pilot_eval.inference.paths import draw_paths
-from pilot_eval.inference.randomisation import name_limits
+from pilot_eval.inference.randomisation import difference_of_means, name_limits
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import (
     FEWEST_VALIDATED,
@@ -30,19 +29,19 @@ from pilot_eval.inference.robust import (
 from pilot_eval.inference.set_statistics import count_at_least
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 
+PATHS: dict[str, Kind] = {
+    "of": Numbers(least=0, ndim=(1,)),
+    "cases": Numbers(above=0, ndim=(1,)),
+    "exposure": Numbers(ndim=(2,)),
+    "period_factor": Numbers(above=0, ndim=(2,)),
+    "strata": Names(),
+    "draws": Whole(),
+    "seed": Whole(least=0),
+    "alpha": ALPHA,
+}
 
-@takes(
-    InferenceError,
-    changes=Numbers(ndim=(2,)),
-    of=Numbers(least=0, ndim=(1,)),
-    cases=Numbers(above=0, ndim=(1,)),
-    exposure=Numbers(ndim=(2,)),
-    period_factor=Numbers(above=0, ndim=(2,)),
-    strata=Names(),
-    draws=Whole(),
-    seed=Whole(least=0),
-    alpha=ALPHA,
-)
+
+@takes(InferenceError, twice=False, reorder=True, changes=Numbers(ndim=(2,)), **PATHS)
 def path_test(
     changes: np.ndarray,
     of: np.ndarray,
@@ -137,7 +136,7 @@ def path_test(
     weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
     return replace(
         empty,
-        estimate=float(data.changes[data.treated].mean() - data.changes[~data.treated].mean()),
+        estimate=difference_of_means(data),
         p_value=float(sets.p_value()[0]),
         conf_low=low,
         conf_high=high,
@@ -152,18 +151,7 @@ def path_test(
     )
 
 
-@takes(
-    InferenceError,
-    changes=Numbers(ndim=(3,)),
-    of=Numbers(least=0, ndim=(1,)),
-    cases=Numbers(above=0, ndim=(1,)),
-    exposure=Numbers(ndim=(2,)),
-    period_factor=Numbers(above=0, ndim=(2,)),
-    strata=Names(),
-    draws=Whole(),
-    seed=Whole(least=0),
-    alpha=ALPHA,
-)
+@takes(InferenceError, twice=False, reorder=True, changes=Numbers(ndim=(3,)), **PATHS)
 def path_batch(
     changes: np.ndarray,
     of: np.ndarray,
