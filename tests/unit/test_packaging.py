@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -47,6 +48,16 @@ def test_workflows_and_templates_are_yaml(path):
         assert content["body"]
     if path.parent.name == "workflows":
         assert content["permissions"] == {"contents": "read"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda p: p.name
+)
+def test_actions_are_pinned_to_a_commit_with_the_tag_as_comment(path):
+    used = re.findall(r"uses:(.*)", path.read_text(encoding="utf-8"))
+    assert used
+    pinned = re.compile(r" [\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [action for action in used if not pinned.fullmatch(action)] == []
 
 
 def test_metadata_for_archives_and_editors_agree_with_the_project():
