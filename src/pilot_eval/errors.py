@@ -86,9 +86,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     >>> suggest("repeat_plans", ["repeat_plan", "referrals"])
     "Did you mean 'repeat_plan'?"
     """
-    names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names)}."
+    names = {str(item).casefold(): str(item) for item in known}
+    near = get_close_matches(name.casefold(), names, n=1)
+    return f"Did you mean {names[near[0]]!r}?" if near else f"Known: {', '.join(names.values())}."
 
 
 def choose_names(what: str, given: str | Iterable[str] | None, known: Iterable[str]) -> list[str]:
@@ -118,7 +118,10 @@ def choose_names(what: str, given: str | Iterable[str] | None, known: Iterable[s
     ['referrals']
     """
     names = list(known)
-    chosen = names if given is None else [given] if isinstance(given, str) else list(given)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        chosen = names if given is None else [given]
+    else:
+        chosen = list(given)
     for name in chosen:
         if name not in names:
             raise ParameterError(explain(what, "be known", repr(name), suggest(str(name), names)))

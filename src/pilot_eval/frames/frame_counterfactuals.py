@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pilot_eval.doors import ALPHA, Seed, Whole, takes
+from pilot_eval.errors import ParameterError
 from pilot_eval.estimation.imputation import estimate_imputation
 from pilot_eval.estimation.synthetic_did import (
     estimate_staggered_synthetic_did,
@@ -22,6 +24,7 @@ EFFECT = "effect"
 NO_ERROR = "none: the few_ columns are the inference"
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def imputation(
     data: pd.DataFrame,
     *,
@@ -80,6 +83,7 @@ def imputation(
     return _without_errors("Imputation", found.att, few, alpha)
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def synthetic_did(
     data: pd.DataFrame,
     *,
@@ -163,6 +167,7 @@ def synthetic_did(
     )
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def robust_test(
     data: pd.DataFrame,
     *,

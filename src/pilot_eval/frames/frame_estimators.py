@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from pilot_eval.errors import choose_names
+from pilot_eval.doors import ALPHA, Seed, Whole, takes
+from pilot_eval.errors import ParameterError, choose_names
 from pilot_eval.estimation.event_study import REFERENCE, EventStudy, estimate_event_study
 from pilot_eval.estimation.group_time import Control, estimate_group_time
 from pilot_eval.estimation.group_time_aggregates import aggregate_group_time
@@ -25,6 +26,7 @@ from pilot_eval.inference.result import InferenceResult
 EFFECT = "effect"
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def difference_in_differences(
     data: pd.DataFrame,
     *,
@@ -109,6 +111,7 @@ def difference_in_differences(
     )
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def event_study(
     data: pd.DataFrame,
     *,
@@ -181,6 +184,7 @@ def event_study(
     )
 
 
+@takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
 def group_time(
     data: pd.DataFrame,
     *,

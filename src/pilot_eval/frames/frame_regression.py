@@ -48,7 +48,7 @@ def regress_two_way(data: LongFrame) -> Regression:
     Raises
     ------
     DesignError
-        If fixed effects absorb treatment or a covariate.
+        If fixed effects absorb treatment or a covariate, or columns add up to each other.
 
     References
     ----------
@@ -132,5 +132,9 @@ def _solve(X: np.ndarray, y: np.ndarray, raw: np.ndarray, names: tuple[str, ...]
                 "Leave it out: what does not change over time cannot bias a change.",
             )
         )
+    spread = X / np.sqrt((X**2).sum(axis=0))
+    if len(names) and np.linalg.svd(spread, compute_uv=False)[-1] < NO_VARIATION ** (1 / 2):
+        rule, got = "not add up to each other", "columns that say the same"
+        raise DesignError(explain(", ".join(names), rule, got, "Leave one out."))
     coefficients: np.ndarray = np.linalg.lstsq(X, y, rcond=None)[0]
     return coefficients

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from pilot_eval.errors import DataError, choose_names, explain
+from pilot_eval.door_readers import read_numbers
+from pilot_eval.doors import Numbers
+from pilot_eval.errors import DataError, ParameterError, choose_names, explain
 from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
+from pilot_eval.frames.frame_covariates import read_covariates
 
 FIX = "Correct the table."
 Start = str | Mapping[object, object]
+NUMBERS = Numbers(axis=None, missing=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,10 +83,12 @@ def read_long(
         One row for each unit and period; it is not changed. A row without an outcome, or no row,
         is a missing value.
     outcome, unit, period : str
-        Columns. Periods sort in time and follow each other without a gap that matters.
+        Columns. Periods sort in time (numbers, dates, categories, or texts like 2012-09) and
+        follow each other without a gap that matters.
     start : str or mapping
         Column with each unit's first treated period, the same in all its rows; or a mapping of
-        treated units to it. Missing, or later than the last period, means never treated.
+        treated units to it. Missing, or later than the last period, means never treated. Where
+        periods are dates, a text of a date will do.
     cases : str, optional
         Column with the size behind the outcome, above 0.
     covariates : str, optional
@@ -92,9 +101,10 @@ def read_long(
     Raises
     ------
     ParameterError
-        If a column is not in the table.
+        If a column, or a unit that the mapping names, is not in the table.
     DataError
-        If a unit has two rows in a period, two starts, an infinite outcome or a missing covariate.
+        If a unit has two rows in a period, two starts, an infinite outcome or a missing covariate,
+        or periods do not sort in time.
     DesignError
         If nobody is treated or compared, or a treated unit has no period before its start.
 
@@ -104,41 +114,71 @@ def read_long(
     >>> read_long(data, outcome="y", unit="u", period="t", start={1: 2}).panel.outcomes.tolist()
     [[1.0, 4.0], [2.0, 3.0]]
     """
-    named = [outcome, unit, period, cases, start if isinstance(start, str) else None]
-    choose_names("column", [name for name in named if name is not None], map(str, data.columns))
-    _check_rows(data, outcome, unit, period)
-    (row, units), (column, periods) = (pd.factorize(data[key], sort=True) for key in (unit, period))
+    _check_columns(data, [outcome, unit, period], cases, start)
+    starts = _read_starts(data, start, unit)
+    _check_keys(data, unit, period)
+    row, units = pd.factorize(data[unit], sort=True)
+    column, periods = _order_periods(data[period])
     shape = len(units), len(periods)
     outcomes = np.full(shape, np.nan)
-    outcomes[row, column] = data[outcome].to_numpy(float, na_value=np.nan)
+    outcomes[row, column] = NUMBERS.read(str(outcome), data[outcome], DataError)
     size = np.ones(shape[0])
     if cases is not None:
-        size = _mean_cases(data[cases].to_numpy(float, na_value=np.nan), row, shape[0])
-    values, names = _read_covariates(data, covariates)
+        size = _mean_cases(read_numbers("cases", data[cases], DataError), row, shape[0])
+    values, names = read_covariates(data, covariates)
     spread = np.zeros((*shape, values.shape[1]))
     spread[row, column] = values
-    first = data[start] if isinstance(start, str) else data[unit].map(dict(start))
     return LongFrame(
-        panel=build_cohort_panel(outcomes, _place_starts(first, row, periods, len(units))),
+        panel=build_cohort_panel(outcomes, _place_starts(starts, row, periods, len(units))),
         units=pd.Index(units, name=unit),
-        periods=pd.Index(periods, name=period),
+        periods=periods,
         cases=size,
         covariates=spread,
         covariate_names=names,
     )
 
 
-def _check_rows(data: pd.DataFrame, outcome: str, unit: str, period: str) -> None:
+def _check_columns(data: object, named: list[str], cases: str | None, start: Start) -> None:
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(explain("data", "be a DataFrame", type(data).__name__, FIX))
+    if cases is not None:
+        named = [*named, cases]
+    if not isinstance(start, (Mapping, pd.Series)):
+        named = [*named, start]
+    for name in choose_names("column", named, data.columns):
+        if (data.columns == name).sum() > 1:
+            raise DataError(explain(str(name), "be one column", "two of that name", FIX))
+
+
+def _check_keys(data: pd.DataFrame, unit: str, period: str) -> None:
     keys = data[[unit, period]]
-    values = data[outcome]
-    checks = [
-        (f"{unit}, {period}", "be in every row", "a gap", not keys.isna().any(axis=None)),
-        (f"{unit}, {period}", "occur once", "a repeated row", not keys.duplicated().any()),
-        (outcome, "be numbers", str(values.dtype), pd.api.types.is_numeric_dtype(values)),
-    ]
-    for name, rule, got, fine in checks:
-        if not fine:
-            raise DataError(explain(name, rule, got, FIX))
+    name = f"{unit}, {period}"
+    if keys.isna().any(axis=None):
+        raise DataError(explain(name, "be in every row", "a gap", FIX))
+    if keys.duplicated().any():
+        raise DataError(explain(name, "occur once", "a repeated row", FIX))
+
+
+def _order_periods(values: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """Place rows among the periods, and refuse texts whose alphabetical order is another one."""
+    try:
+        place, periods = pd.factorize(values, sort=True)
+        fine = periods.inferred_type not in ("mixed", "mixed-integer")
+    except TypeError:
+        fine = False
+    if not fine:
+        raise DataError(explain(str(values.name), "be of one kind", "several kinds", FIX))
+    if periods.inferred_type == "string" and not _sort_in_time([str(text) for text in periods]):
+        rule = "sort in time, as numbers, dates, ordered categories or texts like 2012-09 do"
+        raise DataError(explain(str(values.name), rule, "other texts", FIX))
+    return place, pd.Index(periods, name=values.name)
+
+
+def _sort_in_time(texts: list[str]) -> bool:
+    """Whether texts differ in digits alone: in one number, or first in one of four digits."""
+    shapes = {re.sub(r"\d", "0", text) for text in texts}
+    numbers = re.findall("0+", shapes.pop())
+    return not shapes and (len(numbers) == 1 or max(map(len, numbers[:1]), default=0) > 3)
 
 
 def _mean_cases(values: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray:
@@ -151,35 +191,49 @@ def _mean_cases(values: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray
     return total / counts
 
 
+def _read_starts(data: pd.DataFrame, start: Start, unit: str) -> pd.Series:
+    """Give every row its unit's start; a mapping may name units of the table alone."""
+    if not isinstance(start, (Mapping, pd.Series)):
+        return data[start]
+    wanted = dict(start)
+    known = pd.Index(data[unit].unique())
+    for name in wanted:
+        if name not in known:
+            near = get_close_matches(str(name), known.astype(str), n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "Correct it, or leave it out."
+            raise ParameterError(explain("start", "name units of the table", repr(name), hint))
+    return data[unit].astype(object).map(wanted)
+
+
 def _place_starts(first: pd.Series, row: np.ndarray, periods: pd.Index, n_units: int) -> np.ndarray:
     """Give each unit the position of its first treated period; NaN if never."""
     own = pd.Series(first.to_numpy(), dtype=first.dtype).groupby(row)
     if (own.nunique(dropna=False) > 1).any():  # noqa: PD101
         raise DataError(explain("start", "be one for each unit", "a unit with two", FIX))
     place = np.full(n_units, np.nan)
-    for position, value in own.first().dropna().items():
-        if value > periods[-1]:
-            continue
-        if value not in periods and value > periods[0]:
-            got = f"{value}, between two of them"
-            raise DataError(explain("start", "be one of the periods", got, FIX))
-        place[position] = np.searchsorted(periods, value)
+    known = own.first().dropna()
+    for position, value in known.items():
+        place[position] = _place_start(value, periods)
     return place
 
 
-def _read_covariates(data: pd.DataFrame, formula: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    if formula is None:
-        return np.empty((len(data), 0)), ()
-    from formulaic import model_matrix
-    from formulaic.errors import FormulaicError
-
+def _place_start(value: object, periods: pd.Index) -> float:
+    """Find a start among the periods: 0 if earlier than all, NaN if later."""
     try:
-        matrix = model_matrix(formula, data, na_action="raise")
-    except (FormulaicError, ValueError) as fault:
-        action = "Give every row a value of every covariate, and name columns of the table."
-        said = str(fault).splitlines()[0]
-        raise DataError(
-            explain("covariates", "be a formula of complete columns", said, action)
-        ) from fault
-    matrix = matrix[[name for name in matrix.columns if name != "Intercept"]]
-    return matrix.to_numpy(float), tuple(map(str, matrix.columns))
+        if isinstance(value, (str, date)) and isinstance(periods, pd.DatetimeIndex):
+            value = pd.Timestamp(value)
+        elif isinstance(value, (str, date)) and isinstance(periods, pd.PeriodIndex):
+            value = pd.Period(value, periods.freq)
+        [place] = periods.get_indexer(pd.Index([value]))
+        if place >= 0:
+            return float(place)
+        if not isinstance(periods, pd.CategoricalIndex):
+            if value > periods[-1]:
+                return np.nan
+            if value < periods[0]:
+                return 0.0
+    except (TypeError, ValueError):
+        got = f"{value!r} among periods such as {periods[0]!r}"
+        raise DataError(explain("start", "be of the kind of the periods", got, FIX)) from None
+    got = f"{value}, which is none of them"
+    raise DataError(explain("start", "be one of the periods", got, FIX))
