@@ -152,11 +152,12 @@ def compute_specification_grid(
     panel = build_panel(table, plan)
     rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     designs: dict[tuple[str, ...], Design | None] = {}
+    plans: dict[tuple[str, ...], EvaluationPlan] = {}
     rows = _list_planned(plan, table)
     for item in list_specifications(plan, leave_one_out=leave_one_out):
         if item.is_planned:
             continue
-        revised = item.revise(plan)
+        revised = _revise_once(plan, item, plans)
         key = item.scenario, item.outcome, item.years
         if key not in designs:
             designs[key] = _build_widest(plan, rows_of[item.outcome], item)
@@ -164,6 +165,16 @@ def compute_specification_grid(
         if design is not None:
             rows += _estimate(revised, design, item)
     return pd.DataFrame(rows, columns=list(GRID_COLUMNS))
+
+
+def _revise_once(
+    plan: EvaluationPlan, item: Specification, plans: dict[tuple[str, ...], EvaluationPlan]
+) -> EvaluationPlan:
+    """Make the plan of a specification, or take the one that another specification made."""
+    key = repr(sorted(item.window.items())), item.comparators, item.left_out
+    if key not in plans:
+        plans[key] = item.revise(plan)
+    return plans[key]
 
 
 def _list_planned(plan: EvaluationPlan, table: pd.DataFrame) -> list[dict[str, Any]]:

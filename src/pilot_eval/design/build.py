@@ -23,7 +23,7 @@ from pilot_eval.reference.plan_periods import Period, middle_of, year_of
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Design:
     """Who is compared with whom, over which periods, on which figures.
 
@@ -157,7 +157,9 @@ class Design:
         """
         known = self.own_hidden.mark(self.figures.notna())
         groups = {"treated": self.treated, "comparators": self.comparators}
-        return pd.DataFrame({name: known.loc[list(codes)].sum() for name, codes in groups.items()})
+        rows = {name: known.index.get_indexer(list(codes)) for name, codes in groups.items()}
+        counts = {name: known.to_numpy()[own].sum(axis=0) for name, own in rows.items()}
+        return pd.DataFrame(counts, index=known.columns)
 
 
 @takes(DataError, panel=PANEL)

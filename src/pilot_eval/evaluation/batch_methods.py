@@ -292,9 +292,10 @@ def add_adjusted_corners(
             return sign * _estimate_adjusted(units, given)
 
         tried = np.vstack([hidden.corner(sign * slope), counts])
-        best = tried[pull(filled.at(tried)).argmax()]
-        found += [tried[0], *(improve(filled, one, pull, STEPS) for one in (tried[0], best))]
-    return np.vstack([counts, *found])
+        starts = {0, int(pull(filled.at(tried)).argmax())}
+        found += [tried[0], *(improve(filled, tried[one], pull, STEPS) for one in sorted(starts))]
+    every = np.vstack([counts, *found])
+    return np.asarray(every[np.sort(np.unique(every, axis=0, return_index=True)[1])])
 
 
 def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -94,6 +95,11 @@ def read_store(root: Path | None = None) -> dict[str, dict[str, Rate]]:
     path = find_file(STORE, root)
     if not path.is_file():
         return {}
+    return _read_rates(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_rates(path: Path, _written: int) -> dict[str, dict[str, Rate]]:
     stored: dict[str, dict[str, Rate]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtrit
@@ -142,6 +143,7 @@ class FilledUnits:
         return np.asarray(weights / total)
 
 
+@lru_cache(maxsize=8)
 def collapse_fillings(design: Design) -> FilledUnits:
     """Collapse a design to one change for each council, as a function of its hidden counts.
 
@@ -324,7 +326,8 @@ def improve(
 ) -> np.ndarray:
     """Improve a filling until no other count of a single cell is better.
 
-    Every round moves all cells that help at once, or else the one that helps most.
+    Every round moves all cells that help at once, or else the one that helps most. Steps are tried
+    only where no end and no middle helps: they are many.
 
     Parameters
     ----------
@@ -342,11 +345,16 @@ def improve(
     """
     current = counts.copy()
     best = float(objective(filled.at(current[None]))[0])
+    tried: Sequence[int] = ()
     for _ in range(SEARCH_ROUNDS):
-        cell, option = filled.hidden.options(current, steps)
+        cell, option = filled.hidden.options(current, tried)
         value = objective(filled.beside(current, cell, option))
         if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):
-            break
+            if len(tried) == len(steps):
+                break
+            tried = steps
+            continue
+        tried = ()
         together = current.copy()
         helps = np.flatnonzero(value > best)
         helps = helps[np.argsort(value[helps], kind="stable")]  # a cell's best move comes last

@@ -27,7 +27,7 @@ from pilot_eval.evaluation.units import (
     ALL_METHODS,
     FEWEST_TREATED,
     collapse_design,
-    detect_effect,
+    detect_effects,
     number_result,
     run_methods,
 )
@@ -98,10 +98,11 @@ def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> N
     The detectable effect is that of the filling whose comparators vary most.
     """
     left_out = _estimate_left_out(plan, design) if len(design.own_hidden) else {}
+    detectable = detect_effects(plan, found.widest, found.numbers)
     return {
         method: {
             **numbers,
-            "mde": detect_effect(plan, found.widest, method),
+            "mde": detectable[method],
             **left_out.get(method, {}),
         }
         for method, numbers in found.numbers.items()

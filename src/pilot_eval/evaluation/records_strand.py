@@ -28,7 +28,7 @@ from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS
 from pilot_eval.evaluation.published_strand import DROPPED_COLUMNS
 from pilot_eval.evaluation.units import (
     CITATIONS,
-    detect_effect,
+    detect_effects,
     number_result,
     run_methods,
     word_settings,
@@ -208,7 +208,9 @@ def estimate_outcome(
         reason = "no treated council or no comparator has figures in every window"
         yield EvidenceRow(**label, method="none", status="not_estimable", reason=reason)
         return
-    for method, result in run_methods(plan, units).items():
+    results = run_methods(plan, units)
+    detectable = detect_effects(plan, units, results)
+    for method, result in results.items():
         yield EvidenceRow(
             **label
             | number_result(result)
@@ -216,7 +218,7 @@ def estimate_outcome(
                 "method": method,
                 "estimate_low": result.estimate,
                 "estimate_high": result.estimate,
-                "mde": detect_effect(plan, units, method),
+                "mde": detectable[method],
                 "status": "not_estimable" if isnan(result.estimate) else "estimated",
                 "reason": "; ".join(filter(None, [result.reason, outcome.note])),
                 "settings": word_settings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -53,11 +54,16 @@ def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
     Hidden counts are in the middle of what they can be: the variance of a level hardly depends on
     them. That of a level that is no share of cases (working days) is not known: it is taken as 0.
     """
+    per = CASES_PER.get(plan.outcomes[design.outcome].unit)
+    return find_facts(plan, design.codes, _level_variance(design, per))
+
+
+@lru_cache(maxsize=8)
+def _level_variance(design: Design, per: float | None) -> np.ndarray:
     codes = list(design.codes)
+    if per is None:
+        return np.zeros(len(codes))
     hidden = design.own_hidden
     levels = hidden.fill(design.figures, hidden.middle()).loc[codes, list(design.pre)]
-    per = CASES_PER.get(plan.outcomes[design.outcome].unit)
-    if per is None:
-        return find_facts(plan, codes, np.zeros(len(codes)))
     cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], levels.shape)
-    return find_facts(plan, codes, sampling_variance(levels.to_numpy(float), cases, per))
+    return sampling_variance(levels.to_numpy(float), cases, per)

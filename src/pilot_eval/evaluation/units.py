@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import nan
@@ -41,10 +41,10 @@ MDE_TESTS: Mapping[str, MdeTest] = {
     "sharp": "size_adjusted",
     "cr2": "cr2",
     "adjusted": "robust",
-    "stratified_type": "robust",
-    "stratified_region": "robust",
 }
-"""Method -> the test whose detectable effect is its own: randomisation tests differ in draws."""
+"""Method -> the formula of its detectable effect."""
+DETECTS_AS = dict.fromkeys(STRATA, "robust")
+"""Method -> the one whose detectable effect is its own too: they differ in the sets drawn."""
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
 
@@ -113,6 +113,13 @@ def _test_adjusted(plan: EvaluationPlan, units: Units, drawn: Mapping[str, Any])
     data = units.change, units.treated, units.cases, units.known_level()
     result: InferenceResult = adjusted_test(*data, **given)
     return replace(result, reason="; ".join(filter(None, [result.reason, name_outside(units)])))
+
+
+def detect_effects(plan: EvaluationPlan, units: Units, methods: Iterable[str]) -> dict[str, float]:
+    """Find the minimum detectable effect of each method."""
+    alike = {method: DETECTS_AS.get(method, method) for method in methods}
+    found = {test: detect_effect(plan, units, test) for test in dict.fromkeys(alike.values())}
+    return {method: found[test] for method, test in alike.items()}
 
 
 def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:

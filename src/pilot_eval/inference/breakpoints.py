@@ -16,10 +16,9 @@ from pilot_eval.inference.set_statistics import count_rows
 
 EXPANSIONS = 40
 """Doublings tried before an interval's end is called infinite."""
-FIRST_HALVINGS = 6
-"""Halvings of the bracket with all sets, after which few sets can still change within it."""
-LAST_HALVINGS = 48
-"""Halvings with those few: to the last digits of a double."""
+HALVINGS = (6, 10, 38)
+"""Halvings of the bracket with all sets, with those that can still change within it, and with those
+that then can: to the last digits of a double."""
 
 Kept = Callable[[np.ndarray], np.ndarray]
 
@@ -60,7 +59,7 @@ def reach_quartics(
     return quartic
 
 
-def find_end(quartic: list[np.ndarray], kept: Kept, step: np.ndarray) -> np.ndarray:
+def find_both_ends(quartic: list[np.ndarray], kept: Kept, step: np.ndarray) -> np.ndarray:
     """Find how far from the centre the test begins to reject, for many outcomes at once.
 
     Parameters
@@ -68,26 +67,56 @@ def find_end(quartic: list[np.ndarray], kept: Kept, step: np.ndarray) -> np.ndar
     quartic : list of five arrays of shape (outcomes, sets)
         As from `reach_quartics`.
     kept : callable
-        From counts of sets that reach the actual statistic, shape (outcomes,), to bool.
+        From counts of sets that reach the actual statistic to bool, whatever their shape.
     step : array of shape (outcomes,)
-        First step from the centre, of the order of a standard error; its sign is the direction.
+        First step from the centre, of the order of a standard error, above 0.
 
     Returns
     -------
-    array of shape (outcomes,)
-        Signed distances, infinite where no effect in that direction is rejected.
+    array of shape (2, outcomes)
+        Signed distances below and above it, infinite where no effect on that side is rejected.
     """
-
-    def stays(at: np.ndarray) -> np.ndarray:
-        return kept(_count(quartic, at))
-
-    inside, outside, endless = _bracket(stays, step)
-    inside, outside = _halve(stays, inside, outside, FIRST_HALVINGS)
-    few, settled = _unsettled(quartic, inside, outside)
-    inside, outside = _halve(
-        lambda at: kept(settled + _count(few, at)), inside, outside, LAST_HALVINGS
+    sides = [_approach(quartic, kept, side) for side in (-step, step)]
+    widest = max(few[0].shape[1] for few, *_ in sides)
+    wide = [_widen(side[0], widest) for side in sides]
+    few = [np.vstack(parts) for parts in zip(*wide, strict=True)]
+    settled, inside, outside, endless = (
+        np.concatenate(parts) for parts in list(zip(*sides, strict=True))[1:]
     )
-    return np.where(endless, np.copysign(np.inf, step), inside)
+    for times in HALVINGS[1:]:
+        few, settled, inside, outside = _close_in(few, settled, kept, inside, outside, times)
+    infinite = np.copysign(np.inf, np.concatenate([-step, step]))
+    return np.where(endless, infinite, inside).reshape(2, -1)
+
+
+def _approach(
+    quartic: list[np.ndarray], kept: Kept, step: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Bracket the step on one side, and close in on it with all sets."""
+    inside, outside, endless = _bracket(lambda at: kept(_count(quartic, at)), step)
+    none = np.zeros(len(step), dtype=np.intp)
+    return *_close_in(quartic, none, kept, inside, outside, HALVINGS[0]), endless
+
+
+def _close_in(
+    quartic: list[np.ndarray],
+    settled: np.ndarray,
+    kept: Kept,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    times: int,
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
+    """Halve a bracket; keep the sets that may change within it, and add the others' count."""
+    inside, outside = _halve(lambda at: kept(settled + _count(quartic, at)), inside, outside, times)
+    few, more = _unsettled(quartic, inside, outside)
+    return few, settled + more, inside, outside
+
+
+def _widen(quartic: list[np.ndarray], most: int) -> list[np.ndarray]:
+    """Add sets that reach nothing anywhere, up to a number of sets."""
+    rows, sets = quartic[0].shape
+    constant, *slopes = (np.zeros((rows, most - sets)) for _ in quartic)
+    return [np.hstack(pair) for pair in zip(quartic, [constant - 1, *slopes], strict=True)]
 
 
 def _count(quartic: list[np.ndarray], at: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pilot_eval.doors import OneOf
 from pilot_eval.inference.assignments import Assignments, draw_assignments
-from pilot_eval.inference.breakpoints import find_end, reach_quartics
+from pilot_eval.inference.breakpoints import find_both_ends, reach_quartics
 from pilot_eval.inference.inputs import Changes, check_changes, takes_changes, why_not_estimable
 from pilot_eval.inference.result import Counts, InferenceResult
 from pilot_eval.inference.set_statistics import (
@@ -329,7 +329,7 @@ def find_ends(
     def kept(count: np.ndarray) -> np.ndarray:
         return assignments.p_value(count) > alpha
 
-    return np.array([find_end(quartic, kept, step) for step in (-scale, scale)])
+    return find_both_ends(quartic, kept, scale)
 
 
 def square(constant: np.ndarray, slope: np.ndarray) -> Coefficients:
