@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 from typing import NoReturn
 
@@ -81,3 +82,25 @@ def refuse(error: Error, name: str, rule: str, got: object) -> NoReturn:
     """Raise the door's error in the project's one form."""
     action = "Correct the argument, or leave such units out and say so."
     raise error(explain(name, rule, got, action))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An object of the project's own.
+
+    Attributes
+    ----------
+    kind : type
+    by : str
+        The public function that makes it.
+    """
+
+    kind: type
+    by: str
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        if not isinstance(value, self.kind):
+            refuse(error, name, f"be made by `{self.by}`", type(value).__name__)
+        return value

@@ -17,7 +17,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
-from pilot_eval.door_readers import Error, read_line, read_numbers, refuse, show_word
+from pilot_eval.door_readers import Error, Made, read_line, read_numbers, refuse, show_word
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -234,13 +234,13 @@ class Table:
     columns : tuple of str
         Columns it must have; others may be there too.
     key : tuple of str
-        Columns that name a row.
+        Columns that name a row; empty where the function itself looks.
     numbers : tuple of str
         Columns of numbers, of any dtype that holds them; they become floats.
     """
 
     columns: tuple[str, ...]
-    key: tuple[str, ...]
+    key: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     axis: Axis | None = None
 
@@ -250,7 +250,7 @@ class Table:
             refuse(error, name, "be a table", type(value).__name__)
         if lacking := [column for column in self.columns if column not in value]:
             refuse(error, name, f"have the columns {', '.join(self.columns)}", f"no {lacking[0]}")
-        if twice := int(value.duplicated(list(self.key)).sum()):
+        if self.key and (twice := int(value.duplicated(list(self.key)).sum())):
             refuse(error, name, f"have one row for each {' and '.join(self.key)}", f"{twice} more")
         other = [column for column in self.numbers if value[column].dtype != float]
         read = {column: read_numbers(column, value[column], error) for column in other}
@@ -258,7 +258,7 @@ class Table:
 
 
 ALPHA = Number(low=0.0, high=1.0, open=True)
-Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf | Table
+Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf | Table | Made
 
 
 def takes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import nan
@@ -16,9 +15,9 @@ import pandas as pd
 from pilot_eval.errors import choose_names
 from pilot_eval.evidence_row import EVIDENCE_COLUMNS, EvidenceRow, Harm
 from pilot_eval.evidence_views import EvidenceViews
+from pilot_eval.result_display import write_as_text
 from pilot_eval.run_cache import once_per_run
 
-FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]+(e[-+]?\d+)?$|inf$)")
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
 HASH_LENGTH = 12
 
@@ -340,11 +339,6 @@ def neutralise_formulas(table: pd.DataFrame) -> pd.DataFrame:
             if not texts.equals(table[name]):
                 changes[name] = texts
     return table.assign(**changes)
-
-
-def write_as_text(value: object) -> object:
-    """Put an apostrophe before a text that a spreadsheet would read as a formula."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def to_csv_bytes(table: pd.DataFrame) -> bytes:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pilot_eval.errors import choose_names
+from pilot_eval.door_readers import Made
+from pilot_eval.doors import takes
+from pilot_eval.errors import ParameterError, choose_names
 from pilot_eval.result_display import ShowsTable, plot_intervals, to_text
 
 if TYPE_CHECKING:
@@ -42,7 +44,8 @@ class EvidenceViews(ShowsTable):
     @property
     def title(self) -> str:
         """Say how many comparisons there are."""
-        return f"Evidence on {len(self.verdicts)} comparisons"
+        n = len(self.verdicts)
+        return f"Evidence on {n} comparison{'s' * (n != 1)}"
 
     def to_frame(self, *, tidy: bool = True) -> pd.DataFrame:
         """Return one row for each comparison, with the test that carries its verdict.
@@ -101,6 +104,7 @@ class EvidenceViews(ShowsTable):
         }
 
 
+@takes(ParameterError, evidence=Made(EvidenceViews, "evaluate"))
 def plot_councils(evidence: EvidenceViews, outcome: str | None = None) -> Figure:
     """Plot each treated council's own effect with its interval.
 

@@ -5,6 +5,7 @@ Works on finished tables; nothing is estimated here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -21,7 +22,22 @@ DIGITS = 3
 SHEET_NAME_LENGTH = 31  # Excel's limit
 BLUE, GREY = "#12436D", "#6B7278"
 INCHES_PER_ROW = 0.34
-LATEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "–": "--", "−": "$-$"}
+FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]+(e[-+]?\d+)?$|inf$)")
+_NOT_IN_A_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "–": "--",
+    "−": "$-$",
+}
+
+
+def write_as_text(value: object) -> object:
+    """Put an apostrophe before a text that a spreadsheet would read as a formula."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def format_cells(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
@@ -45,23 +61,27 @@ def format_cells(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
     """
 
     def word(value: object) -> str:
-        if value is None or value != value or value is pd.NA:
+        if value is None or value is pd.NA or value != value:
             return "–"
         if isinstance(value, float):
             return f"{value:.{digits}g}" if abs(value) < 10**digits else f"{value:.0f}"
-        return str(value)
+        return " ".join(str(value).split())
 
     return frame.map(word)
+
+
+def _rows(words: pd.DataFrame) -> list[list[str]]:
+    """Give the heads, then the cells of each row."""
+    return [words.columns.astype(str).tolist(), *words.to_numpy().tolist()]
 
 
 def to_text(frame: pd.DataFrame) -> str:
     """Write a table as aligned text."""
     words = format_cells(frame)
     widths = [max([len(str(name)), *words[name].map(len)]) for name in words]
-    rows = [words.columns.astype(str).tolist(), *words.to_numpy().tolist()]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        for row in _rows(words)
     ]
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
@@ -77,9 +97,8 @@ def to_markdown(frame: pd.DataFrame) -> str:
     | referrals | 1.5 |
     """
     words = format_cells(frame)
-    rows = [words.columns.astype(str).tolist(), ["---"] * words.shape[1]]
-    rows += words.replace(r"\|", r"\\|", regex=True).to_numpy().tolist()
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    heads, *rows = ([cell.replace("|", r"\|") for cell in row] for row in _rows(words))
+    return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows])
 
 
 def to_latex(frame: pd.DataFrame) -> str:
@@ -99,7 +118,7 @@ def to_latex(frame: pd.DataFrame) -> str:
     words = format_cells(frame)
     head, *body = (
         " & ".join("".join(LATEX.get(letter, letter) for letter in cell) for cell in row) + r" \\"
-        for row in [words.columns.astype(str).tolist(), *words.to_numpy().tolist()]
+        for row in _rows(words)
     )
     columns = "".join("r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in frame.dtypes)
     opening = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule"]
@@ -135,12 +154,20 @@ def to_excel(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
             raise ValueError
         with pd.ExcelWriter(path, engine="openpyxl") as book:
             for name, table in tables.items():
-                table.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)
+                cells = table.map(_excel_cell).rename(columns=_excel_cell)
+                cells.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)
     except (OSError, ValueError) as fault:
         got = f"{path} ({getattr(fault, 'strerror', None) or type(fault).__name__})"
         action = "Name a file ending in .xlsx in a folder that is there."
         raise RunError(explain("workbook", "be writable", got, action)) from None
     return Path(path)
+
+
+def _excel_cell(value: object) -> object:
+    """Write as text what a workbook has no cell for; no text is a formula."""
+    if isinstance(value, (pd.Period, pd.Timedelta)) or getattr(value, "tzinfo", None):
+        return str(value)
+    return write_as_text(_NOT_IN_A_CELL.sub(" ", value)) if isinstance(value, str) else value
 
 
 def plot_intervals(
@@ -177,7 +204,7 @@ def plot_intervals(
         axes.plot((low + high) / 2, places, "o", color=BLUE)
         axes.axvline(0, color=GREY, lw=1)
         axes.set_yticks(places, group[label])
-        axes.set_ylim(len(group) - 0.5, -0.5)
+        axes.set_ylim(max(len(group), 1) - 0.5, -0.5)
         axes.set_xlabel(f"effect, {name}" if name else "effect")
     figure.suptitle(title)
     return figure

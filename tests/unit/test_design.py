@@ -72,7 +72,7 @@ def test_no_year_before_the_start_is_refused(plan, panel):
 
 @pytest.mark.parametrize(("scenario", "outcome"), [("grnted", "cpp_rate"), ("granted", "cp_rate")])
 def test_unknown_names_are_refused(plan, panel, scenario, outcome):
-    with pytest.raises(DesignError, match="Choose one"):
+    with pytest.raises(DesignError, match="Did you mean"):
         pe.build_design(plan, panel, scenario=scenario, outcome=outcome)
 
 

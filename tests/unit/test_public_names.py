@@ -13,7 +13,7 @@ import pytest
 from project_folder import ROOT
 
 import pilot_eval as pe
-from pilot_eval.errors import ParameterError
+from pilot_eval.errors import ParameterError, PilotEvalError
 from pilot_eval.evaluation.calibration_store import CACHE_VARIABLE
 from pilot_eval.evidence_views import TIDY_COLUMNS
 
@@ -83,6 +83,55 @@ def test_one_outcome_has_the_estimate_it_has_among_all():
     columns = ["method", "estimate", "conf_low", "conf_high", "p_value"]
     same = both[both["outcome"] == "cpp_rate"].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone[columns], same[columns])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.convert_dtypes(),
+        lambda t: t.convert_dtypes(dtype_backend="pyarrow"),
+        lambda t: t.astype({"council_code": "category", "indicator": "category"}),
+        lambda t: t.astype({"year_ending": float}),
+        lambda t: t.sample(frac=1, random_state=1),
+        lambda t: t.set_index(pd.Index([1] * len(t))),
+    ],
+)
+def test_a_table_of_other_dtypes_or_order_gives_the_same_evidence(evidence, change):
+    table = change(pe.load_published())
+    again = pe.evaluate(pe.load_plan(), table, scenarios="announced", outcomes=["repeat_plan_pct"])
+    expected = evidence.table[evidence.table["outcome"] == "repeat_plan_pct"]
+    columns = ["method", "estimate_low", "estimate_high", "status", "treated", "coverage"]
+    pd.testing.assert_frame_equal(again.table[columns], expected[columns].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda plan, table: pe.evaluate("timescales-2011"), "made by `load_plan`; got str"),
+        (lambda plan, table: pe.evaluate(table, plan), "made by `load_plan`; got DataFrame"),
+        (lambda plan, table: pe.evaluate(plan, "my.csv"), "`table` must be a table; got str"),
+        (lambda plan, table: pe.evaluate(plan, table.drop(columns="numerator_low")), "no numerat"),
+        (lambda plan, table: pe.evaluate(plan, table.assign(value="much")), "be numbers"),
+        (lambda plan, table: pe.evaluate(outcomes=3), "`outcomes` must be known; got 3"),
+        (lambda plan, table: pe.evaluate(outcomes="CPP rate"), "Did you mean 'cpp_rate'"),
+        (lambda plan, table: pe.build_panel(plan, table), "made by `load_plan`"),
+        (lambda plan, table: pe.compare("a", "b"), "made by `load_plan`"),
+        (lambda plan, table: pe.plot_councils(table), "made by `evaluate`"),
+    ],
+)
+def test_what_a_function_is_not_made_for_is_refused_in_words(call, message):
+    with pytest.raises(PilotEvalError, match=message):
+        call(pe.load_plan(), pe.load_published())
+
+
+def test_evidence_on_nothing_estimated_is_shown_too(tmp_path):
+    plan = pe.load_plan()
+    described = [key for key, outcome in plan.outcomes.items() if outcome.descriptive]
+    for outcomes in (described, ()):
+        nothing = pe.evaluate(scenarios="announced", outcomes=outcomes)
+        assert len(nothing.plot().axes) == len(pe.plot_councils(nothing).axes) == 1
+        assert nothing.to_excel(tmp_path / "book.xlsx").is_file()
+        assert f"{len(outcomes)} comparison" in nothing._repr_html_()
 
 
 def test_comparing_plans_names_the_settings_that_differ():

@@ -11,9 +11,11 @@ import pandas as pd
 
 from pilot_eval.checks.lots import STRATA, Lot, Strata, build_lot, detectable_by_lot
 from pilot_eval.checks.pilot_windows import History, collect_history, describe_chosen
-from pilot_eval.errors import DesignError, choose_names, explain
+from pilot_eval.doors import Number, Whole, takes
+from pilot_eval.errors import DesignError, ParameterError, choose_names, explain
 from pilot_eval.inference.power import Method, minimum_detectable_effect
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import PANEL, PLAN
 from pilot_eval.result_display import ShowsTable, to_text
 
 TESTS: tuple[Method, ...] = ("robust", "size_adjusted", "cr2")
@@ -79,18 +81,27 @@ class PilotDesign(ShowsTable):
         return {"detectable": self.table, "choice": self.choice}
 
 
+@takes(
+    ParameterError,
+    plan=PLAN,
+    panel=PANEL,
+    before=Whole(),
+    waves=Whole(),
+    detect=Number(low=0.0),
+    seed=Whole(least=0),
+)
 def design_pilot(
     plan: EvaluationPlan,
     panel: pd.DataFrame,
     *,
     outcome: str,
-    councils: Sequence[int] = (4, 5, 6, 8, 10, 12),
-    periods: Sequence[int] = (1, 2),
+    councils: int | Sequence[int] = (4, 5, 6, 8, 10, 12),
+    periods: int | Sequence[int] = (1, 2),
     before: int = 2,
     waves: int = 1,
-    fixed: Sequence[str] = (),
-    forbidden: Sequence[str] = (),
-    chosen: Sequence[str] = (),
+    fixed: str | Sequence[str] = (),
+    forbidden: str | Sequence[str] = (),
+    chosen: str | Sequence[str] = (),
     detect: float | None = None,
     seed: int = 1,
 ) -> PilotDesign:
@@ -104,17 +115,17 @@ def design_pilot(
         From `build_panel`. Councils that were ever treated are left out of the figures.
     outcome : str
         Key of the plan.
-    councils, periods : sequence of int
+    councils, periods : int or sequence of int
         Numbers of councils and of periods after the start to look at.
     before : int
         Periods before the start.
     waves : int
         Starts, one period apart; councils are dealt to them in turn.
-    fixed : sequence of str
+    fixed : str or sequence of str
         Councils that take part in any case. They are not drawn, so the exact test leaves them out.
-    forbidden : sequence of str
+    forbidden : str or sequence of str
         Councils that cannot take part; they are not comparators either.
-    chosen : sequence of str
+    chosen : str or sequence of str
         A choice to compare with a lot of the same size.
     detect : float, optional
         Effect that must be found, in the outcome's unit: the fewest councils that do are
@@ -129,7 +140,8 @@ def design_pilot(
     Raises
     ------
     ParameterError
-        If an outcome or council is not known; it says which was probably meant.
+        If an outcome or council is not known (it says which was probably meant), a council is
+        both fixed and forbidden, or a number cannot be used.
     DesignError
         If no stretch of years without a break is long enough, or no councils are left to draw.
 
@@ -148,11 +160,13 @@ def design_pilot(
     5
     """
     choose_names("outcome", outcome, plan.outcomes)
-    if waves < 1 or before < 1 or min([*councils, *periods]) < waves:
-        rule = "be at least 1, and councils and periods at least as many as waves"
-        raise DesignError(explain("waves, before", rule, (waves, before), "Change them."))
-    for given in (fixed, forbidden, chosen):
-        choose_names("council", given, plan.names.values())
+    councils, periods = _whole("councils", councils, waves), _whole("periods", periods, waves)
+    fixed, forbidden, chosen = (
+        choose_names("council", given, plan.names.values()) for given in (fixed, forbidden, chosen)
+    )
+    if both := [name for name in fixed if name in forbidden]:
+        rule = "be other councils than the fixed ones"
+        raise ParameterError(explain("forbidden", rule, both[0], "Decide which it is."))
     history = collect_history(plan, panel, outcome, before=before, leave_out=(*fixed, *forbidden))
     rows = [
         _row(plan, history, n, n - len(fixed), after, waves, seed)
@@ -179,6 +193,18 @@ def design_pilot(
         choice=_price(plan, panel, history, chosen, int(table["periods_after"].max()), seed),
         notes=_notes(history, table, detect, size, plan.texts.units),
     )
+
+
+def _whole(name: str, given: int | Sequence[int], waves: int) -> list[int]:
+    """Read numbers to look at, each at least as many as waves."""
+    several = given if isinstance(given, (Sequence, np.ndarray)) else [given]
+    if not len(several):
+        raise ParameterError(explain(name, "include a number", "none", "Name one."))
+    numbers = sorted({Whole().read(name, number, ParameterError) for number in several})
+    if numbers[0] < waves:
+        rule = "be at least as many as waves"
+        raise DesignError(explain(name, rule, numbers[0], "Look at more, or start at once."))
+    return numbers
 
 
 def _row(

@@ -14,10 +14,10 @@ from pilot_eval.design.dropped import Dropped, explain_drops, list_left_out
 from pilot_eval.design.hidden import HiddenCounts, read_hidden
 from pilot_eval.design.treatment import AdoptionPath, find_paths, freed_from, treated_codes
 from pilot_eval.doors import takes
-from pilot_eval.errors import DataError, DesignError, explain
+from pilot_eval.errors import DataError, DesignError, explain, suggest
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import Window
-from pilot_eval.published.panel import PANEL
+from pilot_eval.published.panel import PANEL, PLAN
 from pilot_eval.reference.plan_periods import Period, middle_of, year_of
 
 _FIGURE_COLUMNS = ("value", "denominator", "size_proxy")
@@ -162,7 +162,7 @@ class Design:
         return pd.DataFrame(counts, index=known.columns)
 
 
-@takes(DataError, panel=PANEL)
+@takes(DataError, plan=PLAN, panel=PANEL)
 def build_design(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
 ) -> Design:
@@ -294,7 +294,7 @@ def crossed_breaks(
 
 def _require(what: str, key: str, known: Collection[str]) -> None:
     if key not in known:
-        raise DesignError(explain(what, f"be one of {', '.join(known)}", repr(key), "Choose one."))
+        raise DesignError(explain(what, "be known", repr(key), suggest(str(key), known)))
 
 
 def _require_pre_period(outcome: str, window: Window) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,15 +45,20 @@ class Comparison(ShowsTable):
 
     def summary(self) -> str:
         """Return what differs in the settings and the results as text."""
-        parts = [self.title, to_text(self.settings), to_text(self.results)]
-        return "\n\n".join(part for part in parts if part)
+        tables = [to_text(table) for table in (self.settings, self.results) if len(table)]
+        return "\n\n".join([self.title, *tables])
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {"results": self.results, "settings": self.settings}
 
 
 def compare(
-    a: EvaluationPlan | Evidence, b: EvaluationPlan | Evidence, **selection: object
+    a: EvaluationPlan | Evidence,
+    b: EvaluationPlan | Evidence,
+    *,
+    table: pd.DataFrame | None = None,
+    scenarios: str | Iterable[str] | None = None,
+    outcomes: str | Iterable[str] | None = None,
 ) -> Comparison:
     """Compare two plans, or two bodies of evidence.
 
@@ -61,8 +66,8 @@ def compare(
     ----------
     a, b : EvaluationPlan or Evidence
         A plan is evaluated.
-    **selection
-        `table`, `scenarios` and `outcomes`, as of `evaluate`.
+    table, scenarios, outcomes
+        As of `evaluate`.
 
     Returns
     -------
@@ -83,16 +88,17 @@ def compare(
     >>> (found.results["n_treated_a"] - found.results["n_treated_b"]).tolist()
     [1]
     """
-    frames = [_evidence(item, selection).to_frame()[[*KEYS, *SHOWN]] for item in (a, b)]
-    results = frames[0].merge(
-        frames[1], on=KEYS, how="outer", suffixes=("_a", "_b"), validate="one_to_one"
+    selection = {"scenarios": scenarios, "outcomes": outcomes}
+    frames = [
+        (item if isinstance(item, Evidence) else evaluate(item, table, **selection)).to_frame()
+        for item in (a, b)
+    ]
+    columns = [*KEYS, *SHOWN]
+    results = frames[0][columns].merge(
+        frames[1][columns], on=KEYS, how="outer", suffixes=("_a", "_b"), validate="one_to_one"
     )
     order = [*KEYS, *(f"{name}_{side}" for name in SHOWN for side in "ab")]
     return Comparison(settings=_differences(a, b), results=results[order])
-
-
-def _evidence(item: EvaluationPlan | Evidence, selection: Mapping[str, object]) -> Evidence:
-    return item if isinstance(item, Evidence) else evaluate(item, **selection)  # type: ignore[arg-type]
 
 
 def _differences(a: object, b: object) -> pd.DataFrame:

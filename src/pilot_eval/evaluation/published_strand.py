@@ -17,7 +17,8 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
-from pilot_eval.errors import choose_names
+from pilot_eval.doors import takes
+from pilot_eval.errors import DataError, choose_names
 from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
@@ -29,12 +30,13 @@ from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_ta
 from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.published.council_indicators import load_published
-from pilot_eval.published.panel import build_panel
+from pilot_eval.published.panel import PLAN, TABLE, build_panel
 from pilot_eval.run_cache import once_per_run
 
 DROPPED_COLUMNS = ("scenario", "outcome", "council_code", "council_name", "role", "reason")
 
 
+@takes(DataError, plan=PLAN, table=TABLE)
 def evaluate(
     plan: EvaluationPlan | None = None,
     table: pd.DataFrame | None = None,
@@ -62,6 +64,8 @@ def evaluate(
     ------
     PlanError
         If the plan does not fit the data.
+    DataError
+        If the table lacks a column, or the plan is not one from `load_plan`.
     ParameterError
         If a scenario or outcome is not in the plan; the message says which was probably meant.
     DesignError

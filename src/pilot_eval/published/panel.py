@@ -7,7 +7,8 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from pilot_eval.doors import Table
+from pilot_eval.door_readers import Made
+from pilot_eval.doors import Table, takes
 from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.bands import split_bands
@@ -49,8 +50,28 @@ PANEL = Table(
     numbers=("value", "value_low", "value_high"),
 )
 """What functions that take a panel require of it."""
+PLAN = Made(EvaluationPlan, "load_plan")
+TABLE = Table(
+    columns=(
+        "year_ending",
+        "council_code",
+        "indicator",
+        "value",
+        "value_status",
+        "numerator",
+        "numerator_status",
+        "numerator_low",
+        "numerator_high",
+        "denominator",
+        "confidence",
+        "dfe_reference",
+    ),
+    numbers=("value", "numerator", "numerator_low", "numerator_high", "denominator"),
+)
+"""What functions that take a table of council indicators require of it."""
 
 
+@takes(DataError, plan=PLAN, table=TABLE)
 @once_per_run
 def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     """Build the panel that designs are cut from.
@@ -79,7 +100,8 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     PlanError
         If the plan asks for what the table or the reference facts do not hold; all faults listed.
     DataError
-        If a council has two figures for one year, a figure is infinite, or one rests on no cases.
+        If the table lacks a column, a council has two figures for one year, a figure is infinite,
+        or one rests on no cases.
 
     Examples
     --------

@@ -13,7 +13,6 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 
-from pilot_eval.evidence import write_as_text
 from pilot_eval.reporting.answers_file import ANSWERS, read_answers
 from pilot_eval.reporting.brief import PAPER, render_brief, write_document
 from pilot_eval.reporting.explorer import (
@@ -35,6 +34,7 @@ from pilot_eval.reporting.html import (
     render_notebook,
 )
 from pilot_eval.reporting.pdf import print_pdf
+from pilot_eval.result_display import write_as_text
 
 FIGURES = "figures"
 RELATIVE = re.compile(r' href="((?![a-z]+:|//)[^"]*)"')
