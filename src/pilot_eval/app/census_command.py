@@ -159,6 +159,7 @@ def run_census(
         If a return, a parameter or a folder cannot be used; nothing half-written is left.
     """
     from pilot_eval.disclosure.release.release_check import release
+    from pilot_eval.disclosure.release.run_identifiers import read_identifiers
 
     plan = load_plan() if plan is None else plan
     for given in ({"data_cut": data_cut}, *({"scenario": one} for one in scenarios)):
@@ -205,8 +206,9 @@ def run_census(
                 tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
             _write_register(folder, plan, done[0].strand)
             written = publish(folder, iter([out]), private=True)
+        known = read_identifiers([*found, *([crosswalk] if crosswalk else [])])
     rules = plan.disclosure.model_dump(include={"threshold", "rounding"})
-    verdicts = release(written, released, **rules, keep=True)
+    verdicts = release(written, released, **rules, identifiers=known, keep=True)
     return CensusRun(folder=written, released=released, verdicts=verdicts, losses=losses)
 
 

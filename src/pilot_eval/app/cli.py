@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilot_eval import __version__
-from pilot_eval.app.cli_census import add_census, add_pilot
+from pilot_eval.app.cli_census import add_census, add_pilot, read_source
 from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError
@@ -204,6 +204,15 @@ def _add_check_release(commands: Commands) -> None:
     check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
     check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
     check.add_argument("--sheet", type=Path, metavar="FILE", help="write the output-check sheet")
+    check.add_argument(
+        "--returns",
+        action="append",
+        default=[],
+        type=read_source,
+        metavar="PATH",
+        help="the run's returns, or its working folder: their identifiers are looked for in every "
+        "file (may be repeated)",
+    )
     check.set_defaults(command="check_release")
 
 

@@ -22,7 +22,7 @@ def add_census(commands: Commands) -> None:
     census = add_command(commands, "census", help="evaluate children's records")
     census.add_argument(
         "paths",
-        type=_source,
+        type=read_source,
         nargs="+",
         metavar="PATH",
         help="returns, folders of them, or the URL of a database",
@@ -126,7 +126,17 @@ def add_pilot(command: argparse.ArgumentParser) -> None:
     command.add_argument("--plan", default="", help=argparse.SUPPRESS)  # of version 0.1: refused
 
 
-def _source(text: str) -> str | Path:
+def read_source(text: str) -> str | Path:
+    """Read where returns are: a path, or the URL of a database.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str or pathlib.Path
+    """
     from pilot_eval.records.unpacking import is_url
 
     return text if is_url(text) else Path(text)

@@ -16,7 +16,10 @@ EXAMPLES = {
     "refresh": ("pilot-eval refresh 99_summary",),
     "council-report": ("pilot-eval council-report Kent Leeds",),
     "reproduce": ("pilot-eval reproduce reports/mine",),
-    "check-release": ("pilot-eval check-release reports/mine --sheet outputs.csv",),
+    "check-release": (
+        "pilot-eval check-release reports/mine --sheet outputs.csv",
+        "pilot-eval check-release results-release --returns children",
+    ),
     "validity": ("pilot-eval validity --out validity --only calibration",),
     "simulate": ("pilot-eval simulate --out children --scale 0.1",),
     "census": ("pilot-eval census children --data-cut 2013-03-31 --out results",),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import data, design, parameters
-from pilot_eval.errors import ParameterError, explain
+from pilot_eval.errors import DataError, ParameterError, explain
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -61,7 +61,8 @@ def run(options: Namespace) -> int:
     )
     if options.census and not result.failed:
         released = result.folder.with_name(f"{result.folder.name}-release")
-        _release(options, released, result.folder, keep=True)
+        rules = _rules_of(result.folder, [options.census])
+        _release(options, released, result.folder, rules, keep=True)
     return _tell_result(options, result, "evidence.csv" if options.no_notebooks else "index.html")
 
 
@@ -187,23 +188,36 @@ def check_release(options: Namespace) -> int:
     """Judge every file of a folder, and move what passes if asked."""
     from pilot_eval.disclosure.release.release_check import check_release as check
     from pilot_eval.disclosure.release.release_check import describe_release
-    from pilot_eval.plan import load_plan
 
-    rules = load_plan().disclosure
-    settings: dict[str, Any] = {"threshold": rules.threshold, "rounding": rules.rounding}
+    settings = _rules_of(options.folder, options.returns)
     if options.sheet:
         describe_release(options.folder, **settings).to_csv(options.sheet, index=False)
     if options.move_to:
-        return _release(options, options.move_to, options.folder)
+        return _release(options, options.move_to, options.folder, settings)
     return _tell_verdicts(options, check(options.folder, **settings))
 
 
-def _release(options: Namespace, target: Path, folder: Path, *, keep: bool = False) -> int:
-    from pilot_eval.disclosure.release.release_check import release
+def _rules_of(folder: Path, returns: Sequence[str | Path]) -> dict[str, Any]:
+    """Take a run's own threshold and rounding, the default pilot's where it says none."""
+    from pilot_eval.disclosure.release.register import read_own_rules
+    from pilot_eval.disclosure.release.run_identifiers import read_identifiers
     from pilot_eval.plan import load_plan
 
-    rules = load_plan().disclosure
-    checked = release(folder, target, threshold=rules.threshold, rounding=rules.rounding, keep=keep)
+    shared = {"threshold", "rounding"}
+    rules = read_own_rules(folder) or load_plan().disclosure.model_dump(include=shared)
+    known = read_identifiers(returns)
+    if returns and not len(known):  # a check against nothing is none
+        action = "Name the returns that the run read, or a census run's folder with its tables."
+        raise DataError(explain("--returns", "hold identifiers of children", "none", action))
+    return {**rules, "identifiers": known}
+
+
+def _release(
+    options: Namespace, target: Path, folder: Path, rules: dict[str, Any], *, keep: bool = False
+) -> int:
+    from pilot_eval.disclosure.release.release_check import release
+
+    checked = release(folder, target, **rules, keep=keep)
     _progress(options)(f"What passed is in {target}; what did not is where it was.")
     return _tell_verdicts(options, checked)
 

@@ -6,6 +6,7 @@ entry, or with a gap in it, to a person.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatch
@@ -16,7 +17,7 @@ import pandas as pd
 from pilot_eval.disclosure.release.kinds import KINDS
 from pilot_eval.errors import DisclosureError, explain
 
-REGISTER = "outputs.csv"
+REGISTER, MANIFEST = "outputs.csv", "manifest.json"
 STRANDS = ("published", "census", "simulated")
 #: Entry fields without which an output goes to a person.
 NEEDED = ("what", "population", "strand", "threshold", "rounding")
@@ -36,7 +37,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("subgroups.csv", "shares by group of children and year, all councils together, protected"),
     ("data_dictionary.csv", "every column of the tables of records, without any record"),
     ("dropped.csv", "councils left out of a comparison, and why"),
-    ("manifest.json", "parameters, hashes and versions of the run"),
+    (MANIFEST, "parameters, hashes and versions of the run"),
     ("index.html", "the report: what was found"),
     ("brief*", "the brief: the answers on two pages"),
     ("*.pdf", "the report on paper"),
@@ -199,6 +200,26 @@ def read_register(folder: str | Path) -> dict[str, Entry]:
     for entry in entries.values():
         _check_entry(entry)
     return entries
+
+
+def read_own_rules(folder: str | Path) -> dict[str, int] | None:
+    """Read threshold and rounding from the plan in the manifest that a run wrote.
+
+    Parameters
+    ----------
+    folder : path
+
+    Returns
+    -------
+    dict or None
+        threshold and rounding; None where there is no manifest that says them.
+    """
+    try:
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        rules = manifest["plan"]["disclosure"]
+        return {name: int(rules[name]) for name in ("threshold", "rounding")}
+    except (OSError, ValueError, TypeError, LookupError):
+        return None  # a manifest that cannot be read is judged as a file
 
 
 def list_outputs(folder: str | Path) -> list[str]:

@@ -29,9 +29,11 @@ from pilot_eval.disclosure.release.register import (
     REGISTER,
     Entry,
     list_outputs,
+    read_own_rules,
     read_register,
     write_register,
 )
+from pilot_eval.disclosure.release.run_identifiers import RunIdentifiers, gather_identifiers
 from pilot_eval.errors import DisclosureError, explain
 
 READERS: Mapping[str, Callable[[Path], Content]] = {
@@ -66,6 +68,7 @@ class _Checked:
     file: str
     findings: list[Finding]
     smallest: float
+    threshold: int
     entry: Entry
 
     @property
@@ -82,7 +85,7 @@ def check_release(
     *,
     threshold: int,
     rounding: int = 1,
-    identifiers: Collection[str] = (),
+    identifiers: RunIdentifiers | Collection[str] = (),
 ) -> pd.DataFrame:
     """Check every file of a folder before it may leave the room.
 
@@ -91,11 +94,12 @@ def check_release(
     folder : path
         Files, and ``outputs.csv`` describing them (see `describe_outputs`).
     threshold : int
-        Counts of children from 1 to this fail.
+        Counts of children from 1 to this fail, or to the threshold in the folder's own manifest or
+        register where that is higher.
     rounding : int
         National, regional and group counts of children that are no multiple of it fail.
-    identifiers : collection of str, optional
-        Ids of this run's records, looked for in every word of every file.
+    identifiers : RunIdentifiers or collection of str, optional
+        Ids of this run's records (`read_identifiers`), looked for in every word of every file.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def describe_release(
     *,
     threshold: int,
     rounding: int = 1,
-    identifiers: Collection[str] = (),
+    identifiers: RunIdentifiers | Collection[str] = (),
 ) -> pd.DataFrame:
     """Write the output-check sheet: for each file what an output checker asks.
 
@@ -148,7 +152,7 @@ def describe_release(
             "what": item.entry.what,
             "population": item.entry.population,
             "strand": item.entry.strand,
-            "smallest_count": _word_smallest(item, threshold),
+            "smallest_count": _word_smallest(item),
             "threshold": item.entry.threshold,
             "rounding": item.entry.rounding,
             "underlying": item.entry.underlying,
@@ -164,7 +168,7 @@ def release(
     *,
     threshold: int,
     rounding: int = 1,
-    identifiers: Collection[str] = (),
+    identifiers: RunIdentifiers | Collection[str] = (),
     keep: bool = False,
 ) -> pd.DataFrame:
     """Move what passes the release check, with its output-check sheet; leave the rest in place.
@@ -224,19 +228,28 @@ def _move(
 
 
 def _check_all(
-    folder: Path, threshold: int, rounding: int, identifiers: Collection[str]
+    folder: Path,
+    threshold: int,
+    rounding: int,
+    identifiers: RunIdentifiers | Collection[str],
 ) -> list[_Checked]:
     check_threshold(threshold)
+    if not isinstance(identifiers, RunIdentifiers):
+        identifiers = gather_identifiers(identifiers)
     if not folder.is_dir():
         raise DisclosureError(
             explain("folder", "be a folder that exists", folder.name, "Check the path.")
         )
     entries = read_register(folder)
+    threshold = max(threshold, (read_own_rules(folder) or {"threshold": 0})["threshold"])
+    highest = max(
+        (_own_threshold(entry, threshold) for entry in entries.values()), default=threshold
+    )
     checked = {}
     for file in list_outputs(folder):
         entry = entries.get(file, Entry(file=file))
         rules = Rules(
-            threshold=_own_threshold(entry, threshold),
+            threshold=_own_threshold(entry, threshold if entry.threshold else highest),
             rounding=rounding,
             strand=entry.strand or "census",
             kinds=entry.typed(),
@@ -247,20 +260,27 @@ def _check_all(
     return [_follow_numbers(item, checked) for item in checked.values()]
 
 
-def _check_register(folder: Path, identifiers: Collection[str]) -> _Checked:
+def _check_register(folder: Path, identifiers: RunIdentifiers) -> _Checked:
     text = (folder / REGISTER).read_text(encoding="utf-8")
     return _Checked(
         file=REGISTER,
-        findings=list(find_identifiers(text, identifiers)),
+        findings=list(_find_in(text, identifiers)),
         smallest=float("nan"),
+        threshold=0,
         entry=Entry(file=REGISTER, what="this register", population="none: no figures"),
     )
 
 
-def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: Collection[str]) -> _Checked:
+def _find_in(text: str, identifiers: RunIdentifiers) -> Iterator[Finding]:
+    yield from find_identifiers(text)
+    if identifiers.found_in(text):
+        yield "fail", "an identifier from this run's records"
+
+
+def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: RunIdentifiers) -> _Checked:
     path = folder / entry.file
     findings: list[Finding] = list(_check_label(entry))
-    findings += find_identifiers(entry.file.replace("_", " "), identifiers)
+    findings += _find_in(entry.file.replace("_", " "), identifiers)
     content = Content()
     if path.is_symlink():
         findings.append(("fail", "a link to another place, not a file"))
@@ -276,6 +296,7 @@ def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: Collectio
         file=entry.file,
         findings=findings,
         smallest=min((s for s in smallest if s == s), default=float("nan")),
+        threshold=rules.threshold,
         entry=entry,
     )
 
@@ -290,7 +311,7 @@ def _read(path: Path) -> tuple[Content, list[Finding]]:
         return Content(), [("review", f"cannot be read ({type(fault).__name__})")]
 
 
-def _judge(content: Content, rules: Rules, identifiers: Collection[str]) -> list[Finding]:
+def _judge(content: Content, rules: Rules, identifiers: RunIdentifiers) -> list[Finding]:
     try:
         return list(_check_content(content, rules, identifiers))
     except Exception as fault:  # as in `_read`
@@ -313,10 +334,10 @@ def _check_label(entry: Entry) -> Iterator[Finding]:
 
 
 def _check_content(
-    content: Content, rules: Rules, identifiers: Collection[str]
+    content: Content, rules: Rules, identifiers: RunIdentifiers
 ) -> Iterator[Finding]:
     for where, text in content.texts:
-        for verdict, what in find_identifiers(text, identifiers):
+        for verdict, what in _find_in(text, identifiers):
             yield verdict, f"{where}: {what}"
         for verdict, what in find_small_counts(text, rules):
             yield verdict, f"{where}: {what}"
@@ -336,17 +357,13 @@ def _follow_numbers(item: _Checked, checked: Mapping[str, _Checked]) -> _Checked
         extra = [("review", "no file with the numbers it shows")]
     elif numbers.verdict != "pass":
         extra = [(numbers.verdict, f"the file with its numbers, {numbers.file}, did not pass")]
-    return _Checked(
-        file=item.file,
-        findings=[*item.findings, *extra],
-        smallest=numbers.smallest if numbers else item.smallest,
-        entry=item.entry,
-    )
+    smallest = numbers.smallest if numbers else item.smallest
+    return replace(item, findings=[*item.findings, *extra], smallest=smallest)
 
 
-def _word_smallest(item: _Checked, threshold: int) -> str:
+def _word_smallest(item: _Checked) -> str:
     if item.smallest != item.smallest:
         return "none"
-    if item.smallest <= threshold and item.entry.strand != "published":
+    if item.smallest <= item.threshold and item.entry.strand != "published":
         return "below threshold"
     return f"{item.smallest:.0f}"

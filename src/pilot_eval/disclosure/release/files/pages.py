@@ -132,10 +132,14 @@ def read_notebook(path: Path) -> Content:
     Content
     """
     book = json.loads(path.read_text(encoding="utf-8"))
-    parts = [Content(texts=[("notebook metadata", json.dumps(book.get("metadata", {})))])]
+    parts = [
+        Content(
+            texts=[("notebook metadata", json.dumps(book.get("metadata", {}), ensure_ascii=False))]
+        )
+    ]
     for number, cell in enumerate(book["cells"], start=1):
         where = f"cell {number}"
-        meta = json.dumps(cell.get("metadata", {}))
+        meta = json.dumps(cell.get("metadata", {}), ensure_ascii=False)
         parts.append(Content(texts=[(f"{where} metadata", meta), (where, _join(cell["source"]))]))
         parts += [part.placed(where) for part in _attachments_of(cell)]
         parts += [
@@ -224,13 +228,19 @@ def _read(output: dict[str, Any]) -> Iterator[Content]:
     if output.get("output_type") == "error":
         words = [output.get("ename", ""), output.get("evalue", ""), *output.get("traceback", [])]
         yield Content(texts=[("error", "\n".join(map(str, words)))])
-    yield Content(texts=[("output metadata", json.dumps(output.get("metadata", {})))])
+    yield Content(
+        texts=[("output metadata", json.dumps(output.get("metadata", {}), ensure_ascii=False))]
+    )
     for kind, content in output.get("data", {}).items():
         yield from _read_form(kind, content, "text/html" in output["data"])
 
 
 def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
-    text = _join(content) if isinstance(content, (str, list)) else json.dumps(content)
+    text = (
+        _join(content)
+        if isinstance(content, (str, list))
+        else json.dumps(content, ensure_ascii=False)
+    )
     if kind == "text/html":
         yield parse_page(text)
     elif kind == "image/svg+xml":

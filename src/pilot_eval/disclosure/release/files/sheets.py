@@ -73,7 +73,10 @@ def read_json(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8")
-    return Content(tables=list(find_json_tables(json.loads(text))), texts=[("text", text)])
+    node = json.loads(text)
+    # Letters may be written as escapes: what is looked through is what they stand for.
+    texts = [("text", text), ("decoded", json.dumps(node, ensure_ascii=False))]
+    return Content(tables=list(find_json_tables(node)), texts=texts)
 
 
 def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd.DataFrame]]:
