@@ -21,9 +21,11 @@ from pilot_eval.run_cache import once_per_run
 SIGNIFICANT_DIGITS = 10  # linear algebra differs between processors from the 13th on
 HASH_LENGTH = 12
 
-Finding = Literal["rose", "fell", "no clear change", "cannot be told"]
-ROSE, FELL, UNCHANGED, UNANSWERED = get_args(Finding)
-CHANGED = (ROSE, FELL)
+Finding = Literal[
+    "rose", "fell", "no clear change", "cannot be told", "higher", "lower", "no clear difference"
+]
+ROSE, FELL, UNCHANGED, UNANSWERED, HIGHER, LOWER, ALIKE = get_args(Finding)
+CHANGED = (ROSE, FELL, HIGHER, LOWER)
 BEST_RATING = 5
 
 
@@ -78,6 +80,8 @@ class VerdictInputs:
         Whether the effect is read from the change when the treatment ended, its sign turned.
     breaks : tuple of str
         Changes of definition that the comparison crosses: between which years.
+    earlier : str
+        Where levels are compared and not changes: the earlier outcome they are adjusted for.
     """
 
     strand: str
@@ -119,6 +123,7 @@ class VerdictInputs:
     treated_as: str = "treated"
     by_end: bool = False
     breaks: tuple[str, ...] = ()
+    earlier: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +161,8 @@ class Verdict:
     ----------
     inputs : VerdictInputs
         The numbers it rests on.
-    finding : {"rose", "fell", "no clear change", "cannot be told"}
+    finding : {"rose", "fell", "no clear change", "cannot be told"} or, of levels, {"higher", \
+        "lower", "no clear difference"}
     direction : {"worse", "better", ""}
         What the finding means for children; empty where it has no direction.
     excludes_margin : bool or None
@@ -207,6 +213,8 @@ class Answer:
         The only words in which the answer is reported.
     is_later_round : bool
         Whether it is a later round's answer, beside that of the primary scenario.
+    is_headline : bool
+        Whether its comparison belongs to the plan's family of those that can make a headline.
     """
 
     question: str
@@ -216,6 +224,7 @@ class Answer:
     short: str
     long: str
     is_later_round: bool = False
+    is_headline: bool = True
 
     def to_row(self) -> dict[str, object]:
         """Return the answer as a row of `answers.csv`, columns `ANSWER_COLUMNS`."""

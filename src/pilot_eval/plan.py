@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +29,7 @@ from pilot_eval.plan_settings import (
     Texts,
     VerdictRules,
     Window,
+    word_fault,
 )
 from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot, read_toml
 from pilot_eval.reference.facts import Council, describe_units
@@ -112,6 +112,14 @@ class EvaluationPlan(Section):
         pairs = ((self.scenarios[s], self.outcomes[o].window) for s, o in self.comparisons)
         return frozenset(scenario.windows.get(window, window) for scenario, window in pairs)
 
+    def why_described(self, scenario: str, outcome: str) -> str | None:
+        """Say why an outcome is described and not compared; None where it is compared.
+
+        A scenario that puts another window in the place of the outcome's own compares it.
+        """
+        settings = self.outcomes[outcome]
+        return None if settings.window in self.scenarios[scenario].windows else settings.descriptive
+
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """Scenario and outcome of every comparison, in the plan's order."""
@@ -139,13 +147,18 @@ class EvaluationPlan(Section):
     @property
     def span(self) -> tuple[float, float]:
         """First and last period of the plan's windows, as from `middle_of`."""
-        places = [middle_of(p) for window in self.windows.values() for p in window.years]
+        places = [middle_of(p) for window in self.windows.values() for p in window.used]
         return min(places), max(places)
 
     def window_of(self, outcome: str, scenario: str | None = None) -> Window:
         """Return the window of an outcome, or the one that a scenario puts in its place."""
         name = self.outcomes[outcome].window
         return self.windows[self.scenarios[scenario].windows.get(name, name) if scenario else name]
+
+    def figures_of(self, scenario: str, outcome: str) -> tuple[str, ...]:
+        """Name the outcomes whose figures a comparison needs: its own, and an earlier one's."""
+        earlier = self.window_of(outcome, scenario).earlier
+        return (outcome, earlier.outcome) if earlier else (outcome,)
 
     def revise(self, changes: Mapping[str, Any]) -> EvaluationPlan:
         """Return a validated copy with some keys changed.
@@ -244,33 +257,16 @@ def _validate(content: dict[str, Any], name: str) -> EvaluationPlan:
     try:
         return EvaluationPlan.model_validate(content)
     except ValidationError as fault:
-        lines = [line for error in fault.errors(include_url=False) for line in _word(error)]
+        lines = [line for error in fault.errors(include_url=False) for line in word_fault(error)]
         heading = f"{name} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:"
         raise PlanError("\n  - ".join([heading, *lines])) from None
-
-
-def _word(error: Mapping[str, Any]) -> list[str]:
-    location = ".".join(str(part) for part in error["loc"]) or "plan"
-    if error["type"] == "extra_forbidden":
-        hint = get_close_matches(str(error["loc"][-1]), _known_keys(), n=1)
-        advice = f"Did you mean {hint[0]!r}?" if hint else "Remove it."
-        return [explain(location, "be a known key", "an unknown one", advice)]
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return [f"`{location}`: {line}." for line in message.splitlines()]
-    got = "nothing" if error["type"] == "missing" else repr(error["input"])[:60]
-    return [explain(location, "be valid", got, f"{message}.")]
-
-
-def _known_keys() -> list[str]:
-    sections: list[type[Section]] = [EvaluationPlan, *Section.__subclasses__()]
-    return sorted({key for section in sections for key in section.model_fields})
 
 
 def _family_faults(plan: EvaluationPlan) -> list[str]:
     named = {
         "primary_scenario": ((plan.family.primary_scenario,), plan.scenarios),
         "primary_outcomes": (plan.family.primary_outcomes, plan.outcomes),
+        "outside": (plan.family.outside, plan.scenarios),
     }
     faults = [
         f"family.{key} names {name!r}, which the plan does not have"
@@ -342,11 +338,14 @@ def _window_faults(plan: EvaluationPlan) -> list[str]:
         for key in scenario.outcomes
         if key not in plan.outcomes
     ]
+    for key, item in plan.windows.items():
+        if item.earlier and item.earlier.outcome not in plan.outcomes:
+            faults.append(f"windows.{key}.earlier names no outcome: {item.earlier.outcome!r}")
     for key, outcome in plan.outcomes.items():
         window = plan.windows.get(outcome.window)
         if window is None:
             faults.append(f"outcomes.{key}.window names no window: {outcome.window!r}")
-        elif not window.pre and outcome.descriptive is None:
+        elif not (window.pre or window.earlier) and outcome.descriptive is None:
             faults.append(
                 f"outcomes.{key} has no year before the start: give it a window with one, "
                 "or a `descriptive` reason"
@@ -358,12 +357,15 @@ def _start_faults(plan: EvaluationPlan) -> list[str]:
     """Find councils that start within the periods before the start of the windows that are used."""
     used = {
         (name, plan.scenarios[name].windows.get(outcome.window, outcome.window))
-        for name, outcome in ((s, plan.outcomes[o]) for s, o in plan.comparisons)
-        if outcome.descriptive is None
+        for name, outcome in (
+            (s, plan.outcomes[o]) for s, o in plan.comparisons if plan.why_described(s, o) is None
+        )
     }
     faults = []
     for name, key in sorted(used):
         scenario, window = plan.scenarios[name], plan.windows[key]
+        if not (window.pre or window.earlier):
+            faults.append(f"windows.{key} has nothing before the start of scenario {name}")
         given = (*window.years, *scenario.first_treated, *scenario.last_treated.values())
         kinds = {period_kind(period) for period in given}
         if len(kinds) > 1:

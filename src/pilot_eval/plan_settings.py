@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pilot_eval.errors import explain
 from pilot_eval.reference.plan_periods import PERIOD_PATTERN, period_kind
 
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
@@ -89,16 +91,33 @@ class CalibrationSettings(Section):
         return self
 
 
+class Earlier(Section):
+    """An outcome of periods before the start that stands in where an outcome has none itself."""
+
+    outcome: str
+    periods: tuple[PlanPeriod, ...] = Field(strict=False, min_length=1)
+
+
 class Window(Section):
-    """Periods before and after the first start: all years, all quarters or all months."""
+    """Periods before and after the first start: all years, all quarters or all months.
+
+    Without periods before, an outcome can be described, or with `earlier` its level be compared,
+    adjusted for that outcome's.
+    """
 
     pre: tuple[PlanPeriod, ...] = Field(strict=False)
     post: tuple[PlanPeriod, ...] = Field(strict=False, min_length=1)
+    earlier: Earlier | None = None
 
     @property
     def years(self) -> tuple[PlanPeriod, ...]:
         """Periods before, then periods after."""
         return (*self.pre, *self.post)
+
+    @property
+    def used(self) -> tuple[PlanPeriod, ...]:
+        """All periods that are looked at: those of an earlier outcome too."""
+        return (*(self.earlier.periods if self.earlier else ()), *self.years)
 
     @model_validator(mode="after")
     def _in_order(self) -> Window:
@@ -106,6 +125,8 @@ class Window(Section):
             raise ValueError("years, quarters and months are mixed")
         if list(self.years) != sorted(set(self.years)):
             raise ValueError("periods must rise, without repeats, every pre before every post")
+        if self.pre and self.earlier:
+            raise ValueError("with periods before the start there is no `earlier`")
         return self
 
 
@@ -193,6 +214,7 @@ class VerdictPoints(Section):
 class VerdictCaps(Section):
     """Highest rating while a condition holds."""
 
+    levels: Points
     family: Points
     readings_differ: Points
     too_few_units: Points
@@ -269,8 +291,30 @@ class Texts(Section):
 
 
 class FamilySettings(Section):
-    """What was declared before results: the scenario and outcomes that count first, and why."""
+    """What was declared before results: the scenario and outcomes that count first, and why.
+
+    `outside` are scenarios whose comparisons are not of the family, each with the reason.
+    """
 
     primary_scenario: str
     primary_outcomes: tuple[str, ...] = Field(strict=False, min_length=1)
     reason: Annotated[str, Field(min_length=1)]
+    outside: Mapping[str, Words] = Field(default_factory=dict)
+
+
+def word_fault(error: Mapping[str, Any]) -> list[str]:
+    """Word one fault of a plan, with the key that was probably meant."""
+    location = ".".join(str(part) for part in error["loc"]) or "plan"
+    if error["type"] == "extra_forbidden":
+        hint = get_close_matches(str(error["loc"][-1]), _known_keys(), n=1)
+        advice = f"Did you mean {hint[0]!r}?" if hint else "Remove it."
+        return [explain(location, "be a known key", "an unknown one", advice)]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return [f"`{location}`: {line}." for line in message.splitlines()]
+    got = "nothing" if error["type"] == "missing" else repr(error["input"])[:60]
+    return [explain(location, "be valid", got, f"{message}.")]
+
+
+def _known_keys() -> list[str]:
+    return sorted({key for section in Section.__subclasses__() for key in section.model_fields})

@@ -96,7 +96,7 @@ def check_pilot(pilot: str, table_file: Path | None = None) -> list[str]:
         return str(fault).splitlines()
     faults = []
     for scenario, outcome in plan.comparisons:
-        if plan.outcomes[outcome].descriptive is None:
+        if plan.why_described(scenario, outcome) is None:
             try:
                 build_design(plan, panel, scenario=scenario, outcome=outcome)
             except DesignError as fault:

@@ -47,14 +47,15 @@ def list_other_readings(
     DataFrame
         Columns `READING_COLUMNS`. `scale` is the outcome's unit, ``"odds ratio"`` or ``"rate
         ratio"``. Hidden counts are put at the two corners with the lowest and the highest estimate;
-        the row is the hull of both. None where councils start or stop in different periods.
+        the row is the hull of both. None where councils start or stop in different periods,
+        or levels are compared.
     """
     rows = []
-    for outcome, settings in plan.outcomes.items():
-        if settings.descriptive is not None or (scenario, outcome) not in plan.comparisons:
+    for outcome in plan.outcomes:
+        if (scenario, outcome) not in plan.comparisons or plan.why_described(scenario, outcome):
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-        if len(design.treated) < FEWEST_TREATED or design.is_staggered:
+        if len(design.treated) < FEWEST_TREATED or design.is_staggered or not design.pre:
             continue
         ends = _fill_corners(design)
         for reading, scale, read in _list_readings(plan, panel, design):

@@ -67,7 +67,7 @@ def list_comparisons(
     """Yield scenario, outcome, key and pools of every comparison that can be calibrated."""
     panel = build_panel(table, plan)
     for scenario, outcome in plan.comparisons:
-        if plan.outcomes[outcome].descriptive is not None:
+        if plan.why_described(scenario, outcome) is not None:
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
         pools = build_pools(plan, design)

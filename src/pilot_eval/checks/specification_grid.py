@@ -97,7 +97,7 @@ def list_specifications(
     asked = {plan.family.primary_scenario, *list_later_rounds(plan)}
     asked |= {key for key, scenario in plan.scenarios.items() if scenario.question}
     for scenario, outcome in plan.comparisons:
-        if plan.outcomes[outcome].descriptive is not None:
+        if plan.why_described(scenario, outcome) or scenario in plan.family.outside:
             continue
         planned_years, windows = _pick_windows(plan, scenario, outcome)
         for (years, window), rule in product(windows.items(), RULES):

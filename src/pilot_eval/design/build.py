@@ -32,7 +32,8 @@ class Design:
     counts can be, and `fill` puts a filling in. `cases` is the size behind the outcome, one value
     for each council. `paths` says in which periods each treated council was treated; without it all
     were in `post`; where paths differ `pre` are the periods before the first start. `labels` are
-    the names of councils.
+    the names of councils. Without `pre` levels are compared: `earlier` is council_code x period of
+    another outcome before the start.
     """
 
     scenario: str
@@ -51,6 +52,12 @@ class Design:
     freed: str
     paths: Mapping[str, AdoptionPath] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    earlier: pd.DataFrame | None = None
+
+    @property
+    def compares_levels(self) -> bool:
+        """Whether levels are compared and not changes, because no figure is from before."""
+        return self.earlier is not None
 
     @property
     def own_paths(self) -> tuple[AdoptionPath, ...]:
@@ -73,7 +80,8 @@ class Design:
         for path in self.own_paths:
             first, last = path.exposed[0], path.exposed[-1]
             when = f"{first} to {last}" if path.ends else str(first)
-            when = f"until {last}" if middle_of(path.reference[0]) > middle_of(last) else when
+            if path.reference and middle_of(path.reference[0]) > middle_of(last):
+                when = f"until {last}"
             number = sum(self._path(code) == path for code in self.treated)
             groups.append(f"{when}: {number} {'councils' if number > 1 else 'council'}")
         return "; ".join(groups)
@@ -212,6 +220,9 @@ def build_design(
     wide = _wide(rows, window)
     figures = wide["value"]
     seen = hidden.mark(figures.notna())
+    earlier = _read_earlier(panel, window)
+    if earlier is not None:
+        seen[~seen.index.isin(earlier.index)] = False
     everyone = treated_codes(plan, scenario)
     pool = comparator_codes(plan, everyone, figures, window.pre)
     treated = tuple(
@@ -244,7 +255,17 @@ def build_design(
         freed=freed_from(plan, settings.requirement, everyone),
         paths={code: paths[code] for code in treated},
         labels=plan.names,
+        earlier=earlier,
     )
+
+
+def _read_earlier(panel: pd.DataFrame, window: Window) -> pd.DataFrame | None:
+    """Lay out the earlier outcome of councils with a figure of it; None where there is none."""
+    if window.earlier is None:
+        return None
+    rows = panel[panel["outcome"] == window.earlier.outcome]
+    rows = rows[rows["period"].isin(list(window.earlier.periods)) & rows["value"].notna()]
+    return rows.pivot(index="council_code", columns="period", values="value")
 
 
 def _fit_window(window: Window, paths: Mapping[str, AdoptionPath]) -> Window:
@@ -254,7 +275,7 @@ def _fit_window(window: Window, paths: Mapping[str, AdoptionPath]) -> Window:
     joins = [
         places[path.exposed[0]]
         for path in paths.values()
-        if places[path.reference[0]] < places[path.exposed[0]]
+        if path.reference and places[path.reference[0]] < places[path.exposed[0]]
     ]
     if not used or not joins:
         return window
@@ -298,7 +319,7 @@ def _require(what: str, key: str, known: Collection[str]) -> None:
 
 
 def _require_pre_period(outcome: str, window: Window) -> None:
-    if not window.pre:
+    if not (window.pre or window.earlier):
         raise DesignError(
             explain(
                 f"outcomes.{outcome}.window",
@@ -327,7 +348,7 @@ def _usable(
     known: pd.DataFrame, codes: tuple[str, ...], paths: tuple[AdoptionPath, ...]
 ) -> tuple[str, ...]:
     """Keep the councils with a figure on both sides of every path."""
-    sides = [list(side) for path in paths for side in (path.exposed, path.reference)]
+    sides = [list(side) for path in paths for side in (path.exposed, path.reference) if side]
     both = np.all([known[side].to_numpy(bool).any(axis=1) for side in sides], axis=0)
     usable = set(known.index[both])
     return tuple(code for code in codes if code in usable)

@@ -52,7 +52,7 @@ def _explain_drop(status: Mapping[Period, str], path: AdoptionPath) -> str:
     gaps = {
         side: ", ".join(f"{period}: {status.get(period, 'no row')}" for period in periods)
         for side, periods in (("before", before), ("after", after))
-        if all(status.get(period) != "reported" for period in periods)
+        if periods and all(status.get(period) != "reported" for period in periods)
     }
     change = "start" if before == path.reference else "end"
     reason = "; ".join(f"no figure {side} the {change} ({text})" for side, text in gaps.items())

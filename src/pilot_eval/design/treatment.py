@@ -27,7 +27,8 @@ class AdoptionPath:
     exposed : tuple of int or str
         Periods at least half of whose days lie between its start and its end.
     reference : tuple of int or str
-        Periods before it started; those after it stopped where it was treated from the first.
+        Periods before it started; those after it stopped where it was treated from the first; none
+        where levels are compared.
     ends : bool
         Whether it stopped within the window.
     """
@@ -62,7 +63,8 @@ def find_paths(
     DesignError
         If neither the scenario nor the register says when a council started.
     """
-    periods = plan.window_of(outcome, scenario).years
+    window = plan.window_of(outcome, scenario)
+    periods = window.years
     paths, reasons, codes = {}, {}, _codes(plan, scenario)
     for name, (start, end) in _spells(plan, scenario, plan.outcomes[outcome].requirement).items():
         code = codes[name]
@@ -72,7 +74,9 @@ def find_paths(
         after = periods[places[-1] + 1 :] if places else ()
         if not exposed:
             reasons[code] = "not treated in any period of the window"
-        elif not (before or after):
+        elif window.earlier and len(exposed) < len(periods):
+            reasons[code] = "not treated in every period that is compared"
+        elif not (before or after or window.earlier):
             reasons[code] = "treated in every period of the window"
         else:
             paths[code] = AdoptionPath(exposed=exposed, reference=before or after, ends=bool(after))

@@ -151,6 +151,50 @@ def collapse_changes(
     )
 
 
+def collapse_levels(
+    values: np.ndarray, treated: np.ndarray, earlier: np.ndarray, cases: np.ndarray
+) -> Units:
+    """Collapse a matrix without periods before the start to one level for each council.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, periods) or (fillings, n, periods)
+        As of `collapse_changes`; all periods are after the start.
+    treated : ndarray of bool, shape (n,)
+    earlier : ndarray, shape (n, earlier periods)
+        Another outcome before the start; every council has a value.
+    cases : ndarray, shape (n,)
+
+    Returns
+    -------
+    Units
+        `change` is the mean level, net of the comparators' period effects: a difference of its
+        means is one of levels, not of changes. `level` is that of the earlier outcome.
+
+    Examples
+    --------
+    >>> values, earlier = np.array([[70.0, 80.0], [90.0, 90.0]]), np.array([[60.0], [80.0]])
+    >>> units = collapse_levels(values, np.array([True, False]), earlier, np.ones(2))
+    >>> units.change.tolist(), units.level.tolist()
+    ([75.0, 90.0], [60.0, 80.0])
+    """
+    (after, counts), (before, _) = (_mean_net(part, treated) for part in (values, earlier))
+    return Units(
+        change=after,
+        treated=treated,
+        cases=cases,
+        period_factor=values.shape[-1] / counts,
+        level=np.broadcast_to(before, after.shape),
+    )
+
+
+def _mean_net(values: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average what is left without period effects; also give of how many periods."""
+    net, seen = remove_period_effects(values, treated)
+    counts = seen.sum(axis=1)
+    return net.sum(axis=-1) / counts, counts
+
+
 def remove_period_effects(values: np.ndarray, treated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Take the comparators' period effects off; 0 where missing, and where values are seen."""
     seen = ~np.isnan(values.reshape(-1, *values.shape[-2:])[0])

@@ -19,7 +19,9 @@ def collapse_paths(
     A path is the set of periods in which a council was treated and the set with which they are
     compared: those before it started, or for a council that was treated from the first period,
     those after it stopped. A comparator's change is the average of its changes on all paths,
-    weighted by the number of treated councils on each.
+    weighted by the number of treated councils on each. Where some paths start and others stop, they
+    are averaged in one direction of time: otherwise a start and a stop would cancel out, and
+    comparators would seem not to vary.
 
     Parameters
     ----------
@@ -54,7 +56,9 @@ def collapse_paths(
     values, of = np.asarray(values, dtype=float), np.asarray(of)
     treated = of < len(exposed)
     net, seen = remove_period_effects(values, treated)
+    stops = reference.argmax(axis=1) > exposed.argmax(axis=1)
     mix = np.bincount(of[treated], minlength=len(exposed)) / treated.sum()
+    mix = np.where(stops == stops[0], mix, -mix)
     weights = _path_weights(seen, exposed, reference, mix)
     bare = np.isnan(weights).any(axis=2)
     own = np.take_along_axis(weights, of[:, None, None], axis=1)

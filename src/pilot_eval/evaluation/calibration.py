@@ -240,6 +240,16 @@ def calibration_columns(rates: Rates, method: str) -> dict[str, Any]:
     return dict(zip(("calibration", "calibration_low", "calibration_high"), numbers, strict=True))
 
 
+def choose_settings(plan: EvaluationPlan, scenario: str, outcome: str) -> CalibrationSettings:
+    """Choose which tests may carry a verdict: the plan's, or the adjusted one where levels differ.
+
+    Levels that are not adjusted differ for reasons older than any treatment.
+    """
+    if plan.window_of(outcome, scenario).earlier is None:
+        return plan.calibration
+    return plan.calibration.model_copy(update={"order": ("adjusted",)})
+
+
 def carrying_test(rows: Iterable[EvidenceRow], settings: CalibrationSettings) -> str | None:
     """Choose the test that carries the verdict of one comparison.
 

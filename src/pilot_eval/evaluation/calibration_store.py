@@ -23,6 +23,7 @@ from pilot_eval.evaluation.calibration import (
     calibration_columns,
     calibration_key,
     carrying_test,
+    choose_settings,
 )
 from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
@@ -68,7 +69,8 @@ def add_calibration(
     pools = build_pools(plan, design)
     rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
     found = [replace(row, **calibration_columns(rates, row.method)) for row in rows]
-    carries = carrying_test(found, plan.calibration) or ""
+    settings = choose_settings(plan, design.scenario, design.outcome)
+    carries = carrying_test(found, settings) or ""
     return [replace(row, carrying_test=carries) for row in found]
 
 

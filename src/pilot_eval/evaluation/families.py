@@ -16,6 +16,7 @@ from pilot_eval.reference.plan_periods import Period
 
 Key = tuple[str, str]
 OUTSIDE = "outside the family of comparisons, because the usual test is not valid here"
+DECLARED = "outside the family of comparisons, as the plan declares: {}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,8 +62,16 @@ def adjust_for_families(
     Westfall and Young (1993); Romano and Wolf (2005), JASA 100(469); Benjamini and Hochberg (1995),
     JRSS B 57(1).
     """
-    inside = {key: item for key, item in comparisons.items() if not np.isnan(item.p_value)}
-    found: dict[Key, dict[str, object]] = {key: {"reason": OUTSIDE} for key in comparisons}
+    declared = plan.family.outside
+    inside = {
+        key: item
+        for key, item in comparisons.items()
+        if not np.isnan(item.p_value) and key[0] not in declared
+    }
+    found: dict[Key, dict[str, object]] = {
+        key: {"reason": DECLARED.format(declared[key[0]]) if key[0] in declared else OUTSIDE}
+        for key in comparisons
+    }
     if not inside:
         return found
     result = family_test(

@@ -18,6 +18,7 @@ from pilot_eval.estimation.did import (
     PathChanges,
     Units,
     collapse_changes,
+    collapse_levels,
     combine_clusters,
 )
 from pilot_eval.estimation.path_changes import collapse_paths
@@ -157,7 +158,10 @@ def collapse_fillings(design: Design) -> FilledUnits:
         In the order of `design.codes`.
     """
     cases = design.cases.reindex(list(design.codes)).to_numpy(float)
-    if design.is_staggered:
+    if design.earlier is not None:
+        earlier = design.earlier.reindex(list(design.codes)).to_numpy(float)
+        units = collapse_levels(lay_out(design), design.is_treated, earlier, cases)
+    elif design.is_staggered:
         units = collapse_paths(lay_out(design), *design.lay_out_paths(), cases)
     else:
         units = collapse_changes(lay_out(design), design.is_treated, len(design.pre), cases)
@@ -348,7 +352,7 @@ def improve(
     tried: Sequence[int] = ()
     for _ in range(SEARCH_ROUNDS):
         cell, option = filled.hidden.options(current, tried)
-        value = objective(filled.beside(current, cell, option))
+        value = objective(filled.beside(current, cell, option)) if cell.size else np.empty(0)
         if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):
             if len(tried) == len(steps):
                 break

@@ -61,6 +61,8 @@ def extrapolate_trend(plan: EvaluationPlan, design: Design) -> PriorTrend:
     PriorTrend
         On the treated councils and comparators that have every year before the start.
     """
+    if not design.pre:
+        return PriorTrend(slope_low=nan, slope_high=nan, years=nan, treated=())
     pre, post = ([middle_of(period) for period in side] for side in (design.pre, design.post))
     years = float(np.mean(post) - np.mean(pre))
     values = lay_out(design)[0, :, : len(design.pre)]

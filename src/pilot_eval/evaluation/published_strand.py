@@ -101,10 +101,16 @@ def _evaluate(
     wanted = [pair for pair in product(scenarios, outcomes) if pair in set(plan.comparisons)]
     estimated = {
         (scenario, outcome): estimate_design(
-            plan, build_design(plan, rows_of[outcome], scenario=scenario, outcome=outcome)
+            plan,
+            build_design(
+                plan,
+                pd.concat([rows_of[key] for key in plan.figures_of(scenario, outcome)]),
+                scenario=scenario,
+                outcome=outcome,
+            ),
         )
         for scenario, outcome in wanted
-        if plan.outcomes[outcome].descriptive is None
+        if plan.why_described(scenario, outcome) is None
     }
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
     rows: list[EvidenceRow] = []
@@ -190,7 +196,11 @@ def estimate_design(
                 "reason": _reason(design, numbers),
                 "citation": CITATIONS[method],
                 "settings": word_settings(
-                    plan, method, staggered=design.is_staggered, cases=design.cases_basis
+                    plan,
+                    method,
+                    staggered=design.is_staggered,
+                    earlier=_word_earlier(plan, design),
+                    cases=design.cases_basis,
                 ),
             }
         )
@@ -200,6 +210,12 @@ def estimate_design(
     valid = rows[0].carrying_test == HEADLINE
     p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan
     return Estimated(rows=rows, tested=Tested(design=design, counts=found.counts, p_value=p_value))
+
+
+def _word_earlier(plan: EvaluationPlan, design: Design) -> str:
+    """Name the earlier outcome that levels are adjusted for, and its periods."""
+    earlier = plan.window_of(design.outcome, design.scenario).earlier
+    return f"{earlier.outcome} of {' '.join(map(str, earlier.periods))}" if earlier else ""
 
 
 def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:

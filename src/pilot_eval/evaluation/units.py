@@ -35,6 +35,7 @@ CITATIONS = {method: f"docs/methods.md#{method}" for method in METHODS} | {
     **dict.fromkeys(STRATA, "docs/methods-inference.md#randomisation"),
 }
 ESTIMATOR = "difference-in-differences, councils equal"
+LEVELS = "difference in levels, councils equal: not a change"
 BY_START = "difference-in-differences by start and end, councils equal"
 MDE_TESTS: Mapping[str, MdeTest] = {
     "robust": "robust",
@@ -146,15 +147,21 @@ def detect_effect(plan: EvaluationPlan, units: Units, method: str) -> float:
 
 
 def word_settings(
-    plan: EvaluationPlan, method: str, *, staggered: bool = False, **more: object
+    plan: EvaluationPlan,
+    method: str,
+    *,
+    staggered: bool = False,
+    earlier: str = "",
+    **more: object,
 ) -> str:
     """Word how a row was made: the estimator, then what its test used, then anything else."""
-    estimator = BY_START if staggered else ESTIMATOR
+    estimator = LEVELS if earlier else BY_START if staggered else ESTIMATOR
     used: dict[str, object] = {"estimator": estimator, "alpha": f"{plan.inference.alpha:g}"}
     if method not in ("sharp", "cr2"):
         used |= {"draws": plan.inference.draws, "seed": plan.seed}
     if method == "adjusted":
-        used["adjusted for"] = ", ".join(["level before the start", *plan.adjustment.covariates])
+        level = earlier or "level before the start"
+        used["adjusted for"] = ", ".join([level, *plan.adjustment.covariates])
     used |= {"comparators": plan.comparators.rule, **more}
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in used.items())
 

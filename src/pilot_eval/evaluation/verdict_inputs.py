@@ -39,7 +39,7 @@ def collect_inputs(
     VerdictInputs
     """
     by_method = {row.method: row for row in rows}
-    first = rows[0]
+    first, earlier = rows[0], _name_earlier(plan, design)
     test = FIRST_TEST if first.carrying_test is None else first.carrying_test
     numbers: dict[str, Any] = {}
     if first.status == "estimated":
@@ -60,7 +60,7 @@ def collect_inputs(
         reason=_shorten(first),
         by_end=is_read_from_end(first.starts),
         test=test,
-        is_first_test=test == FIRST_TEST,
+        is_first_test=test == (ADJUSTED_TEST if earlier else FIRST_TEST),
         n_units=first.n_treated,
         n_comparators=first.n_comparators,
         seen=first.seen,
@@ -68,6 +68,7 @@ def collect_inputs(
         treated_as=_name_treatment(plan, first.outcome),
         known_freed=_count_freed(plan, design, first.seen),
         breaks=_date_breaks(plan, first),
+        earlier=earlier,
         **numbers,
     )
 
@@ -113,6 +114,14 @@ def _name_treatment(plan: EvaluationPlan, outcome: str) -> str:
     return f"{plan.texts.treated_word}{named}"
 
 
+def _name_earlier(plan: EvaluationPlan, design: Design | None) -> str:
+    """Name the earlier outcome that levels are adjusted for; empty where changes are compared."""
+    if design is None:
+        return ""
+    earlier = plan.window_of(design.outcome, design.scenario).earlier
+    return plan.outcomes[earlier.outcome].label.lower() if earlier else ""
+
+
 def _count_freed(plan: EvaluationPlan, design: Design | None, seen: int) -> int:
     if design is None:
         return seen
@@ -124,7 +133,8 @@ def _look_at_design(plan: EvaluationPlan, design: Design) -> dict[str, float]:
     """Find trend, leave-one-out range and spread, whatever the hidden counts are."""
     left_out = _leave_one_out(collapse_fillings(design).combine(name_units(plan, design)))
     trend = extrapolate_trend(plan, design)
-    levels = design.figures.loc[list(design.comparators), list(design.pre)].mean(axis=1)
+    own = list(design.pre or design.post)
+    levels = design.figures.loc[list(design.comparators), own].mean(axis=1)
     return {
         "trend_low": trend.effect_low,
         "trend_high": trend.effect_high,

@@ -10,7 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from pilot_eval.evidence import BEST_RATING, CHANGED, ROSE, Doubt, Finding, Verdict, VerdictInputs
+from pilot_eval.evidence import (
+    BEST_RATING,
+    FELL,
+    ROSE,
+    Doubt,
+    Finding,
+    Verdict,
+    VerdictInputs,
+)
 
 Direction = Literal["worse", "better", ""]
 FINDINGS: tuple[Finding, ...] = get_args(Finding)
@@ -18,6 +26,7 @@ FINDINGS: tuple[Finding, ...] = get_args(Finding)
 JUDGING_PHRASES = (
     # findings of a verdict
     "no clear change",
+    "no clear difference",
     "cannot be told",
     "counted as worse",
     "counted as better",
@@ -47,7 +56,15 @@ JUDGING_PHRASES = (
 COUNTED = dict(
     zip(
         FINDINGS,
-        ("{n} rose", "{n} fell", "{n} {show} no clear change", "{n} cannot be told"),
+        (
+            "{n} rose",
+            "{n} fell",
+            "{n} {show} no clear change",
+            "{n} cannot be told",
+            "{n} higher",
+            "{n} lower",
+            "{n} {show} no clear difference",
+        ),
         strict=True,
     )
 )
@@ -58,7 +75,6 @@ MOST_REASONS = 3
 NO_TEST = "No test errs rarely enough on this outcome's own data."
 NO_END = "The interval has no end: no size of change is excluded."
 NO_TREND = "There is no trend before the start to compare with: only one period was published."
-NOT_ADJUSTED = "No estimate adjusted for the level before the start could be made."
 TEST_NAMES = {
     "cr2": "CR2 test",
     "stratified_type": "test stratified by type",
@@ -70,12 +86,14 @@ NOT_CALIBRATED = "How often the test errs on this outcome's own data has not bee
 def name_direction(harm: str, finding: Finding) -> Direction:
     """Say what a finding means for children: worse, better, or nothing.
 
+    A difference in levels means neither: it can be older than the treatment.
+
     Examples
     --------
     >>> name_direction("falls", "rose"), name_direction("ambiguous", "rose")
     ('better', '')
     """
-    if harm == "ambiguous" or finding not in CHANGED:
+    if harm == "ambiguous" or finding not in (ROSE, FELL):
         return ""
     return "worse" if (harm == "rises") == (finding == ROSE) else "better"
 
@@ -141,6 +159,8 @@ def word_number(inputs: VerdictInputs) -> str:
     """Word the estimate or the identified set."""
     low, high = show(inputs.estimate_low), show(inputs.estimate_high)
     what = "Effect while it lasted, read from the change at its end:" if inputs.by_end else "Effect"
+    if inputs.earlier:
+        what = "Difference in levels"
     if low == high:
         return f"{what} {low} {inputs.unit}."
     return (
@@ -222,11 +242,32 @@ def word_chosen(inputs: VerdictInputs) -> str:
     return f"The {inputs.units} were chosen, not drawn by lot."
 
 
+def word_levels(inputs: VerdictInputs) -> str:
+    """Say that levels are compared, and why they cannot be read as changes."""
+    return (
+        f"These are levels, not changes: no figure is from before, and the {inputs.units} can have "
+        "differed already."
+    )
+
+
+def word_not_adjusted(inputs: VerdictInputs) -> str:
+    """Say that there is no adjusted reading."""
+    return f"No estimate adjusted for {_basis(inputs)} could be made."
+
+
+def _basis(inputs: VerdictInputs) -> str:
+    return f"earlier {inputs.earlier}" if inputs.earlier else "the level before the start"
+
+
+def _noun(inputs: VerdictInputs) -> str:
+    return "difference" if inputs.earlier else "effect"
+
+
 def word_readings(inputs: VerdictInputs) -> str:
     """Say that the adjusted and the unadjusted reading differ."""
     how = "Not adjusted" if inputs.test == ADJUSTED_TEST else "Adjusted"
     return (
-        f"{how} for the level before the start the effect is {_range(inputs, 'other')} "
+        f"{how} for {_basis(inputs)} the {_noun(inputs)} is {_range(inputs, 'other')} "
         f"({show(inputs.other_conf_low)} to {show(inputs.other_conf_high)}): the two "
         f"readings assume different things about how the {inputs.units} were chosen, and differ."
     )
@@ -234,7 +275,8 @@ def word_readings(inputs: VerdictInputs) -> str:
 
 def word_hidden(inputs: VerdictInputs) -> str:
     """Say how far suppressed figures leave the estimate open."""
-    return f"Suppressed figures leave the effect anywhere in {_range(inputs, 'estimate')}."
+    where = _range(inputs, "estimate")
+    return f"Suppressed figures leave the {_noun(inputs)} anywhere in {where}."
 
 
 def word_trend(inputs: VerdictInputs) -> str:
@@ -255,7 +297,8 @@ def word_trend_whole(inputs: VerdictInputs) -> str:
 
 def word_left_one_out(inputs: VerdictInputs) -> str:
     """Say how far the estimate depends on single units."""
-    return f"Without one of them the effect is anything in {_range(inputs, 'left_one_out')}."
+    where = _range(inputs, "left_one_out")
+    return f"Without one of them the {_noun(inputs)} is anything in {where}."
 
 
 def word_family(inputs: VerdictInputs) -> str:
@@ -271,8 +314,9 @@ def word_family(inputs: VerdictInputs) -> str:
 def word_imprecise(inputs: VerdictInputs, size: float) -> str:
     """Say that a change that would matter lies within the interval."""
     if size != size:
-        return "No effect of any size could be relied on to show."
+        return f"No {_noun(inputs)} of any size could be relied on to show."
     what = "change" if inputs.harm == "ambiguous" else "harm"
+    what = "difference" if inputs.earlier else what
     return f"A {what} of {show(size)} {_unit(inputs)} or more lies within the interval."
 
 

@@ -8,9 +8,12 @@ from math import inf, isfinite, isnan
 
 import pilot_eval.evaluation.verdict_words as words
 from pilot_eval.evidence import (
+    ALIKE,
     BEST_RATING,
     CHANGED,
     FELL,
+    HIGHER,
+    LOWER,
     ROSE,
     UNANSWERED,
     UNCHANGED,
@@ -40,7 +43,8 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
     Verdict
         `finding` is ``"cannot be told"`` with rating 0 where nothing was estimated, no test holds
         its level on the outcome's own data, the interval says nothing, or the trend before the
-        start would have given as much by itself. Otherwise it follows
+        start would have given as much by itself. Levels of an outcome without figures from before
+        are *higher* or *lower* and never said to have changed. Otherwise it follows
         from the interval of the test that carries it, and the rating is 5 less the points of
         every condition that holds, at least 0 and at most the lowest cap.
 
@@ -96,7 +100,9 @@ def answer_questions(plan: EvaluationPlan, verdicts: Sequence[Verdict]) -> tuple
             first = [item for item in own if item.inputs.outcome in plan.family.primary_outcomes]
             if own:
                 found = answer(question, key, own, first or own)
-                answers.append(replace(found, is_later_round=scenarios is not asked))
+                headline = found.verdict.inputs.scenario not in plan.family.outside
+                later = scenarios is not asked
+                answers.append(replace(found, is_later_round=later, is_headline=headline))
     return tuple(answers)
 
 
@@ -154,7 +160,7 @@ def _place(verdict: Verdict) -> tuple[int, float]:
     """Place a verdict in the order in which comparisons carry an answer."""
     if verdict.finding == UNANSWERED:
         return 3, 0.0
-    if verdict.finding == UNCHANGED:
+    if verdict.finding in (UNCHANGED, ALIKE):
         used = verdict.inputs
         reach = {"rises": used.conf_high, "falls": -used.conf_low}.get(
             used.harm, max(used.conf_high, -used.conf_low)
@@ -188,8 +194,9 @@ def _why_no_answer(inputs: VerdictInputs, rules: VerdictRules) -> str:
 
 
 def _find(inputs: VerdictInputs) -> Finding:
-    finding: Finding = ROSE if inputs.conf_low > 0 else UNCHANGED
-    return FELL if inputs.conf_high < 0 else finding
+    above, below, neither = (HIGHER, LOWER, ALIKE) if inputs.earlier else (ROSE, FELL, UNCHANGED)
+    finding: Finding = above if inputs.conf_low > 0 else neither
+    return below if inputs.conf_high < 0 else finding
 
 
 def _excludes_margin(inputs: VerdictInputs, finding: Finding) -> bool | None:
@@ -224,7 +231,9 @@ def _about_units(inputs: VerdictInputs, rules: VerdictRules) -> Iterator[tuple[s
         yield "not_known_freed", words.word_not_freed(inputs)
     if inputs.breaks:
         yield "definition_changed", words.word_breaks(inputs)
-    if isnan(inputs.trend_low):
+    if inputs.earlier:
+        yield "levels", words.word_levels(inputs)
+    elif isnan(inputs.trend_low):
         yield "one_period_before", words.NO_TREND
     if inputs.test and not inputs.is_first_test:
         yield "later_test", words.word_later_test(inputs)
@@ -239,7 +248,7 @@ def _about_result(
 ) -> Iterator[tuple[str, str]]:
     """Yield doubts that come from the numbers."""
     if isnan(inputs.other_low):
-        yield "not_adjusted", words.NOT_ADJUSTED
+        yield "not_adjusted", words.word_not_adjusted(inputs)
     elif _readings_differ(inputs):
         yield "readings_differ", words.word_readings(inputs)
     width = inputs.estimate_high - inputs.estimate_low
@@ -247,7 +256,7 @@ def _about_result(
         yield "hidden_counts", words.word_hidden(inputs)
     if finding in CHANGED:
         yield from _about_change(inputs, rules)
-    elif finding == UNCHANGED:
+    elif finding in (UNCHANGED, ALIKE):
         yield from _about_no_change(inputs, rules)
 
 

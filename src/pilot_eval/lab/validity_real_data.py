@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pilot_eval.checks.real_data_placebos import calibrate
-from pilot_eval.evaluation.calibration import Rate, erring
+from pilot_eval.evaluation.calibration import Rate, choose_settings, erring
 from pilot_eval.inference.placebo_sets import FEWEST_STAND_INS, NEAREST_SHARE
 from pilot_eval.lab.validity_section import Section
 from pilot_eval.plan import load_plan
@@ -76,7 +76,7 @@ def describe_real_data(table: pd.DataFrame) -> str:
         _introduction(table, limit),
         f"### How often each test rejects, by comparison\n\nIn percent, with the 95% Monte Carlo "
         f"interval. **Bold**: the interval lies above {limit}, and the test carries no verdict.",
-        _rate_table(table, tests, list(plan.calibration.order)),
+        _rate_table(table, tests),
         "### By test",
         _by_test(table, tests, limit),
     ]
@@ -100,13 +100,15 @@ def _introduction(table: pd.DataFrame, limit: str) -> str:
     )
 
 
-def _rate_table(table: pd.DataFrame, tests: list[str], order: list[str]) -> str:
+def _rate_table(table: pd.DataFrame, tests: list[str]) -> str:
+    plans = {pilot: load_plan(pilot) for pilot in table["pilot"].unique()}
     lines = [f"| pilot | scenario | outcome | {' | '.join(tests)} | carries |"]
     lines.append("|---" * (len(tests) + 4) + "|")
     keys = ["pilot", "scenario", "outcome"]
     for (pilot, scenario, outcome), own in table.groupby(keys, sort=False):
         rows = {row.method: row for row in own.itertuples()}
         cells = [_cell(rows[test]) if test in rows else "-" for test in tests]
+        order = choose_settings(plans[pilot], scenario, outcome).order
         fit = [test for test in order if test in rows and not rows[test].errs]
         carries = fit[0] if fit else "none"
         lines.append(f"| {pilot} | {scenario} | {outcome} | {' | '.join(cells)} | {carries} |")

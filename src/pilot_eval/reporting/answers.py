@@ -63,11 +63,17 @@ def list_findings(
 
 
 def explain_certainty(plan: EvaluationPlan, evidence: Evidence) -> str:
-    """Say how secure the findings are: ratings, detectable effects, changes by chance."""
+    """Say how secure the findings are: ratings, detectable effects, changes by chance.
+
+    The last two are of the plan's family of comparisons.
+    """
     table = evidence.table
     estimated = table[table["status"] == "estimated"]
     shown = [
-        verdict.inputs for verdict in evidence.verdicts if verdict.inputs.status == "estimated"
+        verdict.inputs
+        for verdict in evidence.verdicts
+        if verdict.inputs.status == "estimated"
+        and verdict.inputs.scenario not in plan.family.outside
     ]
     level = plan.inference.alpha
     expected = len(shown) * level
@@ -125,9 +131,14 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
         )
     if missing:
         limits.insert(0, missing)
-    if len(gone):
-        names = ", ".join(_short(plan, key) for key in dict.fromkeys(gone["outcome"]))
-        limits.append(f"Without any comparison: {names}.")
+    compared = {
+        outcome
+        for scenario, outcome in plan.comparisons
+        if plan.outcomes[outcome].descriptive and not plan.why_described(scenario, outcome)
+    }
+    names = [_short(plan, key) for key in dict.fromkeys(gone["outcome"]) if key not in compared]
+    if names:
+        limits.append(f"Without any comparison: {', '.join(names)}.")
     return limits
 
 

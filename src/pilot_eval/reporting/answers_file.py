@@ -61,12 +61,15 @@ class Comparison(Part):
     reasons: tuple[str, ...]
     short: str
     long: str
+    earlier: str = ""
+    """Where levels are compared and not changes: what they are adjusted for."""
 
 
 class Question(Part):
     """One question of the plan; `scenario` and `outcome` name the comparison that carries it.
 
-    A later round's answer (`is_later_round`) follows that of the primary scenario.
+    A later round's answer (`is_later_round`) follows that of the primary scenario. What is no
+    headline (`is_headline`) is outside the plan's family of comparisons.
     """
 
     family: str
@@ -77,6 +80,7 @@ class Question(Part):
     short: str
     long: str
     is_later_round: bool = False
+    is_headline: bool = True
 
 
 class Freedom(Part):
@@ -201,6 +205,7 @@ def _ask(answer: Answer) -> Question:
         short=answer.short,
         long=answer.long,
         is_later_round=answer.is_later_round,
+        is_headline=answer.is_headline,
     )
 
 

@@ -55,7 +55,8 @@ def write_document(answers: AnswersFile, folder: Path) -> None:
     for item in list_headlines(answers):
         document.add_heading(item.later or item.question, 2 if item.later else 1)
         document.add_paragraph().add_run(item.finding).bold = True
-        document.add_paragraph(_say(item))
+        if item.number:
+            document.add_paragraph(_say(item))
     if figure := plot_overview(answers):
         document.add_heading(figure.title, 2)
         shape = document.add_picture(io.BytesIO(figure.png), width=Inches(PICTURE_INCHES))

@@ -35,7 +35,10 @@ class FrontPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The answer to one question as the page shows it; `later` names a later round."""
+    """The answer to one question as the page shows it; `later` names a later round.
+
+    What is outside the plan's family has a finding alone: no number, no reasons.
+    """
 
     key: str
     later: str
@@ -80,6 +83,9 @@ def list_headlines(answers: AnswersFile) -> list[Headline]:
     given: Counter[str] = Counter()
     headlines = []
     for item, row in carried:
+        if not item.is_headline:
+            headlines.append(_head(item.model_copy(update={"counted": ""}), row, [], answers))
+            continue
         reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
         if row.reasons and not reasons:
             reasons = ["The same doubts hold."]
@@ -98,7 +104,7 @@ def _head(item: Question, row: Comparison, reasons: list[str], answers: AnswersF
         question=item.question,
         finding=row.short,
         counted=item.counted,
-        number=_word_number(row, answers),
+        number=_word_number(row, answers) if item.is_headline else "",
         reasons=reasons,
     )
 
@@ -110,10 +116,11 @@ def _word_number(row: Comparison, answers: AnswersFile) -> str:
     effect = format_range(row.estimate_low, row.estimate_high)
     later = any(item.is_later_round and item.scenario == row.scenario for item in answers.questions)
     group = "" if later or row.scenario == answers.scenario else f" ({row.group})"
+    verb, side = ("differed", "") if row.earlier else ("changed", SIDES[row.harm])
     return (
         f"The answer rests on {_lower(row.label)}{group}. Against {row.n_comparators} other "
-        f"{answers.units}, {row.seen} of {row.listed} changed by {effect} {row.unit} "
-        f"({1 - answers.level:.0%} interval {write_interval(row)}). {SIDES[row.harm]}"
+        f"{answers.units}, {row.seen} of {row.listed} {verb} by {effect} {row.unit} "
+        f"({1 - answers.level:.0%} interval {write_interval(row)}). {side}"
     ).strip()
 
 
