@@ -22,7 +22,7 @@ from pilot_eval.inference.randomisation import (
     step_size,
     variance_of_mean,
 )
-from pilot_eval.inference.set_statistics import count_at_least
+from pilot_eval.inference.set_statistics import count_at_least, sum_sets
 from pilot_eval.inference.size_adjusted import comparator_squares
 from pilot_eval.inference.variance import fit_size_function
 
@@ -169,9 +169,10 @@ class PathSets:
         parts = (self.z, -self.w)
         squares = square(*parts)
         k, rest = members.shape[1], self.z.shape[1] - members.shape[1]
-        inside = [part[:, members, labels].sum(2) for part in (*parts, *squares)]
+        last = self.z.shape[2] - 1
+        inside = [_sum_on(part, members, labels) for part in (*parts, *squares)]
         outside = [
-            part[:, :, -1].sum(1)[:, None] - part[:, members, -1].sum(2)
+            part[:, :, last].sum(1)[:, None] - _sum_on(part, members, np.full_like(labels, last))
             for part in (*parts, *squares)
         ]
         difference = tuple(inside[power] / k - outside[power] / rest for power in range(2))
@@ -181,6 +182,12 @@ class PathSets:
             variance_of_mean(outside[2:], tuple(outside[:2]), rest),
         )
         return difference, tuple(spread)
+
+
+def _sum_on(values: np.ndarray, members: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Sum values, shape (F, n, paths + 1), over members on their paths, shape (F, assignments)."""
+    outcomes, _, paths = values.shape
+    return sum_sets(values.reshape(outcomes, -1), members * paths + labels)
 
 
 def _divide(difference: Coefficients, spread: Coefficients) -> np.ndarray:
