@@ -112,10 +112,16 @@ def pooled_counts_test(
         reason = "not estimable: a group has no events, or nothing but events, on one side"
         return InferenceResult(method=METHOD, reason=reason, **counts)
 
+    members = assignments.members
+    moving = data.treated[members].any(1)  # sets whose own counts an effect changes
+    pooled = _pool(events, exposure, members, link)
+
     def p_value(effect: np.ndarray) -> np.ndarray:
         moved = _take_off(events, exposure, data.treated, float(effect[0]), link)
         centre = _standardise(*_statistics(moved, exposure, actual, link))[0]
-        drawn = _standardise(*_statistics(moved, exposure, assignments.members, link))
+        for part, new in zip(pooled, _pool(moved, exposure, members[moving], link), strict=True):
+            part[moving] = new
+        drawn = _standardise(*_compare(moved, exposure, pooled, link))
         reached = np.count_nonzero(np.abs(drawn) >= abs(centre) * (1 - TIE))
         return np.atleast_1d(assignments.p_value(np.array(reached)))
 
@@ -148,9 +154,23 @@ def _statistics(
     events: np.ndarray, exposure: np.ndarray, members: np.ndarray, link: Link
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the log ratio of each set and its standard error, councils being the clusters."""
-    own_events, own_exposure = events[members], exposure[members]
-    log_own, variance_own = _log_change(own_events, own_exposure, link)
-    rest = events.sum(0) - own_events.sum(1), exposure.sum(0) - own_exposure.sum(1)
+    return _compare(events, exposure, _pool(events, exposure, members, link), link)
+
+
+def _pool(
+    events: np.ndarray, exposure: np.ndarray, members: np.ndarray, link: Link
+) -> tuple[np.ndarray, ...]:
+    """Sum events and exposure of each set; compute its log change and the variance of that."""
+    own = events[members], exposure[members]
+    return own[0].sum(1), own[1].sum(1), *_log_change(*own, link)
+
+
+def _compare(
+    events: np.ndarray, exposure: np.ndarray, pooled: tuple[np.ndarray, ...], link: Link
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the log change of all others off that of each set, as from `_pool`."""
+    own_events, own_exposure, log_own, variance_own = pooled
+    rest = events.sum(0) - own_events, exposure.sum(0) - own_exposure
     log_rest, _ = _log_change(rest[0][:, None], rest[1][:, None], link)
     return log_own - log_rest, np.sqrt(variance_own)
 
