@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,11 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
         for variable in ("PILOT_EVAL_RUN_CACHE", "PILOT_EVAL_FRESH_OUTPUTS"):
             environment[variable] = str(Path(kept, variable))
             Path(kept, variable).mkdir()
-        for name, command in test_steps(options.slow, options.quick):
-            print(f"\n== {name}", flush=True)
-            started = time.monotonic()
-            code, summary = run_step(command, environment)
-            results.append((name, code, summary, time.monotonic() - started))
+        steps = test_steps(options.slow, options.quick)
+        alone = [step for step in steps if "-n" in step[1]]
+        with ThreadPoolExecutor(2) as pool:  # the others use one processor each
+            together = [step for step in steps if step not in alone]
+            results += pool.map(lambda step: run_step(*step, environment, show=False), together)
+        results += [run_step(*step, environment) for step in alone]
     print("\n== Result")
     for name, code, summary, seconds in results:
         print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
@@ -91,9 +94,16 @@ def list_steps(marks: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def run_step(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run one step, showing its output; return its exit code and pytest's summary line."""
-    summary = ""
+def run_step(
+    name: str, command: list[str], environment: dict[str, str], *, show: bool = True
+) -> tuple[str, int, str, float]:
+    """Run one step, showing its output as it comes or at the end.
+
+    Returns name, exit code, pytest's summary line and seconds.
+    """
+    summary, started, kept = "", time.monotonic(), []
+    say = partial(print, end="", flush=True) if show else kept.append
+    say(f"\n== {name}\n")
     process = subprocess.Popen(
         command,
         cwd=str(ROOT),
@@ -106,10 +116,11 @@ def run_step(command: list[str], environment: dict[str, str]) -> tuple[int, str]
     )
     with process:
         for line in process.stdout:
-            print(line, end="", flush=True)
+            say(line)
             if re.search(r"\d+ (passed|failed|error|errors|skipped|deselected)\b.* in ", line):
                 summary = line.strip("= \n")
-    return process.returncode, summary
+    print("".join(kept), end="", flush=True)
+    return name, process.returncode, summary, time.monotonic() - started
 
 
 def count(results: list[tuple[str, int, str, float]], word: str) -> int:

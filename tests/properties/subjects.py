@@ -74,6 +74,7 @@ BEHIND: Mapping[str, str] = {
     "inference.inversion": CHECKED,
     "inference.paths": CHECKED,
     "inference.persistence": CHECKED,
+    "inference.placebo_paths": CHECKED,
     "inference.placebo_sets": CHECKED,
     "inference.pretrial": CHECKED,
     "inference.randomisation.answer_by_sets": CHECKED,

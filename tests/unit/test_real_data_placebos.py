@@ -12,6 +12,7 @@ import pilot_eval as pe
 from pilot_eval.checks.real_data_placebos import calibrate, list_comparisons
 from pilot_eval.evaluation import code_hash
 from pilot_eval.evaluation.calibration import (
+    PathPool,
     Rate,
     build_pools,
     calibrate_pools,
@@ -21,7 +22,14 @@ from pilot_eval.evaluation.calibration import (
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates, read_store
 from pilot_eval.evaluation.units import ALL_METHODS
 from pilot_eval.evidence_row import EvidenceRow
-from pilot_eval.inference import adjusted_test, cr2_test, robust_test, size_adjusted_test
+from pilot_eval.inference import (
+    adjusted_test,
+    cr2_test,
+    path_test,
+    robust_test,
+    size_adjusted_test,
+)
+from pilot_eval.inference.placebo_paths import compute_path_p_values
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 from pilot_eval.project import default_pilot, list_pilots
 
@@ -99,6 +107,50 @@ def test_every_p_value_is_that_of_the_test_on_the_one_set(world):
     for row, own in enumerate(members):
         for name, result in one_at_a_time(world, own).items():
             assert found[name][row] == pytest.approx(result.p_value, rel=1e-9, abs=1e-12), name
+
+
+def test_sets_on_the_paths_of_the_treated_are_tested_as_the_treated_are(world):
+    # Two paths: every set is what the test over paths and the others say of it alone.
+    changes, cases, factor, groups = world
+    rng = np.random.default_rng(9)
+    on_path = changes[:, None] + rng.normal(scale=0.5, size=(N, 3))
+    on_path[:, 2] = on_path[:, :2] @ [0.75, 0.25]
+    factors = factor[:, None] * [1.0, 1.3, 0.9]
+    members, of = draw(world, sets=6), np.array([0, 0, 0, 1])
+    found = compute_path_p_values(
+        on_path, cases, factors, members, of, strata={"type": groups}, **SETTINGS, decide_at=1.0
+    )
+    for row, own in enumerate(members):
+        path = np.full(N, 2)
+        path[own] = of
+        settings = SETTINGS | {"period_factor": factors}
+        alone = path_test(on_path, path, cases, **settings)
+        assert found["robust"][row] == alone.p_value
+        alone = path_test(on_path, path, cases, strata=groups, **settings)
+        assert found["type"][row] == alone.p_value
+        change, treated = on_path[np.arange(N), path], path < 2
+        period = factors[np.arange(N), path]
+        sharp = size_adjusted_test(change, treated, cases, period_factor=period)
+        assert found["sharp"][row] == pytest.approx(sharp.p_value, rel=1e-9)
+        assert found["cr2"][row] == pytest.approx(cr2_test(change, treated).p_value, rel=1e-9)
+
+
+def test_with_one_start_sets_on_paths_are_the_sets_of_the_robust_test(world):
+    changes, cases, factor, groups = world
+    members = draw(world, sets=100)
+    found = compute_path_p_values(
+        np.stack([changes] * 2, axis=1),
+        cases,
+        np.stack([factor] * 2, axis=1),
+        members,
+        np.zeros(4, dtype=int),
+        strata={"stratified_type": groups},
+        **SETTINGS,
+        decide_at=0.05,
+    )
+    plain = compute(world, members, decide_at=0.05)
+    for name, p_values in found.items():
+        assert ((p_values <= 0.05) == (plain[name] <= 0.05)).all()
 
 
 def test_a_test_without_an_answer_has_none_here_either(world):
@@ -188,15 +240,17 @@ def test_the_first_test_that_does_not_err_carries_the_verdict(plan, rows, carrie
 def test_the_store_fits_the_committed_plan_data_and_code(plan, comparisons):
     """Run `pilot-eval validity --out docs --only calibration` where this fails."""
     stored = read_store()
-    own = {key for key, _ in comparisons.values()}
-    assert own <= set(stored)
-    others = [name for name in list_pilots() if name != default_pilot()]
     table = pe.load_published()
-    keys = {key for name in others for _, _, key, _ in list_comparisons(pe.load_plan(name), table)}
-    assert own | keys == set(stored)
-    assert all(
-        set(ALL_METHODS) >= set(rates) >= set(plan.calibration.order) for rates in stored.values()
-    )
+    found = dict(comparisons.values())
+    for name in set(list_pilots()) - {default_pilot()}:
+        others = list_comparisons(pe.load_plan(name), table)
+        found |= {key: pools for _, _, key, pools in others}
+    assert set(found) == set(stored)
+    for key, pools in found.items():
+        wanted = set(plan.calibration.order)
+        if isinstance(pools[0], PathPool):
+            wanted.remove("adjusted")
+        assert set(ALL_METHODS) >= set(stored[key]) >= wanted
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" ".join)

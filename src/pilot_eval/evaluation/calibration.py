@@ -21,6 +21,7 @@ from pilot_eval.evaluation.fillings import name_units
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import FEWEST_TREATED
 from pilot_eval.evidence_row import EvidenceRow
+from pilot_eval.inference.placebo_paths import compute_path_p_values
 from pilot_eval.inference.placebo_sets import compute_set_p_values, draw_placebo_sets
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
 from pilot_eval.plan import EvaluationPlan
@@ -91,7 +92,35 @@ class PlaceboPool:
     treated_cases: np.ndarray
 
 
-def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PathPool:
+    """Comparators that can take over the starts and ends of treated units that differ in them.
+
+    Attributes
+    ----------
+    changes, period_factor : array of shape (n, paths + 1)
+        Of the comparators alone, on every path and on average (`PathChanges`).
+    cases : array of shape (n,)
+    groups, regions : array of str, shape (n,)
+        Council type and region of each comparator.
+    treated_groups, treated_cases, treated_of : array of shape (k,)
+        Whom the placebo sets must resemble, and the path of each.
+    """
+
+    changes: np.ndarray
+    period_factor: np.ndarray
+    cases: np.ndarray
+    groups: np.ndarray
+    regions: np.ndarray
+    treated_groups: np.ndarray
+    treated_cases: np.ndarray
+    treated_of: np.ndarray
+
+
+Pool = PlaceboPool | PathPool
+
+
+def build_pools(plan: EvaluationPlan, design: Design) -> list[Pool]:
     """Collect the comparators of a design that can stand in for its treated councils.
 
     Parameters
@@ -101,23 +130,24 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
 
     Returns
     -------
-    list of PlaceboPool
+    list of PlaceboPool or PathPool
         Two where counts are hidden: at the fillings that make the estimate lowest and highest.
-        Empty where treated councils start or stop at different times, fewer than two units were
-        treated, or too few comparators would be left.
+        Empty where fewer than two units were treated, or too few comparators would be left.
     """
     labels = name_units(plan, design)
     treated = len(set(labels[: len(design.treated)]))
     others = len(set(labels[len(design.treated) :]))
-    if design.is_staggered or treated < FEWEST_TREATED or others < treated + MIN_COMPARATORS:
+    if treated < FEWEST_TREATED or others < treated + MIN_COMPARATORS:
         return []
     filled = collapse_units(plan, design)
     corners = filled.corners() if len(filled.hidden) else (filled.hidden.low,)
     return [_pool(plan, filled.at(counts)) for counts in corners]
 
 
-def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
+def _pool(plan: EvaluationPlan, units: Units) -> Pool:
     treated, facts = units.treated, units.known_facts()
+    if units.paths is not None:
+        return _path_pool(units)
     types, given = facts.types.astype(str), adjustment_of(plan, units)
     return PlaceboPool(
         changes=units.change[~treated],
@@ -133,14 +163,29 @@ def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
     )
 
 
-def calibrate_pools(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> dict[str, Rate]:
+def _path_pool(units: Units) -> PathPool:
+    treated, facts, paths = units.treated, units.known_facts(), units.known_paths()
+    types = facts.types.astype(str)
+    return PathPool(
+        changes=paths.changes[~treated],
+        period_factor=paths.factor[~treated],
+        cases=units.cases[~treated],
+        groups=types[~treated],
+        regions=facts.regions.astype(str)[~treated],
+        treated_groups=types[treated],
+        treated_cases=units.cases[treated],
+        treated_of=paths.of[treated],
+    )
+
+
+def calibrate_pools(plan: EvaluationPlan, pools: Iterable[Pool]) -> dict[str, Rate]:
     """Measure how often each test rejects where nobody was treated.
 
     Parameters
     ----------
     plan : EvaluationPlan
         Level, draws, seed and number of sets.
-    pools : iterable of PlaceboPool
+    pools : iterable of PlaceboPool or PathPool
         More than one where counts are hidden; the largest rate counts.
 
     Returns
@@ -167,27 +212,21 @@ def calibrate_pools(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> dict[
 
 
 def count_rejections(
-    pool: PlaceboPool, *, sets: int, draws: int, seed: int, alpha: float
+    pool: Pool, *, sets: int, draws: int, seed: int, alpha: float
 ) -> dict[str, Rate]:
     """Count the placebo sets of one pool that each test rejects."""
     members = draw_placebo_sets(
         pool.treated_groups, pool.treated_cases, pool.groups, pool.cases, sets=sets, seed=seed
     )
-    found = compute_set_p_values(
-        pool.changes,
-        pool.cases,
-        pool.period_factor,
-        members,
-        strata={"stratified_type": pool.groups, "stratified_region": pool.regions},
-        adjustment={
-            "levels": pool.levels,
-            "covariates": pool.covariates,
-            "level_variance": pool.level_variance,
-        },
-        draws=draws,
-        seed=seed,
-        decide_at=alpha,
-    )
+    data = pool.changes, pool.cases, pool.period_factor, members
+    strata = {"stratified_type": pool.groups, "stratified_region": pool.regions}
+    settings: dict[str, Any] = {"strata": strata, "draws": draws, "seed": seed, "decide_at": alpha}
+    if isinstance(pool, PathPool):
+        found = compute_path_p_values(*data, pool.treated_of, **settings)
+    else:
+        names = ("levels", "covariates", "level_variance")
+        adjustment = {name: getattr(pool, name) for name in names}
+        found = compute_set_p_values(*data, adjustment=adjustment, **settings)
     return {
         test: Rate(rejections=int((known <= alpha).sum()), sets=known.size)
         for test, p_values in found.items()
@@ -195,13 +234,13 @@ def count_rejections(
     }
 
 
-def calibration_key(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> str:
+def calibration_key(plan: EvaluationPlan, pools: Iterable[Pool]) -> str:
     """Hash everything that a calibration rests on: data, design, level and code.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    pools : iterable of PlaceboPool
+    pools : iterable of PlaceboPool or PathPool
 
     Returns
     -------
@@ -214,9 +253,7 @@ def calibration_key(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> str:
         "draws": plan.inference.draws,
         "seed": plan.seed,
         "alpha": plan.inference.alpha,
-        "pools": [
-            {name: _plain(getattr(pool, name)) for name in PlaceboPool.__slots__} for pool in pools
-        ],
+        "pools": [{name: _plain(getattr(pool, name)) for name in pool.__slots__} for pool in pools],
     }
     return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 

@@ -59,7 +59,7 @@ def draw_path_sets(
     fit = fit_size_function(squares, ~mask, cases, factor[rows, of])
     root = np.sqrt(fit.variance[:, :, None] * factor / factor[rows, of][:, None])
     centred = changes - changes[:, ~treated].mean(axis=1, keepdims=True)
-    members, labels, complete = _draw(of, treated, draws=draws, strata=strata, seed=seed)
+    members, labels, complete = draw_members(of, treated, draws=draws, strata=strata, seed=seed)
     return PathSets(
         z=centred / root,
         w=shift / root,
@@ -71,7 +71,7 @@ def draw_path_sets(
     )
 
 
-def _draw(
+def draw_members(
     of: np.ndarray, treated: np.ndarray, *, draws: int, strata: object, seed: int
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Draw who is treated on which path: members (draws, k), path of each column, completeness."""
@@ -123,7 +123,10 @@ class PathSets:
     def p_value(self) -> np.ndarray:
         """Compute the p-value of no effect, shape (F,)."""
         reached = [
-            count_at_least(_divide(*block.drawn()), block.statistic()) for block in self.blocks()
+            count_at_least(
+                path_statistics(block.z, self.sets.members, self.labels), block.statistic()
+            )
+            for block in self.blocks()
         ]
         return self.sets.p_value(np.concatenate(reached))
 
@@ -169,12 +172,8 @@ class PathSets:
         parts = (self.z, -self.w)
         squares = square(*parts)
         k, rest = members.shape[1], self.z.shape[1] - members.shape[1]
-        last = self.z.shape[2] - 1
-        inside = [_sum_on(part, members, labels) for part in (*parts, *squares)]
-        outside = [
-            part[:, :, last].sum(1)[:, None] - _sum_on(part, members, np.full_like(labels, last))
-            for part in (*parts, *squares)
-        ]
+        sums = [_sum_sides(part, members, labels) for part in (*parts, *squares)]
+        inside, outside = zip(*sums, strict=True)
         difference = tuple(inside[power] / k - outside[power] / rest for power in range(2))
         spread = map(
             np.add,
@@ -184,10 +183,40 @@ class PathSets:
         return difference, tuple(spread)
 
 
-def _sum_on(values: np.ndarray, members: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Sum values, shape (F, n, paths + 1), over members on their paths, shape (F, assignments)."""
+def path_statistics(z: np.ndarray, members: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Compute Welch's t of no effect for assignments of paths.
+
+    Parameters
+    ----------
+    z : array of shape (F, n, paths + 1)
+        Standardised changes.
+    members : int array of shape (assignments, k)
+    labels : int array of shape (k,)
+        Path of each column of `members`.
+
+    Returns
+    -------
+    array of shape (F, assignments)
+    """
+    sums, squares = (_sum_sides(part, members, labels) for part in (z, z * z))
+    counts = members.shape[1], z.shape[1] - members.shape[1]
+    means = [part / count for part, count in zip(sums, counts, strict=True)]
+    parts = zip(squares, sums, counts, strict=True)
+    spread = [(one - two * two / count) * (1 / (count * (count - 1))) for one, two, count in parts]
+    return _divide((means[0] - means[1],), (spread[0] + spread[1],))
+
+
+def _sum_sides(
+    values: np.ndarray, members: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum over members on their paths, and over all others as comparators.
+
+    From values of shape (F, n, paths + 1) to two arrays of shape (F, assignments).
+    """
     outcomes, _, paths = values.shape
-    return sum_sets(values.reshape(outcomes, -1), members * paths + labels)
+    flat, first = values.reshape(outcomes, -1), members * paths
+    inside = sum_sets(flat, first + labels)
+    return inside, values[:, :, -1].sum(1)[:, None] - sum_sets(flat, first + paths - 1)
 
 
 def _divide(difference: Coefficients, spread: Coefficients) -> np.ndarray:

@@ -158,7 +158,7 @@ def _test_sets(
     z = _standardise(table, mask, sharp.fit)
     yield "robust", _randomise(z, mask, members, None, **settings)
     yield "sharp", sharp.p_value
-    yield "cr2", _test_cr2(table, mask, sharp.estimate)
+    yield "cr2", compute_cr2_p_values(table, mask, sharp.estimate)
     for name, labels in strata.items():
         yield name, _randomise(z, mask, members, labels, **settings)
     if adjustment is not None:
@@ -201,7 +201,8 @@ def _spread(table: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return result
 
 
-def _test_cr2(table: np.ndarray, mask: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+def compute_cr2_p_values(table: np.ndarray, mask: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+    """Test each set's estimate by CR2; NaN where the comparators' changes are all equal."""
     variance, df = compute_cluster_robust(table, mask, "cr2")
     known = _spread(table, mask) > ROUNDING * np.maximum(1.0, np.abs(table).max(1))
     ratio = np.abs(estimate) / np.sqrt(np.where(known, variance, 1.0))
