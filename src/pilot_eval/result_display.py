@@ -11,16 +11,17 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import RunError, explain
+from pilot_eval.house_style import DARK_BLUE, GREY, canvas, fix_ticks, wrap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIGITS = 3
 SHEET_NAME_LENGTH = 31  # Excel's limit
-BLUE, GREY = "#12436D", "#6B7278"
 INCHES_PER_ROW = 0.34
 FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]+(e[-+]?\d+)?$|inf$)")
 _NOT_IN_A_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -189,25 +190,23 @@ def plot_intervals(
     matplotlib.figure.Figure
     """
     import matplotlib.pyplot as plt  # noqa: F401  (notebooks then know how to show a figure)
-    from matplotlib.figure import Figure
 
     groups = list(frame.groupby(panel, sort=False)) or [("", frame)]
     rows = [max(len(group), 1) for _, group in groups]
     height = 1.0 + INCHES_PER_ROW * sum(rows) + 0.7 * len(rows)
-    figure = Figure(figsize=(8.0, height), layout="constrained")
-    grid = figure.subplots(len(rows), 1, height_ratios=rows, squeeze=False)[:, 0]
-    for axes, (name, group) in zip(grid, groups, strict=True):
-        low, high, conf_low, conf_high = (group[column].to_numpy(float) for column in columns)
-        places = range(len(group))
-        axes.hlines(places, conf_low, conf_high, color=BLUE, lw=1.5)
-        axes.hlines(places, low, high, color=BLUE, lw=6, alpha=0.5)
-        axes.plot((low + high) / 2, places, "o", color=BLUE)
-        axes.axvline(0, color=GREY, lw=1)
-        axes.set_yticks(places, group[label])
-        axes.set_ylim(max(len(group), 1) - 0.5, -0.5)
-        axes.set_xlabel(f"effect, {name}" if name else "effect")
-    figure.suptitle(title)
-    return figure
+    with canvas(height, rows=rows) as (figure, panels):
+        for axes, (name, group) in zip(np.atleast_1d(panels), groups, strict=True):
+            low, high, conf_low, conf_high = (group[column].to_numpy(float) for column in columns)
+            places = range(len(group))
+            axes.hlines(places, conf_low, conf_high, color=DARK_BLUE, lw=1.5)
+            axes.hlines(places, low, high, color=DARK_BLUE, lw=6, alpha=0.5)
+            axes.plot((low + high) / 2, places, "o", color=DARK_BLUE)
+            axes.axvline(0, color=GREY, lw=1)
+            axes.set_yticks(places, group[label].astype(str).map(wrap), fontsize=9)
+            axes.set_ylim(max(len(group), 1) - 0.5, -0.5)
+            axes.set_xlabel(f"effect, {name}" if name else "effect")
+        figure.suptitle(title)
+        return fix_ticks(figure)
 
 
 class ShowsTable:

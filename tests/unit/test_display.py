@@ -1,24 +1,16 @@
 """Tables and figures as people meet them: readable by eye, by ear and by machine."""
 
-import re
-import struct
-from itertools import combinations
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.text import Text
 
 import pilot_eval as pe
 from pilot_eval.errors import ParameterError
 from pilot_eval.published.bands import daily_shares
-from pilot_eval.reporting import band_pages, figures, records_tables, safety
+from pilot_eval.reporting import band_pages, figures
 from pilot_eval.reporting import council as report
 from pilot_eval.reporting.answers_file import collect_answers
 from pilot_eval.reporting.display import Table, format_number
-from pilot_eval.reporting.freedoms import plot_freedoms
-from pilot_eval.reporting.house_style import DOTS_PER_INCH, WIDTH, canvas, save_canvas
 from pilot_eval.reporting.overview import plot_overview
 
 
@@ -60,128 +52,6 @@ def test_a_table_has_caption_headers_scope_and_escapes_text():
     assert ">3<" in html
     assert ">–<" in html
     assert ">yes<" in html
-
-
-def figures_of(plan, panel, evidence):
-    design = pe.build_design(plan, panel, scenario="announced", outcome="repeat_plan_pct")
-    table = pe.load_published()
-    one = report.plan_for_council(plan, "Leeds")
-    yield figures.plot_trend(plan, design)
-    yield figures.plot_effects(plan, evidence, scenario="announced", outcome="repeat_plan_pct")
-    collected = collect_answers(plan, evidence, version="1")
-    yield plot_overview(collected)
-    yield plot_freedoms(collected)
-    yield figures.plot_detectable(plan, evidence, scenario="announced")
-    yield figures.plot_specification_curve(plan, CURVE, outcome="repeat_plan_pct")
-    yield band_pages.plot_day_10_spike(plan, table, year=2012, councils=("Cumbria", "Knowsley"))
-    yield report.plot_council(one, panel, "Leeds", outcome="repeat_plan_pct")
-    yield safety.plot_funnel(plan, panel, outcome="repeat_plan_pct", marked=design.treated)
-    yield safety.plot_looks(LOOKS, title="No alarm in twelve months")
-    yield records_tables.plot_distribution(DISTRIBUTION, clock="icpc", label="Simulated.")
-
-
-STEPS = np.arange(24)
-CURVE = pd.DataFrame(
-    {
-        "estimate_low": STEPS - 9,
-        "estimate_high": STEPS - 8,
-        "conf_low": STEPS - 20,
-        "conf_high": STEPS,
-    }
-    | {"scenario": np.resize(["announced", "granted"], 24)}
-)
-LOOKS = pd.DataFrame(
-    {"months_after": STEPS + 1, "boundary": 9 - STEPS / 4, "z": STEPS / 12, "alarm": STEPS > 22}
-    | {"estimate": STEPS / 10, "p_anytime": 0.5}
-)
-DISTRIBUTION = pd.DataFrame(
-    {
-        "clock": "icpc",
-        "method": "sharp",
-        "day": STEPS,
-        "treated_after": STEPS / 24,
-        "counterfactual": STEPS / 30,
-    }
-    | {"estimate": STEPS / 120, "conf_low": -0.1, "conf_high": 0.1}
-)
-HOSTILE = {
-    "font.size": 30,
-    "font.family": "monospace",
-    "text.usetex": True,
-    "lines.linewidth": 9,
-    "savefig.dpi": 20,
-    "savefig.facecolor": "red",
-    "axes.grid": True,
-    "figure.dpi": 30,
-    "axes.formatter.use_locale": True,
-    "axes.unicode_minus": False,
-    "svg.fonttype": "path",
-}
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Every text that was drawn, with its figure; what an axis leaves out is not drawn."""
-    kept, draw = [], Text.draw
-
-    def keep(self, renderer):
-        if self.get_visible() and self.get_text():
-            kept.append(self)
-        draw(self, renderer)
-
-    monkeypatch.setattr(Text, "draw", keep)
-    return kept
-
-
-def test_every_figure_has_alt_text_its_numbers_and_looks_the_same_whatever_the_settings(
-    plan, panel, evidence
-):
-    first = list(figures_of(plan, panel, evidence))
-    with plt.style.context(["dark_background", HOSTILE]):
-        second = list(figures_of(plan, panel, evidence))
-    for one, other in zip(first, second, strict=True):
-        html = one._repr_html_()
-        alt = re.search(r'alt="([^"]+)"', html)
-        assert alt
-        assert len(alt.group(1)) > 40
-        assert "No description" not in html
-        assert not one.numbers.empty
-        assert one.picture == other.picture, one.name
-        width, height = struct.unpack(">II", one.png[16:24])
-        assert 600 < width < 1.12 * WIDTH * DOTS_PER_INCH, one.name
-        assert height > 200
-        assert len(one.png) < 200_000
-        assert b"<text" in one.picture.svg
-
-
-def test_no_text_of_a_figure_is_cut_off_or_lies_on_another(plan, panel, evidence, drawn):
-    for figure in figures_of(plan, panel, evidence):
-        canvas = drawn[-1].get_figure()
-        page = canvas.get_tightbbox().padded(0.08).transformed(canvas.dpi_scale_trans)
-        boxes = {text: text.get_window_extent() for text in drawn if text.get_figure() is canvas}
-        out = [text.get_text() for text, box in boxes.items() if not inside(page, box)]
-        assert out == [], figure.name
-        over = [
-            (one.get_text(), other.get_text())
-            for one, other in combinations(boxes, 2)
-            if shrink(boxes[one]).overlaps(shrink(boxes[other]))
-        ]
-        assert over == [], figure.name
-
-
-def inside(page, box):
-    return bool((page.min <= box.min).all() and (page.max >= box.max).all())
-
-
-def shrink(box):
-    return box.padded(-min(2, box.width / 3, box.height / 3))
-
-
-def test_labels_are_text_not_formulas():
-    with canvas(height=2) as (figure, axes):
-        axes.set_title("costs $5_000 and $6^2 *or* [more]")
-        svg = save_canvas(figure).svg.decode()
-    assert "costs $5_000 and $6^2 *or* [more]" in svg
 
 
 def test_the_spike_is_englands_published_one():

@@ -17,6 +17,7 @@ ORDER = (
     "reference",
     "plan_settings",
     "plan",
+    "house_style",
     "result_display",
     "evidence_views",
     "evidence_row",

@@ -17,11 +17,7 @@ from pilot_eval.estimation.estimator_comparison import (
 )
 from pilot_eval.estimation.event_study import estimate_event_study
 from pilot_eval.estimation.synthetic_control import estimate_each_council
-from pilot_eval.inference.simultaneous import simultaneous_band
-from pilot_eval.lab.simulate_monthly import MonthlySettings, simulate_monthly_panel
-from pilot_eval.reference.facts import council_names
-from pilot_eval.reporting.display import Figure, Opening, Table, format_number
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     GREY,
     ORANGE,
@@ -31,6 +27,10 @@ from pilot_eval.reporting.house_style import (
     name_axis,
     save_canvas,
 )
+from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.lab.simulate_monthly import MonthlySettings, simulate_monthly_panel
+from pilot_eval.reference.facts import council_names
+from pilot_eval.reporting.display import Figure, Opening, Table, format_number
 
 INDICATOR = "rereferral_12m_pct"
 METHOD_NAMES = {
@@ -193,7 +193,7 @@ def _draw_event_study(numbers: pd.DataFrame) -> Picture:
         axes.axvline(-0.5, color=TEXT, lw=1, ls=":")
         name_axis(axes, "Months since the start")
         axes.set_ylabel("Effect, percentage points")
-        axes.legend(frameon=False, loc="upper left", ncols=2)
+        figure.legend(loc="outside upper left", ncols=4)
         return save_canvas(figure)
 
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from pilot_eval.house_style import (
+    DARK_BLUE,
+    DARK_PINK,
+    GREY,
+    ORANGE,
+    PALE,
+    TURQUOISE,
+    canvas,
+    fix_ticks,
+)
 from pilot_eval.lab.validity import PERMUTATIONS, run_validity
 from pilot_eval.lab.validity_cells import full_grid
 from pilot_eval.lab.validity_section import Section
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 DRAWS = 5_000
 METHODS = {
-    "robust": ("Robust", "#12436D", "o", -0.22),
-    "size_adjusted": ("Sharp", "#F46A25", "D", 0.0),
-    "adaptive": ("Adaptive", "#28A197", "s", 0.22),
-    "cr1": ("CR1, the packages' default", "#801650", "x", 0.0),
+    "robust": ("Robust", DARK_BLUE, "o", -0.22),
+    "size_adjusted": ("Sharp", ORANGE, "D", 0.0),
+    "adaptive": ("Adaptive", TURQUOISE, "s", 0.22),
+    "cr1": ("CR1, the packages' default", DARK_PINK, "x", 0.0),
 }
 """Methods in the picture: label, the Analysis Function's colour, a marker and its offset."""
 SHOWN_TO = 0.26
@@ -43,7 +56,7 @@ def run_grid(draws: int, seed: int, executor: Executor | None = None) -> pd.Data
     return run_validity(full_grid(), draws, seed, executor)
 
 
-def plot_grid(table: pd.DataFrame) -> object:
+def plot_grid(table: pd.DataFrame) -> Figure:
     """Draw false-positive rates and power, cell by cell.
 
     Parameters
@@ -55,25 +68,22 @@ def plot_grid(table: pd.DataFrame) -> object:
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(table["name"]))
-    figure = Figure(figsize=(11, 1.8 + 0.24 * len(names)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-    left.axvspan(0.04, 0.06, color="#D0D0D0", lw=0, zorder=0)
-    right.axvline(1.0, color="#808080", lw=1, zorder=0)
-    for method, (label, colour, marker, offset) in METHODS.items():
-        rows = table[table["method"] == method]
-        height = [names.index(name) + offset for name in rows["name"]]
-        style = {"c": colour, "marker": marker, "s": 20, "zorder": 3}
-        left.scatter(rows["false_positive"].clip(upper=SHOWN_TO), height, label=label, **style)
-        if method != "cr1":
-            right.scatter(rows["power_ratio"], height, **style)
-    _write_large_rates(left, table, names)
-    _finish_axes(left, right, names)
-    figure.suptitle(_finding(table), x=0.01, ha="left", fontsize=12, fontweight="bold")
-    figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=10)
-    return figure
+    with canvas(1.8 + 0.24 * len(names), columns=[3, 2], width=11.0) as (figure, (left, right)):
+        left.axvspan(0.04, 0.06, color=PALE, alpha=0.5, lw=0, zorder=0)
+        right.axvline(1.0, color=GREY, lw=1, zorder=0)
+        for method, (label, colour, marker, offset) in METHODS.items():
+            rows = table[table["method"] == method]
+            height = [names.index(name) + offset for name in rows["name"]]
+            style = {"c": colour, "marker": marker, "s": 20, "zorder": 3}
+            left.scatter(rows["false_positive"].clip(upper=SHOWN_TO), height, label=label, **style)
+            if method != "cr1":
+                right.scatter(rows["power_ratio"], height, **style)
+        _write_large_rates(left, table, names)
+        _finish_axes(left, right, names)
+        figure.suptitle(_finding(table), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.legend(loc="outside lower left", ncols=4, frameon=False, fontsize=10)
+        return fix_ticks(figure)
 
 
 def _finding(table: pd.DataFrame) -> str:
@@ -114,7 +124,7 @@ def _finish_axes(left: Any, right: Any, names: list[str]) -> None:
     right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     right.set_title("Power as a share of the oracle's", loc="left", fontsize=10)
     for axes in (left, right):
-        axes.grid(axis="y", color="#E6E6E6", lw=0.6)
+        axes.grid(axis="y", color=PALE, lw=0.4)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from pilot_eval.house_style import save_canvas
+
 SEED = 20110201
 
 
@@ -46,7 +48,7 @@ class Section:
         write_table(table, folder / f"{self.name}.csv")
         if self.plot is not None:
             figure = self.plot(read_table(folder / f"{self.name}.csv"))
-            figure.savefig(folder / f"{self.name}.png", dpi=110, metadata={"Software": None})
+            (folder / f"{self.name}.png").write_bytes(save_canvas(figure).png)
 
     def text(self, folder: Path) -> str:
         """Describe the stored table, heading included."""

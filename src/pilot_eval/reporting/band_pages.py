@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
-from pilot_eval.reference.facts import ENGLAND
-from pilot_eval.reference.plan_periods import name_year
-from pilot_eval.reporting.display import Figure, Table
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     DARK_PINK,
     ORANGE,
@@ -20,6 +15,11 @@ from pilot_eval.reporting.house_style import (
     name_axis,
     save_canvas,
 )
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.bands import PUBLISHED_BANDS, daily_shares
+from pilot_eval.reference.facts import ENGLAND
+from pilot_eval.reference.plan_periods import name_year
+from pilot_eval.reporting.display import Figure, Table
 
 CLOSED_BANDS = [band for band in PUBLISHED_BANDS["initial_assessment"] if np.isfinite(band.last)]
 

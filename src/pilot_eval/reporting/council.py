@@ -12,12 +12,12 @@ from pilot_eval.errors import ParameterError, explain
 from pilot_eval.evaluation import council_effects, estimate_design
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
+from pilot_eval.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import middle_of, name_year
 from pilot_eval.reporting.display import Figure, Opening, Table, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import axis_label, mark_start, set_periods
-from pilot_eval.reporting.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 
 SCENARIO = "council_report"
 FREED = ("yes", "inferred")

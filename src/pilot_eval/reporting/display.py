@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
-    from pilot_eval.reporting.house_style import Picture
+    from pilot_eval.house_style import Picture
 
 MISSING = "–"
 NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")

@@ -12,11 +12,7 @@ import pandas as pd
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Evidence
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import Period, middle_of, name_year, width_of
-from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range
-from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     DARK_PINK,
     GREY,
@@ -28,13 +24,18 @@ from pilot_eval.reporting.house_style import (
     save_canvas,
     wrap,
 )
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import Period, middle_of, name_year, width_of
+from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range
+from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 COLOURS = (DARK_BLUE, ORANGE, TURQUOISE, DARK_PINK, TEXT)
-MOST_TICKS = 12
+TICK_LETTERS = 48
+"""Letters that fit below an axis, over all of its labels."""
 EFFECT_NUMBERS = ["council_name", "effect_low", "effect_high", "conf_low", "conf_high"]
 
 
@@ -200,7 +201,7 @@ def plot_detectable(
                     axes.text(value, place + offset, f" {value:.1f}", va="center", fontsize=9)
         axes.set_yticks(places, [wrap(label) for label in labels])
         name_axis(axes, f"Minimum detectable effect, percentage points:\n{plan.inference.words}")
-        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.4, 1.0), ncols=2)
+        figure.legend(loc="outside upper center", ncols=2)
         picture = save_canvas(figure)
     numbers = wide[["sharp", "robust"]].round(1)
     numbers.insert(0, "Outcome", labels)
@@ -252,7 +253,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
         axes.set_ylim(-1.1 * reach, 1.3 * reach)
         name_axis(axes, "Specifications, in order of their estimate")
         axes.set_ylabel(f"Effect, {plan.outcomes[outcome].unit}")
-        axes.legend(frameon=False, loc="upper left", ncols=3)
+        figure.legend(loc="outside upper left", ncols=2)
         picture = save_canvas(figure)
     middles = curve.assign(estimate=curve[["estimate_low", "estimate_high"]].mean(axis=1))
     numbers = middles.groupby("scenario", sort=False)["estimate"].describe()
@@ -317,13 +318,16 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     for x, value, name, colour in sorted(ends, key=lambda end: end[1]):
         height = max(value, placed.get(x, low) + gap)
         placed[x] = height
-        axes.text(x + 0.06, height, name, color=colour, va="center", fontsize=9.5)
+        place = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(name, (x, height), color=colour, fontsize=9.5, annotation_clip=False, **place)
 
 
 def set_periods(axes: Axes, periods: Sequence[Period]) -> None:
     """Name periods on an axis of years; with many, every so many so that names fit."""
-    shown = periods[:: 1 + (len(periods) - 1) // MOST_TICKS]
-    axes.set_xticks([middle_of(period) for period in shown], [name_year(one) for one in shown])
+    names = [name_year(period) for period in periods]
+    most = max(TICK_LETTERS // max(map(len, names)), 2)
+    every = slice(None, None, 1 + (len(names) - 1) // most)
+    axes.set_xticks([middle_of(period) for period in periods[every]], names[every])
 
 
 def mark_start(axes: Axes, plan: EvaluationPlan, design: Design, *, breaks: bool = True) -> None:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pilot_eval.reporting.answers_file import AnswersFile, Freedom
-from pilot_eval.reporting.display import Figure
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     GREY,
     PALE,
@@ -19,6 +17,8 @@ from pilot_eval.reporting.house_style import (
     save_canvas,
     wrap,
 )
+from pilot_eval.reporting.answers_file import AnswersFile, Freedom
+from pilot_eval.reporting.display import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def plot_freedoms(answers: AnswersFile) -> Figure | None:
     first, last = int(min(years)), int(max(years)) + 1
     words = name_states(answers.treated_word)
     title = _say(rows, answers)
-    with canvas(height=1.5 + 0.33 * len(names), columns=len(heads)) as (figure, panels):
+    with canvas(height=1.5 + 0.33 * len(names), columns=[1] * len(heads)) as (figure, panels):
         for axes, head in zip(panels if len(heads) > 1 else [panels], heads, strict=True):
             for row in rows:
                 if row.requirement == head:

@@ -7,11 +7,11 @@ from itertools import cycle
 
 import pandas as pd
 
+from pilot_eval.house_style import GREY, canvas, save_canvas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import name_year
 from pilot_eval.reporting.display import Figure, Table, format_number
 from pilot_eval.reporting.figures import COLOURS, label_ends, set_periods
-from pilot_eval.reporting.house_style import GREY, canvas, save_canvas
 
 
 def lay_out_paths(plan: EvaluationPlan, table: pd.DataFrame, indicator: str) -> pd.DataFrame:
@@ -121,7 +121,7 @@ def plot_paths(
             if years[0] < record.first_year_after <= years[-1]:
                 axes.axvline(record.first_year_after - 0.5, color=GREY, lw=1, ls=":")
         set_periods(axes, years)
-        axes.set_xlim(years[0] - 0.1, years[-1] + 0.25 * len(years))
+        axes.set_xlim(years[0] - 0.1, years[-1] + 0.3 * len(years))
         axes.set_ylabel("Percent")
         picture = save_canvas(figure)
     return Figure(

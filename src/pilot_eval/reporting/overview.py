@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Number
-from pilot_eval.reporting.display import Figure, count, format_number, format_range
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     DARK_PINK,
     GREY,
@@ -20,6 +18,8 @@ from pilot_eval.reporting.house_style import (
     save_canvas,
     wrap,
 )
+from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Number
+from pilot_eval.reporting.display import Figure, count, format_number, format_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,9 @@ def plot_overview(answers: AnswersFile) -> Figure | None:
     with canvas(height=1.0 + 0.46 * len(rows) + 0.4 * len(groups)) as (figure, axes):
         place, ticks = 0.0, []
         for family, own in groups:
-            axes.text(-REACH, place, names.get(family, family), fontweight="bold", va="center")
+            head = names.get(family, family)
+            clear = {"facecolor": "white", "linewidth": 0, "pad": 1}
+            axes.text(-REACH, place, head, fontweight="bold", va="center", bbox=clear)
             place -= 0.8
             for row in own:
                 _draw_row(axes, place, row)

@@ -10,11 +10,7 @@ import pandas as pd
 from pilot_eval.disclosure.protect.rounding import round_counts
 from pilot_eval.estimation.census_changes import CHILD_OUTCOMES, CensusSettings
 from pilot_eval.evidence import Evidence
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.records.indicators import NATIONAL
-from pilot_eval.records.validation import ValidationResult
-from pilot_eval.reporting.display import Figure, Opening, Table, format_number
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     GREY,
     ORANGE,
@@ -23,6 +19,10 @@ from pilot_eval.reporting.house_style import (
     name_axis,
     save_canvas,
 )
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.records.indicators import NATIONAL
+from pilot_eval.records.validation import ValidationResult
+from pilot_eval.reporting.display import Figure, Opening, Table, format_number
 
 CLOCK_WORDS = {
     "initial_assessment": ("initial assessments", "ia", 10),
@@ -218,7 +218,7 @@ def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure
         name_axis(axes, "Working days since the start")
         axes.set_ylabel("Percent finished")
         axes.set_ylim(0, 100)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=9)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
         picture = save_canvas(figure)
     shown = own[own["day"] % 10 == 0]
     columns = ["treated_after", "counterfactual", "estimate", "conf_low", "conf_high"]

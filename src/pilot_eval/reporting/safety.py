@@ -8,11 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.evidence import Evidence
-from pilot_eval.monitoring.funnel import Funnel, compute_funnel
-from pilot_eval.plan import EvaluationPlan
-from pilot_eval.reference.plan_periods import Period, name_year
-from pilot_eval.reporting.display import Figure, Opening, Sentence, Table, format_number
-from pilot_eval.reporting.house_style import (
+from pilot_eval.house_style import (
     DARK_BLUE,
     DARK_PINK,
     GREY,
@@ -20,9 +16,14 @@ from pilot_eval.reporting.house_style import (
     TEXT,
     Picture,
     canvas,
+    label_points,
     name_axis,
     save_canvas,
 )
+from pilot_eval.monitoring.funnel import Funnel, compute_funnel
+from pilot_eval.plan import EvaluationPlan
+from pilot_eval.reference.plan_periods import Period, name_year
+from pilot_eval.reporting.display import Figure, Opening, Sentence, Table, format_number
 
 EXCLUDED = {True: "excluded", False: "not excluded", None: "no interval"}
 
@@ -270,15 +271,6 @@ def _draw_funnel(
         axes.axhline(funnel.target, color=ORANGE, lw=1.5)
         axes.plot(others["cases"], others["value"], "o", color=GREY, ms=4, alpha=0.6)
         axes.plot(shown["cases"], shown["value"], "D", color=DARK_BLUE, ms=7)
-        for row in shown.itertuples():
-            axes.annotate(
-                names[row.council_code],
-                (row.cases, row.value),
-                xytext=(6, 5),
-                textcoords="offset points",
-                fontsize=9,
-                color=DARK_BLUE,
-            )
         axes.set_xscale("log")
         ticks = [tick for tick in (30, 100, 300, 1000, 3000, 10000) if _inside(tick, curves)]
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -287,6 +279,9 @@ def _draw_funnel(
         axes.set_ylim(max(0, funnel.councils["value"].min() - 3), top + 3)
         name_axis(axes, "Cases (lines: 95% and 99.8% limits, allowing for spread; solid: average)")
         axes.set_ylabel("Percent")
+        own = shown.dropna(subset=["cases", "value"])
+        labels = own["council_code"].map(names)
+        label_points(axes, zip(own["cases"], own["value"], labels, strict=True), DARK_BLUE)
         return save_canvas(figure)
 
 

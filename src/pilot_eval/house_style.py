@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,8 @@ GREY, PALE, TEXT = "#6B7278", "#B1B4B6", "#0B0C0C"
 WIDTH = 8.0  # inches
 DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
 LABEL_LETTERS = 36
+LABEL_OFFSETS = [(6, 5), (6, -13), *((6, 16 + 11 * step) for step in range(12))]
+"""Where a point's label may stand, in printer's points: above it, below it, ever higher."""
 AXIS_LETTERS = 74
 STYLE: dict[str, Any] = {
     "font.size": 11,
@@ -49,7 +51,11 @@ class Picture(NamedTuple):
 
 @contextmanager
 def canvas(
-    height: float, *, columns: int = 1, width: float = WIDTH
+    height: float,
+    *,
+    rows: Sequence[float] = (1,),
+    columns: Sequence[float] = (1,),
+    width: float = WIDTH,
 ) -> Iterator[tuple[Canvas, Any]]:
     """Open a figure in the house style, on matplotlib's own defaults.
 
@@ -57,13 +63,13 @@ def canvas(
     ----------
     height, width : float
         Inches.
-    columns : int
-        Panels beside one another, with a common vertical axis.
+    rows, columns : sequence of float
+        Relative heights and widths of panels; those next to one another share a vertical axis.
 
     Yields
     ------
     figure : matplotlib.figure.Figure
-    axes : matplotlib.axes.Axes, or an array of them where there are several columns
+    axes : matplotlib.axes.Axes, or an array of them where there are several panels
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -73,7 +79,56 @@ def canvas(
         settings: Any = mpl.rcParams
         settings.update(STYLE)
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.subplots(ncols=columns, sharey=columns > 1)
+        yield (
+            figure,
+            figure.subplots(
+                len(rows),
+                len(columns),
+                height_ratios=rows,
+                width_ratios=columns,
+                sharey="row" if len(columns) > 1 else False,
+            ),
+        )
+
+
+def fix_ticks(figure: Canvas) -> Canvas:
+    """Write the ticks of a figure that its caller is to draw, so that no later setting does."""
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            at = [(tick.get_loc(), tick.label1.get_text()) for tick in axis.get_major_ticks()]
+            shown = [(place, label) for place, label in at if low <= place <= high]
+            axis.set_ticks([place for place, _ in shown], [label for _, label in shown])
+    return figure
+
+
+def label_points(axes: Axes, points: Iterable[tuple[float, float, str]], colour: str) -> None:
+    """Label points of a finished chart, each where its label lies on none before it.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        With its final limits.
+    points : iterable of (float, float, str)
+        Place and label.
+    colour : str
+    """
+    figure: Any = axes.get_figure()
+    placed: list[Any] = []
+    figure.draw_without_rendering()
+    for x, y, name in points:
+        for offset in LABEL_OFFSETS:
+            label = axes.annotate(
+                name, (x, y), offset, textcoords="offset points", fontsize=9, color=colour
+            )
+            box = label.get_window_extent().padded(1)
+            if not any(box.overlaps(other) for other in placed):
+                break
+            label.remove()
+        else:
+            axes.add_artist(label)
+        placed.append(box)
 
 
 def save_canvas(figure: Canvas) -> Picture:
