@@ -66,6 +66,132 @@ def test_bad_input_is_one_message_without_traceback(monkeypatch, capsys, argumen
     assert "Traceback" not in errors
 
 
+UNREADABLE = {
+    "picture.csv": b"\x89PNG\r\n\x1a\n\x00\x00\xff",
+    "nothing.csv": b"",
+    "other.csv": b"a,b\n1,2\n",
+    "broken.toml": b"= [",
+    "picture.toml": b"\xff\xfe\x00\x80",
+    "broken.xml": b"<a><b>",
+    "broken.xlsx": b"PK\x03\x04junk",
+    "used/note.txt": b"keep",
+    "run/manifest.json": b"{}",
+    "run/evidence.csv": b"",
+    "cut/manifest.json": b"{",
+    "cut/evidence.csv": b"",
+    "rules.toml": b"""outcome = "Re-referrals"\nstart = "2011-03"\ntreated = ["E09000012"]
+months_before = 12\nlast_month = 12\nharm = "rises"\n[withdrawal]\nlooks_in_a_row = 2
+margin = 3.0\n""",
+}
+TABLES = ("none.csv", "picture.csv", "nothing.csv", "other.csv", "broken.xlsx", "used")
+FOLDERS = ("used", "rules.toml", "rules.toml/inside")
+
+
+@pytest.fixture
+def odd_folder(monkeypatch, tmp_path):
+    """A folder with everything that cannot be read, the current one."""
+    for name, content in UNREADABLE.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(ROOT))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CENSUS = "census {} --data-cut 2013-03-31 --out out"
+REFUSED = [
+    *(f"check --table {name}" for name in TABLES),
+    *(f"run --no-notebooks --out out --table {name}" for name in TABLES),
+    *(f"council-report Hackney --out new/out --table {name}" for name in TABLES),
+    *(f"design --outcome cpp_rate --table {name}" for name in TABLES),
+    *(f"data --table {name}" for name in TABLES),
+    *(f"monitor {name} --rules rules.toml --history watched" for name in TABLES),
+    *(f"run --no-notebooks --out {name}" for name in FOLDERS),
+    *(f"council-report Hackney --out {name}" for name in FOLDERS),
+    *(f"simulate --council E10000016 --scale 0.001 --out {name}" for name in FOLDERS),
+    *(f"check-release run --move-to {name}" for name in FOLDERS[1:2]),
+    *(f"check-release used --sheet {name}" for name in ("used", "none/sheet.csv")),
+    *(f"design --outcome cpp_rate --councils 5 --out {name}" for name in ("used", "none/a.xlsx")),
+    *(f"reproduce {name}" for name in ("none", "empty", "used", "cut", "run", "rules.toml")),
+    *(f"check-release {name}" for name in ("none", "empty", "rules.toml")),
+    *(f"import-published {name}" for name in ("none", "empty", "used", "rules.toml")),
+    *(f"init new --from {name}" for name in ("none", "used", "broken.toml", "picture.toml")),
+    *(f"init {name}" for name in ("a/b", "..", "''", "'a b'", "new --like none")),
+    *(f"check {name}" for name in ("none", "used", "rules.toml")),
+    *(f"monitor other.csv --rules {name} --history watched"
+      for name in ("none.toml", "broken.toml", "picture.toml", "nothing.csv", "used")),
+    *(CENSUS.format(name) for name in ("none", "empty", "used", "rules.toml", "broken.xml",
+                                       "picture.csv", "broken.xlsx", "sqlite:///none.db")),
+    *(f"{CENSUS.format('empty')} {option}" for option in ("--mapping picture.toml", "--by none",
+      "--local broken.toml", "--crosswalk picture.csv", "--pilot none", "--scenario none")),
+    *(f"run --out out --census {name} -p data_cut=2013-03-31"
+      for name in ("none", "empty", "broken.xml", "rules.toml")),
+    "run --out out --test-results broken.xml",
+    "validity --out used --only none",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_what_cannot_be_used_is_one_message_and_nothing_is_written(odd_folder, capsys, line):
+    before = {path: path.is_dir() or path.read_bytes() for path in odd_folder.rglob("*")}
+    try:
+        code = main(shlex.split(line))
+    except SystemExit as stopped:  # the options themselves are wrong
+        code = stopped.code
+    said = capsys.readouterr().err.strip()
+    assert code == 2
+    assert said
+    assert "Traceback" not in said
+    after = {path: path.is_dir() or path.read_bytes() for path in odd_folder.rglob("*")}
+    assert after == before
+
+
+@pytest.mark.parametrize("options", [["data"], ["parameters", "--json"], ["completion", "bash"]])
+def test_output_that_nobody_reads_to_its_end_is_no_fault(options):
+    command = [sys.executable, "-m", "pilot_eval.app.cli", *options]
+    run = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PILOT_EVAL_ROOT": str(ROOT)},
+    )
+    run.stdout.close()
+    with run.stderr:
+        assert run.stderr.read() == b""
+    assert run.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["ru"], {"run"}),
+        (["census", "--eng"], {"--engine"}),
+        (["census", "--engine", ""], {"spark"}),
+        (["simulate", "--format", "p"], {"parquet"}),
+        (["completion", ""], {"bash", "zsh", "fish"}),
+        (["run", "--pl"], set()),  # an old spelling, not offered
+        (["run", "--table", ""], set()),  # a file
+    ],
+)
+def test_bash_completes_commands_options_and_choices(capsys, words, expected):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    given = shlex.join(["pilot-eval", *words])
+    ask = f"COMP_WORDS=({given}); COMP_CWORD={len(words)}; _pilot_eval; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True)
+    assert (set(done.stdout.split()), done.stderr) == (expected, "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_command_is_completed_in_every_shell(capsys, shell):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in EXAMPLES)
+    assert "SUPPRESS" not in script
+
+
 def test_in_a_folder_without_a_project_the_packages_own_is_run_and_written_here(
     monkeypatch, capsys, tmp_path
 ):

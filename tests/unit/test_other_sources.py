@@ -104,6 +104,9 @@ def test_postgresql_gives_what_the_returns_give(folder, modules, server):
 def test_a_database_that_cannot_be_read_is_refused_without_its_address(tmp_path, capsys):
     pytest.importorskip("sqlalchemy", reason="the extra `sql` is not installed")
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
+    with pytest.raises(DataError, match="FileNotFoundError"):
+        read_census([empty])
+    (tmp_path / "empty.db").touch()
     with pytest.raises(DataError, match="must hold a table Header"):
         read_census([empty])
     secret = "postgresql+nodriver://me:Zmarkerz@nowhere/none"

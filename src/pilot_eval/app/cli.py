@@ -15,9 +15,9 @@ from pilot_eval import __version__
 from pilot_eval.app.cli_census import add_census, add_pilot, read_source
 from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
-from pilot_eval.errors import PilotEvalError
+from pilot_eval.errors import PilotEvalError, explain
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, CLOSED = 2, 130, 141
 SAFE_PATH = "PYTHONSAFEPATH"
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 1 if something in the run failed, 2 for bad input, 130 after Ctrl-C.
+        0 if all went well, 1 if something in the run failed, 2 for bad input or a file that cannot
+        be read or written, 130 after Ctrl-C, 141 where the reader of the output has gone.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -45,9 +46,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with safe_path():
             commands = import_module("pilot_eval.app.commands")
-            return int(getattr(commands, options.command)(options))
+            code = int(getattr(commands, options.command)(options))
+            sys.stdout.flush()
+            return code
     except PilotEvalError as fault:
         print(f"\n{fault}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:  # of `pilot-eval ... | head`; nothing more can be printed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except OSError as fault:
+        got = fault.strerror or str(fault).partition("\n")[0]
+        action = "Check the path, your rights and the space that is left."
+        name = str(fault.filename or "a file")
+        print(f"\n{explain(name, 'be readable and writable', got, action)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print(
@@ -100,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_design(commands)
     _add_data(commands)
     _add_parameters(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -320,6 +333,14 @@ def _add_parameters(commands: Commands) -> None:
     listed.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
     add_pilot(listed)
     listed.set_defaults(command="parameters")
+
+
+def _add_completion(commands: Commands) -> None:
+    script = add_command(
+        commands, "completion", help="print a script with which a shell completes pilot-eval"
+    )
+    script.add_argument("shell", choices=("bash", "zsh", "fish"))
+    script.set_defaults(command="completion")
 
 
 def _positive(text: str) -> int:

@@ -30,6 +30,10 @@ EXAMPLES = {
     ),
     "data": ("pilot-eval data", "pilot-eval data rate --json"),
     "parameters": ("pilot-eval parameters 02_delay",),
+    "completion": (
+        "pilot-eval completion bash",
+        "pilot-eval completion fish",
+    ),
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pilot_eval.app.listing_commands import data, design, parameters
+from pilot_eval.app.listing_commands import completion, data, design, parameters
 from pilot_eval.errors import DataError, ParameterError, explain
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "census",
     "check",
     "check_release",
+    "completion",
     "council_report",
     "data",
     "design",

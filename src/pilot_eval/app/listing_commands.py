@@ -80,6 +80,16 @@ def design(options: Namespace) -> int:
     return 0
 
 
+def completion(options: Namespace) -> int:
+    """Print a shell's script, made from the options."""
+    from pilot_eval.app.cli import build_parser
+    from pilot_eval.app.completion import write_completion
+
+    script = write_completion(build_parser(), options.shell)
+    print(json.dumps({"script": script}) if options.json else script)
+    return 0
+
+
 def _read(options: Namespace) -> tuple[EvaluationPlan, pd.DataFrame]:
     from pilot_eval.app.results import read_table
     from pilot_eval.plan import load_plan

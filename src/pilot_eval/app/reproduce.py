@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from pilot_eval.errors import RunError, explain
 from pilot_eval.plan import EvaluationPlan
 
 MANIFEST = "manifest.json"
+NEEDED = ("plan", "table", "data", "code", "outputs")
 
 
 def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[str]:
@@ -43,8 +45,7 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
     """
     from pilot_eval.app.results import calibrate_tests, write_results
 
-    manifest = _read_manifest(folder)
-    plan = EvaluationPlan.model_validate(manifest["plan"])
+    manifest, plan = _read_manifest(folder)
     _check_data(manifest, plan, root, table_file)
     calibrate_tests(plan, table_file)
     with working_folder() as scratch:
@@ -64,12 +65,15 @@ def _compare(old: Path, new: Path) -> list[str]:
         return [f"{old.name}: the run did not write it"]
     if old.read_bytes() == new.read_bytes():
         return []
-    if old.name == EVIDENCE:
-        from pilot_eval.reporting.table_comparison import compare_evidence
+    try:
+        if old.name == EVIDENCE:
+            from pilot_eval.reporting.table_comparison import compare_evidence
 
-        found = compare_evidence(pd.read_csv(old), pd.read_csv(new))
-    else:
-        found = _compare_cells(_read_cells(old), _read_cells(new))
+            found = compare_evidence(pd.read_csv(old), pd.read_csv(new))
+        else:
+            found = _compare_cells(_read_cells(old), _read_cells(new))
+    except (ValueError, KeyError, BadZipFile):
+        found = ["the run's file cannot be read"]
     return [f"{old.name}: {line}" for line in found or ["the bytes differ, but no value does"]]
 
 
@@ -115,11 +119,13 @@ def _find_edits(manifest: Mapping[str, Any], folder: Path, leave_out: Collection
     return edits
 
 
-def _read_manifest(folder: Path) -> Mapping[str, Any]:
+def _read_manifest(folder: Path) -> tuple[Mapping[str, Any], EvaluationPlan]:
     try:
         manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         (folder / EVIDENCE).stat()
-    except (OSError, ValueError) as fault:
+        plan, *_ = [manifest[key] for key in NEEDED]
+        return manifest, EvaluationPlan.model_validate(plan)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
         raise RunError(
             explain(
                 "run folder",
@@ -128,7 +134,6 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
                 "Name a folder that `pilot-eval run` wrote.",
             )
         ) from fault
-    return manifest
 
 
 def _check_data(

@@ -19,7 +19,7 @@ from pilot_eval.app.notebooks import (
 )
 from pilot_eval.app.output import write_record, write_site
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
-from pilot_eval.app.results import calibrate_tests, write_grid, write_results
+from pilot_eval.app.results import calibrate_tests, read_table, write_grid, write_results
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.project import find_reports
 
@@ -60,12 +60,14 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     prepared = prepare(request)
     if not request.councils:
         calibrate_tests(prepared.plan, request.table_file, tell)
+    elif request.table_file:
+        read_table(prepared.plan, request.table_file)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
     with stage(request.out or find_reports(request.root) / run_id) as folder:
-        executed = _execute(request, prepared, folder, tell)
-        failed = [result for result in executed if not result.ok]
         if request.census is not None:
             _ask_rules(request.census, request.parameters, folder, tell)
+        executed = _execute(request, prepared, folder, tell)
+        failed = [result for result in executed if not result.ok]
         site = write_site(request, prepared, executed, folder, tell)
         tell("Checking what was written, for the quality assurance log ...")
         write_record(request, prepared, executed, folder, started, site)

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -56,6 +56,7 @@ def stage(target: Path) -> Iterator[Path]:
     """
     if _is_occupied(target):
         raise _occupied(target)
+    made = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_dead(target.parent)
@@ -68,6 +69,9 @@ def stage(target: Path) -> Iterator[Path]:
         raise unwritable(target, fault) from fault
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        for parent in made:
+            with suppress(OSError):  # it holds what was published
+                parent.rmdir()
 
 
 def publish(folder: Path, names: Iterable[Path], *, private: bool = False) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,7 @@ def arrange(
 def _read_text(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype="str", encoding="utf-8-sig", sep=None, engine="python")
-    except (OSError, UnicodeDecodeError, ValueError):
+    except (OSError, ValueError, csv.Error):
         pass  # the inner message may quote a row
     raise _refusal(path, "be a CSV file in UTF-8", "something else")
 

@@ -65,6 +65,10 @@ def copy_database(url: str, folder: Path) -> None:
     failed = ""
     try:
         engine = create_engine(url)
+        file = engine.url.database
+        of_file = engine.url.get_backend_name() == "sqlite" and not str(file).startswith("file:")
+        if of_file and file and not Path(file).is_file():
+            raise FileNotFoundError  # connecting would make an empty one
         try:
             with engine.connect() as connection:
                 _copy(connection, inspect(connection), folder)

@@ -110,7 +110,7 @@ def check_release(
     Raises
     ------
     DisclosureError
-        If there is no such folder, or the register cannot be read.
+        If there is no such folder, it is empty, or the register cannot be read.
 
     Notes
     -----
@@ -191,7 +191,7 @@ def release(
     Raises
     ------
     DisclosureError
-        If a file to be moved is already there, before anything is moved.
+        If a file to be moved is already there, or `folder_to` is none, before anything is moved.
     """
     source, target = Path(folder_from), Path(folder_to)
     sheet = describe_release(
@@ -200,6 +200,8 @@ def release(
     moved = sheet["verdict"].eq("pass") & ~sheet["file"].isin((REGISTER, SHEET))
     passed = sheet.loc[moved, "file"].to_list()
     taken = [file for file in [*passed, SHEET] if (target / file).exists()]
+    if target.exists() and not target.is_dir():
+        raise DisclosureError(explain("folder_to", "be a folder", "a file", "Name a new folder."))
     if taken or target.resolve().is_relative_to(source.resolve()):
         raise DisclosureError(
             explain(
@@ -245,8 +247,10 @@ def _check_all(
     highest = max(
         (_own_threshold(entry, threshold) for entry in entries.values()), default=threshold
     )
+    if not (files := list_outputs(folder)):
+        raise DisclosureError(explain("folder", "contain files", "none", "Check the path."))
     checked = {}
-    for file in list_outputs(folder):
+    for file in files:
         entry = entries.get(file, Entry(file=file))
         rules = Rules(
             threshold=_own_threshold(entry, threshold if entry.threshold else highest),
