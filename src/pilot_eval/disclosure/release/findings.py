@@ -5,16 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
+from pilot_eval.disclosure.release.disguise import read_as_person
 from pilot_eval.disclosure.release.identifiers import Finding
 from pilot_eval.disclosure.release.kinds import PERSON_FIELDS, Kind, find_kind
 
 PUBLISHED = "published"
 WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
-MARKER = r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\[[a-z]\])$"  # a symbol beside a figure: "3 p", "3 [r]"
+#: Before a count: "c. 3"; beside it: "3 p", "3 [r]", "3 (7.5%)", "3/40", "3 of 40", "3 children".
+ABOUT = re.compile(r"^(?:c\.|ca\.?|about|approx\.?|[~≈+='])\s*")
+BESIDE = re.compile(
+    r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\s*\[[a-z]\]|\s*\(.*\)|\s*/\s*\d[\d,]*|\s+(?:out )?of \d.*|"
+    r"\s+(?:child|pupil|case|referral|plan)\w*)$"
+)
+SPELT = {
+    word: number
+    for number, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
+    )
+}
+MOST = 1 / 2
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
 AGGREGATE_CODE = re.compile(r"[EKW](?:92|12|13)\d{6}")
@@ -192,13 +206,20 @@ def _is_aggregate(table: pd.DataFrame) -> pd.Series:
 
 
 def _counts_in(column: pd.Series) -> pd.Series:
-    """Read whole numbers; a column with fractions holds no counts."""
-    text = column.astype(str).str.strip().str.replace(MARKER, "", regex=True)
+    """Read whole numbers; a column most of whose numbers are fractions holds no counts."""
+    text = column.astype(str).map(_plain_number)
     numeric = text[text.str.fullmatch(NUMBER)]
-    if not numeric.str.fullmatch(WHOLE).all():
+    if numeric.str.fullmatch(WHOLE).mean() < MOST:
         return pd.Series(np.nan, index=column.index)
     whole = text.where(text.str.fullmatch(WHOLE)).str.replace(",", "")
     return pd.to_numeric(whole, errors="coerce")
+
+
+@lru_cache(maxsize=100_000)
+def _plain_number(cell: str) -> str:
+    """Write "c. 3", "3 (7.5%)", "3/40", "three" and other ways of writing a count as its digits."""
+    cell = ABOUT.sub("", read_as_person(cell).strip().lower())
+    return str(SPELT.get(cell, BESIDE.sub("", cell)))
 
 
 def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import getpass
-import html
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Literal
+
+from pilot_eval.disclosure.release.disguise import is_backwards, list_readings
 
 Verdict = Literal["pass", "review", "fail"]
 Finding = tuple[Verdict, str]
 
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_NUMBERED = r"\d{1,2}(?:st|nd|rd|th)?"
+_WORD_YEAR = r"[-/., ]{1,2}'?(?:(?:19|20)\d\d|\d\d(?!\d))"
 _DATE = (
     rf"(?:(?:19|20)\d\d[-/. ]?{_MONTH}[-/. ]?{_DAY}"
     rf"|{_DAY}[-/. ]?{_MONTH}[-/. ]?(?:19|20)?\d\d"
-    r"|\d{1,2}(?:st|nd|rd|th)? (?:of )?[A-Z][a-z]{2,8},? (?:19|20)\d\d"
-    r"|[A-Z][a-z]{2,8} \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d)"
+    r"|(?:19|20)\d\d-(?:W?\d\d-\d|\d{3})(?!\d)"
+    rf"|{_NUMBERED}[-/. ]{{1,2}}(?:of )?[a-z]{{3,9}}{_WORD_YEAR}"
+    rf"|[a-z]{{3,9}}[-/. ]{{1,2}}{_NUMBERED}{_WORD_YEAR})"
 )
 # Years in which children of these records were born.
 _BORN = r"(?:199\d|200\d|201\d|202\d)"
@@ -30,7 +33,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a unique pupil number",
-        re.compile(r"(?<![\w])[A-HJ-NP-Z](?:[ .-]?\d){11}[ .-]?[\dA-Z](?![\w])", re.IGNORECASE),
+        re.compile(r"(?<![\w])[A-HJ-NP-Z](?:[ ._/-]?\d){11}[ ._/-]?[\dA-Z](?![\w])", re.IGNORECASE),
     ),
     (
         "fail",
@@ -65,6 +68,15 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     ),
     (
         "fail",
+        "a date of birth in words",
+        re.compile(
+            r"\b(?:born|birth|d\.?o\.?b)\b[^.\n]{0,60}?"
+            r"\b(?:two thousand|nineteen ninety|twenty[ -](?:oh|ten|eleven|twelve|thirteen))",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "fail",
         "a National Health Service number",
         re.compile(r"\bNHS\b[^\d\n]{0,20}\d{3}[ -]?\d{3}[ -]?\d{4}"),
     ),
@@ -93,7 +105,6 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
 
 # Written in threes and a four, as the health service does.
 _TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}[ -]\d{3}[ -]\d{4}(?!\d|[.,/-]\d)")
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w")
 _NAME_LENGTH = 4
 _NOT_A_NAME = {"root", "user", "admin", "runner", "jovyan", "ubuntu", "debian", "test", "guest"}
@@ -116,31 +127,18 @@ def find_identifiers(text: str) -> Iterator[Finding]:
     >>> [reason for _, reason in find_identifiers("UPN A123456789012")]
     ['a unique pupil number']
     """
-    read = read_as_person(text)
+    readings = list_readings(text)
     for verdict, what, pattern in _RULES:
-        if pattern.search(text) or (read != text and pattern.search(read)):
+        if any(pattern.search(reading) for reading in readings):
             yield verdict, what
-    if any(_is_health_number(digits) for digits in _TEN_DIGITS.findall(read)):
+    if any(_is_health_number(digits) for read in readings for digits in _TEN_DIGITS.findall(read)):
         yield "fail", "a National Health Service number"
-    if any(name in text for name in _user_names()):
+    if any(name in reading for name in _user_names() for reading in readings):
         yield "fail", "the name of the user"
-    if _EMAIL.search(text):
+    if any(_EMAIL.search(reading) for reading in readings):
         yield "review", "an e-mail address"
-
-
-def read_as_person(text: str) -> str:
-    """Read a passage as a person sees it: entities resolved, other forms of letters, no ghosts.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-    """
-    plain = unicodedata.normalize("NFKC", html.unescape(text))
-    return _UNSEEN.sub("", plain)
+    if is_backwards(text):
+        yield "review", "text that is shown backwards"
 
 
 def _is_health_number(digits: str) -> bool:

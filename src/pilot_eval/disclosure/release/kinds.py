@@ -104,6 +104,10 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("estimate", r"duration|margin|threshold|rounding|\bpoints?\b|\bwd\b"),
     (
         "children",
+        r"\b(kids?|minors?|infants?|bab(y|ies)|boys?|girls?|siblings?|toddlers?)\b",
+    ),
+    (
+        "children",
         r"child|referral|assessment|conference|\bplans?\b|enquir|section ?47|pupils|people",
     ),
     ("children", r"\b(cases|episodes|records|numerator|denominator|population)\b"),

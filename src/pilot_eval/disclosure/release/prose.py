@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 
-from pilot_eval.disclosure.release.findings import PUBLISHED, Rules
+from pilot_eval.disclosure.release.disguise import read_as_person
+from pilot_eval.disclosure.release.findings import PUBLISHED, SPELT, Rules
 from pilot_eval.disclosure.release.identifiers import Finding
 
-_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_PERSONS = (
+    r"(?:child(?:ren)?|boys?|girls?|siblings?|pupils?|kids?|minors?|infants?|bab(?:y|ies)|toddlers?|"
+    r"twins|young (?:people|persons?))"
+)
 _UNITS = (
-    r"(?:child(?:ren)?|referrals?|(?:initial |core |single )?assessments?|conferences?|"
-    r"(?:child protection )?plans?|boys?|girls?|pupils?|cases|episodes|siblings?)"
+    rf"(?:{_PERSONS}|referrals?|(?:initial |core |single )?assessments?|conferences?|"
+    r"(?:child protection )?plans?|cases|episodes)"
 )
-# At most one word between: "3 late children".
-_DIGITS = re.compile(
-    rf"(?<![\w.,:/–-])(\d{{1,2}}) (?:[a-z]+ )?(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))"
+_START = r"(?<![\w.,:/–-])"
+# Words that part a number from what stands further on.
+_OTHER = r"(?!(?:and|or|of|in|for|to|with|the|that|per|councils?|pilots?|years?|months?|days?)\b)"
+# One word between, or two that belong together: "3 late children", "3 very young children".
+_BETWEEN = rf"(?:[a-z]+ |(?:{_OTHER}[a-z]+ ){{2}})?"
+_DIGITS = re.compile(rf"{_START}(\d{{1,2}}) {_BETWEEN}(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))")
+_PART = re.compile(
+    rf"{_START}(\d{{1,4}}) \(?(?:out )?of (?:the )?(\d{{1,4}})\)? {_BETWEEN}(?:{_UNITS})\b"
 )
-_PART = re.compile(rf"(?<![\w.,:/–-])(\d{{1,4}}) (?:out )?of (?:the )?(\d{{1,4}}) (?:{_UNITS})\b")
+_SHARE = re.compile(
+    rf"{_START}(\d{{1,3}}(?:\.(\d+))?) ?(?:%|per ?cent) of (?:the )?(\d{{1,5}}) "
+    rf"{_BETWEEN}(?:{_UNITS})\b"
+)
 _MARKS = re.compile(r"[*_`]+|</?(?:b|i|em|strong|span)(?:\s[^>]*)?>")
-_SPELT = re.compile(rf"\b({'|'.join(_WORDS)}) (?:{_UNITS})\b(?! in\b)", re.IGNORECASE)
+_SPELT = re.compile(
+    rf"\b({'|'.join(SPELT)}) (?:(?:out )?of (?:the )?[a-z-]+ )?(?:{_UNITS})\b(?! in\b)",
+    re.IGNORECASE,
+)
+_FEW = re.compile(
+    rf"\b(?:a single|an only|a couple of|a pair of|both) (?:[a-z]+ )?{_PERSONS}\b", re.IGNORECASE
+)
 _SIZE = re.compile(r"\b[nN] ?= ?(\d{1,2})(?![\d.,])(?! ?(?:treated|councils|pilots|comparators))")
 
 
@@ -43,13 +62,23 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     """
     if rules.strand == PUBLISHED:
         return
-    text = _MARKS.sub("", text)
+    text = _MARKS.sub("", read_as_person(text))
     parts = [(int(part), int(whole)) for part, whole in _PART.findall(text)]
+    parts += [part for share in _SHARE.findall(text) for part in _derive(*share)]
     if any(1 <= number <= rules.threshold for p, w in parts for number in (p, w - p)):
         yield "fail", "a part of children that leaves fewer than the threshold"
     if any(1 <= int(number) <= rules.threshold for number in _DIGITS.findall(text)):
         yield "fail", "a count of children below the threshold in the text"
-    if any(_WORDS.index(word.lower()) < rules.threshold for word in _SPELT.findall(text)):
+    spelt = any(SPELT[word.lower()] <= rules.threshold for word in _SPELT.findall(text))
+    if spelt or _FEW.search(text):
         yield "review", "what may be a small count of children, in words"
     if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
         yield "review", "a small n; say of what"
+
+
+def _derive(percent: str, decimals: str, whole: str) -> Iterator[tuple[int, int]]:
+    """Give the one count that a share and its whole leave, if there is one."""
+    slack = 0.5 / 10 ** len(decimals)
+    low, high = ((float(percent) + sign * slack) * int(whole) / 100 for sign in (-1, 1))
+    if math.ceil(low) == math.floor(high):
+        yield math.ceil(low), int(whole)

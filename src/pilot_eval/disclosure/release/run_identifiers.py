@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import pdtrc
 
-from pilot_eval.disclosure.release.identifiers import read_as_person
+from pilot_eval.disclosure.release.disguise import list_readings, read_as_person
 from pilot_eval.records.unpacking import unpacked
 
 #: Columns and elements that hold an identifier, whatever module, dataset or extract they are of.
@@ -72,8 +72,9 @@ class RunIdentifiers:
         """
         if not len(self):
             return False
-        read = read_as_person(text).upper()
-        return bool(self._held(set(_candidates(read))).any()) or self._more_than_chance(read)
+        readings = [reading.upper() for reading in list_readings(text)[1:] or [text]]
+        words = {word for reading in readings for word in _candidates(reading)}
+        return bool(self._held(words).any()) or any(map(self._more_than_chance, readings))
 
     def _held(self, words: Iterable[str]) -> NDArray[np.bool_]:
         return np.isin(_hash(words, self.key), self.hashes)

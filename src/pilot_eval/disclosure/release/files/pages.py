@@ -15,10 +15,14 @@ from urllib.parse import unquote_to_bytes
 from pilot_eval.disclosure.release.files.content import Content, make_table, merge
 from pilot_eval.disclosure.release.files.pictures import read_picture
 from pilot_eval.disclosure.release.files.printed import find_printed_tables
+from pilot_eval.disclosure.release.files.sheets import find_json_tables, read_wrapping
 
 DATA_URI = re.compile(r"data:(image/[\w.+-]+);base64,([A-Za-z0-9+/=\s]+)")
 DATA_LINK = re.compile(r"data:([\w.+-]+/[\w.+-]+)[^,\"'>]*?(;base64)?,([^\"'>\s]*)")
+HTML_TABLE = re.compile(r"<(?:table|tr|dl)\b", re.IGNORECASE)
 PACKED = ("image/", "application/pdf", "application/octet-stream", "audio/", "video/")
+COLOUR = re.compile(r"[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8}")  # or the number of a revision
+DATA_KEYS = ("data", "attachments")
 CELLS = ("td", "th", "dt", "dd", "tr")
 PICTURE_TYPES = ("image/png", "image/jpeg")
 
@@ -58,7 +62,7 @@ def parse_page(source: str) -> Content:
     texts = [("source", bare), ("words", _words_of(tree))]
     return merge(
         [
-            Content(tables=[*tables, *_lists_of(tree)], texts=texts),
+            Content(tables=[*tables, *_lists_of(tree), *_data_of(tree)], texts=texts),
             *_pictures_in(source),
             *_links_in(source),
         ],
@@ -104,12 +108,22 @@ def _lists_of(tree: Any) -> Iterator[tuple[str, Any]]:
             yield f"list {number}", make_table([names, values])
 
 
+def _data_of(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Read the data that a page keeps for its scripts as tables."""
+    for script in tree.iter("script"):
+        try:
+            node = json.loads(script.text or "")
+        except ValueError:  # a program
+            continue
+        yield from find_json_tables(node, "data of a script")
+
+
 def _links_in(source: str) -> Iterator[Content]:
     """Decode links that carry a file of words in themselves."""
     for number, match in enumerate(DATA_LINK.finditer(source), start=1):
         kind, packed, payload = match[1].lower(), match[2], match[3]
-        if kind.startswith("image/"):
-            continue
+        if kind.startswith("image/") and packed:
+            continue  # a picture, read as such
         where = f"link {number}"
         try:
             data = base64.b64decode(payload) if packed else unquote_to_bytes(payload)
@@ -132,21 +146,33 @@ def read_notebook(path: Path) -> Content:
     Content
     """
     book = json.loads(path.read_text(encoding="utf-8"))
-    parts = [
-        Content(
-            texts=[("notebook metadata", json.dumps(book.get("metadata", {}), ensure_ascii=False))]
-        )
-    ]
+    parts = [Content(texts=[("notebook", _dump(_without_data(book)))])]
     for number, cell in enumerate(book["cells"], start=1):
         where = f"cell {number}"
-        meta = json.dumps(cell.get("metadata", {}), ensure_ascii=False)
-        parts.append(Content(texts=[(f"{where} metadata", meta), (where, _join(cell["source"]))]))
+        parts.append(Content(texts=[(where, _join(cell["source"]))]))
         parts += [part.placed(where) for part in _attachments_of(cell)]
         parts += [
             part.placed(where) for output in cell.get("outputs", []) for part in _read(output)
         ]
     first = next((_join(c["source"]) for c in book["cells"] if c["cell_type"] == "markdown"), "")
     return merge(parts, titled=first.lstrip().startswith("# "))
+
+
+def _dump(node: object) -> str:
+    """Write JSON with its letters as they are, not as escapes."""
+    return json.dumps(node, ensure_ascii=False)
+
+
+def _without_data(node: Any) -> Any:
+    """Leave out what notebooks carry as data, which is read by its type."""
+    if isinstance(node, list):
+        return [_without_data(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: list(value) if key in DATA_KEYS and isinstance(value, dict) else _without_data(value)
+        for key, value in node.items()
+    }
 
 
 def read_text(path: Path) -> Content:
@@ -161,7 +187,8 @@ def read_text(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8")
-    return Content(texts=[("text", text)], tables=list(find_printed_tables(text)))
+    words = Content(texts=[("text", text)], tables=list(find_printed_tables(text)))
+    return merge([words, parse_page(text)]) if HTML_TABLE.search(text) else words
 
 
 def read_docx(path: Path) -> Content:
@@ -177,12 +204,15 @@ def read_docx(path: Path) -> Content:
     """
     from lxml import etree
 
-    parts = []
+    parts = [read_wrapping(path)]
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             data = archive.read(name)
             if name.endswith((".xml", ".rels")):
-                words = " ".join(etree.fromstring(data).itertext())
+                root = etree.fromstring(data)
+                values = [str(value) for node in root.iter() for value in node.attrib.values()]
+                named = dict.fromkeys(value for value in values if not COLOUR.fullmatch(value))
+                words = "\n".join([" ".join(root.itertext()), *named])
                 parts.append(Content(texts=[(name, words)], titled="<dc:title>" in str(data)))
             else:
                 parts.append(read_picture(data).placed(name))
@@ -210,10 +240,12 @@ def _parse_svg(source: str) -> Content:
     bare = DATA_URI.sub("", source)
     parser = etree.XMLParser(resolve_entities=False, no_network=True)
     tree = etree.fromstring(bare.encode(), parser)
+    unread = ["a document type"] if "<!DOCTYPE" in bare and "<!ENTITY" in bare else []
     words = [" ".join(node.itertext()) for node in tree.iter() if _named(node, "text", "desc")]
     title = [node for node in tree.iter() if _named(node, "title") and node.text]
     texts = [("source", bare), *(("words", word) for word in words)]
-    return merge([Content(texts=texts), *_pictures_in(source)], titled=bool(title))
+    parts = [Content(texts=texts, unread=unread), *_pictures_in(source), *_links_in(source)]
+    return merge(parts, titled=bool(title))
 
 
 def _named(node: Any, *names: str) -> bool:
@@ -228,19 +260,12 @@ def _read(output: dict[str, Any]) -> Iterator[Content]:
     if output.get("output_type") == "error":
         words = [output.get("ename", ""), output.get("evalue", ""), *output.get("traceback", [])]
         yield Content(texts=[("error", "\n".join(map(str, words)))])
-    yield Content(
-        texts=[("output metadata", json.dumps(output.get("metadata", {}), ensure_ascii=False))]
-    )
     for kind, content in output.get("data", {}).items():
         yield from _read_form(kind, content, "text/html" in output["data"])
 
 
 def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
-    text = (
-        _join(content)
-        if isinstance(content, (str, list))
-        else json.dumps(content, ensure_ascii=False)
-    )
+    text = _join(content) if isinstance(content, (str, list)) else _dump(content)
     if kind == "text/html":
         yield parse_page(text)
     elif kind == "image/svg+xml":
@@ -250,8 +275,6 @@ def _read_form(kind: str, content: object, has_html: bool) -> Iterator[Content]:
     elif kind.startswith(PACKED):
         yield Content(unread=[kind])
     elif "json" in kind:
-        from pilot_eval.disclosure.release.files.sheets import find_json_tables
-
         yield Content(texts=[(kind, text)], tables=list(find_json_tables(content)))
     else:
         tables = [] if has_html else list(find_printed_tables(text))

@@ -13,19 +13,33 @@ from pilot_eval.disclosure.release.files.content import Content
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8"
+JPEG_SIGN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.S)
 PLAIN = {b"tEXt", b"iTXt", b"zTXt", b"eXIf"}
 #: Chunks of the PNG standard that carry no words; any other is somebody's own.
-DRAWN = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB"}
-DRAWN |= {b"bKGD", b"hIST", b"pHYs", b"sPLT", b"tIME", b"acTL", b"fcTL", b"fdAT"}
+DRAWN = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"sBIT", b"sRGB"}
+DRAWN |= {b"bKGD", b"hIST", b"pHYs", b"tIME", b"acTL", b"fcTL", b"fdAT"}
 LARGEST_TEXT = 1_000_000
 """Bytes that packed words may unpack to."""
 TITLES = ("title", "description")
-READABLE = re.compile(rb"[\x20-\x7e]{4,}")
+READABLE = re.compile(rb"[\x20-\x7e]{4,}|(?:[\x20-\x7e]\0){4,}|(?:\0[\x20-\x7e]){4,}")
 # As XML and PDF write them; a picture's compressed body would yield chance "words".
 PDF_STREAM = re.compile(rb"\bstream\r?\n.*?\bendstream\b", re.S)
 PDF_STRING = re.compile(
-    rb"\(((?:[^()\\]|\\.)*)\)|<(FEFF[0-9A-Fa-f]+)>|<\?xpacket.*?\?xpacket", re.S
+    rb"\(((?:[^()\\]|\\.)*)\)|<((?:[0-9A-Fa-f]{2}\s*){4,}[0-9A-Fa-f]?)>|<\?xpacket.*?\?xpacket",
+    re.S,
 )
+PDF_WORDS = re.compile(
+    rb"T[jJ]\b|/(?:Contents|Title|Author|Subject|Keywords|TU?|V|Alt|ActualText)\s*[(<]"
+)
+PDF_OCTAL = re.compile(rb"\\([0-7]{1,3})")
+PDF_HIDES = {
+    b"/EmbeddedFile": "embedded files",
+    b"/Encrypt": "encrypted parts",
+    b"/JavaScript": "scripts",
+    b"/ASCII85Decode": "parts packed by ASCII85",
+    b"/ASCIIHexDecode": "parts packed by ASCIIHex",
+    b"/LZWDecode": "parts packed by LZW",
+}
 
 
 def read_picture_file(path: Path) -> Content:
@@ -57,7 +71,7 @@ def read_picture(data: bytes) -> Content:
     if data.startswith(PNG_START):
         texts = list(_png_texts(data))
     elif data.startswith(JPEG_START):
-        texts = [("metadata", _readable(segment)) for segment in _jpeg_segments(data)]
+        texts = [("metadata", readable(segment)) for segment in _jpeg_segments(data)]
     else:
         return Content(unread=["picture"])
     return Content(texts=texts, titled=any(name.lower() in TITLES for name, _ in texts))
@@ -77,43 +91,69 @@ def read_pdf(path: Path) -> Content:
     data = path.read_bytes()
     kept = PDF_STREAM.sub(_keep_metadata, data)  # packed bytes look like strings by chance
     found = [_pdf_string(match) for match in PDF_STRING.finditer(kept)]
-    words = [word for stream in PDF_STREAM.finditer(data) for word in _drawn_words(stream[0])]
-    return Content(
-        texts=[("properties", "\n".join(found)), ("pages", " ".join(words))],
-        titled=b"/Title" in data,
-        unread=["embedded files"] if b"/EmbeddedFile" in data else [],
-    )
+    streams = [_read_stream(match) for match in PDF_STREAM.finditer(data)]
+    words = [word for stream in streams for word in _drawn_words(stream)]
+    hidden = [name for sign, name in PDF_HIDES.items() if sign in data or sign in b"".join(streams)]
+    texts = [
+        ("properties", "\n".join(found)),
+        ("pages", " ".join(words)),
+        ("pages", "".join(words)),
+    ]
+    return Content(texts=texts, titled=b"/Title" in data, unread=hidden)
+
+
+def _read_stream(match: re.Match[bytes]) -> bytes:
+    """Unpack a stream of objects, page or form; fonts and pictures are left as they are packed."""
+    body = match[0].partition(b"stream")[2].lstrip(b"\r\n")
+    with contextlib.suppress(zlib.error):  # not packed
+        return zlib.decompressobj().decompress(body, LARGEST_TEXT)
+    return body
 
 
 def _drawn_words(stream: bytes) -> list[str]:
-    """Read the words that a page draws as letters (most writers draw glyphs by number)."""
-    body = stream.partition(b"stream")[2].lstrip(b"\r\n")
-    with contextlib.suppress(zlib.error):  # not packed
-        body = zlib.decompressobj().decompress(body, LARGEST_TEXT)
-    if b"Tj" not in body and b"TJ" not in body:
+    """Read the words of a stream of objects, or those that a page draws as letters.
+
+    Most writers draw glyphs by number, which are no words.
+    """
+    if not PDF_WORDS.search(stream):
         return []
-    return [match[1].decode("latin-1") for match in PDF_STRING.finditer(body) if match[1]]
+    words = [_pdf_string(match) for match in PDF_STRING.finditer(stream)]
+    return [word for word in words if word.isprintable()]
 
 
 def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
-    at = len(PNG_START)
+    at, pixels = len(PNG_START), b""
     while at + 8 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         if kind in PLAIN:
             yield _png_text(kind, body)
+        elif kind == b"iCCP":
+            name, _, profile = body.partition(b"\0")
+            yield "colour profile", readable(name + b"\n" + _unpack(profile[1:]))
+        elif kind == b"IDAT":
+            pixels += body
         elif kind not in DRAWN:
-            yield "private chunk", _readable(body)
+            yield "private chunk", readable(body)
         at += 12 + length
         if kind == b"IEND":
             break
-    if data[at:]:
-        yield "after the picture", _readable(data[at:])
+    yield "after the picture", readable(_after_pixels(pixels) + data[at:])
+
+
+def _after_pixels(pixels: bytes) -> bytes:
+    """Give what stands behind the packed pixels; broken ones are a fault of the file."""
+    unpacker = zlib.decompressobj()
+    left = pixels
+    while left and not unpacker.eof:
+        unpacker.decompress(left, LARGEST_TEXT)
+        left = unpacker.unconsumed_tail
+    return unpacker.unused_data
 
 
 def _png_text(kind: bytes, body: bytes) -> tuple[str, str]:
     if kind == b"eXIf":
-        return "exif", _readable(body)
+        return "exif", readable(body)
     keyword, _, rest = body.partition(b"\0")
     if kind == b"zTXt":
         rest = _unpack(rest[1:])
@@ -133,17 +173,33 @@ def _unpack(data: bytes) -> bytes:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[bytes]:
-    """Yield the application and comment segments before the picture itself."""
+    """Yield the application and comment segments, between scans too, and what follows the end."""
     at = len(JPEG_START)
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xD9:
         (length,) = struct.unpack(">H", data[at + 2 : at + 4])
         if 0xE0 <= data[at + 1] <= 0xEF or data[at + 1] == 0xFE:
             yield data[at + 4 : at + 2 + length]
+        scan = data[at + 1] == 0xDA
         at += 2 + length
+        if scan:  # packed pixels: up to the next sign that is neither stuffing nor a restart
+            following = JPEG_SIGN.search(data, at)
+            at = following.start() if following else len(data)
+    yield data[at:]
 
 
-def _readable(data: bytes) -> str:
-    return "\n".join(run.decode("ascii") for run in READABLE.findall(data))
+def readable(data: bytes) -> str:
+    """List the runs of words in bytes, of one or of two bytes a letter.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    str
+        A run a line.
+    """
+    return "\n".join(run.replace(b"\0", b"").decode("ascii") for run in READABLE.findall(data))
 
 
 def _keep_metadata(match: re.Match[bytes]) -> bytes:
@@ -152,7 +208,9 @@ def _keep_metadata(match: re.Match[bytes]) -> bytes:
 
 def _pdf_string(match: re.Match[bytes]) -> str:
     if match[2]:
-        return bytes.fromhex(
-            match[2].decode()[4:].ljust(4, "0")[: len(match[2][4:]) // 2 * 2]
-        ).decode("utf-16-be", "replace")
-    return (match[1] or match[0]).decode("latin-1")
+        digits = b"".join(match[2].split())
+        data = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
+    else:
+        data = PDF_OCTAL.sub(lambda octal: bytes([int(octal[1], 8) % 256]), match[1] or match[0])
+    wide = data.startswith(b"\xfe\xff")
+    return data.decode("utf-16" if wide else "latin-1", "replace")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 
 import pandas as pd
 
 from pilot_eval.disclosure.release.files.content import make_table
 
+BETWEEN = "|&\t"
+LINE_END = re.compile(r"\\\\.*$")  # of LaTeX
+RULE = re.compile(r"[\s:|=-]*")
 WORD = re.compile(r"\S+")
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
 LABELLED = re.compile(r"\s*(\S.*?)(?:\s{2,}|\t|\s*[:=]\s*)(-?\d[\d,]*(?:\.\d+)?)\s*")
@@ -33,6 +37,8 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     ['council', 'children']
     """
     lines = text.splitlines()
+    for sign in BETWEEN:
+        yield from _separated(lines, sign)
     start = 0
     while start < len(lines):
         rows = list(_rows_under(lines, start))
@@ -43,6 +49,15 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     labelled = [match.groups() for line in lines if (match := LABELLED.fullmatch(line))]
     if labelled:
         yield "printed list", make_table([("", "value"), *labelled])
+
+
+def _separated(lines: list[str], sign: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield tables of Markdown or LaTeX: two or more lines with as many signs between cells."""
+    for number, group in groupby(lines, key=lambda line: line.strip().strip("|").count(sign)):
+        rows = [LINE_END.sub("", line.strip().strip("|")).split(sign) for line in group]
+        rows = [[cell.strip() for cell in row] for row in rows if not RULE.fullmatch("".join(row))]
+        if number and len(rows) > 1:
+            yield "table of text", make_table(rows)
 
 
 def _rows_under(lines: list[str], start: int) -> Iterator[list[str]]:

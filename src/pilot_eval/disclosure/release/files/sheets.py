@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,25 @@ import pandas as pd
 from lxml import etree
 
 from pilot_eval.disclosure.release.files.content import Content, make_table, merge
-from pilot_eval.disclosure.release.files.pictures import read_picture
+from pilot_eval.disclosure.release.files.pictures import read_picture, readable
 
 SIGNS = ",;\t|"
 LARGEST_FIELD = 10_000_000
 LARGEST_PACKED = 200_000_000
 """Bytes that the parts of a workbook may unpack to."""
-#: Parts of a workbook that carry data which no cell shows, or code.
-CARRIERS = ("xl/pivotCache", "xl/embeddings", "xl/externalLinks", "xl/vbaProject", "customXml")
+#: Parts of a workbook that are read; any other may carry data which no cell shows, or code.
+PARTS: tuple[str, ...] = (
+    "[Content_Types]",
+    "_rels/",
+    "docProps/",
+    "xl/_rels/",
+    "xl/workbook",
+    "xl/worksheets/",
+)
+PARTS += ("xl/styles", "xl/sharedStrings", "xl/theme/", "xl/tables/", "xl/comments", "xl/drawings/")
+PARTS += ("xl/metadata",)
+WORDED = (".xml", ".rels", ".vml")
+ARCHIVE_START, ARCHIVE_END, END_LENGTH = b"PK\x03\x04", b"PK\x05\x06", 22
 
 
 def read_csv(path: Path) -> Content:
@@ -73,10 +85,19 @@ def read_json(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8")
-    node = json.loads(text)
+    node = json.loads(text, object_pairs_hook=_keep_all)
     # Letters may be written as escapes: what is looked through is what they stand for.
     texts = [("text", text), ("decoded", json.dumps(node, ensure_ascii=False))]
     return Content(tables=list(find_json_tables(node)), texts=texts)
+
+
+def _keep_all(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Keep every value of a key that comes again: a program reads one of them, a person all."""
+    kept: dict[str, Any] = {}
+    for key, value in pairs:
+        again = sum(name == key or name.startswith(f"{key} (") for name in kept)
+        kept[f"{key} ({again + 1})" if again else key] = value
+    return kept
 
 
 def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd.DataFrame]]:
@@ -135,6 +156,7 @@ def read_xlsx(path: Path) -> Content:
     texts += _read_parts(path)
     parts = [
         Content(texts=texts),
+        read_wrapping(path),
         *_read_carriers(path),
         *(_read_sheet(sheet) for sheet in book.worksheets),
     ]
@@ -145,7 +167,7 @@ def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
     """Read the words that the file keeps outside cells: names, headers, prompts, properties."""
     with zipfile.ZipFile(path) as book:
         for name in book.namelist():
-            if name.endswith((".xml", ".rels")):
+            if name.endswith(WORDED):
                 root = etree.fromstring(book.read(name))
                 words = [n.text for n in root.iter() if n.text and not _is_value(n)]
                 words += [word for node in root.iter() for word in node.attrib.values()]
@@ -158,7 +180,7 @@ def _refuse_bombs(path: Path) -> None:
         if sum(part.file_size for part in book.infolist()) > LARGEST_PACKED:
             raise ValueError("parts too large to be read")
         for part in book.infolist():
-            if part.filename.endswith((".xml", ".rels")):
+            if part.filename.endswith(WORDED):
                 with book.open(part) as stream:
                     if b"<!DOCTYPE" in stream.read(4096):
                         raise ValueError("a document type")
@@ -170,8 +192,30 @@ def _read_carriers(path: Path) -> Iterator[Content]:
         for name in book.namelist():
             if name.startswith("xl/media/"):
                 yield read_picture(book.read(name)).placed(f"part {name}")
-            elif name.startswith(CARRIERS):
+            elif not name.startswith(PARTS) or not name.endswith(WORDED):
                 yield Content(unread=[f"part {name}"])
+            elif name.startswith("xl/worksheets/") and re.search(
+                rb"<(?:\w+:)?f[ >]", book.read(name)
+            ):
+                yield Content(unread=[f"formulas of {name}"])
+
+
+def read_wrapping(path: Path) -> Content:
+    """Read what an archive of parts carries before and after them.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    Content
+    """
+    data = path.read_bytes()
+    after = data[data.rfind(ARCHIVE_END) + END_LENGTH :]
+    first = data.startswith(ARCHIVE_START)
+    texts = [("after the archive", readable(after))] if after else []
+    return Content(texts=texts, unread=[] if first else ["what stands before the archive"])
 
 
 def _is_value(node: etree._Element) -> bool:

@@ -1,0 +1,130 @@
+"""The readings of a passage: as written, as a person sees it, and with what is encoded in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator
+
+MOST_UNPACKED = 1_000_000
+"""Bytes of an encoded payload that are read."""
+_LAYERS = 3
+_READABLE = 0.9
+_SHORTEST = 8
+# Letters of other scripts that look like Latin ones: all that begin or end an identifier.
+_CYRILLIC = (
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0405\u0408"
+)
+_GREEK = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
+_ALIKE = str.maketrans(_CYRILLIC + _GREEK, "ABEKMHOPCTYXISJ" + "ABEZHIKMNOPTYX")
+_ESCAPE = re.compile(
+    r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\u\{([0-9a-f]{1,6})\}|%([0-9a-f]{2})"
+    r"|\\([0-9a-f]{1,6}) ?",
+    re.IGNORECASE,
+)
+_BASE64 = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}={0,2}", re.ASCII)
+_HEX = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}){10,}(?![0-9a-f])", re.IGNORECASE)
+_BACKWARDS = re.compile(
+    "[\u202d\u202e]|direction\\s*:\\s*rtl|bidi-override|<[^<>]{1,200} dir=[\"']?rtl", re.IGNORECASE
+)
+
+
+def list_readings(text: str) -> list[str]:
+    """List what a passage says: as it is written, as it is seen, and decoded.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str
+        Without repetitions.
+
+    Examples
+    --------
+    >>> list_readings("%41&#49;")
+    ['%41&#49;', '%411', 'A1']
+    """
+    seen = read_as_person(text)
+    readings = [text, seen, _ESCAPE.sub(_letter, seen), *_payloads(seen)]
+    return list(dict.fromkeys(readings))
+
+
+def read_as_person(text: str) -> str:
+    """Read a passage as a person sees it: entities resolved, other forms of letters, no ghosts.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    for _ in range(_LAYERS):
+        plain = html.unescape(text)
+        if plain == text:
+            break
+        text = plain
+    plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
+    seen = {ord(letter): _as_seen(letter) for letter in set(plain)}
+    return plain.translate({code: form for code, form in seen.items() if form != chr(code)})
+
+
+def is_backwards(text: str) -> bool:
+    """Say whether a passage asks to be shown from right to left.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+    """
+    return bool(_BACKWARDS.search(text))
+
+
+def _as_seen(letter: str) -> str | None:
+    kind = unicodedata.category(letter)
+    if kind == "Nd":
+        return str(unicodedata.digit(letter))
+    if kind in ("Pd", "Zs"):
+        return "-" if kind == "Pd" else " "
+    unseen = kind in ("Cf", "Mn", "Me") or (kind == "Cc" and letter not in "\n\r\t")
+    return None if unseen else letter
+
+
+def _letter(match: re.Match[str]) -> str:
+    code = int(next(group for group in match.groups() if group), 16)
+    return chr(code) if code < 0x110000 else match[0]
+
+
+def _payloads(text: str) -> Iterator[str]:
+    """Decode runs of base64 and hexadecimal digits that stand for words, packed or not."""
+    for match in _BASE64.finditer(text):
+        run = match[0].rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            data = base64.b64decode(run + "=" * (-len(run) % 4))
+        except binascii.Error:
+            continue
+        yield from _words_in(data)
+    for match in _HEX.finditer(text):
+        yield from _words_in(bytes.fromhex(match[0]))
+
+
+def _words_in(data: bytes) -> Iterator[str]:
+    for wbits in (0, zlib.MAX_WBITS, 16 + zlib.MAX_WBITS):
+        try:
+            body = zlib.decompressobj(wbits).decompress(data, MOST_UNPACKED) if wbits else data
+        except zlib.error:
+            continue
+        words = body.decode("utf-16-le" if b"\0" in body[1:2] else "utf-8", "replace")
+        readable = sum(letter.isprintable() and letter != "\ufffd" for letter in words)
+        if len(words) >= _SHORTEST and readable >= _READABLE * len(words):
+            yield words
