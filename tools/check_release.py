@@ -2,8 +2,9 @@
 
     python tools/check_release.py
 
-Version of the package, changelog, citation and conda recipe must be the same, and the recipe must
-require what `pyproject.toml` does.
+The version is written in the package; changelog, citation, archive's metadata, README and conda
+recipe must say the same, citation and archive the changelog's day, and the recipe must require what
+`pyproject.toml` does.
 """
 
 from __future__ import annotations
@@ -20,27 +21,38 @@ CONDA_NAMES = {"matplotlib": "matplotlib-base"}  # without a graphical toolkit
 def main() -> int:
     """Print the version; return 1 with the reasons where something disagrees."""
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    faults = [*find_versions(project["version"]), *find_requirements(project["dependencies"])]
+    version = read_version()
+    faults = [*find_versions(version), *find_requirements(project["dependencies"])]
     for fault in faults:
         print(fault, file=sys.stderr)
-    print(project["version"])
+    print(version)
     return int(bool(faults))
 
 
+def read_version() -> str:
+    """Read the version where it is written."""
+    found = re.search(r'^__version__ = "(.+)"$', read("src/pilot_eval/__init__.py"), re.MULTILINE)
+    if found is None:
+        raise ValueError("src/pilot_eval/__init__.py states no version")
+    return found[1]
+
+
 def find_versions(version: str) -> list[str]:
-    """List the files that state another version."""
-    stated = {
-        "src/pilot_eval/__init__.py": f'__version__ = "{version}"',
-        "CITATION.cff": f"version: {version}",
-        "packaging/conda/recipe.yaml": f'version: "{version}"',
-    }
-    faults = [
-        f"{name} does not state {text}" for name, text in stated.items() if text not in read(name)
+    """List the files that state another version, or another day of release."""
+    notes = re.search(rf"^## \[{re.escape(version)}\] - (\S+)$", read("CHANGELOG.md"), re.MULTILINE)
+    if notes is None:
+        return [f"CHANGELOG.md has no notes on {version}"]
+    stated = [
+        ("CITATION.cff", f"version: {version}\n"),
+        ("CITATION.cff", f'date-released: "{notes[1]}"'),
+        (".zenodo.json", f'"version": "{version}"'),
+        (".zenodo.json", f'"publication_date": "{notes[1]}"'),
+        ("README.md", f"Version {version},"),
+        ("packaging/conda/recipe.yaml", f'version: "{version}"'),
     ]
-    changelog = read("CHANGELOG.md")
-    if f"## [{version}]" not in changelog and "## Unreleased" not in changelog:
-        faults.append(f"CHANGELOG.md has no notes on {version}")
-    return faults
+    return [
+        f"{name} does not state {text.strip()}" for name, text in stated if text not in read(name)
+    ]
 
 
 def find_requirements(dependencies: list[str]) -> list[str]:

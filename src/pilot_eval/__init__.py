@@ -5,7 +5,7 @@ Public names load where they are first used, so that ``import pilot_eval`` stays
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PUBLIC = {
     "build_design": "pilot_eval.design.build",

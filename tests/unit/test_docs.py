@@ -244,9 +244,7 @@ def test_the_findings_of_the_readme_are_those_of_the_published_run():
     assert text == replace_findings(text, load_plan(), published)
 
 
-def test_version_and_changelog_agree_with_the_project():
-    version = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
-    assert f"version: {version}\n" in read(ROOT / "CITATION.cff")
-    changelog = read(ROOT / "CHANGELOG.md")
-    assert "### Results" in changelog
-    assert f"## [{version}]" in changelog or "## Unreleased" in changelog
+def test_every_release_says_which_results_moved():
+    releases = read(ROOT / "CHANGELOG.md").split("\n## ")[1:]
+    assert releases
+    assert all("\n### Results\n" in release for release in releases)

@@ -28,7 +28,14 @@ def test_a_disagreement_is_found(monkeypatch):
     monkeypatch.syspath_prepend(str(CHECK.parent))
     import check_release
 
-    assert len(check_release.find_versions("9.9.9")) == 3
+    assert check_release.find_versions("9.9.9") == ["CHANGELOG.md has no notes on 9.9.9"]
+    notes, read = "\n## [9.9.9] - 2999-01-01\n", check_release.read
+    monkeypatch.setattr(check_release, "read", lambda name: read(name) + notes)
+    places = [fault.split()[0] for fault in check_release.find_versions("9.9.9")]
+    assert places == ["CITATION.cff"] * 2 + [".zenodo.json"] * 2 + [
+        "README.md",
+        "packaging/conda/recipe.yaml",
+    ]
     assert "differ in numpy>=99" in " ".join(check_release.find_requirements(["numpy>=99"]))
 
 
