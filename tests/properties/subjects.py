@@ -48,6 +48,7 @@ BEHIND: Mapping[str, str] = {
     "estimation.census_units": RECORDS,
     "estimation.council_changes": RECORDS,
     "estimation.covariates": "takes facts of councils that the package holds",
+    "estimation.did.collapse_levels": CHECKED,
     "estimation.did.combine_clusters": CHECKED,
     "estimation.did.remove_period_effects": CHECKED,
     "estimation.distribution": RECORDS,

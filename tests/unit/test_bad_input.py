@@ -297,6 +297,7 @@ OTHERWISE = {
     "solve_period_effects": "takes numbers that a door has read",
     "path_batch": "starts in waves: test_starts.py",
     "path_test": "starts in waves: test_starts.py",
+    "collapse_levels": "levels of a checked design: test_levels.py",
     "collapse_paths": "paths of a checked design: test_starts.py",
     "remove_period_effects": "behind collapse_changes and collapse_paths",
     "staggered_test": "a panel for path_test: test_starts.py",

@@ -11,14 +11,19 @@ import pytest
 from project_folder import ROOT
 
 import pilot_eval as pe
+from pilot_eval.checks.placebo import list_placebo_years
 from pilot_eval.checks.plan_readings import (
     AS_PLANNED,
     bound_unknown_treated,
+    list_certainty_readings,
+    list_left_out,
+    list_like_readings,
     list_plan_readings,
     measure_step,
     widen_by_step,
 )
 from pilot_eval.errors import PlanError
+from pilot_eval.evaluation import council_effects
 from pilot_eval.evaluation.units import collapse_councils
 
 FOLDER = ROOT / "pilots" / "timescales-2011"
@@ -161,3 +166,46 @@ def test_a_requirement_that_lapsed_ends_every_exemption(plan):
 def test_a_scenarios_own_outcomes_and_question_are_known(plan, key, value, fault):
     with pytest.raises(PlanError, match=fault):
         plan.revise({f"scenarios.{SCENARIO}.{key}": value})
+
+
+def test_the_registers_grades_choose_who_counts(plan, panel):
+    """None is stated by government, one by the press; of one the interval is its own effect's."""
+    first = pe.build_design(plan, panel, scenario="conferences_first", outcome=OUTCOME)
+    found = list_certainty_readings(plan, first)
+    assert found["n_treated"].tolist() == [0, 1, 2]
+    rows = list_plan_readings(plan, panel, {}, scenario="conferences_first", outcome=OUTCOME)
+    ends = ["estimate_low", "estimate_high", "conf_low", "conf_high", "p_value"]
+    assert found[ends].iloc[2].tolist() == rows[ends].iloc[0].tolist()
+    assert found[ends].iloc[0].isna().all()
+    own = next(row for row in council_effects(plan, first) if row["council_name"] == "Knowsley")
+    assert found.loc[1, "estimate_low"] == pytest.approx(own["effect_low"], abs=1e-9)
+
+
+def test_each_council_is_left_out_once(plan, panel):
+    """The mean of estimates without one of equal units is the estimate with all."""
+    apart = plan.revise({"clusters": {}})
+    both = pe.build_design(apart, panel, scenario="conferences_second", outcome=OUTCOME)
+    found = list_left_out(apart, both)
+    [whole] = list_plan_readings(apart, panel, {}, scenario=SCENARIO, outcome=OUTCOME).to_dict(
+        "records"
+    )
+    assert found["reading"].str.contains("one council").all()
+    assert found["estimate_low"].mean() == pytest.approx(whole["estimate_low"], abs=1e-9)
+
+
+def test_the_bands_effects_add_up_to_nothing(plan, table):
+    """Every conference ends in one band: what one gains the others lose, where none is hidden."""
+    ends = ("0_10", "11_15", "16_20", "21_plus")
+    bands = {f"icpc_band_{end}": end for end in ends}
+    found = list_like_readings(plan, table, bands, scenario=SCENARIO, outcome=OUTCOME)
+    assert found["reading"].tolist() == list(ends)
+    assert found["estimate_low"].sum() <= 0 <= found["estimate_high"].sum()
+
+
+def test_pretended_years_err_as_often_as_their_level(plan, table):
+    quick = plan.revise({"calibration.sets": 100})
+    sides = {"starts": (2016, 2019), "before": 1, "after": 2}
+    found = list_placebo_years(quick, table, scenario=SCENARIO, outcome=OUTCOME, **sides)
+    assert found["start"].tolist() == [2016, 2019]
+    assert found["robust_share"].between(0, 0.15).all()
+    assert found["within"].between(1, 40).all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,16 @@ from pilot_eval.doors import takes
 from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_att
 from pilot_eval.evaluation import collapse_councils, council_effects
+from pilot_eval.evaluation.calibration import PlaceboPool, build_pools, calibrate_pools
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
+from pilot_eval.inference.placebo_sets import draw_placebo_sets
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.published.panel import PANEL
+from pilot_eval.published.panel import PANEL, build_panel
 
 STRATA = 5  # size bands within which placebo groups are drawn
 
+NINE_OF_TEN = 0.9
+YEAR_COLUMNS = ("start", "comparators", "units", "robust_share", "adjusted_share", "within")
 PLACEBO = "placebo"
 """Name of the window of a start before the trial, in a copy of the plan."""
 
@@ -122,6 +128,84 @@ def placebo_in_time(
         )
         rows.append({"start": start} | compare(moved, panel, scenario=scenario, outcome=outcome))
     return pd.DataFrame(rows, columns=["start", *QUICK_COLUMNS])
+
+
+def list_placebo_years(
+    plan: EvaluationPlan,
+    table: pd.DataFrame,
+    *,
+    scenario: str,
+    outcome: str,
+    starts: Iterable[int],
+    before: int,
+    after: int,
+) -> pd.DataFrame:
+    """Pretend starts in other years, in sets of comparators that resemble the treated.
+
+    Nothing was tried on them, so that an honest test rejects as often as its level says, and what
+    moved them is what moves councils by chance. Levels are compared in each year by itself.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+        `calibration.sets` are drawn for each start.
+    table : DataFrame
+        Long table of council indicators, as from `load_published`.
+    scenario, outcome : str
+    starts : iterable of int
+        Years ending 31 March.
+    before, after : int
+        Years on either side; without a year before, levels are compared.
+
+    Returns
+    -------
+    DataFrame
+        A row for each start that can be pretended: `start`, `comparators`, `units` (in a set),
+        `robust_share` and `adjusted_share` (of sets that each test rejects; the larger over the
+        hidden counts), and `within` (nine sets of ten moved less, unadjusted).
+    """
+    scenario_size = len(plan.scenarios[scenario].councils)
+    own = plan.window_of(outcome, scenario)
+    rows = []
+    for start in starts:
+        sides = {"pre": [*range(start - before, start)], "post": [*range(start, start + after)]}
+        moved = plan.revise(
+            {
+                f"windows.{PLACEBO}": sides | {"earlier": own.earlier},
+                f"scenarios.{scenario}.windows": dict.fromkeys(plan.windows, PLACEBO),
+                f"scenarios.{scenario}.first_treated": [start] * scenario_size,
+                f"scenarios.{scenario}.last_treated": {},
+            }
+        )
+        panel = build_panel(table, moved)
+        design = build_design(moved, panel, scenario=scenario, outcome=outcome)
+        pools = build_pools(moved, design)
+        if pools:
+            rows.append({"start": start} | _describe_pools(moved, pools))
+    return pd.DataFrame(rows, columns=list(YEAR_COLUMNS))
+
+
+def _describe_pools(plan: EvaluationPlan, pools: list[PlaceboPool]) -> dict[str, float]:
+    rates = calibrate_pools(plan, pools)
+    return {
+        "comparators": len(pools[0].changes),
+        "units": len(pools[0].treated_cases),
+        "robust_share": rates["robust"].share,
+        "adjusted_share": rates["adjusted"].share if "adjusted" in rates else nan,
+        "within": max(_reach(pool, plan.calibration.sets, plan.seed) for pool in pools),
+    }
+
+
+def _reach(pool: PlaceboPool, sets: int, seed: int) -> float:
+    """Find the distance from zero within which nine placebo effects of ten lie."""
+    members = draw_placebo_sets(
+        pool.treated_groups, pool.treated_cases, pool.groups, pool.cases, sets=sets, seed=seed
+    )
+    inside = pool.changes[members].mean(axis=1)
+    others = (pool.changes.sum() - inside * members.shape[1]) / (
+        len(pool.changes) - members.shape[1]
+    )
+    return float(np.quantile(np.abs(inside - others), NINE_OF_TEN))
 
 
 @takes(DataError, panel=PANEL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import sqrt
 from statistics import NormalDist
 
@@ -10,14 +10,21 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
+from pilot_eval.design.treatment import grade_councils
+from pilot_eval.evaluation.council_effects import council_effects
 from pilot_eval.evaluation.identified import identify
-from pilot_eval.evaluation.units import collapse_councils
+from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_councils
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.published.panel import build_panel
 
-HEADLINE = "robust"
+HEADLINE, ADJUSTED = "robust", "adjusted"
 AS_PLANNED = "as planned"
 _NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high", "p_value")
 READING_COLUMNS = ("reading", *_NUMBERS, "n_treated", "n_comparators")
+GRADES = {"grade A alone": "A", "grades A and B": "AB", "grades A, B and C": "ABC"}
+"""Reading -> grades of the register whose councils count as treated."""
+MOVED = ("fell most", "rose most")
+ONE = "one council, its own interval"
 
 
 def list_plan_readings(
@@ -29,6 +36,8 @@ def list_plan_readings(
     outcome: str,
 ) -> pd.DataFrame:
     """Estimate one comparison as planned and under other choices, by the headline test.
+
+    Levels are read by the adjusted test, here and in every function of this module.
 
     Parameters
     ----------
@@ -72,8 +81,9 @@ def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     -------
     DataFrame
         Columns `READING_COLUMNS`: as planned, and without those comparators whose changes are the
-        smallest and the largest, test and interval computed again. Whichever comparators were
-        treated, the estimate without them lies between. The rows name nobody: it is not known.
+        smallest and the largest (of levels: which are lowest and highest), test and interval
+        computed again. Whichever comparators were treated, an unadjusted estimate without them lies
+        between. The rows name nobody: it is not known.
 
     Examples
     --------
@@ -85,11 +95,96 @@ def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     unknown = plan.comparators.not_identified
     kept = {AS_PLANNED: order}
     if unknown:
-        kept[f"without the {unknown} comparators that fell most"] = order[unknown:]
-        kept[f"without the {unknown} comparators that rose most"] = order[:-unknown]
+        least, most = ("are lowest", "are highest") if design.compares_levels else MOVED
+        kept[f"without the {unknown} comparators that {least}"] = order[unknown:]
+        kept[f"without the {unknown} comparators that {most}"] = order[:-unknown]
     rows = [
         {"reading": reading} | _number(plan, design.restrict(design.treated, tuple(sorted(codes))))
         for reading, codes in kept.items()
+    ]
+    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+
+
+def list_certainty_readings(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
+    """Estimate with the councils alone whose treatment the register grades well enough.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+        Of an outcome with a requirement.
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`, a row for each of `GRADES`. Councils of a lower grade are neither
+        treated nor comparators. Of one council the size-adjusted interval is given; of none,
+        nothing.
+    """
+    grades = grade_councils(plan, plan.outcomes[design.outcome].requirement, design.treated)
+    kept = {
+        reading: tuple(code for code in design.treated if grades.get(code, "-") in allowed)
+        for reading, allowed in GRADES.items()
+    }
+    return _restrict_each(plan, design, kept.items())
+
+
+def list_left_out(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
+    """Estimate without each treated council in turn.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`; where one council is left, its size-adjusted interval.
+    """
+    kept = [
+        (f"without {design.labels[gone]}", tuple(code for code in design.treated if code != gone))
+        for gone in design.treated
+    ]
+    return _restrict_each(plan, design, kept)
+
+
+def list_like_readings(
+    plan: EvaluationPlan,
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    *,
+    scenario: str,
+    outcome: str,
+) -> pd.DataFrame:
+    """Estimate on other indicators as one outcome of a scenario is: on every band of a duration.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        Long table of council indicators, as from `load_published`.
+    labels : mapping
+        Indicator -> what it is.
+    scenario, outcome : str
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`, a row for each indicator.
+    """
+    no_harm = {"harm": "ambiguous", "margin": None, "margin_reason": None}
+    like, days = plan.outcomes[outcome].model_dump() | no_harm, {"unit": "working days"}
+    own = {
+        f"outcomes.{key}": like | {"label": label} | (days if key.endswith("_wd") else {})
+        for key, label in labels.items()
+    }
+    revised = plan.revise(own | {f"scenarios.{scenario}.outcomes": list(labels)})
+    panel = build_panel(table, revised)
+    rows = [
+        {"reading": label}
+        | _number(revised, build_design(revised, panel, scenario=scenario, outcome=key))
+        for key, label in labels.items()
     ]
     return pd.DataFrame(rows, columns=list(READING_COLUMNS))
 
@@ -146,8 +241,28 @@ def widen_by_step(readings: pd.DataFrame, sd: float, alpha: float) -> pd.DataFra
     return readings.assign(conf_low=middle - half, conf_high=middle + half, p_value=np.nan)
 
 
+def _restrict_each(
+    plan: EvaluationPlan, design: Design, kept: Iterable[tuple[str, tuple[str, ...]]]
+) -> pd.DataFrame:
+    rows: list[dict[str, object]] = []
+    for reading, codes in kept:
+        part = design.restrict(codes, design.comparators)
+        if len(codes) >= FEWEST_TREATED:
+            rows.append({"reading": reading} | _number(plan, part))
+            continue
+        own = next(council_effects(plan, part), {}) if codes else {}
+        ends = {f"estimate_{end}": own.get(f"effect_{end}") for end in ("low", "high")}
+        rest = {name: own.get(name) for name in _NUMBERS[2:]}
+        sizes = {"n_treated": len(codes), "n_comparators": len(design.comparators)}
+        said = f"{reading}: {ONE if codes else 'no council'}"
+        rows.append({"reading": said} | ends | rest | sizes)
+    frame = pd.DataFrame(rows, columns=list(READING_COLUMNS))
+    return frame.astype(dict.fromkeys(_NUMBERS, float))
+
+
 def _number(plan: EvaluationPlan, design: Design) -> dict[str, object]:
-    found = identify(plan, design, (HEADLINE,))
-    numbers = {name: found.numbers[HEADLINE][name] for name in _NUMBERS}
+    method = ADJUSTED if design.compares_levels else HEADLINE
+    found = identify(plan, design, tuple(dict.fromkeys((HEADLINE, method))))
+    numbers = {name: found.numbers[method][name] for name in _NUMBERS}
     sizes = {"n_treated": int(found.units.treated.sum()), "n_comparators": len(design.comparators)}
     return numbers | sizes

@@ -198,6 +198,28 @@ def count_freed(plan: EvaluationPlan, requirement: str, codes: tuple[str, ...]) 
     return len(_find_freed(plan, requirement).keys() & set(codes))
 
 
+def grade_councils(
+    plan: EvaluationPlan, requirement: str | None, codes: tuple[str, ...]
+) -> dict[str, str]:
+    """Give the grade of what is known of each council's freedom from a requirement.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    requirement : str or None
+        None, or one that the register does not have: no grades.
+    codes : tuple of str
+
+    Returns
+    -------
+    dict
+        Council code -> A (government), B (press), C (inference) or empty; none where it is not
+        known as freed.
+    """
+    freed = _find_freed(plan, requirement or "")
+    return {code: freed[code].grade for code in codes if code in freed}
+
+
 def _find_freed(plan: EvaluationPlan, requirement: str) -> dict[str, Exemption]:
     return {
         row.council_code: row
