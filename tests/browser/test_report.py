@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from report_pages import IN_PDF, PAGES
 
-from pilot_eval.reporting.pdf import print_pdf
-from pilot_eval.reporting.site import MAIN, compose_print
+from pilot_eval.reporting.pdf import print_pdf, read_page_numbers
+from pilot_eval.reporting.site import BRIEF, MAIN, compose_print
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = {"desktop": 1280, "phone": 390}
 MOST_BYTES = 2_000_000
 MOST_PAGES = 25
+TITLE = 'What "they" <b>did</b> & the children\'s 50%'
+RUNNING_HEADS = """() => ({
+    numbers: [...document.querySelectorAll(".cover nav a span:last-child")].map(e => e.innerText),
+    pages: [...document.querySelectorAll("article")].map(e => getComputedStyle(e).page),
+    heads: [...document.styleSheets[0].cssRules].filter(r => r.type === 6).map(r => r.cssText),
+})"""
 PLACEHOLDER = "No description has been provided for this image"
 LIST_HTMLCS = """() => new Promise((done, fail) => HTMLCS.process('WCAG2AA', document,
   () => done(HTMLCS.getMessages().filter(m => m.type === HTMLCS.ERROR).map(
@@ -131,7 +138,26 @@ def test_the_main_report_is_short_and_the_brief_has_two_pages(report, pages, fac
     assert count_pages((report / "brief.pdf").read_bytes()) == 2
     main = [page for page in pages if page.name.startswith(MAIN)]
     print_pdf(compose_print(main, facts), tmp_path, facts.published_on)
-    assert count_pages((tmp_path / "report.pdf").read_bytes()) <= MOST_PAGES
+    length = count_pages((tmp_path / "report.pdf").read_bytes())
+    assert length <= MOST_PAGES
+    numbers = read_page_numbers((report / "report.pdf").read_bytes())
+    begin = [numbers[page.name] for page in pages if page.name in numbers]
+    assert begin[0] == 2
+    assert (
+        min(numbers[name] for name in IN_PDF if not name.startswith((*MAIN, BRIEF))) == length + 1
+    )
+
+
+def test_contents_have_page_numbers_and_every_page_its_running_head(browser, pages, facts):
+    odd = [replace(pages[0], title=TITLE), *pages[1:]]
+    tab = browser.new_page()
+    tab.set_content(compose_print(odd, facts, numbers={page.name: 7 for page in pages}))
+    shown = tab.evaluate(RUNNING_HEADS)
+    tab.close()
+    assert shown["numbers"] == ["7"] * len(shown["pages"])
+    assert shown["pages"] == [f"page-{place + 1}" for place in range(len(shown["pages"]))]
+    heads = re.sub(r"\\(.)", r"\1", " ".join(shown["heads"]))
+    assert TITLE in heads
 
 
 def test_printing_leaves_out_menus_and_code(browser, report):

@@ -12,6 +12,7 @@ from pilot_eval.reporting.sanitise import POLICY, drop_active, sanitise
 if TYPE_CHECKING:
     from jinja2 import Environment
     from lxml.html import HtmlElement
+    from markupsafe import Markup
     from nbformat import NotebookNode
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,7 +27,15 @@ def make_environment() -> Environment:
 
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     environment.globals["policy"] = POLICY
+    environment.filters["in_css"] = _write_in_css
     return environment
+
+
+def _write_in_css(text: str) -> Markup:
+    """Write a text for a string of a style sheet, where an entity of HTML is not read."""
+    from markupsafe import Markup
+
+    return Markup(re.sub(r"[^\w ,.:;?!()'–—-]", lambda sign: f"\\{ord(sign[0]):X} ", text))
 
 
 def render_markdown(source: str) -> str:

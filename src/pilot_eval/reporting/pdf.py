@@ -13,6 +13,11 @@ PDF_NAME = "report.pdf"
 NO_BROWSER = "not made: no Chromium, Chrome or Edge was found; print the pages from yours"
 PRINT_SECONDS = 60
 # The same report gives the same bytes: the time of the run is in manifest.json, not here.
+_PAGES = re.compile(rb"(\d+) 0 obj\s*<<\s*/Type /Pages?\b(.*?)endobj", re.DOTALL)
+_CHILDREN = re.compile(rb"/Kids \[([^\]]*)\]")
+_REFERENCE = re.compile(rb"(\d+) 0 R")
+_DESTINATION = re.compile(rb"/([^\s/\[\]<>()]+) \[(\d+) 0 R /XYZ ")
+_ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 DATED = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
 BROWSERS = (
     "chromium",
@@ -46,6 +51,37 @@ def find_browser() -> str | None:
     str or None
     """
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def read_page_numbers(content: bytes) -> dict[str, int]:
+    """Find on which page of a printed document each place with an id that is linked to stands.
+
+    Parameters
+    ----------
+    content : bytes
+        A PDF as a browser prints it: named destinations, objects not compressed.
+
+    Returns
+    -------
+    dict of str to int
+        Id -> number of its page, from 1; empty where the file is written in another way.
+    """
+    nodes = {match[1]: match[2] for match in _PAGES.finditer(content)}
+    children = {name: _CHILDREN.search(node) for name, node in nodes.items()}
+    parents = {name: _REFERENCE.findall(found[1]) for name, found in children.items() if found}
+    below = {name for names in parents.values() for name in names}
+    waiting, order = [name for name in parents if name not in below], {}
+    while waiting:
+        name = waiting.pop()
+        if name in parents:
+            waiting += reversed(parents[name])
+        else:
+            order[name] = len(order) + 1
+    return {
+        _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), name).decode(): order[page]
+        for name, page in _DESTINATION.findall(content)
+        if page in order
+    }
 
 
 def print_pdf(document: str, folder: Path, dated: date, name: str = PDF_NAME) -> bool:

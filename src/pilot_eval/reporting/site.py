@@ -33,7 +33,7 @@ from pilot_eval.reporting.html import (
     render_markdown,
     render_notebook,
 )
-from pilot_eval.reporting.pdf import print_pdf
+from pilot_eval.reporting.pdf import PDF_NAME, print_pdf, read_page_numbers
 from pilot_eval.result_display import write_as_text
 
 FIGURES = "figures"
@@ -234,14 +234,23 @@ def build_site(
 
 def _print_report(pages: Sequence[Page], facts: SiteFacts, folder: Path) -> None:
     """Print the report, and the brief by itself."""
-    print_pdf(compose_print(pages, facts), folder, facts.published_on)
+    if not print_pdf(compose_print(pages, facts), folder, facts.published_on):
+        return
+    numbers = read_page_numbers((folder / PDF_NAME).read_bytes())  # known once it is printed
+    print_pdf(compose_print(pages, facts, numbers=numbers), folder, facts.published_on)
     for page in pages:
         if page.name == BRIEF:
             short = compose_print([page], facts, bare=True)
             print_pdf(short, folder, facts.published_on, PAPER)
 
 
-def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False) -> str:
+def compose_print(
+    pages: Sequence[Page],
+    facts: SiteFacts,
+    *,
+    bare: bool = False,
+    numbers: Mapping[str, int] | None = None,
+) -> str:
     """Compose the document that is printed: cover, contents, main report, annexes.
 
     Parameters
@@ -251,6 +260,8 @@ def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False
     facts : SiteFacts
     bare : bool
         Leave out cover and contents.
+    numbers : mapping, optional
+        Name of a page -> where it begins on paper, for the contents.
 
     Returns
     -------
@@ -266,6 +277,7 @@ def compose_print(pages: Sequence[Page], facts: SiteFacts, *, bare: bool = False
             bare=bare,
             annexes=[page for page in pages if not page.name.startswith((*MAIN, BRIEF))],
             facts=facts,
+            numbers=numbers or {},
             published_on=name_day(facts.published_on),
             style=_style(),
         )
