@@ -70,7 +70,8 @@ def read_page_numbers(content: bytes) -> dict[str, int]:
     children = {name: _CHILDREN.search(node) for name, node in nodes.items()}
     parents = {name: _REFERENCE.findall(found[1]) for name, found in children.items() if found}
     below = {name for names in parents.values() for name in names}
-    waiting, order = [name for name in parents if name not in below], {}
+    waiting = [name for name in parents if name not in below]
+    order: dict[bytes, int] = {}
     while waiting:
         name = waiting.pop()
         if name in parents:
