@@ -344,9 +344,9 @@ def neutralise_formulas(table: pd.DataFrame) -> pd.DataFrame:
     changes = {}
     for name in table.columns:
         if table[name].dtype == "object" or isinstance(table[name].dtype, pd.StringDtype):
-            texts = table[name].map(write_as_text, na_action="ignore")
-            if not texts.equals(table[name]):
-                changes[name] = texts
+            words = {word: write_as_text(word) for word in table[name].dropna().unique()}
+            if any(word is not text and word != text for word, text in words.items()):
+                changes[name] = table[name].map(words)
     return table.assign(**changes)
 
 

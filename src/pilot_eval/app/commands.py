@@ -137,11 +137,16 @@ def import_published(options: Namespace) -> int:
 
 def refresh(options: Namespace) -> int:
     """Re-execute the committed notebooks, then write reports/published anew."""
-    from pilot_eval.app.refresh import refresh_notebooks, refresh_published
+    from pilot_eval.app.refresh import (
+        refresh_notebooks,
+        refresh_published,
+        refresh_specifications,
+    )
     from pilot_eval.lab.validity_report import write_validity
     from pilot_eval.project import find_root
 
     write_validity(find_root() / "docs", only="calibration")
+    refresh_specifications(find_root())
     results = refresh_notebooks(find_root(), options.notebooks)
     for result in results:
         fate = "refreshed" if result.ok else f"FAILED in {result.cell}: {result.error}"

@@ -99,6 +99,17 @@ def refresh_published(root: Path) -> Path:
     return target
 
 
+def refresh_specifications(root: Path) -> None:
+    """Compute the specification grids again that plan, data or code have made out of date."""
+    from pilot_eval.checks.specification_store import STORE, store_specifications
+    from pilot_eval.plan import load_plan
+    from pilot_eval.published.council_indicators import load_published
+
+    table = load_published(root / "data" / "published" / "council_indicators.csv")
+    names = sorted(path.parent.name for path in root.glob(f"{PILOTS}/*/{PLAN_NAME}"))
+    store_specifications([(load_plan(name, root=root), table) for name in names], root / STORE)
+
+
 def refresh_readme(root: Path) -> None:
     """Write the findings in the front page again, from ``reports/published``."""
     from pilot_eval.plan import load_plan
