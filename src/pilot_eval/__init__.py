@@ -10,6 +10,7 @@ __version__ = "0.2.0"
 _PUBLIC = {
     "build_design": "pilot_eval.design.build",
     "build_panel": "pilot_eval.published.panel",
+    "choose_parameters": "pilot_eval.app.parameter_form",
     "compare": "pilot_eval.evaluation.plan_comparison",
     "design_pilot": "pilot_eval.checks.next_pilot",
     "difference_in_differences": "pilot_eval.frames",

@@ -98,6 +98,10 @@ def test_its_outputs_hold_no_error_warning_or_path(path, notebook):
     assert not PATHS.search(path.read_text(encoding="utf-8"))
 
 
+def test_it_holds_no_state_of_widgets(path):
+    assert "jupyter.widget" not in path.read_text(encoding="utf-8")
+
+
 def test_its_outputs_are_compared_and_hold_numbers(notebook):
     cells = code_cells(notebook)
     ignored = [
