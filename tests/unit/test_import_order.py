@@ -13,6 +13,7 @@ ORDER = (
     "door_readers",
     "doors",
     "project",
+    "file_sets",
     "run_cache",
     "reference",
     "plan_settings",

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from project_folder import add_notebook, make_project
 
+from pilot_eval.app import refresh
 from pilot_eval.app.cli import main
-from pilot_eval.app.staging import clear_dead, publish, stage, swap
+from pilot_eval.app.staging import clear_dead, publish, stage
 from pilot_eval.errors import PlanError, RunError
+from pilot_eval.file_sets import list_files, whole_set
 from pilot_eval.plan import load_plan
 from pilot_eval.project import read_toml
 
@@ -28,6 +32,56 @@ with stage(Path(sys.argv[1])) as folder:
         (folder / f"{number}.csv").write_text("row of a child")
         print(number, flush=True)
     publish(folder, [Path(sys.argv[1])])
+"""
+WHOLE_SET = """
+import os, shutil, signal, sys
+from pathlib import Path
+from pilot_eval.file_sets import finish_sets, whole_set
+base, seen = Path(sys.argv[1]), 0
+
+def write(limit):
+    def watch(event, arguments):
+        global seen
+        if event.split(".")[0] in ("open", "os", "shutil") and str(base) in str(arguments):
+            seen += 1
+            if seen > limit:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(watch)
+    with whole_set(base, replaces=["c"]) as new:
+        for name in ("a", "b/b", "c/c"):
+            (new / name).parent.mkdir(exist_ok=True)
+            (new / name).write_text("new")
+
+for limit in range(200):
+    shutil.rmtree(base)
+    for name in ("a", "c/c", "c/gone"):
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        (base / name).write_text("old")
+    child = os.fork()
+    if not child:
+        write(limit)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    finish_sets(base)
+    with whole_set(base):  # the next command clears up
+        pass
+    found = {str(p.relative_to(base)): p.read_text() for p in base.rglob("*") if p.is_file()}
+    states = {
+        "old": {"a": "old", "c/c": "old", "c/gone": "old"},
+        "new": {"a": "new", "b/b": "new", "c/c": "new"},
+    }
+    print(*[name for name, state in states.items() if state == found] or ["mixed"])
+    if status == 0:
+        break
+"""
+TWO_ANALYSTS = """
+import sys
+from pathlib import Path
+from pilot_eval.file_sets import list_files, whole_set
+for _ in range(30):
+    with whole_set(Path(sys.argv[1])) as new:
+        for number in range(20):
+            (new / str(number)).write_text(sys.argv[2])
 """
 POOL = """
 import time
@@ -92,27 +146,67 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path):
         assert folder.exists()
 
 
-def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    target = tmp_path / "published"
-    target.mkdir()
-    (target / "old").touch()
-    rename = Path.rename
+@POSIX
+def test_a_set_is_whole_wherever_the_process_is_killed(tmp_path):
+    """Killed before each of its file operations in turn, until it ends by itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE_SET, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    outcomes = done.stdout.split()
+    assert set(outcomes) == {"old", "new"}
+    assert len(outcomes) > 25
 
-    def fail(path, new):
-        if path.name.startswith(".unfinished") and not path.name.endswith("-old"):
+
+def test_a_set_is_dropped_after_an_error(tmp_path):
+    (tmp_path / "a").write_text("old")
+
+    def fail():
+        with whole_set(tmp_path) as new:
+            (new / "a").write_text("new")
             raise OSError("full")
-        return rename(path, new)
 
-    with stage(tmp_path / "new") as folder:
-        (folder / "new").touch()
-        monkeypatch.setattr(Path, "rename", fail)
-        with pytest.raises(OSError, match="full"):
-            swap(folder, target)
-        assert [path.name for path in target.iterdir()] == ["old"]
-        monkeypatch.undo()
-        swap(folder, target)
-    assert [path.name for path in target.iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["published"]
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_refresh_writes_notebooks_tables_and_front_page_together_or_not(tmp_path, monkeypatch, ok):
+    project = make_project(tmp_path / "project")
+    notebook = add_notebook(project, "01_page", "1")
+    (project / refresh.PUBLISHED / "figures").mkdir(parents=True)
+    for name in ("old.csv", "about.md"):
+        (project / refresh.PUBLISHED / name).write_text("old")
+    before = notebook.read_text()
+
+    def execute(root, notebooks, scratch):
+        (scratch / "01_page.ipynb").write_text("executed")
+        return [SimpleNamespace(name="01_page", ok=ok)]
+
+    def publish_again(root, folder, again):
+        folder.mkdir(parents=True)
+        executed = (again / notebook.relative_to(root)).read_text()
+        (folder / "new.csv").write_text(executed)
+
+    monkeypatch.setattr(refresh, "_execute", execute)
+    monkeypatch.setattr(refresh, "write_published", publish_again)
+    monkeypatch.setattr(refresh, "_write_readme", lambda root, new: (new / "README.md").touch())
+    refresh.refresh_project(project, ["01_page"])
+    files = list_files(project / refresh.PUBLISHED)
+    assert files == (["about.md", "new.csv"] if ok else ["about.md", "old.csv"])
+    assert notebook.read_text() == ("executed" if ok else before)
+    assert (project / "README.md").exists() == ok
+
+
+@POSIX
+def test_two_analysts_who_write_the_same_set_do_not_mix_it(tmp_path):
+    command = [sys.executable, "-c", TWO_ANALYSTS, str(tmp_path)]
+    runs = [subprocess.Popen([*command, word]) for word in ("one", "two")]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 20
+    assert len({path.read_text() for path in files}) == 1
 
 
 def test_simulated_returns_go_into_a_new_folder(tmp_path, capsys):

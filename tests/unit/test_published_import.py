@@ -465,7 +465,7 @@ def test_the_same_files_give_the_same_bytes_with_lf(clean_source, tmp_path):
 def test_an_unwritable_folder_is_named(clean_source, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
-    with pytest.raises(RunError, match="can be written"):
+    with pytest.raises(RunError, match="be one that can be written"):
         import_published(clean_source, blocked, pilots=PILOTS)
 
 

@@ -16,6 +16,8 @@ from pilot_eval.app.cli_census import add_census, add_pilot, read_source
 from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError, explain
+from pilot_eval.file_sets import finish_sets
+from pilot_eval.project import find_root
 
 BAD_INPUT, INTERRUPTED, CLOSED = 2, 130, 141
 SAFE_PATH = "PYTHONSAFEPATH"
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with safe_path():
             commands = import_module("pilot_eval.app.commands")
+            for folder in (find_root(), find_root() / "data"):
+                finish_sets(folder)  # of a command that was killed
             code = int(getattr(commands, options.command)(options))
             sys.stdout.flush()
             return code

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import completion, data, design, parameters
 from pilot_eval.errors import DataError, ParameterError, explain
+from pilot_eval.file_sets import whole_set
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -137,23 +138,20 @@ def import_published(options: Namespace) -> int:
 
 def refresh(options: Namespace) -> int:
     """Re-execute the committed notebooks, then write reports/published anew."""
-    from pilot_eval.app.refresh import (
-        refresh_notebooks,
-        refresh_published,
-        refresh_specifications,
-    )
+    from pilot_eval.app.refresh import PUBLISHED, refresh_project, refresh_specifications
     from pilot_eval.lab.validity_report import write_validity
     from pilot_eval.project import find_root
 
     write_validity(find_root() / "docs", only="calibration")
     refresh_specifications(find_root())
-    results = refresh_notebooks(find_root(), options.notebooks)
+    results = refresh_project(find_root(), options.notebooks)
     for result in results:
-        fate = "refreshed" if result.ok else f"FAILED in {result.cell}: {result.error}"
+        fate = "executed" if result.ok else f"FAILED in {result.cell}: {result.error}"
         _progress(options)(f"{result.name}: {fate}")
     if not all(result.ok for result in results):
+        _progress(options)("Nothing was written.")
         return FAILED
-    written = refresh_published(find_root())
+    written = find_root() / PUBLISHED
     _finish(options, f"Written: {written}", written=written)
     return OK
 
@@ -197,7 +195,9 @@ def check_release(options: Namespace) -> int:
 
     settings = _rules_of(options.folder, options.returns)
     if options.sheet:
-        describe_release(options.folder, **settings).to_csv(options.sheet, index=False)
+        with whole_set(options.sheet.parent) as new:
+            sheet = describe_release(options.folder, **settings)
+            sheet.to_csv(new / options.sheet.name, index=False)
     if options.move_to:
         return _release(options, options.move_to, options.folder, settings)
     return _tell_verdicts(options, check(options.folder, **settings))

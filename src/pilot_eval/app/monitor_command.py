@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +12,7 @@ import pandas as pd
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.file_sets import finish_sets, whole_set
 from pilot_eval.monitoring.cusum import CusumThreshold, calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.monthly_counts import COLUMNS, add_months, arrange, read_counts
 from pilot_eval.monitoring.trial import monitor_trial
@@ -76,6 +74,7 @@ def monitor(extract: Path, *, rules_file: Path, folder: Path, replace: bool = Fa
     """
     rules = read_trial_rules(rules_file)
     new = read_counts(extract)
+    finish_sets(folder)
     known = folder / HISTORY
     past = read_counts(known) if known.is_file() else pd.DataFrame(columns=COLUMNS)
     history = add_months(past, new, replace=replace)
@@ -83,16 +82,16 @@ def monitor(extract: Path, *, rules_file: Path, folder: Path, replace: bool = Fa
     page = write_monitoring_page(
         rules, watch.alert, watch.looks, watch.charts, council_names(), left_out
     )
-    _write(
-        folder,
-        {
-            "looks.csv": to_csv_bytes(watch.looks),
-            "charts.csv": to_csv_bytes(watch.charts),
-            "board.md": page.encode(),
-            "alert.json": (json.dumps(watch.alert, indent=2) + "\n").encode(),
-            HISTORY: to_csv_bytes(history),  # last: until then the month is not in
-        },
-    )
+    files = {
+        "looks.csv": to_csv_bytes(watch.looks),
+        "charts.csv": to_csv_bytes(watch.charts),
+        "board.md": page.encode(),
+        "alert.json": (json.dumps(watch.alert, indent=2) + "\n").encode(),
+        HISTORY: to_csv_bytes(history),
+    }
+    with whole_set(folder) as new:
+        for name, content in files.items():
+            (new / name).write_bytes(content)
     return watch
 
 
@@ -158,16 +157,3 @@ def _meets_withdrawal(looks: pd.DataFrame, rules: TrialRules) -> bool:
     sign = 1.0 if rules.harm == "rises" else -1.0
     beyond = sign * last["estimate"] >= rules.withdrawal.margin
     return len(last) == wanted and bool((last["alarm"] & beyond).all())
-
-
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write every file beside its place first, so that none is ever half there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ready: list[tuple[str, Path]] = []
-    for name, content in files.items():
-        handle, path = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        ready.append((path, folder / name))
-    for path, place in ready:
-        os.replace(path, place)

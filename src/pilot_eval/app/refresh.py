@@ -16,20 +16,25 @@ from pilot_eval.app.notebooks import (
     worker_pool,
 )
 from pilot_eval.app.request import find_notebooks, list_committed
-from pilot_eval.app.staging import stage, swap, working_folder
+from pilot_eval.app.staging import working_folder
 from pilot_eval.errors import ParameterError, RunError, explain
+from pilot_eval.file_sets import finish_sets, whole_set
 from pilot_eval.project import PILOTS, PLAN_NAME, default_pilot
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+PUBLISHED, README = "reports/published", "README.md"
 KEPT_METADATA = ("pilot_eval",)
 KEPT_CELL_METADATA = ("tags",)
 
 
-def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
-    """Execute notebooks and write them back, without times, paths or random names.
+def refresh_project(root: Path, names: Sequence[str] = ()) -> list[Executed]:
+    """Execute notebooks, and write ``reports/published`` and the README's findings from them.
+
+    Notebooks have no times, paths or random names. The default pilot's evidence and charts lie in
+    ``reports/published`` itself, every other pilot's in a folder of its name.
 
     Parameters
     ----------
@@ -41,13 +46,16 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
     Returns
     -------
     list of Executed
-        A notebook that failed is left as it was.
+        If one failed, nothing has changed.
 
     Raises
     ------
     ParameterError
         If a name is unknown.
+    RunError
+        If a file cannot be written; nothing has changed.
     """
+    finish_sets(root)
     known = list_committed(root)
     chosen = [Path(name).name.removesuffix(".ipynb") for name in names] or list(known)
     unknown = [name for name in chosen if name not in known]
@@ -56,47 +64,62 @@ def refresh_notebooks(root: Path, names: Sequence[str] = ()) -> list[Executed]:
             explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
     with working_folder() as scratch:
-        tasks = [
-            Task(
-                name=name, source=known[name], target=Path(scratch) / f"{name}.ipynb", parameters={}
-            )
-            for name in chosen
-        ]
-        with worker_pool(min(count_cores(), len(tasks)), root) as pool:
-            results = execute_all(pool, tasks, lambda _result: None)
-        for task, result in zip(tasks, results, strict=True):
-            if result.ok:
-                tidy_file(task.target)
-                _replace(known[task.name], task.target.read_bytes())
+        results = _execute(root, {name: known[name] for name in chosen}, Path(scratch))
+        executed = {Path(scratch) / f"{name}.ipynb": known[name] for name in chosen}
+        if all(result.ok for result in results):
+            _put_in_place(root, executed)
     return results
 
 
-def refresh_published(root: Path) -> Path:
-    """Write ``reports/published`` and the README's findings: evidence, charts of the notebooks.
+def _put_in_place(root: Path, executed: Mapping[Path, Path]) -> None:
+    """Write notebooks, tables, charts and the front page as one set."""
+    try:
+        with whole_set(root, replaces=[PUBLISHED]) as new:
+            for path, notebook in executed.items():
+                place = new / notebook.relative_to(root)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+            write_published(root, new / PUBLISHED, again=new)
+            _keep_others(root / PUBLISHED, new / PUBLISHED)
+            _write_readme(root, new)
+    except OSError as fault:
+        got = f"{root} ({fault.strerror or type(fault).__name__})"
+        action = "Free some space or check its permissions; everything is as it was."
+        raise RunError(explain("project folder", "be writable", got, action)) from fault
 
-    The default pilot's lie in the folder itself, every other pilot's in a folder of its name.
 
-    Parameters
-    ----------
-    root : pathlib.Path
-        Project folder, its notebooks executed.
+def _execute(root: Path, notebooks: Mapping[str, Path], scratch: Path) -> list[Executed]:
+    """Execute notebooks into a folder, tidied."""
+    tasks = [
+        Task(name=name, source=source, target=scratch / f"{name}.ipynb", parameters={})
+        for name, source in notebooks.items()
+    ]
+    with worker_pool(min(count_cores(), len(tasks)), root) as pool:
+        results = execute_all(pool, tasks, lambda _result: None)
+    for task, result in zip(tasks, results, strict=True):
+        if result.ok:
+            tidy_file(task.target)
+    return results
 
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-    """
-    target = root / "reports" / "published"
-    with stage(target.with_name(f"{target.name}-new")) as new:
-        write_published(root, new)
-        for old in sorted(target.rglob("*")):
-            if old.is_file() and old.suffix not in (".csv", ".png", ".svg"):
-                kept = new / old.relative_to(target)
+
+def _keep_others(old: Path, new: Path) -> None:
+    """Copy what is no table and no picture, such as a page about the folder."""
+    for path in sorted(old.rglob("*")):
+        if path.is_file() and path.suffix not in (".csv", ".png", ".svg"):
+            kept = new / path.relative_to(old)
+            if not kept.exists():
                 kept.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(old, kept)
-        swap(new, target)
-    refresh_readme(root)
-    return target
+                shutil.copy2(path, kept)
+
+
+def _write_readme(root: Path, new: Path) -> None:
+    """Write the findings in the front page again."""
+    from pilot_eval.plan import load_plan
+    from pilot_eval.reporting.readme_findings import replace_findings
+
+    text = (root / README).read_text(encoding="utf-8")
+    found = replace_findings(text, load_plan(root=root), new / PUBLISHED)
+    (new / README).write_text(found, encoding="utf-8", newline="\n")
 
 
 def refresh_specifications(root: Path) -> None:
@@ -110,26 +133,33 @@ def refresh_specifications(root: Path) -> None:
     store_specifications([(load_plan(name, root=root), table) for name in names], root / STORE)
 
 
-def refresh_readme(root: Path) -> None:
-    """Write the findings in the front page again, from ``reports/published``."""
-    from pilot_eval.plan import load_plan
-    from pilot_eval.reporting.readme_findings import replace_findings
+def write_published(root: Path, folder: Path, *, again: Path | None = None) -> None:
+    """Write what ``reports/published`` should hold into another folder.
 
-    path = root / "README.md"
-    text = path.read_text(encoding="utf-8")
-    found = replace_findings(text, load_plan(root=root), root / "reports/published")
-    path.write_text(found, encoding="utf-8", newline="\n")
-
-
-def write_published(root: Path, folder: Path) -> None:
-    """Write what ``reports/published`` should hold into another folder."""
+    Parameters
+    ----------
+    root : pathlib.Path
+        Project folder.
+    folder : pathlib.Path
+    again : pathlib.Path, optional
+        Where notebooks that have just been executed lie, by their paths below the project.
+    """
     default = default_pilot(root)
-    _write_pilot(root, default, find_notebooks(root), folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_pilot(root, default, _latest(root, again, find_notebooks(root)), folder)
     for path in sorted(root.glob(f"{PILOTS}/*/{PLAN_NAME}")):
         if (name := path.parent.name) != default:
             own = {page.stem: page for page in sorted(path.parent.glob("notebooks/[0-9]*.ipynb"))}
             (folder / name).mkdir()
-            _write_pilot(root, name, own, folder / name)
+            _write_pilot(root, name, _latest(root, again, own), folder / name)
+
+
+def _latest(root: Path, again: Path | None, notebooks: Mapping[str, Path]) -> dict[str, Path]:
+    """Take notebooks that were executed again from there."""
+    if again is None:
+        return dict(notebooks)
+    new = {name: again / path.relative_to(root) for name, path in notebooks.items()}
+    return {name: new[name] if new[name].is_file() else path for name, path in notebooks.items()}
 
 
 def _write_pilot(root: Path, pilot: str, notebooks: Mapping[str, Path], folder: Path) -> None:
@@ -200,21 +230,3 @@ def tidy(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", []):
             output.pop("transient", None)
     return notebook
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as fault:
-        raise RunError(
-            explain(
-                "notebook",
-                "be writable",
-                f"{path} ({fault.strerror})",
-                "It is as it was; check the folder.",
-            )
-        ) from fault
-    finally:
-        partial.unlink(missing_ok=True)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 
 from pilot_eval.errors import RunError, explain
+from pilot_eval.file_sets import WORKING, clear_dead, new_folder, owner
 
-PREFIX = ".unfinished-"
-WORKING = "pilot_eval-"
-MOST_HOST = 20  # letters of the machine's name in a folder's
 RENAME_TRIES = 10  # a virus scanner may hold a new file open for a moment
 RENAME_PAUSE = 0.3
 
@@ -60,7 +55,7 @@ def stage(target: Path) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         clear_dead(target.parent)
-        folder = _new_folder(target)
+        folder = new_folder(target.parent, target.name)
     except OSError as fault:
         raise unwritable(target.parent, fault) from fault
     try:
@@ -111,68 +106,13 @@ def publish(folder: Path, names: Iterable[Path], *, private: bool = False) -> Pa
     raise _occupied(tried)
 
 
-def swap(folder: Path, target: Path) -> None:
-    """Put a finished folder in an earlier one's place: readers see the one or the other whole.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        From `stage` of a folder beside `target`.
-    target : pathlib.Path
-        What is replaced; it is back as it was if that fails.
-    """
-    old = folder.with_name(f"{folder.name}-old")
-    folder.chmod(0o777 & ~_umask())
-    if target.exists():
-        target.rename(old)
-    try:
-        folder.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 @contextmanager
 def working_folder() -> Iterator[str]:
     """Give a private temporary folder; those of killed runs are removed first."""
     clear_dead(Path(tempfile.gettempdir()))
-    prefix = f"{WORKING}{_owner()}-"
+    prefix = f"{WORKING}{owner()}-"
     with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield folder
-
-
-def clear_dead(parent: Path) -> None:
-    """Remove the unfinished and working folders of this machine's ended processes.
-
-    Parameters
-    ----------
-    parent : pathlib.Path
-    """
-    host, _, _ = _owner().rpartition("-")
-    dead = re.compile(rf"(?:{PREFIX}.*-|{WORKING}){re.escape(host)}-(\d+)-\w+(?:-old)?")
-    for path in parent.iterdir():
-        found = dead.fullmatch(path.name)
-        if found and not _is_alive(int(found[1])):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _owner() -> str:
-    host = re.sub(r"\W", "", socket.gethostname())[:MOST_HOST]
-    return f"{host}-{os.getpid()}"
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":
-        return True  # signal 0 would end it there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's, or no number of a process
-        return True
-    return True
 
 
 def _umask() -> int:
@@ -215,11 +155,3 @@ def unwritable(path: Path, fault: OSError) -> RunError:
             f"{advice} Earlier reports are as they were.",
         )
     )
-
-
-def _new_folder(target: Path) -> Path:
-    stem = f"{PREFIX}{target.name}-{_owner()}"
-    free = (target.parent / f"{stem}-{number}" for number in count())
-    folder = next(path for path in free if not path.exists())
-    folder.mkdir(mode=0o700)
-    return folder

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 
 from pilot_eval.errors import RunError, explain
+from pilot_eval.file_sets import whole_set
 from pilot_eval.lab.chosen_councils import CHOSEN
 from pilot_eval.lab.validity_families import FAMILY
 from pilot_eval.lab.validity_grid import GRID
@@ -16,6 +18,7 @@ from pilot_eval.lab.validity_verdicts import VERDICTS
 
 SECTIONS: tuple[Section, ...] = (GRID, FAMILY, CHOSEN, REAL_DATA, VERDICTS)
 """Sections in the order of the page."""
+TABLES = "validity"
 TITLE = "# How often the tests are wrong, and what they find"
 INTRODUCTION = (
     "Written by `pilot-eval validity`; `--only NAME` runs one section again. The figures of a "
@@ -56,15 +59,18 @@ def write_validity(
         action = "Write one of these names."
         raise RunError(explain("only", f"be one of {', '.join(names)}", only, action))
     try:
-        (folder / "validity").mkdir(parents=True, exist_ok=True)
+        with whole_set(folder) as new:
+            if (folder / TABLES).is_dir():
+                shutil.copytree(folder / TABLES, new / TABLES)
+            (new / TABLES).mkdir(exist_ok=True)
+            for section in sections:
+                if only in (None, section.name):
+                    section.measure(new / TABLES, draws, executor)
+            page = compose_page(new, sections)
+            (new / "validity.md").write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         action = "Choose another folder."
         raise RunError(explain("out_dir", "be a folder one can write", folder, action)) from error
-    for section in sections:
-        if only in (None, section.name):
-            section.measure(folder / "validity", draws, executor)
-    page = compose_page(folder, sections)
-    (folder / "validity.md").write_text(page, encoding="utf-8", newline="\n")
 
 
 def compose_page(folder: Path, sections: Iterable[Section] = SECTIONS) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from pilot_eval.errors import DataError, RunError, explain
+from pilot_eval.file_sets import whole_set
 from pilot_eval.plan import load_plan
 from pilot_eval.project import find_file, find_root
 from pilot_eval.published.bands import split_bands
@@ -155,9 +156,16 @@ def import_published(
         COUNCILS_NAME: list(lookups.councils.values()),
         OVERLAPS_NAME: compare_releases(used, others),
     }
-    written = tuple(_write_table(out / name, rows) for name, rows in tables.items())
-    refresh_hashes(out)
-    return written
+    try:
+        with whole_set(out) as new:
+            for name, rows in tables.items():
+                _write_table(new / name, rows)
+            refresh_hashes(out, new)
+    except OSError as error:
+        got = f"{out} ({error.strerror or type(error).__name__})"
+        action = "Free some space or name another folder; every table is as it was."
+        raise RunError(explain("data folder", "be one that can be written", got, action)) from error
+    return tuple(out / name for name in tables)
 
 
 def use_band_sums(table: pd.DataFrame) -> pd.DataFrame:
@@ -351,25 +359,12 @@ def _choose_releases(rows: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     return used, [row for row in rows if id(row) not in taken]
 
 
-def _write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(rows[0])
-            writer.writerows([_format(cell) for cell in row.values()] for row in rows)
-        part.replace(path)
-    except OSError as error:
-        raise RunError(
-            explain(
-                str(path),
-                "be a file that can be written",
-                error.strerror or type(error).__name__,
-                "Free some space or name another folder; the table that was there is unchanged.",
-            )
-        ) from error
-    return path
+def _write_table(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(rows[0])
+        writer.writerows([_format(cell) for cell in row.values()] for row in rows)
 
 
 def _format(cell: object) -> object:

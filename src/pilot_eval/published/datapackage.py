@@ -11,31 +11,30 @@ from pilot_eval.errors import DataError, explain
 DESCRIPTOR = "datapackage.json"
 
 
-def refresh_hashes(data_dir: str | Path) -> Path | None:
+def refresh_hashes(data_dir: str | Path, new_dir: Path | None = None) -> None:
     """Write size and SHA-256 of every described table into the descriptor.
 
     Parameters
     ----------
     data_dir : path
         The data folder. Without a descriptor nothing is done.
-
-    Returns
-    -------
-    pathlib.Path or None
-        The descriptor, None where there is none.
+    new_dir : pathlib.Path, optional
+        Where tables that are about to replace those of the data folder lie; the descriptor is
+        written beside them. Default: the data folder.
     """
-    path = Path(data_dir) / DESCRIPTOR
-    if not path.is_file():
-        return None
-    descriptor = json.loads(path.read_text(encoding="utf-8"))
+    data_dir = Path(data_dir)
+    new_dir = new_dir or data_dir
+    if not (data_dir / DESCRIPTOR).is_file():
+        return
+    descriptor = json.loads((data_dir / DESCRIPTOR).read_text(encoding="utf-8"))
     for resource in descriptor["resources"]:
-        table = path.parent / resource["path"]
-        if table.is_file():
+        tables = [folder / resource["path"] for folder in (new_dir, data_dir)]
+        table = next((table for table in tables if table.is_file()), None)
+        if table is not None:
             resource["bytes"] = table.stat().st_size
             resource["hash"] = hash_file(table)
     text = json.dumps(descriptor, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    (new_dir / DESCRIPTOR).write_text(text, encoding="utf-8", newline="\n")
 
 
 def find_changed_tables(data_dir: str | Path) -> dict[str, str]:

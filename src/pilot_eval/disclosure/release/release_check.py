@@ -35,6 +35,7 @@ from pilot_eval.disclosure.release.register import (
 )
 from pilot_eval.disclosure.release.run_identifiers import RunIdentifiers, gather_identifiers
 from pilot_eval.errors import DisclosureError, explain
+from pilot_eval.file_sets import whole_set
 
 READERS: Mapping[str, Callable[[Path], Content]] = {
     ".csv": read_csv,
@@ -212,21 +213,22 @@ def release(
             )
         )
     if passed:
-        _move(source, target, sheet[moved], shutil.copy2 if keep else shutil.move)
+        _copy(source, target, sheet[moved])
+    for name in [] if keep else passed:
+        (source / name).unlink()
     return sheet[["file", "verdict", "reason"]].assign(moved=moved)
 
 
-def _move(
-    source: Path, target: Path, sheet: pd.DataFrame, move: Callable[[Path, Path], object]
-) -> None:
-    """Move or copy files; the new folder gets a register of them and of its sheet."""
+def _copy(source: Path, target: Path, sheet: pd.DataFrame) -> None:
+    """Copy files, all or none; the new folder gets a register of them and of its sheet."""
     entries = read_register(source)
-    for name in sheet["file"]:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        move(source / name, target / name)
-    moved = [entries[name] for name in sheet["file"]]
-    sheet.to_csv(target / SHEET, index=False, lineterminator="\n")
-    write_register(target, [*moved, replace(moved[0], file=SHEET, what=SHEET_IS, underlying="")])
+    with whole_set(target) as new:
+        for name in sheet["file"]:
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / name, new / name)
+        copied = [entries[name] for name in sheet["file"]]
+        sheet.to_csv(new / SHEET, index=False, lineterminator="\n")
+        write_register(new, [*copied, replace(copied[0], file=SHEET, what=SHEET_IS, underlying="")])
 
 
 def _check_all(
