@@ -62,7 +62,7 @@ class VerdictInputs:
     rejection_rate : float
         How often the test rejects true nulls on this outcome's own data; NaN where not measured.
     trend_low, trend_high : float
-        Effect that the trend before the start would give if it had gone on; NaN without a trend.
+        Effect that the trend before the start would give if it continued; NaN without a trend.
     left_one_out_low, left_one_out_high : float
         Range of the estimates without one treated unit.
     spread : float

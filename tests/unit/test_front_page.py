@@ -34,9 +34,9 @@ MOST_REPEATED = 6
 TEXT = ".//p[not(@class='finding')] | .//li | .//h1 | .//h2 | .//figcaption"
 
 
-@pytest.fixture(scope="module")
-def answers():
-    plan = pe.load_plan().revise({"inference.draws": 199})
+@pytest.fixture(scope="module", params=["timescales-2011", "family-safeguarding"])
+def answers(request):
+    plan = pe.load_plan(ROOT / "pilots" / request.param).revise({"inference.draws": 199})
     return collect_answers(plan, pe.evaluate(plan), version="1.0")
 
 

@@ -1,4 +1,4 @@
-"""What the estimate would be if only the trend before the start had gone on."""
+"""What the estimate would be if only the trend before the start continued."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class PriorTrend:
 
     @property
     def effect_low(self) -> float:
-        """Least effect that the trend gone on would give."""
+        """Least effect that the trend, continued, would give."""
         return self.slope_low * self.years
 
     @property
     def effect_high(self) -> float:
-        """Largest effect that the trend gone on would give."""
+        """Largest effect that the trend, continued, would give."""
         return self.slope_high * self.years
 
 

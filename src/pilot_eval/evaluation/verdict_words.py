@@ -141,7 +141,9 @@ def word_answer(carried: Verdict, verdicts: Sequence[Verdict]) -> str:
         for finding in FINDINGS
         if counted[finding]
     ]
-    return f"Of {len(verdicts)} measures, {', '.join(said)}. {carried.long}"
+    *others, last = said
+    counts = f"{', '.join(others)} and {last}" if others else last
+    return f"Of {len(verdicts)} measures, {counts}. {carried.long}"
 
 
 def name_test(method: str) -> str:
@@ -268,8 +270,8 @@ def word_readings(inputs: VerdictInputs) -> str:
     how = "Not adjusted" if inputs.test == ADJUSTED_TEST else "Adjusted"
     return (
         f"{how} for {_basis(inputs)} the {_noun(inputs)} is {_range(inputs, 'other')} "
-        f"({show(inputs.other_conf_low)} to {show(inputs.other_conf_high)}): the two "
-        f"readings assume different things about how the {inputs.units} were chosen, and differ."
+        f"({show(inputs.other_conf_low)} to {show(inputs.other_conf_high)}): the two readings, "
+        f"which assume different ways of choosing the {inputs.units}, differ."
     )
 
 
@@ -282,16 +284,16 @@ def word_hidden(inputs: VerdictInputs) -> str:
 def word_trend(inputs: VerdictInputs) -> str:
     """Say what the trend before the start would have given."""
     return (
-        f"The trend before the start, had it gone on, would have given {_range(inputs, 'trend')} "
-        f"{_unit(inputs)} by itself."
+        f"The trend before the start, continued, would alone give {_range(inputs, 'trend')} "
+        f"{_unit(inputs)}."
     )
 
 
 def word_trend_whole(inputs: VerdictInputs) -> str:
     """Say that the change was under way before the start."""
     return (
-        "The change was under way before the start: had that trend gone on, it would have given "
-        f"{_range(inputs, 'trend')} {_unit(inputs)} by itself, as much as was found."
+        "The change was under way before the start: that trend, continued, would alone give "
+        f"{_range(inputs, 'trend')} {_unit(inputs)}, as much as was found."
     )
 
 
@@ -312,12 +314,12 @@ def word_family(inputs: VerdictInputs) -> str:
 
 
 def word_imprecise(inputs: VerdictInputs, size: float) -> str:
-    """Say that a change that would matter lies within the interval."""
+    """Say that the interval includes a change that would matter."""
     if size != size:
         return f"No {_noun(inputs)} of any size could be relied on to show."
     what = "change" if inputs.harm == "ambiguous" else "harm"
     what = "difference" if inputs.earlier else what
-    return f"A {what} of {show(size)} {_unit(inputs)} or more lies within the interval."
+    return f"The interval includes a {what} of {show(size)} {_unit(inputs)} or more."
 
 
 def finish(text: str) -> str:

@@ -151,7 +151,7 @@ def _word_missing(plan: EvaluationPlan, table: pd.DataFrame) -> str:
         if found != listed:
             outcomes.setdefault(share, []).append(_short(plan, outcome))
     said = [f"{share} for {', '.join(dict.fromkeys(own))}" for share, own in outcomes.items()]
-    return f"Some treated {plan.texts.units} have no figures. {'; '.join(said)}." if said else ""
+    return f"Not all treated {plan.texts.units} have figures: {'; '.join(said)}." if said else ""
 
 
 def _capital(text: str) -> str:

@@ -242,7 +242,7 @@ def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
 
 
 def word_prior_trend(plan: EvaluationPlan, outcome: str, report: TrendReport) -> str:
-    """Say how trends differed before the start, and what that would come to if it had gone on."""
+    """Say how trends differed before the start, and what that would come to if it continued."""
     prior, unit = report.prior, plan.outcomes[outcome].unit
     if pd.isna(prior.slope_low):
         return "The trend before the start is not known: there are not two years before it."

@@ -88,15 +88,22 @@ def list_headlines(answers: AnswersFile) -> list[Headline]:
             continue
         reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
         if row.reasons and not reasons:
-            reasons = ["The same doubts hold."]
+            reasons = ["The same doubts apply."]
         counted = "" if given[item.counted] else item.counted
-        given.update([*reasons, item.counted])
         said = item.model_copy(update={"counted": counted})
-        headlines.append(_head(said, row, reasons, answers))
+        headlines.append(_head(said, row, reasons, answers, again=row.label in given))
+        given.update([*reasons, item.counted, row.label])
     return headlines
 
 
-def _head(item: Question, row: Comparison, reasons: list[str], answers: AnswersFile) -> Headline:
+def _head(
+    item: Question,
+    row: Comparison,
+    reasons: list[str],
+    answers: AnswersFile,
+    *,
+    again: bool = False,
+) -> Headline:
     later = row.group if item.is_later_round else ""
     return Headline(
         key=f"{item.family}-{item.scenario}" if later else item.family,
@@ -104,22 +111,25 @@ def _head(item: Question, row: Comparison, reasons: list[str], answers: AnswersF
         question=item.question,
         finding=row.short,
         counted=item.counted,
-        number=_word_number(row, answers) if item.is_headline else "",
+        number=_word_number(row, answers, again) if item.is_headline else "",
         reasons=reasons,
     )
 
 
-def _word_number(row: Comparison, answers: AnswersFile) -> str:
+def _word_number(row: Comparison, answers: AnswersFile, again: bool) -> str:
     """Say what the comparison that carries an answer found, in numbers."""
     if row.estimate_low is None or row.estimate_high is None:
         return f"The answer rests on one that could not be compared: {_lower(row.label)}."
     effect = format_range(row.estimate_low, row.estimate_high)
     later = any(item.is_later_round and item.scenario == row.scenario for item in answers.questions)
     group = "" if later or row.scenario == answers.scenario else f" ({row.group})"
-    verb, side = ("differed", "") if row.earlier else ("changed", SIDES[row.harm])
+    what, side = ("a difference of ", "") if row.earlier else ("", SIDES[row.harm])
+    rests = (
+        "The same measure gives" if again else f"The answer rests on {_lower(row.label)}{group}:"
+    )
     return (
-        f"The answer rests on {_lower(row.label)}{group}. Against {row.n_comparators} other "
-        f"{answers.units}, {row.seen} of {row.listed} {verb} by {effect} {row.unit} "
+        f"{rests} {what}{effect} {row.unit} in {row.seen} of {row.listed} {answers.units}, "
+        f"against {row.n_comparators} others "
         f"({1 - answers.level:.0%} interval {write_interval(row)}). {side}"
     ).strip()
 
