@@ -10,6 +10,8 @@ import pilot_eval as pe
 from pilot_eval.errors import PlanError
 from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.published_strand import estimate_design
+from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import VerdictInputs
 
@@ -52,6 +54,11 @@ def test_levels_that_follow_the_earlier_clock_do_not_differ_once_adjusted(plan, 
     assert abs(gap) > 0.5
     assert found["robust"]["estimate_low"] == pytest.approx(0.4 * gap)
     assert found["adjusted"]["estimate_low"] == pytest.approx(0, abs=1e-6)
+    rows = estimate_design(apart, design).rows
+    inputs = collect_inputs(apart, rows, design)
+    assert (inputs.left_one_out_low, inputs.left_one_out_high) == pytest.approx((0, 0), abs=1e-6)
+    assert inputs.test == "adjusted"
+    assert inputs.is_first_test
     assert design.pre == ()
     assert design.compares_levels
 

@@ -189,7 +189,8 @@ def test_tidy_data_have_the_services_shape(tidy, plan):
     assert (data["time_identifier"] == "Financial year").all()
     assert sorted(set(data["time_period"])) == [
         *("200910", "201011", "201112", "201213", "201314"),
-        "201415",  # conferences are compared to 2014-15
+        "201415",  # conferences are compared to 2014-15, single assessments to 2017-18
+        *("201516", "201617", "201718"),
     ]
 
 

@@ -11,20 +11,22 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import grade_councils
+from pilot_eval.evaluation.calibration_store import find_carrying_test
 from pilot_eval.evaluation.council_effects import council_effects
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_councils
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
 
-HEADLINE, ADJUSTED = "robust", "adjusted"
+HEADLINE = "robust"
 AS_PLANNED = "as planned"
 _NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high", "p_value")
-READING_COLUMNS = ("reading", *_NUMBERS, "n_treated", "n_comparators")
+READING_COLUMNS = ("reading", *_NUMBERS, "n_treated", "n_comparators", "test")
 GRADES = {"grade A alone": "A", "grades A and B": "AB", "grades A, B and C": "ABC"}
 """Reading -> grades of the register whose councils count as treated."""
 MOVED = ("fell most", "rose most")
 ONE = "one council, its own interval"
+OWN_TEST = "sharp"
 
 
 def list_plan_readings(
@@ -35,9 +37,9 @@ def list_plan_readings(
     scenario: str,
     outcome: str,
 ) -> pd.DataFrame:
-    """Estimate one comparison as planned and under other choices, by the headline test.
+    """Estimate one comparison as planned and under other choices.
 
-    Levels are read by the adjusted test, here and in every function of this module.
+    Here and in every function of this module by the test that carries the verdict as planned.
 
     Parameters
     ----------
@@ -58,12 +60,13 @@ def list_plan_readings(
     >>> readings = {"units apart": {"clusters": {}}}
     >>> list_plan_readings(plan, panel, readings, scenario="a", outcome="b")  # doctest: +SKIP
     """
-    rows = []
-    planned: dict[str, Mapping[str, object]] = {AS_PLANNED: {}}
-    for reading, changes in (planned | dict(readings)).items():
+    planned = build_design(plan, panel, scenario=scenario, outcome=outcome)
+    test = find_carrying_test(plan, planned)
+    rows = [{"reading": AS_PLANNED} | _number(plan, planned, test)]
+    for reading, changes in readings.items():
         revised = plan.revise(changes)
         design = build_design(revised, panel, scenario=scenario, outcome=outcome)
-        rows.append({"reading": reading} | _number(revised, design))
+        rows.append({"reading": reading} | _number(revised, design, test))
     return pd.DataFrame(rows, columns=list(READING_COLUMNS))
 
 
@@ -98,8 +101,10 @@ def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
         least, most = ("are lowest", "are highest") if design.compares_levels else MOVED
         kept[f"without the {unknown} comparators that {least}"] = order[unknown:]
         kept[f"without the {unknown} comparators that {most}"] = order[:-unknown]
+    test = find_carrying_test(plan, design)
     rows = [
-        {"reading": reading} | _number(plan, design.restrict(design.treated, tuple(sorted(codes))))
+        {"reading": reading}
+        | _number(plan, design.restrict(design.treated, tuple(sorted(codes))), test)
         for reading, codes in kept.items()
     ]
     return pd.DataFrame(rows, columns=list(READING_COLUMNS))
@@ -181,9 +186,13 @@ def list_like_readings(
     }
     revised = plan.revise(own | {f"scenarios.{scenario}.outcomes": list(labels)})
     panel = build_panel(table, revised)
+    own_panel = build_panel(table, plan)
+    test = find_carrying_test(
+        plan, build_design(plan, own_panel, scenario=scenario, outcome=outcome)
+    )
     rows = [
         {"reading": label}
-        | _number(revised, build_design(revised, panel, scenario=scenario, outcome=key))
+        | _number(revised, build_design(revised, panel, scenario=scenario, outcome=key), test)
         for key, label in labels.items()
     ]
     return pd.DataFrame(rows, columns=list(READING_COLUMNS))
@@ -245,24 +254,26 @@ def _restrict_each(
     plan: EvaluationPlan, design: Design, kept: Iterable[tuple[str, tuple[str, ...]]]
 ) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
+    test = find_carrying_test(plan, design)
     for reading, codes in kept:
         part = design.restrict(codes, design.comparators)
         if len(codes) >= FEWEST_TREATED:
-            rows.append({"reading": reading} | _number(plan, part))
+            rows.append({"reading": reading} | _number(plan, part, test))
             continue
         own = next(council_effects(plan, part), {}) if codes else {}
         ends = {f"estimate_{end}": own.get(f"effect_{end}") for end in ("low", "high")}
         rest = {name: own.get(name) for name in _NUMBERS[2:]}
-        sizes = {"n_treated": len(codes), "n_comparators": len(design.comparators)}
+        sizes: dict[str, object] = {"n_treated": len(codes)}
+        sizes |= {"n_comparators": len(design.comparators)}
+        sizes |= {"test": OWN_TEST if codes else ""}
         said = f"{reading}: {ONE if codes else 'no council'}"
         rows.append({"reading": said} | ends | rest | sizes)
     frame = pd.DataFrame(rows, columns=list(READING_COLUMNS))
     return frame.astype(dict.fromkeys(_NUMBERS, float))
 
 
-def _number(plan: EvaluationPlan, design: Design) -> dict[str, object]:
-    method = ADJUSTED if design.compares_levels else HEADLINE
-    found = identify(plan, design, tuple(dict.fromkeys((HEADLINE, method))))
-    numbers = {name: found.numbers[method][name] for name in _NUMBERS}
+def _number(plan: EvaluationPlan, design: Design, test: str) -> dict[str, object]:
+    found = identify(plan, design, tuple(dict.fromkeys((HEADLINE, test))))
+    numbers = {name: found.numbers[test][name] for name in _NUMBERS}
     sizes = {"n_treated": int(found.units.treated.sum()), "n_comparators": len(design.comparators)}
-    return numbers | sizes
+    return numbers | sizes | {"test": test}

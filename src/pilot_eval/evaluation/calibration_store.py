@@ -24,6 +24,7 @@ from pilot_eval.evaluation.calibration import (
     calibration_key,
     carrying_test,
     choose_settings,
+    erring,
 )
 from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
@@ -72,6 +73,27 @@ def add_calibration(
     settings = choose_settings(plan, design.scenario, design.outcome)
     carries = carrying_test(found, settings) or ""
     return [replace(row, carrying_test=carries) for row in found]
+
+
+def find_carrying_test(plan: EvaluationPlan, design: Design) -> str:
+    """Name the first test of the plan's order that does not err on a design's own data.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+
+    Returns
+    -------
+    str
+        The first of the order where nothing is stored, or every test errs.
+    """
+    settings = choose_settings(plan, design.scenario, design.outcome)
+    pools = build_pools(plan, design)
+    rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
+    fit = [test for test in settings.order if test in rates]
+    fit = [test for test in fit if not erring(rates[test].low, settings.limit)]
+    return fit[0] if fit else settings.order[0]
 
 
 def find_rates(key: str, root: Path | None = None) -> Rates | None:
