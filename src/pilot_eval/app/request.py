@@ -71,6 +71,11 @@ class RunRequest:
     census: Path | None = None
     test_results: Path | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of a report is asked for, its explorer included."""
+        return self.notebooks and not self.only and not self.councils
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:

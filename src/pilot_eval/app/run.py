@@ -122,7 +122,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     with worker_pool(jobs, request.root) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)
         also = [results]
-        if not request.councils:
+        if request.is_whole:
             also.append(pool.submit(write_grid, prepared.plan, request.table_file, folder))
         return execute_all(pool, tasks, progress.show, also=also, waiting=progress.wait)
 
