@@ -11,6 +11,7 @@ import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 from project_folder import ROOT
 
 import pilot_eval
@@ -77,6 +78,17 @@ def test_metadata_for_archives_and_editors_agree_with_the_project():
     assert all(item["doi"].startswith("10.") for item in citation["references"] if "doi" in item)
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
     assert "requirements.lock" in container["postCreateCommand"]
+
+
+def test_a_browsers_versions_are_ones_the_project_allows():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    allowed = {item.name: item.specifier for item in map(Requirement, project["dependencies"])}
+    lines = (ROOT / "tools/requirements-browser.txt").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if not line.startswith("#")]
+    assert pins
+    for pin in pins:
+        [version] = pin.specifier
+        assert version.version in allowed[pin.name], pin
 
 
 def test_the_source_archive_builds_and_has_tests_and_locks(tmp_path):
