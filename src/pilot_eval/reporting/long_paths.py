@@ -110,9 +110,12 @@ def plot_paths(
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
         axes.plot(years, mean, color=GREY, lw=3, marker="s")
         ends = [(years[-1], mean.dropna().iloc[-1], "others (mean)", GREY)]
-        for name, colour, marker in zip(councils, cycle(COLOURS), cycle("oDv^PX")):
+        for place, (name, colour, marker) in enumerate(
+            zip(councils, cycle(COLOURS), cycle("oDv^PX"))
+        ):
             line = wide.loc[True].loc[name]
-            axes.plot(years, line, color=colour, lw=1.7, marker=marker)
+            style = "-" if place < len(COLOURS) else "--"  # colours come round again
+            axes.plot(years, line, color=colour, lw=1.7, marker=marker, ls=style)
             last = line.last_valid_index()
             if last is not None:
                 ends.append((last, line[last], name, colour))
