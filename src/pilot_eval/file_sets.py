@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -47,6 +48,7 @@ def whole_set(base: Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
         yield folder
         names = list_files(folder)
         old = [f"{top}/{name}" for top in replaces for name in list_files(base / top)]
+        _check_places(base, names)
         index = {"files": names, "gone": sorted(set(old) - set(names))}
         (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
         with locked(base):
@@ -55,6 +57,25 @@ def whole_set(base: Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
             _finish_all(base)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give the name of a new file, which takes the place of `path` when it is finished.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that is there.
+
+    Yields
+    ------
+    pathlib.Path
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    with whole_set(path.parent) as new:
+        yield new / path.name
 
 
 def finish_sets(base: Path) -> None:
@@ -122,6 +143,16 @@ def owner() -> str:
     """Name this machine and process."""
     host = re.sub(r"\W", "", socket.gethostname())[:MOST_HOST]
     return f"{host}-{os.getpid()}"
+
+
+def _check_places(base: Path, names: Iterable[str]) -> None:
+    """Refuse, before anything is decided, places that no file can take."""
+    for place in (base / name for name in names):
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
+        above = next(folder for folder in place.parents if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above))
 
 
 def _finish_all(base: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import RunError, explain
+from pilot_eval.file_sets import whole_file
 from pilot_eval.house_style import DARK_BLUE, GREY, canvas, fix_ticks, wrap
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def to_excel(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
     try:
         if Path(path).suffix != ".xlsx":
             raise ValueError
-        with pd.ExcelWriter(path, engine="openpyxl") as book:
+        with whole_file(Path(path)) as new, pd.ExcelWriter(new, engine="openpyxl") as book:
             for name, table in tables.items():
                 cells = table.map(_excel_cell).rename(columns=_excel_cell)
                 cells.to_excel(book, sheet_name=name[:SHEET_NAME_LENGTH], index=False)

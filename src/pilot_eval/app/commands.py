@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import completion, data, design, parameters
 from pilot_eval.errors import DataError, ParameterError, explain
-from pilot_eval.file_sets import whole_set
+from pilot_eval.file_sets import whole_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -195,9 +195,8 @@ def check_release(options: Namespace) -> int:
 
     settings = _rules_of(options.folder, options.returns)
     if options.sheet:
-        with whole_set(options.sheet.parent) as new:
-            sheet = describe_release(options.folder, **settings)
-            sheet.to_csv(new / options.sheet.name, index=False)
+        with whole_file(options.sheet) as new:
+            describe_release(options.folder, **settings).to_csv(new, index=False)
     if options.move_to:
         return _release(options, options.move_to, options.folder, settings)
     return _tell_verdicts(options, check(options.folder, **settings))

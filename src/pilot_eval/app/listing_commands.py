@@ -7,7 +7,6 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from pilot_eval.errors import choose_names
-from pilot_eval.file_sets import whole_set
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +62,7 @@ def design(options: Namespace) -> int:
         seed=options.seed,
     )
     if options.out:
-        with whole_set(options.out.parent) as new:
-            found.to_excel(new / options.out.name)
+        found.to_excel(options.out)
     if options.json:
         record = {
             "outcome": found.outcome,
