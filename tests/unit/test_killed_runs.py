@@ -180,7 +180,7 @@ def test_refresh_writes_notebooks_tables_and_front_page_together_or_not(tmp_path
         (project / refresh.PUBLISHED / name).write_text("old")
     before = notebook.read_text()
 
-    def execute(root, notebooks, scratch):
+    def execute(root, notebooks, scratch, tell):
         (scratch / "01_page.ipynb").write_text("executed")
         return [SimpleNamespace(name="01_page", ok=ok)]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import completion, data, design, parameters
+from pilot_eval.app.progress import keep_telling
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.file_sets import whole_file
 
@@ -46,21 +47,20 @@ def run(options: Namespace) -> int:
     from pilot_eval.app.run import run_evaluation
     from pilot_eval.project import find_root
 
-    result = run_evaluation(
-        RunRequest(
-            root=find_root(),
-            pilot=options.pilot or options.plan,
-            table_file=options.table,
-            only=options.only,
-            parameters=_pairs(options.parameters),
-            out=options.out.resolve() if options.out else None,
-            jobs=options.jobs,
-            notebooks=not options.no_notebooks,
-            census=options.census,
-            test_results=options.test_results,
-        ),
-        tell=_progress(options),
+    request = RunRequest(
+        root=find_root(),
+        pilot=options.pilot or options.plan,
+        table_file=options.table,
+        only=options.only,
+        parameters=_pairs(options.parameters),
+        out=options.out.resolve() if options.out else None,
+        jobs=options.jobs,
+        notebooks=not options.no_notebooks,
+        census=options.census,
+        test_results=options.test_results,
     )
+    with keep_telling(_progress(options)) as tell:
+        result = run_evaluation(request, tell)
     if options.census and not result.failed:
         released = result.folder.with_name(f"{result.folder.name}-release")
         rules = _rules_of(result.folder, [options.census])
@@ -137,21 +137,22 @@ def import_published(options: Namespace) -> int:
 
 
 def refresh(options: Namespace) -> int:
-    """Re-execute the committed notebooks, then write reports/published anew."""
+    """Execute the committed notebooks again, then write reports/published from them."""
     from pilot_eval.app.refresh import PUBLISHED, refresh_project, refresh_specifications
     from pilot_eval.lab.validity_report import write_validity
     from pilot_eval.project import find_root
 
-    write_validity(find_root() / "docs", only="calibration")
-    refresh_specifications(find_root())
-    results = refresh_project(find_root(), options.notebooks)
-    for result in results:
-        fate = "executed" if result.ok else f"FAILED in {result.cell}: {result.error}"
-        _progress(options)(f"{result.name}: {fate}")
+    root = find_root()
+    with keep_telling(_progress(options)) as tell:
+        tell("Calibrating the tests on real data, for docs/validity ...")
+        write_validity(root / "docs", only="calibration", tell=tell)
+        tell("Computing the specification grids that are out of date ...")
+        refresh_specifications(root)
+        results = refresh_project(root, options.notebooks, tell)
     if not all(result.ok for result in results):
         _progress(options)("Nothing was written.")
         return FAILED
-    written = find_root() / PUBLISHED
+    written = root / PUBLISHED
     _finish(options, f"Written: {written}", written=written)
     return OK
 
@@ -173,7 +174,9 @@ def council_report(options: Namespace) -> int:
         out=options.out.resolve() if options.out else None,
         councils=options.councils or list(dict.fromkeys(treated)),
     )
-    return _tell_result(options, run_evaluation(request, tell=_progress(options)), "index.html")
+    with keep_telling(_progress(options)) as tell:
+        result = run_evaluation(request, tell)
+    return _tell_result(options, result, "index.html")
 
 
 def reproduce(options: Namespace) -> int:
@@ -193,13 +196,20 @@ def check_release(options: Namespace) -> int:
     from pilot_eval.disclosure.release.release_check import check_release as check
     from pilot_eval.disclosure.release.release_check import describe_release
 
-    settings = _rules_of(options.folder, options.returns)
-    if options.sheet:
-        with whole_file(options.sheet) as new:
-            describe_release(options.folder, **settings).to_csv(new, index=False)
+    with keep_telling(_progress(options)) as tell:
+        if options.returns:
+            tell("Reading the identifiers of the returns ...")
+        settings = _rules_of(options.folder, options.returns)
+        if options.sheet:
+            tell(f"Describing every file of {options.folder} in {options.sheet} ...")
+            with whole_file(options.sheet) as new:
+                describe_release(options.folder, **settings).to_csv(new, index=False)
+        if not options.move_to:
+            tell(f"Checking every file of {options.folder} ...")
+            checked = check(options.folder, **settings)
     if options.move_to:
         return _release(options, options.move_to, options.folder, settings)
-    return _tell_verdicts(options, check(options.folder, **settings))
+    return _tell_verdicts(options, checked)
 
 
 def _rules_of(folder: Path, returns: Sequence[str | Path]) -> dict[str, Any]:
@@ -222,7 +232,9 @@ def _release(
 ) -> int:
     from pilot_eval.disclosure.release.release_check import release
 
-    checked = release(folder, target, **rules, keep=keep)
+    with keep_telling(_progress(options)) as tell:
+        tell(f"Checking every file of {folder} for release ...")
+        checked = release(folder, target, **rules, keep=keep)
     _progress(options)(f"What passed is in {target}; what did not is where it was.")
     return _tell_verdicts(options, checked)
 
@@ -250,26 +262,27 @@ def census(options: Namespace) -> int:
     from pilot_eval.plan import load_plan
 
     use_one_thread_each()
-    result = run_census(
-        options.paths,
-        data_cut=options.data_cut,
-        out=options.out.resolve(),
-        data_format=options.format,
-        mapping_file=options.mapping,
-        local_file=options.local,
-        strategy_discussions=options.strategy_discussions,
-        core_groups=options.core_groups,
-        crosswalk=options.crosswalk,
-        panels=options.panel,
-        by=options.by,
-        tables=options.tables,
-        scenarios=options.scenario,
-        plan=load_plan(options.pilot or options.plan),
-        scheduler=options.scheduler,
-        engine=options.engine,
-        jobs=options.jobs,
-        tell=_progress(options),
-    )
+    with keep_telling(_progress(options)) as tell:
+        result = run_census(
+            options.paths,
+            data_cut=options.data_cut,
+            out=options.out.resolve(),
+            data_format=options.format,
+            mapping_file=options.mapping,
+            local_file=options.local,
+            strategy_discussions=options.strategy_discussions,
+            core_groups=options.core_groups,
+            crosswalk=options.crosswalk,
+            panels=options.panel,
+            by=options.by,
+            tables=options.tables,
+            scenarios=options.scenario,
+            plan=load_plan(options.pilot or options.plan),
+            scheduler=options.scheduler,
+            engine=options.engine,
+            jobs=options.jobs,
+            tell=tell,
+        )
     if not options.json:
         _tell_verdicts(options, result.verdicts)
     passed = result.released if result.released.is_dir() else "nothing passed the release check"
@@ -314,8 +327,13 @@ def validity(options: Namespace) -> int:
     from pilot_eval.lab.validity_report import write_validity
 
     use_one_thread_each()
-    with ProcessPoolExecutor(count_cores(), mp_context=get_context("spawn")) as executor:
-        write_validity(options.out, only=options.only, draws=options.draws, executor=executor)
+    with (
+        keep_telling(_progress(options)) as tell,
+        ProcessPoolExecutor(count_cores(), mp_context=get_context("spawn")) as executor,
+    ):
+        write_validity(
+            options.out, only=options.only, draws=options.draws, executor=executor, tell=tell
+        )
     _finish(options, f"Written: {options.out}", written=options.out)
     return OK
 

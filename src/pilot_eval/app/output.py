@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pilot_eval.app.manifest import (
     seal,
 )
 from pilot_eval.app.notebooks import Executed
+from pilot_eval.app.progress import Tell
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
 from pilot_eval.app.results import EVIDENCE
 from pilot_eval.project import find_assumptions, find_file
@@ -34,8 +35,6 @@ POPULATIONS = {
     "simulated": "no real child: invented children",
 }
 OWN = "{units} of the analyst's own table {name}"
-
-Tell = Callable[[str], None]
 
 
 def _of_records(entry: Entry, records: Sequence[str], strand: str) -> Entry:

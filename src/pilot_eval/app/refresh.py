@@ -15,6 +15,7 @@ from pilot_eval.app.notebooks import (
     is_on_request,
     worker_pool,
 )
+from pilot_eval.app.progress import Tell
 from pilot_eval.app.request import find_notebooks, list_committed
 from pilot_eval.app.staging import working_folder
 from pilot_eval.errors import ParameterError, RunError, explain
@@ -30,7 +31,9 @@ KEPT_METADATA = ("pilot_eval",)
 KEPT_CELL_METADATA = ("tags",)
 
 
-def refresh_project(root: Path, names: Sequence[str] = ()) -> list[Executed]:
+def refresh_project(
+    root: Path, names: Sequence[str] = (), tell: Tell = lambda _: None
+) -> list[Executed]:
     """Execute notebooks, and write ``reports/published`` and the README's findings from them.
 
     Notebooks have no times, paths or random names. The default pilot's evidence and charts lie in
@@ -42,6 +45,8 @@ def refresh_project(root: Path, names: Sequence[str] = ()) -> list[Executed]:
         Project folder.
     names : sequence of str, optional
         Notebooks by name; default all.
+    tell : callable
+        Where progress goes, a line at a time.
 
     Returns
     -------
@@ -64,9 +69,11 @@ def refresh_project(root: Path, names: Sequence[str] = ()) -> list[Executed]:
             explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
     with working_folder() as scratch:
-        results = _execute(root, {name: known[name] for name in chosen}, Path(scratch))
+        tell(f"Executing {len(chosen)} notebooks ...")
+        results = _execute(root, {name: known[name] for name in chosen}, Path(scratch), tell)
         executed = {Path(scratch) / f"{name}.ipynb": known[name] for name in chosen}
         if all(result.ok for result in results):
+            tell(f"Writing the notebooks, {PUBLISHED} and the findings in {README} ...")
             _put_in_place(root, executed)
     return results
 
@@ -88,18 +95,25 @@ def _put_in_place(root: Path, executed: Mapping[Path, Path]) -> None:
         raise RunError(explain("project folder", "be writable", got, action)) from fault
 
 
-def _execute(root: Path, notebooks: Mapping[str, Path], scratch: Path) -> list[Executed]:
+def _execute(
+    root: Path, notebooks: Mapping[str, Path], scratch: Path, tell: Tell
+) -> list[Executed]:
     """Execute notebooks into a folder, tidied."""
     tasks = [
         Task(name=name, source=source, target=scratch / f"{name}.ipynb", parameters={})
         for name, source in notebooks.items()
     ]
     with worker_pool(min(count_cores(), len(tasks)), root) as pool:
-        results = execute_all(pool, tasks, lambda _result: None)
+        results = execute_all(pool, tasks, lambda result: tell(_word(result)))
     for task, result in zip(tasks, results, strict=True):
         if result.ok:
             tidy_file(task.target)
     return results
+
+
+def _word(result: Executed) -> str:
+    fate = "executed" if result.ok else f"FAILED in {result.cell}: {result.error}"
+    return f"{result.name}: {fate}"
 
 
 def _keep_others(old: Path, new: Path) -> None:

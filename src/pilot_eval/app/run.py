@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pilot_eval.app.notebooks import (
     worker_pool,
 )
 from pilot_eval.app.output import write_record, write_site
+from pilot_eval.app.progress import Tell
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
 from pilot_eval.app.results import calibrate_tests, read_table, write_grid, write_results
 from pilot_eval.app.staging import publish, stage
@@ -25,8 +26,6 @@ from pilot_eval.project import find_reports
 
 INCOMPLETE = "-incomplete"
 MOST_NAMES = 1000
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +56,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     """
     use_one_thread_each()
     started = datetime.now(UTC)
+    tell("Reading the plan, the figures and the notebooks ...")
     prepared = prepare(request)
     if not request.councils:
         calibrate_tests(prepared.plan, request.table_file, tell)
@@ -101,6 +101,7 @@ def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path
 
 def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) -> list[Executed]:
     if not request.notebooks:
+        tell("Estimating, and writing evidence, tables and workbook ...")
         write_results(prepared.plan, request.table_file, folder)
         tell("Evidence and tables written.")
         return []
@@ -117,7 +118,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     jobs = max(1, min(request.jobs or count_cores(), count_cores(), len(tasks) + 1))
     for name, why in prepared.left_out.items():
         tell(f"Left out: {name}: {why}.")
-    tell(f"Running {len(tasks)} notebooks, {jobs} at a time:")
+    tell(f"Running {len(tasks)} notebooks, {jobs} at a time ...")
     progress = _Progress(len(tasks), tell)
     with worker_pool(jobs, request.root) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)

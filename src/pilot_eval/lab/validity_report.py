@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def write_validity(
     draws: int | None = None,
     sections: Iterable[Section] = SECTIONS,
     executor: Executor | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Measure the sections and compose `validity.md` from every table in the folder.
 
@@ -47,6 +48,8 @@ def write_validity(
     sections : iterable of Section
     executor : concurrent.futures.Executor, optional
         Runs batches in parallel.
+    tell : callable
+        Where progress goes, a line at a time.
 
     Raises
     ------
@@ -65,7 +68,10 @@ def write_validity(
             (new / TABLES).mkdir(exist_ok=True)
             for section in sections:
                 if only in (None, section.name):
+                    times = section.draws if draws is None else draws
+                    tell(f"{section.heading}: {times:,} simulated data sets for each world ...")
                     section.measure(new / TABLES, draws, executor)
+            tell("Writing validity.md ...")
             page = compose_page(new, sections)
             (new / "validity.md").write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:

@@ -6,7 +6,7 @@ import csv
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from hashlib import sha256
@@ -59,7 +59,6 @@ FILES = {
     "brief.pdf": "the brief on paper",
     "report.pdf": "this report as one document, to print",
 }
-SILENT_SECONDS = 4  # after which a line says that work goes on
 BRIEF, EXPLORER = "brief", "explorer"
 MAIN = ("index", "02_", "03_", "07_safety", "08_")
 """How the names of the main report's pages begin; on paper the others are annexes."""
@@ -204,6 +203,7 @@ def build_site(
     Site
         Every page but the one on quality assurance, which can be known only when these are there.
     """
+    tell("Laying out the front page, the brief and the notebooks' pages ...")
     named = labels or {}
     read = [
         _read_page(path, named.get(path.stem, "")) for path in notebooks if path.stem != SUMMARY
@@ -215,18 +215,18 @@ def build_site(
     else:
         pages = [*_open_report(facts, folder), *_explore(folder), *read]
     pages += _read_documents(documents)
-    tell("Writing the report's pages and charts, and printing it where there is a browser ...")
+    tell("Writing the report's charts ...")
     with ThreadPoolExecutor(1) as beside:  # the browser prints in a process of its own
         printed = beside.submit(_print_report, pages, facts, folder)
         for page in pages:
             if page.name != BRIEF:  # its chart is the first page's
                 name = SUMMARY if page.name == "index" else page.name
                 save_figures(page.body, name, folder / FIGURES)
-        while wait([printed], timeout=SILENT_SECONDS).not_done:
-            tell("  ... printing the report and the brief")
+        tell("Printing the report and the brief with a browser, where there is one ...")
         printed.result()
     quality = Page(name=QUALITY, title=QUALITY_TITLE, label=QUALITY_TITLE, body="")
     site = Site(pages=[*pages, quality], facts=facts, folder=folder)
+    tell("Writing the report's pages ...")
     for page in pages:
         site.write(page)
     return site
