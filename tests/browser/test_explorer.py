@@ -27,14 +27,14 @@ from pilot_eval.reporting.site import EXPLORER, SiteFacts, build_site
 
 pytestmark = pytest.mark.browser
 
-PILOT = "family-safeguarding"  # another than the site's own: the page is no pilot's
+PILOTS = ["family-safeguarding", "timescales-2011"]  # the page belongs to no one pilot
 DRAWN, SEED = 20, 12
 MOST_BYTES = 300_000
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return load_plan(PILOT)
+@pytest.fixture(scope="module", params=PILOTS)
+def plan(request):
+    return load_plan(request.param)
 
 
 @pytest.fixture(scope="module")
