@@ -279,7 +279,7 @@ def reach_by_keyboard(html: str) -> str:
 
 
 def write_for_machines(out: Path) -> None:
-    """Write `llms.txt` beside the pages, and copy the default pilot's `answers.json`."""
+    """Write `llms.txt` alongside the pages, and copy the default pilot's `answers.json`."""
     (out / "llms.txt").write_text("\n".join(describe_pages()) + "\n", encoding="utf-8")
     shutil.copyfile(ROOT / "reports" / "published" / "answers.json", out / "answers.json")
 

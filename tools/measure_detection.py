@@ -134,7 +134,7 @@ def table(rows: pd.DataFrame, columns: dict) -> str:
 
 
 def side_by_side(found: pd.DataFrame) -> pd.DataFrame:
-    """Put the anytime-valid share beside the group-sequential figures."""
+    """Put the anytime-valid share alongside the group-sequential figures."""
     method = found["method"]
     anytime = found.loc[method == "anytime_valid", "detected"].to_numpy()
     return found[method == "group_sequential"].assign(anytime=anytime)

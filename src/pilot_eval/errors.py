@@ -39,7 +39,7 @@ class RunError(PilotEvalError):
 
 
 class DisclosureError(PilotEvalError):
-    """An output may not leave the room as it stands."""
+    """An output cannot be released as it stands."""
 
 
 def explain(name: str, rule: str, got: object, action: str) -> str:

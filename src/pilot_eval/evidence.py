@@ -212,7 +212,7 @@ class Answer:
     short, long : str
         The only words in which the answer is reported.
     is_later_round : bool
-        Whether it is a later round's answer, beside that of the primary scenario.
+        Whether it is a later round's answer, alongside that of the primary scenario.
     is_headline : bool
         Whether its comparison belongs to the plan's family of those that can make a headline.
     """
@@ -277,9 +277,9 @@ class Evidence(EvidenceViews):
     Attributes
     ----------
     table : DataFrame
-        One row a strand, scenario, outcome and method; columns `EVIDENCE_COLUMNS`.
+        One row per strand, scenario, outcome and method; columns `EVIDENCE_COLUMNS`.
     effects : DataFrame
-        One row a scenario, outcome and treated council: its own effect.
+        One row per scenario, outcome and treated council: its own effect.
     dropped : DataFrame
         Councils left out of a comparison: scenario, outcome, council, role, reason.
     verdicts : tuple of Verdict
@@ -320,7 +320,7 @@ class Evidence(EvidenceViews):
 
 
 def build_evidence_table(rows: Iterable[EvidenceRow]) -> pd.DataFrame:
-    """Build the evidence table from rows; a column a row does not have is empty."""
+    """Build the evidence table from rows; a column that a row does not have is empty."""
     return pd.DataFrame([row.to_record() for row in rows], columns=list(EVIDENCE_COLUMNS))
 
 

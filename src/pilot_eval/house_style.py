@@ -153,7 +153,7 @@ def _shorten_path(path: re.Match[bytes]) -> bytes:
 
 
 def wrap(text: str, letters: int = LABEL_LETTERS) -> str:
-    """Break a label into lines that fit beside an axis."""
+    """Break a label into lines that fit alongside an axis."""
     return textwrap.fill(text, letters)
 
 

@@ -65,7 +65,7 @@ class ComparatorSettings(Section):
 
 
 class AdjustmentSettings(Section):
-    """What the adjusted reading adjusts for, beside the level before the start; and why."""
+    """What the adjusted reading adjusts for, alongside the level before the start; and why."""
 
     covariates: tuple[Covariate, ...] = Field(strict=False, max_length=3)
     reason: str

@@ -45,7 +45,7 @@ def test_months_follow_the_published_table(constants):
 @needs_sources
 @pytest.mark.slow
 def test_every_constant_is_derived_again(tmp_path):
-    """All fits anew: two minutes."""
+    """All fits again: two minutes."""
     DERIVE["main"](SOURCE, tmp_path)
     for name in ("calibration.toml", "calibration_councils.csv"):
         assert (tmp_path / name).read_bytes() == (COMMITTED / name).read_bytes(), name

@@ -207,7 +207,7 @@ def true_mean(truth, outcome: str, clock: str) -> float:
 
 
 def did(frame: pd.DataFrame) -> float:
-    """Mean over treated of (after - before) less the same over the others."""
+    """Mean over treated of (after - before) minus the same over the others."""
     cells = frame.groupby(["council_code", "after"], observed=True)["y"].mean().unstack()
     change = cells[True] - cells[False]
     return float(change.loc[list(TREATED)].mean() - change.loc[list(OTHERS)].mean())

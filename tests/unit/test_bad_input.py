@@ -268,7 +268,7 @@ RIGHT = {
     "no period before": (GAPS_COUNT | MDE, "left out and counted; treated not looked at"),
     "no cases": (
         {"compute_funnel", "estimate_persistence", "collapse_changes"},
-        "listed apart, left out, or refused by every test that takes the changes",
+        "listed separately, left out, or refused by every test that takes the changes",
     ),
 }
 OTHERWISE = {

@@ -46,7 +46,7 @@ def returns(tmp_path_factory):
 
 
 def mark(text: str) -> str:
-    """Put markers into every field that is no date, and two dates into one child."""
+    """Put markers into every field that is not a date, and two dates into one child."""
     text = text.replace("SIM0", f"{MARK}0")
     text = re.sub(r"<PersonBirthDate>[^<]+", f"<PersonBirthDate>{BIRTH}", text)
     text = text.replace("</LAchildID>", f"</LAchildID><UPN>{MARK}U</UPN><Name>{MARK}N</Name>")

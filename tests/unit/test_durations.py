@@ -166,7 +166,7 @@ SECTION47S = _frame(
         ("s47_start", [(14, 1, 15), (9, 1, 15), (4, 0, 15)]),
         # One conference from its last discussion on 18 March: 10; waiting since 25 March: 5.
         ("last_strategy_discussion", [(10, 1, 15), (5, 0, 15)]),
-        # Targets of 1, 8, 15 April less 15 working days: 11, 18, 25 March: 15, 10, and 5 waited.
+        # Targets of 1, 8, 15 April minus 15 working days: 11, 18, 25 March: 15, 10, and 5 waited.
         ("timescale_began", [(15, 1, 15), (10, 1, 15), (5, 0, 15)]),
     ],
 )

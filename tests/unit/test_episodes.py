@@ -29,7 +29,7 @@ def test_rereferrals_within_twelve_months():
         (A, "c1", 2, "2011-05-10", None),  # exactly 12 months later: within
         (A, "c1", 3, "2012-05-11", None),  # a day over 12 months: not
         (A, "c2", 4, "2011-03-01", None),
-        (A, "c2", 5, "2011-03-01", None),  # the same day is no re-referral
+        (A, "c2", 5, "2011-03-01", None),  # the same day is not a re-referral
         (B, "c1", 1, "2011-05-11", None),  # another council's child of the same id
         (A, "c3", 6, None, None),  # no date
         (A, "c4", 7, "2011-02-28", None),

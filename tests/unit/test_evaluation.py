@@ -62,7 +62,7 @@ def test_every_estimate_says_how_it_was_made(plan, evidence):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda t, row: pd.concat([t, t.loc[[row]]]), "one figure a council and year"),
+        (lambda t, row: pd.concat([t, t.loc[[row]]]), "one figure per council and year"),
         (lambda t, row: t.assign(value=t["value"].where(t.index != row, np.inf)), "finite"),
         (
             lambda t, row: t.assign(denominator=t["denominator"].where(t.index != row, 0.0)),
@@ -159,7 +159,7 @@ def test_detectable_effects_allow_for_councils_with_fewer_periods(evidence):
 
 
 def test_two_runs_give_the_same_bytes(plan, table, evidence, monkeypatch):
-    monkeypatch.delenv(run_cache.VARIABLE)  # computed anew
+    monkeypatch.delenv(run_cache.VARIABLE)  # computed again
     again = pe.evaluate(plan, table)
     assert to_csv_bytes(again.table) == to_csv_bytes(evidence.table)
 

@@ -198,7 +198,7 @@ def test_the_adjusted_set_is_that_of_brute_force(plan, seed):
 def test_an_interval_covers_whatever_the_hidden_counts_are(plan, table):
     # Five of forty real comparators stand in the pilots' place, with no effect. Their counts are
     # known: five are hidden behind their range of 1 to 5 around them, and the interval must cover
-    # zero in at least 95% of sets, less Monte Carlo error (200 sets: 3 errors of 1.5 points).
+    # zero in at least 95% of sets, minus Monte Carlo error (200 sets: 3 errors of 1.5 points).
     rng = np.random.default_rng(4)
     covered = 0
     for _ in range(200):

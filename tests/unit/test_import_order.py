@@ -56,7 +56,7 @@ def imported(path):
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.relative_to(PACKAGE).as_posix())
 def test_a_module_imports_only_from_its_own_stage_or_earlier(path):
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert own in ORDER, f"{own} is no stage of the house"
+    assert own in ORDER, f"{own} is not a stage of the house"
     later = [
         name
         for name in imported(path)

@@ -137,7 +137,7 @@ def _population(council: dict[str, str], name: str) -> str:
 TRAPS = {
     CIN_2010: {
         "202": {
-            # A percent printed beside two hidden counts that differ by 1 to 5.
+            # A percent printed alongside two hidden counts that differ by 1 to 5.
             "CPPsReviewedinTimescales": "x",
             "CPPat310310For3+mths": "x",
             "%CPPsReviewedinTimescales": "96.7",
@@ -217,7 +217,7 @@ NAN = math.nan
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        # Percent beside two `x`: the value is reported, its parts are not.
+        # Percent alongside two `x`: the value is reported, its parts are not.
         (
             (2010, CAMDEN, "plan_reviewed_on_time_pct"),
             {
@@ -248,7 +248,7 @@ NAN = math.nan
             {"value": NAN, "value_status": "withheld_pilot", "confidence": "P"},
         ),
         ((2012, CAMDEN, "s47_rate"), {"value_status": "not_available", "value": NAN}),
-        # A median of 0 is false beside a count that is not there, and true beside one that is.
+        # A median of 0 is false where there is no count, and true where there is one.
         (
             (2012, HACKNEY, "ia_median_wd"),
             {"value": NAN, "value_status": "false_zero", "published_value": NAN},

@@ -181,7 +181,7 @@ def test_tidy_data_have_the_services_shape(tidy, plan):
     data, meta, footnotes = tidy
     assert list(data.columns[: len(PLACE_COLUMNS)]) == list(PLACE_COLUMNS)
     assert list(meta.columns) == list(META_COLUMNS)
-    # Every column that is no time or place is described, once.
+    # Every column that is not a time or place is described, once.
     assert list(meta["col_name"]) == list(data.columns[len(PLACE_COLUMNS) :])
     assert set(meta["col_name"]) == set(plan.outcomes)
     assert footnotes.to_numpy().tolist() == [["repeat_plan_pct", f"the five: {VERDICT.short}."]]

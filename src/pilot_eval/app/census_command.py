@@ -1,4 +1,4 @@
-"""From returns to evidence: what `pilot-eval census` writes, and what of it may leave the room."""
+"""From returns to evidence: what `pilot-eval census` writes, and what of it can be released."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def run_census(
 ) -> CensusRun:
     """Read returns, validate, build the panel, evaluate, and release what may be released.
 
-    Councils are worked on apart, so that memory is bounded by the largest one.
+    Councils are processed separately, so that memory is bounded by the largest one.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def run_census(
     crosswalk : path, optional
         Identifiers that changed between returns (docs/census-format.md).
     panels : sequence of {"quarter", "year"}
-        Further panels beside that by month.
+        Further panels alongside that by month.
     by : sequence of {"need", "age", "sex", "ethnicity", "disability"}
         Groups of children for which panels by year are built, and a protected table released.
     tables : {"", "parquet"}

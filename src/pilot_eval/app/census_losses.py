@@ -34,7 +34,7 @@ def measure_losses(parts: Sequence[PartResult], names: Mapping[str, str]) -> pd.
     Returns
     -------
     DataFrame
-        Columns `LOSS_COLUMNS`, one row a council. `share_lost` is the larger share, of children
+        Columns `LOSS_COLUMNS`, one row per council. `share_lost` is the larger share, of children
         and of referrals, that were set aside; 1 where nothing of the council can be used.
         Records that another stands for (merged, superseded) are not lost. `words` is the line that
         is shown.

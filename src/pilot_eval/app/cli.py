@@ -217,7 +217,9 @@ def _add_reproduce(commands: Commands) -> None:
 
 
 def _add_check_release(commands: Commands) -> None:
-    check = add_command(commands, "check-release", help="may these files leave the room?")
+    check = add_command(
+        commands, "check-release", help="can these files be released from the secure environment?"
+    )
     check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
     check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
     check.add_argument("--sheet", type=Path, metavar="FILE", help="write the output-check sheet")
@@ -307,7 +309,7 @@ def _add_design(commands: Commands) -> None:
     for name, text in (
         ("fixed", "takes part in any case"),
         ("forbidden", "cannot take part"),
-        ("chosen", "of a choice to set beside a lot of the same size"),
+        ("chosen", "of a choice to compare with a random draw of the same size"),
     ):
         design.add_argument(
             f"--{name}",

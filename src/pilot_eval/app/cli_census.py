@@ -38,7 +38,7 @@ def add_census(commands: Commands) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="new folder; what may leave the room goes to DIR-release",
+        help="new folder; what can be released goes to DIR-release",
     )
     census.add_argument("--format", choices=("xml", "csv", "parquet"), help="read only these")
     census.add_argument(

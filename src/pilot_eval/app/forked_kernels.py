@@ -2,7 +2,7 @@
 
 A kernel of its own for every notebook costs seconds of imports. Where the system can fork, Python's
 own fork server imports once, before any notebook runs, and every kernel is a fresh copy of it, as
-isolated as one started anew. Elsewhere (Windows) kernels start as ever.
+isolated as one that was just started. Elsewhere (Windows) kernels start as ever.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def is_on_request(path: Path) -> bool:
 
 
 def use_one_thread_each() -> None:
-    """Keep linear algebra to one thread a process: faster beside others, and the same sums."""
+    """Keep linear algebra to one thread per process: faster alongside others, and the same sums."""
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
 
@@ -167,7 +167,7 @@ def execute_one(task: Task) -> Executed:
     Returns
     -------
     Executed
-        A failed notebook is kept beside its target as ``*.failed.ipynb``.
+        A failed notebook is kept alongside its target as ``*.failed.ipynb``.
     """
     from papermill.exceptions import PapermillExecutionError
 

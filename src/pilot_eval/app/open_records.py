@@ -298,7 +298,7 @@ def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
     Raises
     ------
     ParameterError
-        If the cut is no date or lies outside the years of the returns.
+        If the cut is not a date or lies outside the years of the returns.
     """
     first, last = coverage["first_day"].min(), coverage["last_day"].max()
     try:

@@ -1,4 +1,4 @@
-"""What a run writes beside its results: pages, register of outputs, manifest, assurance."""
+"""What a run writes alongside its results: pages, register of outputs, manifest, assurance."""
 
 from __future__ import annotations
 

@@ -351,7 +351,7 @@ def read_declared(inspected: Mapping[str, Mapping[str, str]], notebook: str) -> 
     Raises
     ------
     ParameterError
-        If a default is no plain value or a name is not in the vocabulary.
+        If a default is not a plain value or a name is not in the vocabulary.
     """
     declared = []
     for name, facts in inspected.items():

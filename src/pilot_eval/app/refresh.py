@@ -117,7 +117,7 @@ def _word(result: Executed) -> str:
 
 
 def _keep_others(old: Path, new: Path) -> None:
-    """Copy what is no table and no picture, such as a page about the folder."""
+    """Copy what is neither a table nor a picture, such as a page about the folder."""
     for path in sorted(old.rglob("*")):
         if path.is_file() and path.suffix not in (".csv", ".png", ".svg"):
             kept = new / path.relative_to(old)

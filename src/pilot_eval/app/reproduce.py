@@ -41,7 +41,7 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
     Raises
     ------
     RunError
-        If `folder` is no run, or the data are not those of the run.
+        If `folder` is not a run, or the data are not those of the run.
     """
     from pilot_eval.app.results import calibrate_tests, write_results
 

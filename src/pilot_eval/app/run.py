@@ -1,4 +1,4 @@
-"""One run: execute notebooks beside the evidence, then publish one folder of results."""
+"""One run: execute notebooks alongside the evidence, then publish one folder of results."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
 
 
 class _Progress:
-    """Say, a line a notebook, how far the run is."""
+    """Say, a line per notebook, how far the run is."""
 
     def __init__(self, total: int, tell: Tell) -> None:
         self._total, self._done, self._tell = total, 0, tell

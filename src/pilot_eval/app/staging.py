@@ -1,4 +1,4 @@
-"""Write into a hidden folder beside the target, then rename: a reader never sees half a run."""
+"""Write into a hidden folder alongside the target, then rename: a reader never sees half a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stage(target: Path) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        A new folder beside `target`, to fill and then to `publish`.
+        A new folder alongside `target`, to fill and then to `publish`.
 
     Raises
     ------

@@ -40,7 +40,7 @@ class PilotDesign(ShowsTable):
     drawn, reserves : tuple of str
         Councils that the lot gives, fixed members first, and those to take next.
     choice : DataFrame
-        A choice that somebody made, beside a lot of the same size; empty without one.
+        A choice that somebody made, compared with a random draw of its size; empty without one.
     notes : tuple of str
         What the recommendation rests on.
     """
@@ -294,7 +294,7 @@ def _price(
     after: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Set a choice beside a lot of the same size: what each detects, and how unlike it is."""
+    """Compare a choice with a random draw of its size: what each detects, and how unlike it is."""
     if not chosen:
         return pd.DataFrame()
     start = history.stretches(after)[0]

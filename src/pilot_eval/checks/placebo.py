@@ -108,7 +108,7 @@ def placebo_in_time(
     Returns
     -------
     DataFrame
-        One row a possible start: `start` and the columns of a quick comparison. With fewer than
+        One row per possible start: `start` and the columns of a quick comparison. With fewer than
         two pre-trial years there is none, and the table is empty.
     """
     pre = plan.window_of(outcome, scenario).pre

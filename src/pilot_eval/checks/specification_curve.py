@@ -24,7 +24,7 @@ from pilot_eval.published.panel import build_panel
 from pilot_eval.reference.plan_periods import Period
 
 NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high")
-SAMPLED = 20  # random fillings beside the corners, where councils are weighted by children
+SAMPLED = 20  # random fillings alongside the corners, where councils are weighted by children
 WEIGHTS = ("councils equal", "by children")
 CHOICES = ("scenario", "years", "breaks", "comparators", "weights", "figures", "inference")
 CURVE_COLUMNS = (

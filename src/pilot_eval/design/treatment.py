@@ -12,7 +12,7 @@ from pilot_eval.reference.plan_periods import Period, first_day, last_day, perio
 
 
 def treated_codes(plan: EvaluationPlan, scenario: str) -> tuple[str, ...]:
-    """Return the codes of a scenario's councils, in the plan's order, less `drop_councils`."""
+    """Return the codes of a scenario's councils, in the plan's order, minus `drop_councils`."""
     codes = {name: code for code, name in plan.names.items()}
     councils = plan.scenarios[scenario].councils
     return tuple(codes[name] for name in councils if name not in plan.drop_councils)

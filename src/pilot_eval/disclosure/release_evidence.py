@@ -51,7 +51,7 @@ def release_evidence(plan: EvaluationPlan, evidence: Evidence, *, public: bool) 
 
 
 def may_leave_out(plan: EvaluationPlan, *, own_table: bool) -> bool:
-    """Say whether results without one council may be written beside those with it.
+    """Say whether results without one council may be written alongside those with it.
 
     The difference of the two is that council's figure, so not where an own table is confidential.
     """

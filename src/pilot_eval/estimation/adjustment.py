@@ -32,7 +32,7 @@ class AdjustedChanges:
     Attributes
     ----------
     residual : ndarray, shape (batch, n)
-        Change less what its level and covariates predict; averages 0 over comparators.
+        Change minus what its level and covariates predict; averages 0 over comparators.
     leverage : ndarray, shape (batch, n)
         How much a council's own values move its prediction (comparators), or how uncertain the
         prediction is in units of one council's variance (treated).

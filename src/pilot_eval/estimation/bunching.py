@@ -204,7 +204,7 @@ def describe_published_bunching(table: pd.DataFrame, clock: str) -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row a council and year: council_code, year_ending, limit, share (in the last band),
+        One row per council and year: council_code, year_ending, limit, share (in the last band),
         counterfactual, excess (all shares of the published total; missing where a band is), cases
         (the total), label ("after the start only": no difference-in-differences on them).
 

@@ -1,6 +1,6 @@
 """Every outcome of the census strand as changes, one a council, from part of the councils.
 
-Councils are independent: parts are collapsed apart and put together, so that memory holds the
+Councils are independent: parts are collapsed separately and put together, so that memory holds the
 records of one part at a time.
 """
 

@@ -102,7 +102,7 @@ def build_cohort_panel(
     Parameters
     ----------
     outcomes : float array (n_units, n_periods)
-        One row a council; NaN = missing.
+        One row per council; NaN = missing.
     first_treated : float array (n_units,)
         First treated period; NaN = never treated. Later than the last period counts as never.
     periods : int array (n_periods,), optional
@@ -120,7 +120,7 @@ def build_cohort_panel(
     ------
     DesignError
         If shapes disagree, a unit is named twice, a value is infinite, nobody is treated, nobody is
-        a comparator at any time, a start is no period, or a treated unit has no period before its
+        a comparator at any time, a start is not a period, or a treated unit has none before its
         start.
     """
     Y, first = outcomes, first_treated

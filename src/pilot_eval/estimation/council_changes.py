@@ -22,7 +22,7 @@ class CouncilChanges:
     councils : tuple of str
         Councils with a value in every window.
     change : ndarray, shape (n,) or (n, K)
-        Mean of the windows after less mean of those before; K columns where K figures were asked.
+        Mean of the windows after minus mean of those before; K columns where K figures were asked.
     level : ndarray, shape (n, n_pre + n_post) or (n, n_pre + n_post, K)
         The cells behind it.
     n_pre : int
@@ -208,7 +208,7 @@ def leave_out(changes: CouncilChanges, reasons: Mapping[str, str]) -> CouncilCha
 
 
 def leave_out_few(changes: CouncilChanges, fewest: int) -> CouncilChanges:
-    """Drop councils in which a window has too few cases to be told, with the reason.
+    """Drop councils in which a window has too few cases for a comparison, with the reason.
 
     Parameters
     ----------

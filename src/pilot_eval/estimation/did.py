@@ -1,6 +1,6 @@
 """Difference-in-differences on collapsed changes, and the same number by regression.
 
-Every council's series is collapsed to one change, mean after less mean before; everything later
+Every council's series is collapsed to one change, mean after minus mean before; everything later
 (estimates, tests, placebos) works on those changes.
 """
 
@@ -50,7 +50,7 @@ class Units:
     Attributes
     ----------
     change : ndarray, shape (n,) or (fillings, n)
-        Mean after less mean before, net of the comparators' period effects.
+        Mean after minus mean before, net of the comparators' period effects.
     treated : ndarray of bool, shape (n,)
     cases : ndarray, shape (n,)
         Size behind the outcome.
@@ -105,7 +105,7 @@ def collapse_changes(
 
     With gaps, councils are seen in different periods; period effects are therefore removed first,
     by least squares with council and period effects on the comparators alone. With none missing
-    this is exactly the plain change less a constant, so that estimates are the textbook ones.
+    this is exactly the plain change minus a constant, so that estimates are the textbook ones.
 
     Parameters
     ----------
@@ -308,7 +308,7 @@ def estimate_att(
     Returns
     -------
     float
-        Mean change of the treated less that of the comparators.
+        Mean change of the treated minus that of the comparators.
 
     Raises
     ------

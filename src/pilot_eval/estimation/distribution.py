@@ -172,7 +172,7 @@ def describe_published_bands(table: pd.DataFrame, clock: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a council, year and band, in the order of the bands: council_code, year_ending,
+        One row per council, year and band, in the order of the bands: council_code, year_ending,
         indicator, first_day, last_day (inf: open), cases, total, share (of the published total),
         share_finished (by the band's last day; missing where a band up to it is), share_a_day
         (missing for the open band), status, label ("after the start only": the bands were first

@@ -1,4 +1,4 @@
-"""Every staggered estimator on one panel, beside the naive pooled number."""
+"""Every staggered estimator on one panel, alongside the naive pooled number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compare_staggered_estimators(
     Returns
     -------
     pandas.DataFrame
-        One row a method: ``method``, ``estimate``, ``compares_with`` (whom) and ``block`` (of
+        One row per method: ``method``, ``estimate``, ``compares_with`` (whom) and ``block`` (of
         ``docs/methods-estimators.md``). NaN where a method has no answer on the panel.
 
     Raises

@@ -30,7 +30,7 @@ def decompose_goodman_bacon(
     Returns
     -------
     pandas.DataFrame
-        One row a comparison: ``kind`` (treated_vs_never, earlier_vs_later, later_vs_earlier,
+        One row per comparison: ``kind`` (treated_vs_never, earlier_vs_later, later_vs_earlier,
         later_vs_always), ``treated_from``, ``comparator_from`` (NaN = never treated),
         ``estimate``, ``weight``. Weights sum to 1; the weighted sum of estimates is the pooled
         coefficient. later_vs_earlier uses already treated units as comparators.

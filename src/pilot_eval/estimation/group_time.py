@@ -61,7 +61,7 @@ def estimate_group_time(
     Parameters
     ----------
     outcomes : float array (n_units, n_periods)
-        One row a council; NaN = missing. Each effect uses the units observed at both its periods.
+        One row per council; NaN = missing. Each effect uses the units observed at both its periods.
     first_treated : float array (n_units,)
         First treated period; NaN = never treated.
     periods : int array (n_periods,), optional

@@ -52,7 +52,7 @@ def estimate_imputation(
     Parameters
     ----------
     outcomes : float array (n_units, n_periods)
-        One row a council; NaN = missing.
+        One row per council; NaN = missing.
     first_treated : float array (n_units,)
         First treated period; NaN = never treated.
     periods : int array (n_periods,), optional

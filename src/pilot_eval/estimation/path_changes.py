@@ -1,4 +1,4 @@
-"""Changes of councils that start or stop apart: one for each council on its own path."""
+"""Changes of councils that start or stop at different times: one for each on its own path."""
 
 from __future__ import annotations
 

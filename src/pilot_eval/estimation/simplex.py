@@ -245,7 +245,7 @@ class _State:
             self.gram = self.factor @ self.factor.T
         # A forbidden weight has gradient +inf: it is never chosen.
         self.linear = np.where(problem.allowed, problem.linear, -np.inf)
-        self.scale = np.ones(len(start))  # x = scale * z: shrinking x is then one number a problem
+        self.scale = np.ones(len(start))  # x = scale * z: shrinking x is one number per problem
         self.z = start.copy()
         self.reach = self._product(start) + self.ridge[:, None] * start
         self.S = (start**2).sum(1)

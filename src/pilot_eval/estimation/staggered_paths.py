@@ -48,7 +48,7 @@ def path_coefficients(
     """
     sizes, starts = np.asarray(sizes, dtype=float), np.asarray(starts, dtype=int)
     _check(sizes, starts, n_periods, method)
-    typical = CohortPanel(  # one row a cohort, weighted by its size: only its shape is used
+    typical = CohortPanel(  # one row per cohort, weighted by its size: only its shape is used
         outcomes=np.zeros((len(sizes), n_periods)),
         periods=np.arange(n_periods),
         starts=starts,

@@ -24,7 +24,7 @@ def estimate_sun_abraham(
     Parameters
     ----------
     outcomes : float array (n_units, n_periods)
-        One row a council; NaN = missing.
+        One row per council; NaN = missing.
     first_treated : float array (n_units,)
         First treated period; NaN = never treated. Where every unit is treated some time, the last
         cohort serves as comparator and the periods from its start on are dropped.

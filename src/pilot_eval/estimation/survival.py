@@ -1,7 +1,7 @@
 """Effects on delay with unfinished cases: from cases to one change a council.
 
 Cells (council x period of the start) are estimated by pseudo-observations, Kaplan-Meier or, for
-comparison, completed cases only; a council's change is its mean after less its mean before.
+comparison, completed cases only; a council's change is its mean after minus its mean before.
 Method, assumptions and reference values: docs/methods-unfinished-cases.md.
 """
 
@@ -234,7 +234,7 @@ def change_in_completed_only(cases: DelayCases, horizon: float) -> CouncilChange
     Returns
     -------
     CouncilChanges
-        Working days. Shown beside `change_in_restricted_mean`, never instead of it.
+        Working days. Shown alongside `change_in_restricted_mean`, never instead of it.
     """
     group, days = cases.group[cases.observed], np.minimum(cases.duration, horizon)[cases.observed]
     size = np.bincount(group, minlength=cases.n_groups)

@@ -147,7 +147,7 @@ def placebo_synthetic_did(
     method: Method = "sdid",
     solver: Solver = "exact",
 ) -> PlaceboDistribution:
-    """Re-estimate for sets of comparators treated as if, every weight fitted anew.
+    """Re-estimate for sets of comparators treated as if, every weight fitted again.
 
     Parameters
     ----------

@@ -160,7 +160,7 @@ def evaluate_census(
     Returns
     -------
     Evidence
-        `table` has one row a design, outcome and method (robust, sharp, cr2) with strand
+        `table` has one row per design, outcome and method (robust, sharp, cr2) with strand
         ``census`` or ``simulated``; `effects` each treated council's own effect; `dropped` the
         councils left out and why.
 
@@ -245,7 +245,7 @@ def evaluate_distributions(
     Returns
     -------
     DataFrame
-        One row a design, clock, method (robust, sharp) and day: strand, scenario, clock, method,
+        One row per design, clock, method (robust, sharp) and day: strand, scenario, clock, method,
         day, estimate, std_error, conf_low, conf_high (the whole curve lies in the band with the
         plan's probability), p_value (of no effect on any day), treated_after, counterfactual
         (shares), n_treated, n_comparators, reason.

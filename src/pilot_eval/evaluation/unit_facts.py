@@ -52,7 +52,7 @@ def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
     """Look up what is known of a design's councils, in the order of `design.codes`.
 
     Hidden counts are in the middle of what they can be: the variance of a level hardly depends on
-    them. That of a level that is no share of cases (working days) is not known: it is taken as 0,
+    them. That of a level other than a share of cases (working days) is not known: it is taken as 0,
     as is that of an earlier outcome's, whose error is in no change.
     """
     per = None if design.compares_levels else CASES_PER.get(plan.outcomes[design.outcome].unit)

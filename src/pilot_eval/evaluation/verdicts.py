@@ -45,7 +45,7 @@ def judge(inputs: VerdictInputs, rules: VerdictRules) -> Verdict:
         its level on the outcome's own data, the interval says nothing, or the trend before the
         start would have given as much by itself. Levels of an outcome without figures from before
         are *higher* or *lower* and never said to have changed. Otherwise it follows
-        from the interval of the test that carries it, and the rating is 5 less the points of
+        from the interval of the test that carries it, and the rating is 5 minus the points of
         every condition that holds, at least 0 and at most the lowest cap.
 
     References
@@ -170,7 +170,7 @@ def _place(verdict: Verdict) -> tuple[int, float]:
 
 
 def rate(doubts: list[Doubt]) -> int:
-    """Turn doubts into a rating: 5 less their points, at least 0 and at most the lowest cap."""
+    """Turn doubts into a rating: 5 minus their points, at least 0 and at most the lowest cap."""
     left = BEST_RATING - sum(doubt.points for doubt in doubts)
     return max(0, min([left, *(doubt.cap for doubt in doubts)]))
 

@@ -49,7 +49,7 @@ def imputation(
     -------
     EffectEstimates
         Average over treated cells; without standard errors, as the test for few treated units
-        stands beside.
+        stands alongside.
 
     Raises
     ------

@@ -216,7 +216,7 @@ def group_time(
     Returns
     -------
     EffectEstimates
-        Standard errors from the influence function. The test for few treated units stands beside
+        Standard errors from the influence function. The test for few treated units stands alongside
         the simple average.
 
     Raises

@@ -1,4 +1,4 @@
-"""The randomisation test for few treated units, of the very estimator beside which it stands.
+"""The randomisation test for few treated units, of the very estimator alongside which it stands.
 
 On a complete panel every linear estimator is a sum of one score for each unit. Scores play the part
 of changes: their difference in means is the estimate, and paths of treatment change hands.
@@ -109,7 +109,7 @@ def collapse_long(data: LongFrame) -> tuple[Units, int]:
 
 
 def test_units(units: Units, *, draws: int, seed: int, alpha: float) -> InferenceResult:
-    """Test collapsed changes: by sets, or by paths where treated units start apart."""
+    """Test collapsed changes: by sets, or by paths where treated units start at different times."""
     drawn = Drawn(draws=draws, seed=seed, alpha=alpha)
     if units.paths is None:
         given = units.change, units.treated, units.cases

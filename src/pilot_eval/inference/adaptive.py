@@ -91,7 +91,7 @@ def adaptive_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     cases : array of shape (n,)
         Cases behind each change, above 0.

@@ -51,7 +51,7 @@ def adjusted_test(
 ) -> InferenceResult:
     """Test the effect among councils of the same level before the start.
 
-    The robust test of `robust_test`, on changes less what comparators of the same level and
+    The robust test of `robust_test`, on changes minus what comparators of the same level and
     covariates show (`adjust_changes`), against sets with as many councils from each quarter of the
     level. It rejects a true null at its level also where the treated were chosen on their level.
 
@@ -81,7 +81,7 @@ def adjusted_test(
     Returns
     -------
     InferenceResult
-        `estimate` is the mean over the treated of change less prediction. Diagnostics: those of
+        `estimate` is the mean over the treated of change minus prediction. Diagnostics: those of
         `robust_test`, `outside` (treated councils outside the comparators' range of levels, whose
         prediction is the one at the end of that range) and `reliability` (smallest of any council).
 

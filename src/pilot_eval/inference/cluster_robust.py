@@ -35,7 +35,7 @@ def cr2_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     alpha : float
         Level of the two-sided test and interval.
@@ -73,7 +73,7 @@ def cr3_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     alpha : float
         Level of the two-sided test and interval.
@@ -109,7 +109,7 @@ def cr1_test(changes: np.ndarray, treated: np.ndarray, *, alpha: float = 0.05) -
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     alpha : float
         Level of the two-sided test and interval.

@@ -34,7 +34,7 @@ def dose_test(
     """Test an effect that is proportional to a dose, by handing the doses to other councils.
 
     The estimate is the effect of a full dose: the slope through the origin of treated councils'
-    changes, less the comparators' mean, on their doses. Its statistic is divided by a standard
+    changes, minus the comparators' mean, on their doses. Its statistic is divided by a standard
     error from the treated councils' own residuals.
 
     Parameters
@@ -131,7 +131,7 @@ def _statistics(changes: np.ndarray, members: np.ndarray, dose: np.ndarray) -> n
 
 
 def _deviations(changes: np.ndarray, members: np.ndarray) -> np.ndarray:
-    """Take members' changes less the mean of all others, shape of `members`."""
+    """Take members' changes minus the mean of all others, shape of `members`."""
     own = changes[members]
     others = (changes.sum() - own.sum(axis=1)) / (len(changes) - members.shape[1])
     result: np.ndarray = own - others[:, None]

@@ -37,7 +37,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """Checked input of a test: one value a council, all finite.
+    """Checked input of a test: one value per council, all finite.
 
     Attributes
     ----------
@@ -159,7 +159,10 @@ def why_not_estimable(data: Changes, *, min_treated: int, min_comparators: int) 
         found = _count(data.n_comparators, "comparator")
         return f"not estimable: {found}, needs {min_comparators}"
     if no_variation(data.changes[~data.treated]):
-        return "not estimable: the comparators' changes are all equal, so nothing says how sure"
+        return (
+            "not estimable: the comparators' changes are all equal, so the uncertainty cannot be "
+            "estimated"
+        )
     return ""
 
 

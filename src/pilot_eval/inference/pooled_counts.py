@@ -54,7 +54,7 @@ def pooled_counts_test(
     Parameters
     ----------
     events, exposure : array of shape (n, 2)
-        Counts and denominators (or children at risk) before and after, one row a council.
+        Counts and denominators (or children at risk) before and after, one row per council.
     treated : bool array of shape (n,)
     link : {"odds", "rate"}
         Binomial with logit link, or Poisson with logarithmic link and exposure.

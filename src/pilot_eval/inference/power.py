@@ -117,7 +117,7 @@ def _check(
     if treated_cases.shape != (n_treated,):
         got = f"{treated_cases.size} for {n_treated} treated"
         raise InferenceError(
-            explain("cases_treated", "have one value a treated council", got, "Align them.")
+            explain("cases_treated", "have one value per treated council", got, "Align them.")
         )
     if not alpha < power < 1:
         raise InferenceError(
@@ -136,7 +136,7 @@ def _with_factor(
     counts = (data.n_treated, data.n_comparators)
     if treated is not None and np.size(treated) != data.n_treated:
         got = f"{np.size(treated)} for {data.n_treated} treated"
-        name, rule = "period_factor_treated", "have one value a treated council"
+        name, rule = "period_factor_treated", "have one value per treated council"
         raise InferenceError(explain(name, rule, got, "Align them."))
     parts = [
         np.ones(count) if part is None else np.asarray(part, dtype=float)

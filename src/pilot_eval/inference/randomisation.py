@@ -183,7 +183,7 @@ def randomisation_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     statistic : {"t", "difference"}
         Welch's t (valid also where treated and comparators are not equally noisy) or the

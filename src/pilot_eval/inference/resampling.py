@@ -32,7 +32,7 @@ def resampling_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     cases : array of shape (n,)
         Cases behind each change, above 0.
@@ -113,7 +113,7 @@ def variance_points(
     Returns
     -------
     pandas.DataFrame
-        One row a council, in the order given: cases, square (squared deviation from the
+        One row per council, in the order given: cases, square (squared deviation from the
         comparators' mean times n0 / (n0 - 1)), fitted variance, treated. The treated councils'
         squares hold any effect and were not fitted.
 

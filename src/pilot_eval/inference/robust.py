@@ -53,7 +53,7 @@ def robust_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     cases : array of shape (n,)
         Cases behind each change, above 0.
@@ -143,7 +143,7 @@ def robust_batch(
     Parameters
     ----------
     changes : array of shape (F, n)
-        Mean after minus mean before, one row a filling.
+        Mean after minus mean before, one row per filling.
     treated : bool array of shape (n,)
     cases : array of shape (n,) or (F, n)
         Cases behind each change, above 0.

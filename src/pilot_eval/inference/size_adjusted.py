@@ -64,7 +64,7 @@ def size_adjusted_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     cases : array of shape (n,)
         Cases behind each change (harmonic mean of the denominators), above 0.

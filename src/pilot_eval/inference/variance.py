@@ -13,7 +13,7 @@ import numpy as np
 
 MAX_ITERATIONS = 50
 TOLERANCE = 1e-10
-"""Relative change of (a, b) at which the iteration stops; far below what data can tell apart."""
+"""Relative change of (a, b) at which the iteration stops; far below what data can distinguish."""
 NORMAL_KAPPA = 2.0
 """Variance of a squared standard normal: kappa where errors are normal."""
 

@@ -56,7 +56,7 @@ def wild_bootstrap_test(
     Parameters
     ----------
     changes : array of shape (n,)
-        Mean after minus mean before, one value a council, in the outcome's unit.
+        Mean after minus mean before, one value per council, in the outcome's unit.
     treated : bool array of shape (n,)
     restricted : bool
         Whether residuals are taken under the tested effect (WCR) or as estimated (WCU).

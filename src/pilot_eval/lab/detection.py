@@ -48,7 +48,7 @@ def months_to_detection(
     Returns
     -------
     DataFrame
-        One row a harm and method ("group_sequential", "anytime_valid"): harm, method, draws,
+        One row per harm and method ("group_sequential", "anytime_valid"): harm, method, draws,
         detected (share with an alarm at any look), monte_carlo_error, median_months (NaN where
         fewer than half are detected), within_6, within_12, within_24 (share detected by then; NaN
         where no look is so late), n_treated, n_comparators.
@@ -145,6 +145,6 @@ def _check_starts(settings: MonthlySettings, plan: MonitoringPlan, months: np.nd
                 "settings.starts",
                 f"all be {due}, {plan.months_before} months after {settings.first}",
                 ", ".join(sorted(starts)),
-                "Monitor councils that start in different months apart.",
+                "Monitor councils that start in different months separately.",
             )
         )

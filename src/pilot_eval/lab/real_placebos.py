@@ -304,7 +304,7 @@ def measure_rates(
     other_years : tuple of int
     kinds : iterable of str, optional
         Kinds of sets, as `choose_sets` names them; all by default. ``"random, with an effect"`` is
-        always measured beside ``"random"``.
+        always measured alongside ``"random"``.
     outcomes : iterable of str, optional
         Default: all that have a window before and after.
     sets : int

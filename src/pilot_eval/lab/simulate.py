@@ -49,12 +49,12 @@ class SimulationTruth:
     Attributes
     ----------
     effects : DataFrame
-        One row a council with an exemption and outcome: council_code, outcome, clock, cases,
+        One row per council with an exemption and outcome: council_code, outcome, clock, cases,
         without, with_exemption, effect: means over the council's exempt cases, run with and
         without the exemption on the same chance. Outcomes: mean_delay, restricted_mean_delay
         (to `horizon`; working days), within_limit (share), rereferral, repeat_plan (shares).
     durations : DataFrame
-        One row a clock that started before the data cut: council_code, referral_id, clock,
+        One row per clock that started before the data cut: council_code, referral_id, clock,
         start_date, duration_working_days (uncensored, as it really was), duration_without,
         exempt, recorded_end (as written down, NaT if never).
     faults : DataFrame

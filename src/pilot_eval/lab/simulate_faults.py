@@ -190,7 +190,7 @@ def _to_saturday(frames: Frames, rows: Rows, _rng: object, _cut: object) -> Rows
 
 
 def _move_conference(frames: Frames, keys: NDArray[Any], dates: NDArray[np.datetime64]) -> None:
-    """Date the conferences of some referrals anew wherever they are recorded (NaT: nowhere)."""
+    """Date the conferences of some referrals again wherever they are recorded (NaT: nowhere)."""
     fresh = pd.Series(dates, index=np.asarray(keys))
     for table in ("conferences", "referrals", "section47s"):
         here = _keys(frames[table])
@@ -204,7 +204,7 @@ def _move_conference(frames: Frames, keys: NDArray[Any], dates: NDArray[np.datet
 
 
 def _move_plans(frames: Frames, rows: Rows, dates: NDArray[np.datetime64]) -> None:
-    """Date plans anew, and the reviews that name them by their start."""
+    """Date plans again, and the reviews that name them by their start."""
     plans, link = frames["plans"].iloc[rows], ["council_code", "child_id", "plan_start_date"]
     moved = plans[link].assign(moved=dates).drop_duplicates(link)
     _put(frames, "plans", "plan_start_date", rows, dates)

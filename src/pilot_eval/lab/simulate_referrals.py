@@ -119,7 +119,7 @@ def simulate_referrals(
     -------
     referrals : dict of str to ndarray
         child, date, kind, exempt, returns, returns_without, next_date (NaT = none), single,
-        closure (NaT where a plan decides it); one row a referral, burn-in included.
+        closure (NaT where a plan decides it); one row per referral, burn-in included.
     timings : dict of str to Timing
         "first" (the initial or the single assessment) and "core", aligned with the rows; rows
         without such an assessment hold numbers that mean nothing.
@@ -151,7 +151,7 @@ def _new_referrals(
 ) -> DateArray:
     """Draw the dates of children referred for the first time.
 
-    Their expected number a month is the month's total less those expected back from earlier
+    Their expected number a month is the month's total minus those expected back from earlier
     months, so that total and season come out as calibrated.
     """
     totals = constants.referrals * settings.scale * calendar.totals

@@ -30,7 +30,7 @@ ORACLE_CRITICAL = 1.959963984540054
 ORACLE_EFFECT = 2.801585218
 """Effect, in true standard errors, that the oracle finds with 80% power."""
 BATCH = 500
-"""Data sets simulated together; random assignments are drawn anew for each batch."""
+"""Data sets simulated together; random assignments are drawn again for each batch."""
 PERMUTATIONS = 999
 """Random sets a data set: 50 of 1000 makes the level exact, at a point of power."""
 INTERVAL_ROWS = 50
@@ -76,7 +76,7 @@ def run_validity(
     Returns
     -------
     pandas.DataFrame
-        One row a cell and method: the cell's settings; false_positive and its Monte Carlo error;
+        One row per cell and method: the cell's settings; false_positive and its Monte Carlo error;
         power, the oracle's power on the same data sets and their ratio; coverage (robust: of the
         intervals that were inverted); interval_length in lengths of the oracle's interval, as the
         geometric mean (one fitted variance near 0 would rule the arithmetic one); target,

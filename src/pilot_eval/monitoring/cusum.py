@@ -39,7 +39,7 @@ class CusumThreshold:
     run_length : float
         Mean months between false alarms asked for.
     achieved : float
-        As simulated anew with the threshold.
+        As simulated again with the threshold.
     monte_carlo_error : float
         Standard error of `achieved`.
     persistence : float
@@ -157,7 +157,7 @@ def compute_cusum(
     Returns
     -------
     DataFrame
-        One row a council and watched month: council_code, month (1, 2, ... after the past), z
+        One row per council and watched month: council_code, month (1, 2, ... after the past), z
         (harm positive), cusum, threshold, alarm (the month it reaches the threshold, after which
         the sum starts again from 0), alarms_so_far. A month without cases adds nothing (z NaN).
 
@@ -261,9 +261,9 @@ def _check_counts(
         raise DataError(
             explain(
                 "numerator, denominator",
-                f"have a row a council and {FEWEST_MONTHS} months or more before the watched ones",
+                f"have a row per council and {FEWEST_MONTHS} or more months before those watched",
                 f"{events.shape} and {cases.shape} with {months_before} months before",
-                "Pivot the panel to one row a council, or wait.",
+                "Pivot the panel to one row per council, or wait.",
             )
         )
     known = np.isfinite(events).all() and np.isfinite(cases).all()

@@ -29,7 +29,7 @@ class Funnel:
     Attributes
     ----------
     councils : DataFrame
-        One row a council with cases: council_code, value (percent), cases, target, z (chance
+        One row per council with cases: council_code, value (percent), cases, target, z (chance
         only), z_adjusted (chance and over-dispersion), low_95, high_95, low_998, high_998 (limits
         at the council's cases), position ("within", "above 95%", "above 99.8%", "below 95%",
         "below 99.8%").

@@ -55,7 +55,7 @@ def spent_error(
     Raises
     ------
     ParameterError
-        If fractions do not rise within 0 to 1, or alpha is no probability below a half.
+        If fractions do not rise within 0 to 1, or alpha is not a probability below a half.
 
     References
     ----------

@@ -219,7 +219,7 @@ def monitor_trial(
     Returns
     -------
     DataFrame
-        One row a look: months_after, information_fraction, estimate (percentage points),
+        One row per look: months_after, information_fraction, estimate (percentage points),
         std_error, z (harm positive), boundary, alarm (at this look), alarm_so_far, martingale,
         p_anytime, alarm_anytime, conf_low, conf_high (confidence sequence), n_treated,
         n_comparators.
@@ -322,7 +322,7 @@ def _check_counts(
                 "numerator, denominator, treated",
                 "have shapes (n, months), (n, months) and (n,)",
                 f"{numerator.shape}, {denominator.shape}, {treated.shape}",
-                "Pivot the panel to one row a council.",
+                "Pivot the panel to one row per council.",
             )
         )
     if numerator.shape[1] < plan.months_before + plan.looks[0]:

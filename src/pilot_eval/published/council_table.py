@@ -222,7 +222,7 @@ def _find_figure_faults(row: Mapping[str, str], name: str) -> Iterator[Fault]:
     elif text and cell is None:
         yield name, f"must be a number that is not negative, or one of {known}"
     elif status and cell and (cell[1] == REPORTED) != (status == REPORTED):
-        yield f"{name}_status", f"must fit the figure: {status} beside a {_describe(cell)}"
+        yield f"{name}_status", f"must fit the figure: {status} alongside a {_describe(cell)}"
     elif status == REPORTED and not text:
         yield name, "must be a number where its status is reported"
     elif not text and not status and not _may_be_blank(row["indicator"], name):

@@ -20,7 +20,7 @@ def refresh_hashes(data_dir: str | Path, new_dir: Path | None = None) -> None:
         The data folder. Without a descriptor nothing is done.
     new_dir : pathlib.Path, optional
         Where tables that are about to replace those of the data folder lie; the descriptor is
-        written beside them. Default: the data folder.
+        written alongside them. Default: the data folder.
     """
     data_dir = Path(data_dir)
     new_dir = new_dir or data_dir

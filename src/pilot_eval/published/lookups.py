@@ -115,7 +115,7 @@ def _keyed(table: RawTable, columns: tuple[str, ...]) -> dict[str, dict[str, str
                 table.file,
                 f"have the columns {', '.join(columns)}",
                 f"no {', '.join(missing)}",
-                "Fetch the look-up file anew, or restore the column names.",
+                "Fetch the look-up file again, or restore the column names.",
             )
         )
     keyed: dict[str, dict[str, str]] = {}

@@ -130,7 +130,7 @@ def read_periods(texts: Iterable[str]) -> dict[str, str]:
     Returns
     -------
     dict
-        Text to ``2012``, ``2012Q1`` or ``2012-01``; a text that is no period is left out.
+        Text to ``2012``, ``2012Q1`` or ``2012-01``; a text that is not a period is left out.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def _read_part(text: str) -> str:
 
 
 def _read_figure(name: str, text: str, indicator: str, delimiter: str) -> tuple[str, str]:
-    """Read one figure: its plain form, or the rule it breaks; what is no number stays."""
+    """Read one figure: its plain form, or the rule it breaks; what is not a number stays."""
     if _NEGATIVE.fullmatch(text):
         return text, NEGATIVE
     if _POWER.fullmatch(text):
@@ -193,7 +193,7 @@ def _read_value(text: str, indicator: str, delimiter: str) -> tuple[str, str]:
         text = text.removesuffix("%").rstrip()
     if _DECIMAL.fullmatch(text):
         return text, ""
-    # A comma in a percentage or in days, or beside semicolons, is more likely a decimal sign.
+    # A comma in a percentage or in days, or alongside semicolons, is more likely a decimal sign.
     clear = "," not in text or (delimiter == "," and indicator.endswith("_rate"))
     if _GROUPED.fullmatch(text) and clear:
         return re.sub(f"[,{_BLANKS}]", "", text), ""

@@ -34,7 +34,7 @@ def read_own_file(path: str | Path) -> RawTable:
     Raises
     ------
     DataError
-        If it is no table; a workbook must have exactly one sheet with rows.
+        If it is not a table; a workbook must have exactly one sheet with rows.
     """
     path = Path(path)
     if path.suffix.lower() in {".xlsx", ".xlsm"}:

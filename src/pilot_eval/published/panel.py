@@ -1,4 +1,4 @@
-"""Tables to a panel: the plan's outcomes, one row a council and period."""
+"""Tables to a panel: the plan's outcomes, one row per council and period."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an outcome, council and period, columns `PANEL_COLUMNS`. `value` is in percent or
+        One row per outcome, council and period, columns `PANEL_COLUMNS`. `value` is in percent or
         per 10,000; it is missing where it was not published. `value_low` and `value_high` differ
         from it only where a small count was suppressed and the denominator is known: then they are
         the smallest and largest value possible, and `numerator` is from `numerator_low` to
@@ -163,7 +163,7 @@ def _check_figures(rows: pd.DataFrame) -> None:
     infinite = rows["value"].isin([float("inf"), float("-inf")])
     empty = rows["value"].notna() & (rows["denominator"] <= 0)
     for rule, wrong in (
-        ("hold one figure a council and year", twice),
+        ("hold one figure per council and year", twice),
         ("be finite or missing", infinite),
         ("rest on cases: a denominator above 0", empty),
     ):

@@ -224,7 +224,7 @@ def bound_numerator(parts: list[Cell], rest: list[Cell], denominator: Cell) -> t
     parts : list of Cell
         The counts that are added up to the numerator.
     rest : list of Cell
-        The other bands of the same total; empty for a count that is no band.
+        The other bands of the same total; empty for a count that is not a band.
     denominator : Cell
         What it is a share of.
 

@@ -164,7 +164,7 @@ def _decode(path: Path, encoding: str) -> str:
 
 
 def unreadable(path: Path, got: str) -> DataError:
-    """Say that a file is no table, and what was found."""
+    """Say that a file is not a table, and what was found."""
     return DataError(
         explain(
             path.name,

@@ -77,7 +77,7 @@ class Councils:
             self._codes.setdefault(change.new_dfe_number, set()).add(change.new_code)
 
     def allowed(self, number: str) -> set[str]:
-        """Give the ONS codes that a DfE number can stand beside; none for an unknown number."""
+        """Give the ONS codes that a DfE number can stand alongside; none for an unknown number."""
         return self._codes.get(number, set())
 
     def place(self, number: str) -> tuple[str, bool] | None:
@@ -277,7 +277,7 @@ def _check_all_there(
                 table.file,
                 "have a row for England and every council",
                 f"none for {', '.join(missing[:_MOST_LISTED])} ({len(missing)} in all)",
-                "Fetch the file anew; a council without return has a row of symbols.",
+                "Fetch the file again; a council without return has a row of symbols.",
             )
         )
 

@@ -40,7 +40,7 @@ class Figure:
     denominator: tuple[str, ...] = ()
     published: str | None = None
     confidence: str | None = None
-    count: str | None = None  # for days: the count beside which a zero must be believed
+    count: str | None = None  # for days: the count alongside which a zero must be believed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ class CensusPanel:
     Attributes
     ----------
     panel : DataFrame
-        One row a council, period and indicator, columns `PANEL_COLUMNS`. `value_status` is
+        One row per council, period and indicator, columns `PANEL_COLUMNS`. `value_status` is
         reported, not_applicable (nobody it could have happened to) or not_available (no return
         for the period, no population, or not watched long enough). `complete_follow_up` is False
         where the period, the months before it or the months after it are not wholly covered.

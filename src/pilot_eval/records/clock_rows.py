@@ -51,7 +51,7 @@ class ClockRows:
 
 
 def decision_rows(tables: CensusTables, councils: Sequence[str], start: str) -> ClockRows:
-    """Referral to decision; the decision date is no census item but a local `decision_date`."""
+    """Referral to decision; the decision date is not a census item but a local `decision_date`."""
     referrals = tables.referrals
     council = number_councils(referrals, councils)
     if "decision_date" not in referrals:

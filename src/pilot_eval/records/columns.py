@@ -43,9 +43,9 @@ def to_dates(column: Column) -> tuple[NDArray[np.datetime64], BadRows]:
     Returns
     -------
     dates : ndarray of datetime64[s], shape (n,)
-        NaT where there is none or it is no date.
+        NaT where there is none or it is not a date.
     bad : ndarray of int
-        Rows whose text is no date of the calendar.
+        Rows whose text is not a date of the calendar.
     """
     if pa.types.is_temporal(column.type):
         days = column.cast(pa.date32()).to_numpy(zero_copy_only=False)

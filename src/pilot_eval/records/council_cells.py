@@ -1,4 +1,4 @@
-"""The cells of the panel: one value a council and period, from many records at once."""
+"""The cells of the panel: one value per council and period, from many records at once."""
 
 from __future__ import annotations
 

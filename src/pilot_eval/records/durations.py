@@ -109,7 +109,7 @@ class Durations:
     Attributes
     ----------
     table : DataFrame
-        One row a case: council_code, clock, clock_start, start_date, end_date (NaT while
+        One row per case: council_code, clock, clock_start, start_date, end_date (NaT while
         unfinished), duration_working_days (to the end, or to the last day it was seen
         unfinished), event_observed, limit_working_days (NaN: no limit in force),
         entry_working_days (days after the start up to which the case was not yet under

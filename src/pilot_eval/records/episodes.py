@@ -35,7 +35,7 @@ def build_episodes(tables: CensusTables, *, months: int = REREFERRAL_MONTHS) -> 
     Returns
     -------
     DataFrame
-        One row a referral, in the order of the table: council_code, referral_id, referral_date,
+        One row per referral, in the order of the table: council_code, referral_id, referral_date,
         closure_date, previous_referral_date, next_referral_date (NaT where there is none; another
         referral on the same day is neither), rereferral (previous within `months`),
         rereferred (next within `months`). Both are only as good as the records before and after.
@@ -73,7 +73,7 @@ def build_plan_episodes(tables: CensusTables) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a plan, in the order of the table: council_code, referral_id, plan_start_date,
+        One row per plan, in the order of the table: council_code, referral_id, plan_start_date,
         plan_end_date, repeat_plan (the child had a plan before, by the recorded number of
         previous plans or, where that is missing, by the plans in the tables), long_plan (ended
         after 2 years or more), missed_review_date (the first day on which a review was due and

@@ -1,6 +1,6 @@
 """Read returns kept as folders: one CSV or Parquet file a module, linked by columns.
 
-A folder holds one return, or several that the columns LEA and Year tell apart.
+A folder holds one return, or several that the columns LEA and Year distinguish.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _needed(key: str, module: Module) -> tuple[str, ...]:
 
 
 def _links(module: Module) -> tuple[str, ...]:
-    """List the columns, beside the child's, that link a module to its parent and its parts."""
+    """List the columns, alongside the child's, that link a module to its parent and its parts."""
     if module.parent == "plans":
         return (REFERRAL_LINK, PLAN_LINK)
     if module.parent == "single_assessments":
@@ -217,7 +217,7 @@ def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[
         if len(returns) == 1:
             return [table]
         rule = f"have the columns {' and '.join(_RETURN_KEY)}, as its folder holds several returns"
-        raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder a return.")
+        raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder per return.")
     known = pa.array([_JOINT.join(key) for key in returns], pa.large_string())
     number = _find(known, _key(table, _RETURN_KEY))
     if (number < 0).any():

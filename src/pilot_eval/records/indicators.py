@@ -52,7 +52,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """What happens in a period: one row an event.
+    """What happens in a period: one row per event.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stock:
-    """What is open on a period's last day: one row a spell from `begin` to the day before `end`.
+    """What is open on a period's last day: one row per spell from `begin` to the day before `end`.
 
     Attributes
     ----------

@@ -28,7 +28,7 @@ _NEVER = np.datetime64("NaT", "D")
 
 
 def build_journey(tables: CensusTables) -> pd.DataFrame:
-    """Build one row a referral with the first date of every step.
+    """Build one row per referral with the first date of every step.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def summarise_journey(
     Returns
     -------
     DataFrame
-        One row a council and pair: council_code, from_step, to_step, reached_first (referrals
+        One row per council and pair: council_code, from_step, to_step, reached_first (referrals
         that took the first step), reached_both, out_of_order (the later step dated before the
         first; set aside), p25_wd, median_wd, p75_wd (of those that took both, working days).
     """

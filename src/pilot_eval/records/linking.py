@@ -1,6 +1,6 @@
 """Link the records of a child or a referral across tables, by sorted integer keys.
 
-Keys are positions and codes, made anew for every call: no id of a child leaves this module.
+Keys are positions and codes, made again for every call: no id of a child leaves this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pilot_eval.records.schema import SCHEMA, CensusTables
 Days = NDArray[np.datetime64]
 Rows = NDArray[np.int64]
 
-# Days since 1970 lie well within +-2^19 (years 534 to 3405): a day fits in 20 bits beside an owner.
+# Days since 1970 lie well within +-2^19 (years 534 to 3405): a day fits in 20 bits with an owner.
 _DAY_BITS = 20
 _DAY_ZERO = 1 << (_DAY_BITS - 1)
 _LAST_DAY = np.datetime64(_DAY_ZERO - 1, "D")

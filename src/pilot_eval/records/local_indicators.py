@@ -235,7 +235,7 @@ def _find_children(rows: pd.DataFrame, children: pd.DataFrame, records: Records)
 
 
 def _kind(table: str, name: str) -> str | None:
-    """Look up what kind of column a name means; None if it is no column."""
+    """Look up what kind of column a name means; None if it is not a column."""
     other, _, column = name.rpartition(".")
     links = {"children": "child_id", "referrals": "referral_id"}
     if other and (other not in links or links[other] not in SCHEMA[table]):

@@ -81,7 +81,7 @@ def read_mapping(path: str | Path) -> FieldMapping:
     Raises
     ------
     DataError
-        If the file is no TOML, or names a module or field that does not exist; every message says
+        If the file is not TOML, or names a module or field that does not exist; every message says
         which.
 
     Examples

@@ -28,7 +28,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
     Raises
     ------
     DataError
-        If it is no Parquet file, is damaged, or holds nested columns.
+        If it is not a Parquet file, is damaged, or holds nested columns.
     """
     failed = False
     try:

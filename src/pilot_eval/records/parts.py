@@ -1,4 +1,4 @@
-"""Which councils' returns are where: whole councils as parts that can be read apart."""
+"""Which councils' returns are where: whole councils as parts that can be read separately."""
 
 from __future__ import annotations
 

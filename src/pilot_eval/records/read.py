@@ -221,7 +221,7 @@ def _places(path: Path) -> list[ReturnFile]:
     forms = [form for form in FORMATS[1:] if find_module(path / f"{HEADER}.{form}").is_file()]
     if len(forms) > 1:
         rule = "hold its modules in one format"
-        raise DataError(explain(path.name, rule, "two", "Keep one folder a format."))
+        raise DataError(explain(path.name, rule, "two", "Keep one folder per format."))
     if forms:
         return [ReturnFile(path=path, form=forms[0])]
     parts = [part for part in path.iterdir() if not part.name.startswith("._")]

@@ -221,7 +221,7 @@ def read_year(given: str) -> str:
     Returns
     -------
     str
-        Four digits; empty where it is no year.
+        Four digits; empty where it is not a year.
     """
     found = _YEAR.fullmatch(given)
     if not found:

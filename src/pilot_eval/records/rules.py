@@ -257,7 +257,7 @@ def list_rules() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        rule, severity, table, field, says; one row a place.
+        rule, severity, table, field, says; one row per place.
 
     Examples
     --------

@@ -39,7 +39,7 @@ def repeated_within(sent: Sent, places: Places, _: str) -> Found:
 
 
 def mixed(sent: Sent, places: Places, given: str) -> Found:
-    """Find a code for none at all beside others within the record that holds them."""
+    """Find a code for none at all alongside others within the record that holds them."""
     none = sent.among(places[0], given.split())
     held_by = _holder(sent, places[0])
     others = _has(held_by[~none & sent.held(places[0])], held_by)

@@ -180,7 +180,7 @@ class _Typing:
         return frame.assign(**self._origin(whole))
 
     def _aligned(self, key: str, size: int) -> dict[str, pa.ChunkedArray]:
-        """Put the records of a module beside the children they belong to."""
+        """Put the records of a module alongside the children they belong to."""
         module, above = self._modules[key], self._above(key)
         rows = np.full(size, -1, dtype="int64")
         rows[above[above >= 0]] = np.flatnonzero(above >= 0)

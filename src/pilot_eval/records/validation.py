@@ -63,7 +63,7 @@ class ValidationResult:
         table, field, row (position in the tables given, from 0), rule, severity (fatal, warning,
         note), council_code, source_file, source_row; never a value.
     summary : DataFrame
-        One row a council and table: records, superseded (a later return has the record),
+        One row per council and table: records, superseded (a later return has the record),
         set_aside (fatal issue), merged (repeats or overlaps another), accepted, warnings.
         records = superseded + set_aside + merged + accepted.
     set_aside : DataFrame

@@ -221,7 +221,7 @@ def _line_at(path: Path, offset: int) -> int:
 
 def _elements(path: Path, source: _GuardedFile) -> Iterator[etree._Element]:
     """Walk headers and children; a syntax error becomes a refusal without the parser's words."""
-    etree.clear_error_log()  # else an error may be told with the place of another file's
+    etree.clear_error_log()  # else an error may be reported with the place of another file's
     walk = etree.iterparse(source, **_PARSER_OPTIONS)
     while True:
         fault: tuple[int, str] | None = None

@@ -177,7 +177,7 @@ def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council:
         )
     return Table(
         frame=pd.DataFrame(rows),
-        caption=f"{council}: change since before the start, less the comparators' (sharp test)",
+        caption=f"{council}: change since before the start, minus the comparators' (sharp test)",
     )
 
 

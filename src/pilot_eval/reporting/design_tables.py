@@ -50,11 +50,11 @@ def tabulate_detectable(plan: EvaluationPlan, design: PilotDesign) -> Table:
 
 
 def tabulate_price(plan: EvaluationPlan, design: PilotDesign) -> Table:
-    """Show what those that were chosen detect, beside a lot of the same size."""
+    """Show what those that were chosen detect, compared with a random draw of the same size."""
     label = plan.outcomes[design.outcome].label
     return Table(
         frame=design.choice.rename(columns=PRICE),
-        caption=f"{label}: chosen {plan.texts.units} beside a lot: effects, {design.unit}",
+        caption=f"{label}: chosen {plan.texts.units} and a random draw: effects, {design.unit}",
     )
 
 

@@ -1,4 +1,4 @@
-"""What notebooks show: accessible tables, and figures with their numbers beside them."""
+"""What notebooks show: accessible tables, and figures with their numbers alongside them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tidy data in the shape of DfE's Explore Education Statistics: a data file and a metadata file.
 
-One row a place and period, one column an indicator; symbols instead of figures that are
-withheld. The metadata file names every column that is no time or place.
+One row per place and period, one column per indicator; symbols instead of figures that are
+withheld. The metadata file names every column that is not a time or place.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def build_ees_data(
     Returns
     -------
     pandas.DataFrame of str
-        `PLACE_COLUMNS`, then one column an indicator of the plan.
+        `PLACE_COLUMNS`, then one column per indicator of the plan.
     """
     keys = _list_keys(plan, indicators)
     own = indicators[indicators["indicator"].isin(keys)]
@@ -155,7 +155,7 @@ def build_ees_metadata(plan: EvaluationPlan, indicators: pd.DataFrame) -> pd.Dat
     Returns
     -------
     pandas.DataFrame of str
-        `META_COLUMNS`, one row an indicator.
+        `META_COLUMNS`, one row per indicator.
     """
     rows = [
         {

@@ -51,7 +51,7 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
     Returns
     -------
     Figure
-        Its numbers: one row a line, one column a year.
+        Its numbers: one row per line, one column per year.
     """
     periods = [*design.pre, *design.post]
     years = [middle_of(period) for period in periods]
@@ -208,7 +208,7 @@ def plot_detectable(
     return Figure(
         name=f"detectable_{scenario}",
         title=title,
-        alt=f"Bar chart, one pair of bars an outcome. {title}.",
+        alt=f"Bar chart, one pair of bars per outcome. {title}.",
         numbers=numbers.rename(columns={"sharp": "Sharp test", "robust": "Robust test"}),
         picture=picture,
     )
@@ -227,7 +227,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
     Returns
     -------
     Figure
-        Its numbers: a row a scenario.
+        Its numbers: a row per scenario.
     """
     above = 100 * (curve["estimate_low"] > 0).mean()
     excluding = 100 * ((curve["conf_low"] > 0) | (curve["conf_high"] < 0)).mean()

@@ -1,4 +1,4 @@
-"""Paths of single councils over many years, beside those that were never treated."""
+"""Paths of single councils over many years, alongside those that were never treated."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def check_plan_hash(run: FinishedRun) -> CheckAnswer:
 
 
 def check_code_committed(run: FinishedRun) -> CheckAnswer:
-    """Code of the run is a commit without changes beside it."""
+    """Code of the run is a commit without changes alongside it."""
     commit = str(run.manifest.get("code", {}).get("commit", "not known"))
     return not ("uncommitted" in commit or "not known" in commit), commit
 
@@ -128,7 +128,7 @@ def check_release(run: FinishedRun) -> CheckAnswer:
     )
     found = found[~found["file"].str.startswith(QA_STEM)]
     if REGISTER not in set(found["file"]):
-        return None, f"no {REGISTER} beside the files"
+        return None, f"no {REGISTER} alongside the files"
     counts = found["verdict"].value_counts()
     held = ", ".join(f"{counts.get(word, 0)} {word}" for word in ("pass", "review", "fail"))
     return bool((found["verdict"] == "pass").all()), held

@@ -143,7 +143,7 @@ def _label(plan: EvaluationPlan, key: str) -> str:
 
 
 def tabulate_truth(evidence: Evidence, truth: pd.DataFrame, *, clock: str) -> Table:
-    """Set estimates beside the simulated truth, for the restricted mean and completed cases.
+    """Compare estimates with the simulated truth, for the restricted mean and completed cases.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def tabulate_truth(evidence: Evidence, truth: pd.DataFrame, *, clock: str) -> Ta
     ]
     true_effect = own["effect"].mean() if len(own) else 0.0
     rows.append({"Figure": "Truth (simulated)", "Estimate": true_effect})
-    return Table(frame=pd.DataFrame(rows), caption="Simulated: the estimate beside the truth")
+    return Table(frame=pd.DataFrame(rows), caption="Simulated: the estimate and the truth")
 
 
 def plot_distribution(curves: pd.DataFrame, *, clock: str, label: str) -> Figure:

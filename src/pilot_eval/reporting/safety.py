@@ -155,7 +155,7 @@ def plot_funnel(
     Returns
     -------
     Figure or Sentence
-        Its numbers: the marked councils. A sentence where the outcome is no percentage.
+        Its numbers: the marked councils. A sentence where the outcome is not a percentage.
     """
     label = plan.outcomes[outcome].label
     if plan.outcomes[outcome].unit != "percentage points":

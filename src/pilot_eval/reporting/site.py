@@ -369,7 +369,7 @@ def _prefix_ids(pages: Sequence[Page]) -> list[Page]:
 
 def _prefix_body(page: Page, names: Collection[str]) -> str:
     def point(match: re.Match[str]) -> str:
-        """Point a link at a place in the document; a link to a file beside it is none on paper."""
+        """Point a link at a place in the document; a link to another file is none on paper."""
         name, _, anchor = match[1].partition("#")
         name = name.removesuffix(".html") or page.name
         if name not in names:

@@ -160,7 +160,7 @@ def tabulate_estimates(
     Returns
     -------
     Table
-        One row an outcome.
+        One row per outcome.
     """
     own = [
         verdict

@@ -43,7 +43,7 @@ NAME_COLUMNS = 2  # stay in view while a sheet is scrolled, as its heading does
 
 NOTES = {
     "att": (
-        "The estimate is the mean change of the treated less the mean change of the comparators. "
+        "The estimate is the mean change of the treated minus the mean change of the comparators. "
         "Each counts once, whatever its size. Where levels are compared, which the finding says, "
         "it is the difference of mean levels and no change."
     ),

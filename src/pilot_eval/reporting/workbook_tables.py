@@ -69,7 +69,7 @@ def tabulate_results(
     Returns
     -------
     pandas.DataFrame of str and float
-        One row an outcome, scenario, strand and method; symbols in brackets where there is no
+        One row per outcome, scenario, strand and method; symbols in brackets where there is no
         figure.
     """
     rows = evidence[evidence["family"] == family]
@@ -100,7 +100,7 @@ def tabulate_results(
 def tabulate_indicator(
     indicators: pd.DataFrame, names: dict[str, str], *, indicator: str
 ) -> pd.DataFrame:
-    """Lay out one indicator: a row a council (England first), a column a year.
+    """Lay out one indicator: a row per council (England first), a column per year.
 
     Parameters
     ----------

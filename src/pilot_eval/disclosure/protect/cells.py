@@ -39,7 +39,7 @@ class CellSet:
     shown : numpy.ndarray of bool, shape (cells,)
         False for a count that is not printed but could be worked out.
     known_low, known_high : numpy.ndarray of float, shape (cells,)
-        What earlier releases told already: 0 and infinity where nothing.
+        What earlier releases disclosed already: 0 and infinity where nothing.
     """
 
     counts: NDArray[np.float64]

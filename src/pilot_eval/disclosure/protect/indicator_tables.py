@@ -30,7 +30,7 @@ def protect_indicators(
     Parameters
     ----------
     table : pandas.DataFrame
-        Council indicators as `read_council_table` returns them: one row a period, council and
+        Council indicators as `read_council_table` returns them: one row per period, council and
         indicator.
     threshold : int
         Children; the numerator, the denominator and, for shares, those outside the numerator
@@ -119,7 +119,7 @@ def _bound_as_printed(
 def _find_partners(
     table: pd.DataFrame, unsafe: pd.Series, large: int, keep: Collection[str]
 ) -> pd.Series:
-    """Find large councils to withhold beside others, by period and clock (or indicator)."""
+    """Find large councils to withhold alongside others, by period and clock (or indicator)."""
     outside = (table["denominator"] - table["numerator"]).where(
         table["indicator"].str.contains(SHARE, regex=True), np.inf
     )
@@ -157,7 +157,7 @@ def _bound(
 
 
 def _find_totals(table: pd.DataFrame, unsafe: pd.Series) -> pd.Series:
-    """Find England's figures beside a withheld one of the same indicator and period."""
+    """Find England's figures alongside a withheld one of the same indicator and period."""
     keys = [table["year_ending"], table["indicator"]]
     hides = unsafe.groupby(keys).transform("any")
     return (table["council_code"] == ENGLAND) & hides
@@ -185,7 +185,7 @@ def _find_linked(table: pd.DataFrame, unsafe: pd.Series, threshold: int) -> pd.S
 def _link_clock(
     rows: pd.DataFrame, hidden: pd.Series, last: dict[str, float], threshold: int
 ) -> pd.DataFrame:
-    """Say of each indicator of one clock whether it has to go, one row a council and period."""
+    """Say of each indicator of one clock whether it has to go, one row per council and period."""
     numerator = rows.pivot(index=list(GROUP), columns="indicator", values="numerator")
     gone = rows.assign(gone=hidden).pivot(index=list(GROUP), columns="indicator", values="gone")
     there = gone.notna()

@@ -42,7 +42,7 @@ class Protection:
     ----------
     primary, secondary : numpy.ndarray of bool, shape (cells,)
     exposed : numpy.ndarray of int
-        Cells that stay pinned whatever is withheld now, because an earlier release told them.
+        Cells that stay pinned whatever is withheld now, because an earlier release disclosed them.
     knowledge : str
         What a reader may know without pinning a cell: which cells are primary, which inner cells
         are, or only that every symbol stands for at least 1.

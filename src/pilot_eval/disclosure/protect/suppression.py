@@ -98,7 +98,7 @@ def protect_table(
     Parameters
     ----------
     counts : pandas.DataFrame, shape (rows, columns)
-        Exact counts, without totals: one row a council, say, and one column a category.
+        Exact counts, without totals: one row per council, say, and one column per category.
     threshold : int
         At least 2.
     row_groups, column_groups : mapping of str to labels, optional

@@ -16,7 +16,7 @@ from pilot_eval.disclosure.release.kinds import PERSON_FIELDS, Kind, find_kind
 
 PUBLISHED = "published"
 WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
-#: Before a count: "c. 3"; beside it: "3 p", "3 [r]", "3 (7.5%)", "3/40", "3 of 40", "3 children".
+#: Before a count: "c. 3"; next to it: "3 p", "3 [r]", "3 (7.5%)", "3/40", "3 of 40", "3 children".
 ABOUT = re.compile(r"^(?:c\.|ca\.?|about|approx\.?|[~≈+='])\s*")
 BESIDE = re.compile(
     r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\s*\[[a-z]\]|\s*\(.*\)|\s*/\s*\d[\d,]*|\s+(?:out )?of \d.*|"
@@ -127,9 +127,9 @@ def _check_records(table: pd.DataFrame, where: str, kinds: Mapping[str, Kind]) -
 def _check_anonymous(
     table: pd.DataFrame, where: str, kinds: Mapping[str, Kind], rules: Rules
 ) -> Iterator[Finding]:
-    """Tell a table of one row a child, without ids or telling names, from an aggregate one.
+    """Tell a table of one row per child, without ids or telling names, from an aggregate one.
 
-    Rows of an aggregate table are told apart by their labels and periods, and count something.
+    Rows of an aggregate table are distinguished by their labels and periods, and count something.
     """
     if any(kind in COUNTED for kind in kinds.values()):
         return
@@ -139,11 +139,11 @@ def _check_anonymous(
     periods = [n for n, kind in kinds.items() if kind in ("periods", "label") or n in stated]
     keys = list(dict.fromkeys([*labels, *periods]))
     if len(dated) > 1:
-        yield "fail", f"{where}: columns {', '.join(dated)} are dates of events, one row a record"
+        yield "fail", f"{where}: columns {', '.join(dated)} are dates of events, one row per record"
     elif dated:
         yield "review", f"{where}: column {dated[0]} reads like dates of events of children"
     elif not keys or table.duplicated(keys, keep=False).mean() > 1 / 2:
-        yield "review", f"{where}: rows have no labels that tell them apart, like records"
+        yield "review", f"{where}: rows have no labels that distinguish them, like records"
 
 
 def _holds_events(column: pd.Series) -> bool:
@@ -223,7 +223,7 @@ def _plain_number(cell: str) -> str:
 
 
 def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
-    """Find a percentage beside its denominator that gives a withheld numerator away."""
+    """Find a percentage alongside its denominator that gives a withheld numerator away."""
     percents = [name for name in table.columns if name in ("value", "percent", "pct")]
     if "denominator" not in table.columns or not percents:
         return

@@ -50,7 +50,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     ),
     (
         "fail",
-        "a child's id beside its name (LAchildID)",
+        "a child's id alongside its name (LAchildID)",
         re.compile(
             r"""(?:LA[ _]?child[ _]?ID|child[ _]?id)["'<>/\s:=#|,]{1,8}(?=\w*\d)\w{2,20}""",
             re.IGNORECASE,

@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = (
     "untyped",
 )
 
-#: Fields of the statutory return that stand for one child, beside the package's own names.
+#: Fields of the statutory return that stand for one child, alongside the package's own names.
 RETURN_FIELDS = (
     "LAchildID",
     "UPN",
@@ -81,7 +81,7 @@ def _squeeze(name: str) -> str:
 
 RECORD_FIELDS = frozenset(_squeeze(name) for name in (*RETURN_FIELDS, *_KEYS_AND_DATES))
 
-#: What is recorded of a person; two of them beside each other without a count is a list of people.
+#: What is recorded of a person; two of them next to each other without a count is a list of people.
 PERSON_FIELDS = frozenset(
     _squeeze(name)
     for name in (

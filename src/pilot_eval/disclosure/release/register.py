@@ -1,6 +1,6 @@
 """The register of outputs: what each file is, of whom, and how it was protected.
 
-``outputs.csv`` lies beside the files it describes. The release check sends every file without an
+``outputs.csv`` lies alongside the files it describes. The release check sends every file without an
 entry, or with a gap in it, to a person.
 """
 
@@ -27,7 +27,7 @@ SENT_BACK = "send_back/*.xlsx"
 SENT_BACK_IS = "rules that a council's returns break, and where, to send back to it"
 ROW_LEVEL = "row-level working file"
 RUN_FILES: tuple[tuple[str, str], ...] = (
-    ("evidence.csv", "every estimate with its uncertainty, one row a scenario, outcome and method"),
+    ("evidence.csv", "every estimate with its interval, one row per scenario, outcome and method"),
     ("effects.csv", "each treated council's own effect"),
     ("verdicts.csv", "the finding and security rating of every comparison"),
     ("answers.csv", "the answer to every question of the plan"),

@@ -88,7 +88,7 @@ def check_release(
     rounding: int = 1,
     identifiers: RunIdentifiers | Collection[str] = (),
 ) -> pd.DataFrame:
-    """Check every file of a folder before it may leave the room.
+    """Check every file of a folder before it is released from the secure environment.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def check_release(
     Returns
     -------
     pandas.DataFrame
-        file, verdict (``pass``, ``review`` or ``fail``) and reason, one row a file. Reasons name
+        file, verdict (``pass``, ``review`` or ``fail``) and reason, one row per file. Reasons name
         place and rule, never a value.
 
     Raises

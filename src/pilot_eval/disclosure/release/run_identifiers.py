@@ -91,7 +91,7 @@ class RunIdentifiers:
 
 
 def gather_identifiers(values: Iterable[str]) -> RunIdentifiers:
-    """Hash identifiers; those too short to be told from words and counts are left out.
+    """Hash identifiers; those too short to be distinguished from words and counts are left out.
 
     Parameters
     ----------
