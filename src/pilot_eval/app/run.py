@@ -118,7 +118,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     jobs = max(1, min(request.jobs or count_cores(), count_cores(), len(tasks) + 1))
     for name, why in prepared.left_out.items():
         tell(f"Left out: {name}: {why}.")
-    tell(f"Running {len(tasks)} notebooks, {jobs} at a time ...")
+    tell(f"Running {len(tasks)} notebook{'s' * (len(tasks) != 1)}, {jobs} at a time ...")
     progress = _Progress(len(tasks), tell)
     with worker_pool(jobs, request.root) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)
