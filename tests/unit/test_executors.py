@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -117,6 +118,70 @@ def test_a_census_run_on_a_cluster_writes_what_a_run_here_writes(cluster, return
     assert_same_files(returns, tmp_path, "--scheduler", cluster[0])
 
 
+def as_settings(variables: dict[str, str]) -> dict[str, str]:
+    """Name in dask's configuration what variables name."""
+    names = {name: name.removeprefix("DASK_").lower().replace("__", ".") for name in variables}
+    return {names[name].replace("_", "-"): value for name, value in variables.items()}
+
+
+def make_certificates(folder: Path) -> dict[str, str]:
+    """Make an authority and a certificate of it; give the variables that name them to dask."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("certificates are made with openssl")
+    folder.mkdir()
+
+    def run(*arguments: str) -> None:
+        subprocess.run([openssl, *arguments], cwd=folder, check=True, capture_output=True)
+
+    new = ("-newkey", "rsa:2048", "-nodes")
+    run("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority")
+    run("req", *new, "-keyout", "me.key", "-out", "me.csr", "-subj", "/CN=127.0.0.1")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
+    run("x509", "-req", "-in", "me.csr", "-out", "me.pem", *signed)
+    places = {"CA_FILE": "ca.pem"}
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        places |= {f"{role}__CERT": "me.pem", f"{role}__KEY": "me.key"}
+    prefix = "DASK_DISTRIBUTED__COMM__TLS__"
+    return {f"{prefix}{name}": str(folder / file) for name, file in places.items()}
+
+
+def test_a_scheduler_is_talked_to_over_tls_by_who_has_its_authority(tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    import dask
+
+    own, other = (make_certificates(tmp_path / name) for name in ("own", "other"))
+    file = tmp_path / "scheduler.json"
+    place = ("--scheduler-file", str(file))
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    processes = [start(SCHEDULER, *LOCAL, "--port", "0", "--protocol", "tls", *place)]
+    try:
+        wait_for(file.exists, "scheduler")
+        processes.append(start(WORKER, *LOCAL, *place, "--nthreads", "1", "--no-nanny"))
+        address = json.loads(file.read_text())["address"]
+        assert address.startswith("tls://")
+        said = []
+        with (
+            dask.config.set(as_settings(own)),
+            open_executor(address, tell=said.append) as executor,
+        ):
+            assert list(executor.map(abs, range(-3, 0))) == [3, 2, 1]
+        assert said == []
+        monkeypatch.setattr("pilot_eval.app.executors.CONNECT_SECONDS", 2)
+        for known, message in ((other, "no answer from tls://"), ({}, "come with certificates")):
+            with (
+                dask.config.set(as_settings(known)),
+                pytest.raises(RunError, match=message),
+                open_executor(address),
+            ):
+                pass
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 @pytest.fixture
 def spark(monkeypatch):
     pytest.importorskip("pyspark", reason="the extra `spark` is not installed")
@@ -149,10 +214,12 @@ def test_without_spark_its_package_is_named(monkeypatch):
 def test_a_scheduler_that_is_not_there_is_said_to_be(monkeypatch):
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     monkeypatch.setattr("pilot_eval.app.executors.CONNECT_SECONDS", 1)
+    said = []
     with (
         pytest.raises(RunError, match=r"no answer from tcp://127\.0\.0\.1:9"),
-        open_executor("tcp://127.0.0.1:9"),
+        open_executor("tcp://127.0.0.1:9", tell=said.append),
     ):
         pass
-    with pytest.raises(RunError, match="Write tcp://host:port"), open_executor("localhost"):
+    assert "not encrypted" in said[0]
+    with pytest.raises(RunError, match="Write tls://host:port"), open_executor("localhost"):
         pass

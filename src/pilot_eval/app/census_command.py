@@ -188,7 +188,7 @@ def run_census(
         with stage(out) as folder:
             work = replace(work, folder=folder, keep_tables=bool(tables))
             tell(f"Reading, validating and counting {len(coverage)} returns by council ...")
-            with open_executor(scheduler, jobs, engine) as executor:
+            with open_executor(scheduler, jobs, engine, tell=tell) as executor:
                 done = list(executor.map(partial(work_on_part, work=work), parts))
             losses = measure_losses(done, plan.names)
             for line in losses["words"]:

@@ -102,7 +102,10 @@ def _add_outputs(census: argparse.ArgumentParser) -> None:
 
 def _add_engines(census: argparse.ArgumentParser) -> None:
     census.add_argument(
-        "--scheduler", default="", metavar="ADDRESS", help="dask scheduler, as tcp://host:8786"
+        "--scheduler",
+        default="",
+        metavar="ADDRESS",
+        help="dask scheduler, as tls://host:8786; tcp://host:8786 is not encrypted",
     )
     census.add_argument(
         "--engine",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -13,11 +13,19 @@ from pilot_eval.project import find_root
 
 CONNECT_SECONDS = 10
 SCHEMES = ("tcp://", "tls://")
+NOT_ENCRYPTED = (
+    "--scheduler tcp://... is not encrypted: whoever sees the network sees what workers send back, "
+    "unprotected counts and located issues. Use it inside one trusted network, or tls://."
+)
 
 
 @contextmanager
 def open_executor(
-    scheduler: str = "", jobs: int | None = None, engine: str = ""
+    scheduler: str = "",
+    jobs: int | None = None,
+    engine: str = "",
+    *,
+    tell: Callable[[str], None] = print,
 ) -> Iterator[Executor]:
     """Open the executor of a run.
 
@@ -30,6 +38,8 @@ def open_executor(
         Processes of the pool; one a core by default.
     engine : {"", "spark"}
         With Spark `scheduler` is its master, or empty for the session that is there.
+    tell : callable
+        Takes the word that a ``tcp://`` address is not encrypted.
 
     Yields
     ------
@@ -39,7 +49,8 @@ def open_executor(
     Raises
     ------
     RunError
-        If the scheduler cannot be reached, or the extra `cluster` is not installed.
+        If the scheduler cannot be reached, the extra `cluster` is not installed, or a ``tls://``
+        address comes without certificates.
     """
     if engine == "spark":
         from pilot_eval.app.spark_executor import open_spark
@@ -56,22 +67,33 @@ def open_executor(
         ):
             yield pool
         return
+    with _connect(scheduler, tell) as client, client.get_executor(pure=False) as executor:
+        yield executor
+
+
+def _connect(scheduler: str, tell: Callable[[str], None]) -> Any:
+    """Connect to a dask scheduler; say what travels openly."""
     if not scheduler.startswith(SCHEMES):
-        action = "Write tcp://host:port."
+        action = "Write tls://host:port, or tcp://host:port."
         raise RunError(explain("--scheduler", "be an address", scheduler, action))
     try:
+        import dask
         from distributed import Client
     except ImportError:
         action = 'Install it: pip install "pilot-eval[cluster]".'
         got = "no package `distributed`"
         raise RunError(explain("--scheduler", "have dask installed", got, action)) from None
+    if scheduler.startswith(SCHEMES[0]):
+        tell(NOT_ENCRYPTED)
+    elif not dask.config.get("distributed.comm.tls.ca-file", None):
+        got = "no distributed.comm.tls.ca-file in dask's configuration"
+        action = "Name the certificates as docs/census-format.md shows."
+        raise RunError(explain("--scheduler", "come with certificates", got, action))
     try:
-        client: Any = Client(  # type: ignore[no-untyped-call]
+        return Client(  # type: ignore[no-untyped-call]
             scheduler, timeout=CONNECT_SECONDS, set_as_default=False
         )
     except (OSError, TimeoutError):
         got = f"no answer from {scheduler} in {CONNECT_SECONDS} s"
         action = "Start the scheduler, or leave --scheduler out."
         raise RunError(explain("--scheduler", "be reachable", got, action)) from None
-    with client, client.get_executor(pure=False) as executor:
-        yield executor

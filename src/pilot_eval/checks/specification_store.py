@@ -23,6 +23,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.evaluation.calibration_store import STORE as CALIBRATIONS
 from pilot_eval.evaluation.code_hash import hash_code
 from pilot_eval.evidence import hash_table
+from pilot_eval.file_sets import whole_file
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
@@ -57,9 +58,8 @@ def store_specifications(grids: Iterable[tuple[EvaluationPlan, pd.DataFrame]], p
         find_specification_grid(plan, table).assign(key=specification_key(plan, table))
         for plan, table in grids
     ]
-    partial = path.with_name(f"{path.name}.part")
-    pd.concat(parts).to_csv(partial, index=False, lineterminator="\n", encoding="utf-8")
-    partial.replace(path)
+    with whole_file(path) as new:
+        pd.concat(parts).to_csv(new, index=False, lineterminator="\n", encoding="utf-8")
 
 
 def read_specifications(path: Path) -> pd.DataFrame:
