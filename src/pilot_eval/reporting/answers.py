@@ -150,7 +150,11 @@ def _word_missing(plan: EvaluationPlan, table: pd.DataFrame) -> str:
         found, listed = share.split(" of ")
         if found != listed:
             outcomes.setdefault(share, []).append(_short(plan, outcome))
-    said = [f"{share} for {', '.join(dict.fromkeys(own))}" for share, own in outcomes.items()]
+    unique = {share: list(dict.fromkeys(own)) for share, own in outcomes.items()}
+    said = [
+        f"{share} for {own[0] if len(own) == 1 else f'{len(own)} outcomes'}"
+        for share, own in unique.items()
+    ]
     return f"Not all treated {plan.texts.units} have figures: {'; '.join(said)}." if said else ""
 
 

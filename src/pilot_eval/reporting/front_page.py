@@ -37,7 +37,7 @@ class FrontPage:
 class Headline:
     """The answer to one question as the page shows it; `later` names a later round.
 
-    What is outside the plan's family has a finding alone: no number, no reasons.
+    What is outside the plan's family has its number beside the finding, and one reason.
     """
 
     key: str
@@ -84,7 +84,10 @@ def list_headlines(answers: AnswersFile) -> list[Headline]:
     headlines = []
     for item, row in carried:
         if not item.is_headline:
-            headlines.append(_head(item.model_copy(update={"counted": ""}), row, [], answers))
+            own = [text for text in row.reasons[1:MOST_REASONS] if not given[text]]
+            said = item.model_copy(update={"counted": ""})
+            headlines.append(_head(said, row, own[:1], answers))
+            given.update(own[:1])
             continue
         reasons = [text for text in row.reasons[:MOST_REASONS] if not given[text]]
         if row.reasons and not reasons:
@@ -109,11 +112,20 @@ def _head(
         key=f"{item.family}-{item.scenario}" if later else item.family,
         later=later[:1].upper() + later[1:],
         question=item.question,
-        finding=row.short,
+        finding=row.short if item.is_headline else _word_finding(row, answers),
         counted=item.counted,
         number=_word_number(row, answers, again) if item.is_headline else "",
         reasons=reasons,
     )
+
+
+def _word_finding(row: Comparison, answers: AnswersFile) -> str:
+    """Say finding and number in one line."""
+    if row.estimate_low is None or row.estimate_high is None:
+        return row.short
+    effect = format_range(row.estimate_low, row.estimate_high)
+    interval = f"{1 - answers.level:.0%} interval {write_interval(row)}"
+    return f"{row.short} · {effect} {row.unit} ({interval})"
 
 
 def _word_number(row: Comparison, answers: AnswersFile, again: bool) -> str:
