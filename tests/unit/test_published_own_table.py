@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 import pytest
@@ -279,3 +280,18 @@ def test_a_table_without_the_plans_outcomes_is_refused_in_one_line(tmp_path):
     )
     with pytest.raises(PlanError, match="'cpp_rate' is not known; did you mean 'cp_rate'"):
         fill_own_table(misspelt, plan)
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_table_of_two_gigabytes_is_refused_before_it_is_read(tmp_path, monkeypatch, kind):
+    path = tmp_path / f"big.{kind}"
+    if kind == "csv":
+        with path.open("wb") as file:
+            file.truncate(2_000_000_000)  # takes no room on the disk
+        monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail("it was read"))
+    else:
+        with ZipFile(path, "w", ZIP_DEFLATED) as archive, archive.open("a.xml", "w") as part:
+            for _ in range(101):
+                part.write(bytes(1_000_000))
+    with pytest.raises(DataError, match=r"be at most 100 MB of councils' figures; got [12]\S+ MB"):
+        read_council_table(path, root=ROOT)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from pilot_eval.errors import DataError, explain
-from pilot_eval.published.raw import RawTable, make_table, read_raw, unreadable
+from pilot_eval.published.raw import RawTable, make_table, read_raw, refuse_large, unreadable
 
 _NAMES = {"period": "year_ending", "council": "council_name"}
 _DIGITS = 10
@@ -59,6 +59,8 @@ def _read_workbook(path: Path) -> list[tuple[int, list[str]]]:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
+        with ZipFile(path) as archive:
+            refuse_large(path, sum(part.file_size for part in archive.infolist()))
         book = load_workbook(path, data_only=True)
     except (OSError, BadZipFile, InvalidFileException, KeyError, ValueError) as error:
         raise unreadable(path, f"no workbook that can be read ({type(error).__name__})") from error
