@@ -1,5 +1,7 @@
 """Tables and figures as people meet them: readable by eye, by ear and by machine."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,3 +119,12 @@ def test_one_council_is_never_its_own_comparator(plan, panel):
     design = report.council_design(one, panel, "repeat_plan_pct")
     assert design.names == ["Leeds"]
     assert not set(design.treated) & set(design.comparators)
+
+
+def test_no_key_stands_in_the_head_of_a_table():
+    names = ("estimate_low", "months_exposed", "reading", "p_value", "p, family", "Council")
+    frame = pd.DataFrame([[1.0] * len(names)], columns=list(names))
+    shown = Table(frame=frame, caption="any", decimals={"estimate_low": 3})._repr_html_()
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', shown)
+    assert heads == ["Estimate from", "Months exposed", "Reading", "p", "p, family", "Council"]
+    assert "1.000" in shown

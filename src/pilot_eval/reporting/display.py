@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from pilot_eval.house_style import Picture
 
 MISSING = "–"
+COLUMN_WORDS: Mapping[str, str] = {
+    "council_name": "Council",
+    "estimate_low": "Estimate from",
+    "estimate_high": "Estimate to",
+    "effect_low": "Effect from",
+    "effect_high": "Effect to",
+    "conf_low": "Interval from",
+    "conf_high": "Interval to",
+    "p_value": "p",
+    "n_treated": "Treated",
+    "n_comparators": "Comparators",
+    "robust_share": "Robust test rejects",
+    "adjusted_share": "Adjusted test rejects",
+    "sd": "Standard deviation",
+}
+"""Column of evidence -> its words in a table's head."""
 NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")
 
 
@@ -65,7 +81,8 @@ class Table:
     def _repr_html_(self) -> str:
         if self.frame.empty:
             return f"<p>{escape(self.caption)}: none.</p>"
-        heads = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.frame.columns)
+        names = [name_column(str(name)) for name in self.frame.columns]
+        heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
         body = "".join(self._row(row) for row in self.frame.itertuples(index=False, name=None))
         return (
             f'<div class="table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
@@ -97,6 +114,20 @@ class Table:
             return MISSING
         is_whole = not isinstance(value, float)
         return format_number(float(value), (self.decimals or {}).get(name, 0 if is_whole else 1))
+
+
+def name_column(name: str) -> str:
+    """Name a column in a table's head: keys of evidence in words, other names as they are.
+
+    Examples
+    --------
+    >>> name_column("conf_low"), name_column("months_exposed"), name_column("p, family")
+    ('Interval from', 'Months exposed', 'p, family')
+    """
+    if name in COLUMN_WORDS:
+        return COLUMN_WORDS[name]
+    words = name.replace("_", " ")
+    return words if re.match(r"p\b", words) else words[:1].upper() + words[1:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
