@@ -21,7 +21,7 @@ from pilot_eval.reporting.answers_file import (
     write_schema,
 )
 from pilot_eval.reporting.brief import render_brief, write_document
-from pilot_eval.reporting.front_page import render_front_page
+from pilot_eval.reporting.front_page import list_headlines, render_front_page
 from pilot_eval.reporting.pdf import find_browser, print_pdf
 from pilot_eval.reporting.readability import reading_age
 from pilot_eval.reporting.site import Page, SiteFacts, compose_print
@@ -42,25 +42,32 @@ def answers(request):
 
 @pytest.fixture(scope="module")
 def lines(answers):
-    return read_lines(answers)
+    return read_lines(render_front_page(answers))
 
 
-def read_lines(answers):
+def read_lines(body):
     """What stands on the page unfolded, a line for each paragraph, without the findings' labels."""
-    page = html.fragment_fromstring(render_front_page(answers), create_parent="div")
+    page = html.fragment_fromstring(body, create_parent="div")
     for folded in page.xpath(".//details"):
         folded.drop_tree()
     return [" ".join(part.text_content().split()) for part in page.xpath(TEXT)]
 
 
-def test_it_is_short_and_easy_to_read(lines):
+@pytest.mark.parametrize("render", [render_front_page, render_brief])
+def test_page_and_brief_are_short_easy_to_read_and_say_nothing_twice(answers, render):
+    lines = read_lines(render(answers))
     assert len(" ".join(lines).split()) < MOST_WORDS
     assert reading_age("\n".join(lines)) <= EASIEST_FOR
-
-
-def test_no_sentence_stands_there_twice(lines):
     said = Counter(s for line in lines for s in re.split(r"(?<=[.!?:])\s+", line))
     assert [s for s, n in said.items() if n > 1 and len(s.split()) > MOST_REPEATED] == []
+
+
+def test_every_round_of_a_question_is_named(answers):
+    headlines = list_headlines(answers)
+    asked = Counter(item.family for item in answers.questions)
+    assert sum(bool(item.question) for item in headlines) == len(asked)
+    named = [item.group for item in headlines if item.group]
+    assert len(named) == sum(n for n in asked.values() if n > 1)
 
 
 def test_it_is_made_from_the_file_byte_for_byte(answers, tmp_path):

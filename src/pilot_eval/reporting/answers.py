@@ -127,7 +127,7 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
         kind = period_kind(next(iter(plan.windows.values())).years[0])
         limits.append(
             f"The comparisons have at most {most} {kind}{'' if most == 1 else 's'} before the "
-            "start: with so few, parallel trends cannot be tested."
+            "start, too few to test parallel trends."
         )
     if missing:
         limits.insert(0, missing)

@@ -53,7 +53,9 @@ def write_document(answers: AnswersFile, folder: Path) -> None:
     document.add_paragraph(f"Published {name_day(answers.published_on)}")
     document.add_paragraph(answers.introduction)
     for item in list_headlines(answers):
-        document.add_heading(item.later or item.question, 2 if item.later else 1)
+        for level, words in enumerate([item.question, item.group], start=1):
+            if words:
+                document.add_heading(words, level)
         document.add_paragraph().add_run(item.finding).bold = True
         if item.number:
             document.add_paragraph(_say(item))

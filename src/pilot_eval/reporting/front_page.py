@@ -35,14 +35,15 @@ class FrontPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The answer to one question as the page shows it; `later` names a later round.
+    """The answer to one question as the page shows it.
 
-    What is outside the plan's family has its number beside the finding, and one reason.
+    `group` names the round where a question has several; a later one has no `question` of its own.
+    What is outside the plan's family has its number next to the finding, and one reason.
     """
 
     key: str
-    later: str
     question: str
+    group: str
     finding: str
     counted: str
     number: str
@@ -107,11 +108,11 @@ def _head(
     *,
     again: bool = False,
 ) -> Headline:
-    later = row.group if item.is_later_round else ""
+    rounds = sum(other.family == item.family for other in answers.questions)
     return Headline(
-        key=f"{item.family}-{item.scenario}" if later else item.family,
-        later=later[:1].upper() + later[1:],
-        question=item.question,
+        key=f"{item.family}-{item.scenario}" if item.is_later_round else item.family,
+        question="" if item.is_later_round else item.question,
+        group=row.group[:1].upper() + row.group[1:] if rounds > 1 else "",
         finding=row.short if item.is_headline else _word_finding(row, answers),
         counted=item.counted,
         number=_word_number(row, answers, again) if item.is_headline else "",
