@@ -17,7 +17,7 @@ import pytest
 from project_folder import ROOT, add_notebook, make_project
 
 from pilot_eval.app import notebooks
-from pilot_eval.app.manifest import hash_file
+from pilot_eval.app.manifest import hash_file, seal
 from pilot_eval.app.notebooks import Task
 from pilot_eval.app.reproduce import reproduce
 from pilot_eval.app.request import RunRequest
@@ -182,6 +182,27 @@ def test_a_changed_cell_of_the_tables_is_found(finished, monkeypatch, tmp_path):
     (run / "ees" / "figures.csv").unlink()
     lost = "figures.csv: the run did not write it"
     assert reproduce(run, project) == [lost, f"tables.xlsx: {changed}"]
+
+
+def test_every_hash_of_the_manifest_and_its_own_are_checked(finished, monkeypatch, tmp_path):
+    project, _, bare, _ = finished
+    monkeypatch.setenv("PILOT_EVAL_ROOT", str(project))
+    run = shutil.copytree(bare.folder, tmp_path / "run")
+    assert reproduce(run, project) == []
+    with (run / "qa_log.csv").open("a", encoding="utf-8") as log:
+        log.write("passed\n")
+    (run / "note.txt").touch()
+    edited = ["qa_log.csv: not what the run wrote", "note.txt: added after the run"]
+    assert reproduce(run, project) == edited
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["outputs"]["evidence.csv"] = manifest["outputs"]["qa_log.csv"]
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    wrong = ["evidence.csv: not what the run wrote", *edited]
+    assert sorted(reproduce(run, project)) == sorted(
+        [*wrong, "manifest.json: not what the run wrote"]
+    )
+    (run / "manifest.json").write_text(json.dumps(seal(manifest)), encoding="utf-8")
+    assert sorted(reproduce(run, project)) == sorted(wrong)
 
 
 def test_what_a_clean_run_writes_may_be_released(finished):

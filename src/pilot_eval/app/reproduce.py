@@ -52,8 +52,9 @@ def reproduce(folder: Path, root: Path, table_file: Path | None = None) -> list[
         again = Path(scratch)
         write_results(plan, table_file, again)
         names = sorted(p.relative_to(again).as_posix() for p in again.rglob("*") if p.is_file())
-        found = [line for name in names for line in _compare(folder / name, again / name)]
-    found += _find_edits(manifest, folder, leave_out=names)
+        compared = {name: _compare(folder / name, again / name) for name in names}
+    found = [line for lines in compared.values() for line in lines]
+    found += _find_edits(manifest, folder, leave_out=[name for name in names if compared[name]])
     if found and manifest["code"]["source_hash"] != describe_code(root)["source_hash"]:
         was = manifest["code"]["commit"]
         found.append(f"the code is another one: the run was made by commit {was}")
@@ -107,13 +108,15 @@ def _compare_cells(old: Mapping[str, object], new: Mapping[str, object]) -> list
 
 
 def _find_edits(manifest: Mapping[str, Any], folder: Path, leave_out: Collection[str]) -> list[str]:
-    """List what was changed or taken away after the run, pages, logs and the manifest included."""
+    """List what was changed, taken away or added after the run: pages, logs, the manifest too."""
     now = hash_outputs(folder)
     edits = [
         f"{name}: {'not what the run wrote' if name in now else 'missing'}"
         for name, digest in manifest["outputs"].items()
         if name not in leave_out and now.get(name) != digest
     ]
+    added = set(now) - set(manifest["outputs"]) - {MANIFEST, *leave_out}
+    edits += [f"{name}: added after the run" for name in sorted(added)]
     if dict(manifest) != seal(manifest):
         edits.append(f"{MANIFEST}: not what the run wrote")
     return edits
