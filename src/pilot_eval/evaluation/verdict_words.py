@@ -204,15 +204,12 @@ def word_unvalidated(inputs: VerdictInputs) -> str:
 
 def word_few(inputs: VerdictInputs) -> str:
     """Say that few units say little about how much they vary by chance."""
-    return f"{_count(inputs)}, which say little about how much they vary by chance."
+    return f"{_count(inputs)}, which say little about variation by chance."
 
 
 def word_says_nothing(inputs: VerdictInputs) -> str:
     """Say that the interval is wider than the differences between units."""
-    return (
-        f"The interval, {show(inputs.conf_low)} to {show(inputs.conf_high)}, is wide on both sides "
-        f"of zero: {inputs.units} commonly differ by less."
-    )
+    return f"The interval is wide on both sides of zero: {inputs.units} commonly differ by less."
 
 
 def word_unseen(inputs: VerdictInputs) -> str:
