@@ -481,7 +481,7 @@ def test_records_without_ids_are_found_and_periods_are_not(folder, kind, verdict
 def test_a_working_file_stays_whatever_it_holds(folder, tmp_path):
     register(folder, stays="row-level working file")
     verdict, reason = verdict_of(folder, "plans.md")
-    assert (verdict, reason) == ("fail", "row-level working file: stays in the room")
+    assert (verdict, reason) == ("fail", "row-level working file: stays in the secure environment")
     assert not release(folder, tmp_path / "out", **RULES)["moved"].any()
     assert not (tmp_path / "out").exists()
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pilot_eval.records.subgroups import By
 
 POPULATION = "children in need in the councils and years of the returns that were read"
-# Working files: what each is, and why it stays in the room.
+# Working files: what each is, and why it stays in the secure environment.
 ROWS, COUNTS = ROW_LEVEL, "working file of unprotected counts"
 PRIVATE = {
     "losses.csv": ("children and referrals read and lost, by council", COUNTS),
@@ -74,7 +74,7 @@ class CensusRun:
     Attributes
     ----------
     folder : pathlib.Path
-        Everything; stays in the room.
+        Everything; stays in the secure environment.
     released : pathlib.Path
         What passed the release check, copied here.
     verdicts : DataFrame
@@ -199,7 +199,7 @@ def run_census(
                 tell("Estimating ...")
                 evidence = _estimate(plan, done, coverage, scenarios or plan.open_scenarios, tell)
                 _write_results(evidence, plan, folder, done[0].strand)
-            else:  # records of one year are checked and counted all the same
+            else:  # records of one year are still checked and counted
                 tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
             _write_register(folder, plan, done[0].strand)
             written = publish(folder, iter([out]), private=True)
@@ -289,7 +289,7 @@ def _refuse_existing(*folders: Path) -> None:
 
 
 def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
-    """Write the evidence and its workbook; figures by council stay in the panel, in the room."""
+    """Write the evidence and its workbook; figures by council are in the panel, which is not released."""
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.reporting.workbook import write_workbook
 
@@ -373,7 +373,7 @@ def _private_entry(name: str, what: str, why: str, strand: str) -> Entry:
         what=what,
         population=POPULATION,
         strand=strand,
-        threshold="none: stays in the room",
-        rounding="none: stays in the room",
+        threshold="none: stays in the secure environment",
+        rounding="none: stays in the secure environment",
         stays=why,
     )

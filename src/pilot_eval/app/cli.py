@@ -146,7 +146,7 @@ def _add_run(commands: Commands) -> None:
         "--out", type=Path, metavar="DIR", help="folder to write; default reports/<run id>"
     )
     run.add_argument("--jobs", type=_positive, metavar="N", help="processes; default one per core")
-    run.add_argument("--no-notebooks", action="store_true", help="write evidence and tables alone")
+    run.add_argument("--no-notebooks", action="store_true", help="write only evidence and tables")
     run.add_argument(
         "--census",
         type=Path,
@@ -174,7 +174,7 @@ def _add_init(commands: Commands) -> None:
 
 
 def _add_check(commands: Commands) -> None:
-    check = add_command(commands, "check", help="say everything that is wrong with a pilot folder")
+    check = add_command(commands, "check", help="list everything wrong with a pilot folder")
     check.add_argument("pilot", nargs="?", default="", metavar="NAME", help="default pilot if none")
     check.add_argument("--table", type=Path, metavar="FILE", help="your own council table")
     check.set_defaults(command="check")
@@ -189,9 +189,7 @@ def _add_import(commands: Commands) -> None:
 
 
 def _add_refresh(commands: Commands) -> None:
-    refresh = add_command(
-        commands, "refresh", help="re-execute the committed notebooks and reports/published"
-    )
+    refresh = add_command(commands, "refresh", help="execute the committed notebooks again")
     refresh.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="default: all")
     refresh.set_defaults(command="refresh")
 
@@ -221,7 +219,7 @@ def _add_check_release(commands: Commands) -> None:
         commands, "check-release", help="can these files be released from the secure environment?"
     )
     check.add_argument("folder", type=Path, metavar="DIR", help="folder of a run")
-    check.add_argument("--move-to", type=Path, metavar="DIR", help="move there what passes")
+    check.add_argument("--move-to", type=Path, metavar="DIR", help="move the files that pass there")
     check.add_argument("--sheet", type=Path, metavar="FILE", help="write the output-check sheet")
     check.add_argument(
         "--returns",
@@ -240,7 +238,7 @@ def _add_validity(commands: Commands) -> None:
         commands, "validity", help="simulate how often the tests are wrong (minutes)"
     )
     validity.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    validity.add_argument("--only", metavar="SECTION", help="run this section alone")
+    validity.add_argument("--only", metavar="SECTION", help="run only this section")
     validity.add_argument("--draws", type=_positive, metavar="N", help="simulations per world")
     validity.set_defaults(command="validity")
 
@@ -281,7 +279,7 @@ def _add_monitor(commands: Commands) -> None:
         "--history", type=Path, required=True, metavar="DIR", help="history, alert and board's page"
     )
     watch.add_argument(
-        "--replace", action="store_true", help="put months in place of those already there"
+        "--replace", action="store_true", help="replace months that are already there"
     )
     watch.set_defaults(command="monitor")
 
@@ -297,7 +295,7 @@ def _add_design(commands: Commands) -> None:
         nargs="+",
         default=[4, 5, 6, 8, 10, 12],
         metavar="N",
-        help="numbers of councils to look at",
+        help="numbers of councils to compare",
     )
     design.add_argument(
         "--periods", type=_positive, nargs="+", default=[1, 2], metavar="N", help="after the start"
@@ -309,7 +307,7 @@ def _add_design(commands: Commands) -> None:
     for name, text in (
         ("fixed", "takes part in any case"),
         ("forbidden", "cannot take part"),
-        ("chosen", "of a choice to compare with a random draw of the same size"),
+        ("chosen", "in a choice to compare with a random draw of the same size"),
     ):
         design.add_argument(
             f"--{name}",
@@ -319,7 +317,7 @@ def _add_design(commands: Commands) -> None:
             help=f"{text} (may be repeated)",
         )
     design.add_argument("--detect", type=float, metavar="X", help="effect that must be found")
-    design.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the lot")
+    design.add_argument("--seed", type=_positive, default=1, metavar="N", help="of the random draw")
     design.add_argument("--out", type=Path, metavar="FILE", help="write the tables to a workbook")
     add_pilot(design)
     design.add_argument("--table", type=Path, metavar="FILE", help="your own council table")

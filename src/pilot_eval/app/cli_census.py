@@ -54,7 +54,7 @@ def add_census(commands: Commands) -> None:
         default=1.0,
         metavar="X",
         help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
-        "referrals; everything is written all the same",
+        "referrals; all files are written nevertheless",
     )
     _add_own_files(census)
     _add_outputs(census)
@@ -84,7 +84,7 @@ def _add_own_files(census: argparse.ArgumentParser) -> None:
 
 def _add_outputs(census: argparse.ArgumentParser) -> None:
     for name, choices, what in (
-        ("--panel", ("quarter", "year"), "a panel of these periods too (may be repeated)"),
+        ("--panel", ("quarter", "year"), "also write a panel of these periods (may be repeated)"),
         (
             "--by",
             ("need", "age", "sex", "ethnicity", "disability"),
@@ -96,7 +96,7 @@ def _add_outputs(census: argparse.ArgumentParser) -> None:
         "--tables",
         default="",
         choices=("parquet",),
-        help="keep the typed tables, with a data dictionary; they stay in the room",
+        help="keep the typed tables, with a data dictionary; they stay in the secure environment",
     )
 
 

@@ -52,6 +52,6 @@ def add_command(
         epilog=f"examples:\n{lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--quiet", action="store_true", help="print the result alone")
+    command.add_argument("--quiet", action="store_true", help="print only the result")
     command.add_argument("--json", action="store_true", help="print the result as JSON")
     return command

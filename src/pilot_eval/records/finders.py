@@ -194,6 +194,6 @@ def follows_death(records: Records, table: str, name: str, _: Settings) -> Found
 
 
 def assessed_without_action(records: Records, table: str, name: str, _: Settings) -> Found:
-    """Find referrals with no further action that were assessed all the same."""
+    """Find referrals with no further action that were assessed nevertheless."""
     frame = records.frames[table]
     return frame[name].eq("yes") & frame[REFERRAL].isin(records.frames["assessments"][REFERRAL])

@@ -43,7 +43,7 @@ class FieldMapping:
     invented : bool
         Whether the tags are made up (the example, simulated returns).
     date_format : str
-        As `%d/%m/%Y`; empty: YYYY-MM-DD. Dates of the standard form are read all the same.
+        As `%d/%m/%Y`; empty: YYYY-MM-DD. Dates of the standard form are also read.
     nothing : frozenset of str
         Words for nothing, in lower case.
     values : mapping of str to mapping of str to str

@@ -332,7 +332,7 @@ def _own_threshold(entry: Entry, threshold: int) -> int:
 
 def _check_label(entry: Entry) -> Iterator[Finding]:
     if entry.stays:
-        yield "fail", f"{entry.stays}: stays in the room"
+        yield "fail", f"{entry.stays}: stays in the secure environment"
     if len(entry.gaps) == len(NEEDED):
         yield "review", f"not labelled: no entry in {REGISTER}"
     elif entry.gaps:
