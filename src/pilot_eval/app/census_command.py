@@ -289,7 +289,7 @@ def _refuse_existing(*folders: Path) -> None:
 
 
 def _write_results(evidence: Evidence, plan: EvaluationPlan, folder: Path, strand: str) -> None:
-    """Write the evidence and its workbook; figures by council are in the panel, which is not released."""
+    """Write the evidence and its workbook; figures by council are in the panel alone."""
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.reporting.workbook import write_workbook
 
