@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 
+import nbformat
 import pytest
 from report_pages import NOTEBOOKS, make_project
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.browser
 START_SECONDS = 60
 RUN_SECONDS = 180
 PLACEHOLDER = "No description has been provided for this image"
+FORM = 'import pilot_eval as pe\npe.choose_parameters("03_child_outcomes")'
 RUN_ALL = """async () => {
   const app = window.jupyterapp;
   await app.restored;
@@ -42,6 +44,9 @@ def lab(tmp_path_factory):
     project = make_project(tmp_path_factory.mktemp("project") / "quick")
     for path in NOTEBOOKS:
         shutil.copy(path, folder / path.name)
+    form = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FORM)])
+    form.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(form, folder / "form.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -97,4 +102,21 @@ def test_run_all_gives_no_error_or_warning(browser, lab, path):
     assert len(shown) <= pictures
     assert all(len(alt) > 20 and alt != PLACEHOLDER for alt in shown)
     assert [url for url in outside if not url.startswith((lab, "data:", "blob:"))] == []
+    tab.close()
+
+
+def test_the_form_for_parameters_follows_a_choice_and_writes_a_copy(browser, lab):
+    tab = browser.new_page()
+    tab.set_default_timeout(RUN_SECONDS * 1000)
+    tab.goto(f"{lab}/lab/tree/form.ipynb?reset")
+    tab.wait_for_function("window.jupyterapp")
+    tab.evaluate(RUN_ALL)
+    tab.locator(".widget-vbox").wait_for()
+    fields = tab.locator(".widget-text input")
+    shown = fields.evaluate_all("all => all.map(field => field.value)")
+    fields.nth(shown.index("0.05")).fill("0.1")
+    fields.nth(shown.index("0.05")).press("Enter")
+    tab.get_by_text("-p alpha=0.1").wait_for()
+    tab.get_by_role("button", name="Write a copy").click()
+    tab.get_by_text("03_child_outcomes-changed.ipynb").first.wait_for()
     tab.close()
