@@ -28,6 +28,7 @@ from pilot_eval.lab.validity_section import read_table
 from pilot_eval.reporting.answers_file import AnswersFile
 from pilot_eval.reporting.council import plan_for_council
 from pilot_eval.reporting.display import Figure
+from pilot_eval.reporting.figures import label_ends
 
 STYLE = (ROOT / "src/pilot_eval/reporting/templates/style.css").read_text(encoding="utf-8")
 ROOT_PIXELS = 16
@@ -238,3 +239,15 @@ def test_labels_are_text_not_formulas():
         axes.set_title("costs $5_000 and $6^2 *or* [more]")
         svg = save_canvas(figure).svg.decode()
     assert "costs $5_000 and $6^2 *or* [more]" in svg
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_of_lines_that_end_at_different_times_do_not_overlap(seed):
+    rng = np.random.default_rng(seed)
+    with canvas(height=5) as (figure, axes):
+        axes.set(xlim=(2014, 2024), ylim=(0, 100))
+        ends = zip(rng.integers(2019, 2023, 8), rng.uniform(40, 60, 8), strict=True)
+        label_ends(axes, [(x, y, "Kensington and Chelsea", "black") for x, y in ends])
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))

@@ -179,9 +179,9 @@ def list_placebo_years(
         )
         panel = build_panel(table, moved)
         design = build_design(moved, panel, scenario=scenario, outcome=outcome)
-        pools = build_pools(moved, design)
-        if pools:
-            rows.append({"start": start} | _describe_pools(moved, pools))
+        pools = [pool for pool in build_pools(moved, design) if isinstance(pool, PlaceboPool)]
+        if pools:  # all pretend to start in one year
+            rows.append({"start": start, **_describe_pools(moved, pools)})
     return pd.DataFrame(rows, columns=list(YEAR_COLUMNS))
 
 

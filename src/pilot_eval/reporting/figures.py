@@ -314,11 +314,10 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     """Label lines where each ends, pushed apart so that no two labels overlap."""
     low, high = axes.get_ylim()
     gap = (high - low) * 0.055
-    placed: dict[float, float] = {}
+    height = low
+    place: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
     for x, value, name, colour in sorted(ends, key=lambda end: end[1]):
-        height = max(value, placed.get(x, low) + gap)
-        placed[x] = height
-        place = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+        height = max(value, height + gap)  # also of lines that end earlier: labels are long
         axes.annotate(name, (x, height), color=colour, fontsize=9.5, annotation_clip=False, **place)
 
 
