@@ -218,8 +218,8 @@ def _read(pooled: pd.DataFrame) -> str:
     wrong = [f"{row.tool}: {row.option} ({row.rate:.0%})" for row in errs.itertuples()]
     lines = [
         "## Reading it",
-        "Rows whose Monte Carlo intervals overlap are not told apart; where another tool's row is "
-        "as honest as ours and finds as much, it is as good on these figures.",
+        "Rows whose Monte Carlo intervals overlap cannot be distinguished; where another tool's "
+        "row is as honest as ours and finds as much, it is as good on these figures.",
         f"Certain to have more than {ALPHA:.0%} false alarms, most first: "
         f"{'; '.join(wrong) or 'none'}.",
         "Not certain to, with what they find, most first; with few sets little is certain: "

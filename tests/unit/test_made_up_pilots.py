@@ -17,6 +17,7 @@ from pilot_eval.project import list_pilots
 from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting.answers_file import collect_answers
+from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.readability import reading_age
 
 PILOTS = list_made_up(council_names(ROOT))
@@ -44,7 +45,7 @@ def test_every_comparison_has_an_estimate_near_the_truth(pilot):
     assert (abs(shares["estimate"] - made.treated_effect) < 4).all()
     assert (shares["p_value"] < 0.05).all()
     assert len(found.answers) == len(plan.questions)
-    lines = read_lines(collect_answers(plan, found, version="1.0"))
+    lines = read_lines(render_front_page(collect_answers(plan, found, version="1.0")))
     assert len(" ".join(lines).split()) < MOST_WORDS
     assert reading_age("\n".join(lines)) <= EASIEST_FOR
 

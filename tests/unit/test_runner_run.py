@@ -355,7 +355,7 @@ def test_ctrl_c_in_mid_run_leaves_neither_results_nor_kernels(tmp_path):
     assert process.returncode == 130
     assert "Stopped. Nothing was kept of this run" in errors
     assert "Traceback" not in errors
-    assert list((project / "reports").iterdir()) == []
+    assert list((project / "reports").glob("*")) == []  # the folder was made by this run
     wait_until(lambda: not is_running(int(marker.read_text())))
 
 
