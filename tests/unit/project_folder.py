@@ -27,6 +27,9 @@ def make_project(folder: Path) -> Path:
     own = shutil.ignore_patterns("notebooks")
     shutil.copytree(ROOT / "pilots", folder / "pilots", ignore=own)
     shutil.copytree(ROOT / "data", folder / "data")
+    (folder / "docs" / "validity").mkdir(parents=True)
+    for stored in ("calibration.csv", "specifications.csv"):
+        shutil.copy(ROOT / "docs" / "validity" / stored, folder / "docs" / "validity")
     (folder / "notebooks").mkdir()
     return folder
 
