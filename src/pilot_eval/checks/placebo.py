@@ -19,6 +19,7 @@ from pilot_eval.evaluation import collapse_councils, council_effects
 from pilot_eval.evaluation.calibration import PlaceboPool, build_pools, calibrate_pools
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.inference.placebo_sets import draw_placebo_sets
+from pilot_eval.inference.set_statistics import mean_difference
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import PANEL, build_panel
 
@@ -201,11 +202,9 @@ def _reach(pool: PlaceboPool, sets: int, seed: int) -> float:
     members = draw_placebo_sets(
         pool.treated_groups, pool.treated_cases, pool.groups, pool.cases, sets=sets, seed=seed
     )
-    inside = pool.changes[members].mean(axis=1)
-    others = (pool.changes.sum() - inside * members.shape[1]) / (
-        len(pool.changes) - members.shape[1]
-    )
-    return float(np.quantile(np.abs(inside - others), NINE_OF_TEN))
+    sums, total = pool.changes[members].sum(axis=1), float(pool.changes.sum())
+    effects = mean_difference(sums, total, members.shape[1], len(pool.changes))
+    return float(np.quantile(np.abs(effects), NINE_OF_TEN))
 
 
 @takes(DataError, panel=PANEL)

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from pilot_eval.design.build import Design
 from pilot_eval.evaluation.calibration import (
@@ -27,6 +26,7 @@ from pilot_eval.evaluation.calibration import (
     erring,
 )
 from pilot_eval.evidence_row import EvidenceRow
+from pilot_eval.file_sets import whole_file
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 
@@ -135,7 +135,9 @@ def _read_rates(path: Path, _written: int) -> dict[str, dict[str, Rate]]:
 def keep_rates(key: str, rates: Rates) -> None:
     """Keep a calibration in the user's cache."""
     content = {test: [rate.rejections, rate.sets] for test, rate in rates.items()}
-    _replace(cache_folder() / f"{key}.json", json.dumps(content))
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with whole_file(cache_folder() / f"{key}.json") as new:
+        new.write_text(json.dumps(content), encoding="utf-8", newline="\n")
 
 
 def _read_cached(path: Path) -> dict[str, Rate] | None:
@@ -147,13 +149,3 @@ def _read_cached(path: Path) -> dict[str, Rate] | None:
         }
     except (OSError, ValueError):
         return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or the one before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(
-        "w", encoding="utf-8", newline="\n", dir=path.parent, suffix=".tmp", delete=False
-    ) as file:
-        file.write(text)
-    Path(file.name).replace(path)
