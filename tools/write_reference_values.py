@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import inspect
 import io
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "reference"
+sys.path.insert(0, str(FOLDER))
+replication_data = importlib.import_module("replication_data")
 PAGE = ROOT / "docs" / "reference-values.md"
 FILES = ("test_replication_*.py", "test_inference_reference.py", "test_inference_frames.py")
 MOST_SHOWN = 6
@@ -31,9 +35,12 @@ HEAD = """# Reference values
 Written by `tools/write_reference_values.py`, which runs the tests of `tests/reference` and notes
 every comparison with a published figure or another package as it is made. *Allowed* is what the
 test allows: half of the last printed digit where the source prints, or what rounding leaves
-between two programs. Long lists are shown as their number and their largest difference. What
-differs on purpose is in [where other programs give something else](methods-peers.md).
+between two programs. Long lists are shown as their number and their largest difference. Published
+numbers of another method are shown with the reason instead; more of these are in
+[where other programs give something else](methods-peers.md).
 """
+NAMED = re.compile(r"assert_|^differs$")
+OTHER = "another method: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,7 @@ def _name(file: str, line: int) -> str:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, (ast.Compare, ast.Call))
         and node.lineno <= line <= (node.end_lineno or line)
-        and not (isinstance(node, ast.Call) and "assert_" not in ast.unparse(node.func))
+        and not (isinstance(node, ast.Call) and not NAMED.search(ast.unparse(node.func)))
     ]
     if not found:
         return ""
@@ -120,19 +127,24 @@ def _stand_in(recorder: Recorder) -> Any:
 
 @contextlib.contextmanager
 def _noting(recorder: Recorder) -> Iterator[None]:
-    kept = pytest.approx, np.testing.assert_allclose
+    kept = pytest.approx, np.testing.assert_allclose, replication_data.differs
 
     def assert_allclose(actual: Any, desired: Any, rtol: float = 1e-7, atol: float = 0.0) -> None:
         allowed = f"{atol:g}" if atol else f"{rtol:g} relative"
         recorder.note(actual, desired, allowed)
         kept[1](actual, desired, rtol=rtol, atol=atol)
 
+    def differs(ours: float, published: float, reason: str, *, digits: int) -> None:
+        recorder.note(ours, published, f"{OTHER}{reason}")
+        kept[2](ours, published, reason, digits=digits)
+
     pytest.approx = _stand_in(recorder)
+    replication_data.differs = differs
     np.testing.assert_allclose = assert_allclose  # type: ignore[assignment]
     try:
         yield
     finally:
-        pytest.approx, np.testing.assert_allclose = kept
+        pytest.approx, np.testing.assert_allclose, replication_data.differs = kept
 
 
 def collect() -> Recorder:
@@ -148,10 +160,12 @@ def collect() -> Recorder:
 
 def write_page(recorder: Recorder) -> str:
     """Word the page: one section for each file, one row for each comparison."""
-    values = sum(item.theirs.size for item in recorder.found)
+    same = [item for item in recorder.found if not item.allowed.startswith(OTHER)]
+    values = sum(item.theirs.size for item in same)
     failed = sum(word == "failed" for word in recorder.outcomes.values())
     agree = f"all of them agree ({failed} tests failed)" if not failed else f"{failed} tests failed"
-    text = f"{HEAD}\n{len(recorder.found)} comparisons of {values} numbers; {agree}.\n"
+    text = f"{HEAD}\n{len(same)} comparisons of {values} numbers; {agree}. "
+    text += f"{len(recorder.found) - len(same)} published numbers are of another method.\n"
     for file in dict.fromkeys(item.file for item in recorder.found):
         source = ast.get_docstring(ast.parse((FOLDER / file).read_text(encoding="utf-8"))) or ""
         title, _, rest = source.partition("\n")

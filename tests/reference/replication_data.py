@@ -32,3 +32,8 @@ def to_wide(panel: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     wide = panel.pivot(index="unit", columns="time", values="y")
     first = panel.groupby("unit")["g"].first().reindex(wide.index)
     return wide.to_numpy(), first.replace(0, np.nan).to_numpy(float), wide.columns.to_numpy()
+
+
+def differs(ours: float, published: float, reason: str, *, digits: int) -> None:
+    """Show a published number that another method gives: it must differ where it is printed."""
+    assert abs(ours - published) > 0.5 * 10.0**-digits, reason
