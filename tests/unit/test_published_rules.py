@@ -18,6 +18,8 @@ from openpyxl import load_workbook
 from project_folder import ROOT
 
 from pilot_eval.errors import DataError
+from pilot_eval.lab.simulate import simulate_census
+from pilot_eval.lab.simulate_settings import Recording, SimulationSettings
 from pilot_eval.records.issues import RULE_SEVERITIES
 from pilot_eval.records.names import ASSESSMENT_LINK, STANDARD
 from pilot_eval.records.published_rules import (
@@ -25,6 +27,8 @@ from pilot_eval.records.published_rules import (
     rules_of,
 )
 from pilot_eval.records.read import read_census
+from pilot_eval.records.validation import validate_census
+from pilot_eval.records.writers import write_census
 from pilot_eval.reporting.rules_workbook import count_broken_rules, write_rules_workbook
 
 CASES = list(
@@ -207,6 +211,24 @@ def test_the_page_lists_every_rule():
     assert [row[-1].removesuffix(" |") for row in listed] == [
         rule.explanation for rule in load_published_rules()
     ]
+
+
+@pytest.mark.parametrize("form", ["xml", "csv"])
+def test_simulated_returns_break_no_rule_of_kind_error(form, tmp_path):
+    """Three years and both kinds of assessment, deaths, unborn children and episodes of years."""
+    settings = SimulationSettings(
+        councils=("E10000006",),
+        first_year=2012,
+        last_year=2014,
+        scale=0.1,
+        recording=Recording(late=0, missing=0),
+    )
+    tables, _ = simulate_census(settings, seed=3)
+    write_census(tables, tmp_path, format=form, years=range(2012, 2015))
+    read = read_census(tmp_path, rules=True)
+    assert len(read.plans) > 100
+    assert set(read.issues.loc[read.issues["severity"] == "error", "rule"]) == set()
+    assert "plan_without_icpc" not in set(validate_census(read).issues["rule"])
 
 
 SHARED = Path(os.environ.get("PILOT_EVAL_SHARED", ROOT.parent / "shared"))

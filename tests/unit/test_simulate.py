@@ -59,7 +59,8 @@ def test_same_seed_same_bytes_also_with_another_hash_seed() -> None:
     assert here == fingerprint(SMALL, 7)
     assert here != fingerprint(SMALL, 8)
     code = "from tests.unit.test_simulate import SMALL, fingerprint; print(fingerprint(SMALL, 7))"
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": path}
     other = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
@@ -153,7 +154,13 @@ def test_clean_records_are_consistent_and_end_at_the_cut(clean) -> None:
 
 def test_nothing_follows_a_death(clean) -> None:
     tables, _truth = clean
-    assert tables.children["death_date"].notna().any()
+    died = tables.children.dropna(subset="death_date")
+    assert len(died)
+    ends = tables.referrals.merge(died, on=["council_code", "child_id"])
+    ended = ends["closure_date"] == ends["death_date"]
+    assert (ended == (ends["closure_reason"] == "RC2")).all()
+    assert set(ends.loc[ended, "child_id"]) == set(ends["child_id"])
+    assert (tables.referrals["closure_reason"] == "RC2").sum() == ended.sum()
     assert "activity_after_death" not in set(validate_census(tables).issues["rule"])
 
 

@@ -164,7 +164,7 @@ def close_episodes(
 
 
 def end_by_death(death: DateArray, referrals: Columns) -> DateArray:
-    """Put deaths no earlier than the closure of the child's last episode: nothing follows one.
+    """Put deaths on the closure of the child's last episode: a death ends what goes on.
 
     Parameters
     ----------
@@ -177,14 +177,10 @@ def end_by_death(death: DateArray, referrals: Columns) -> DateArray:
     -------
     ndarray of datetime64[D], shape (children,)
     """
-    last = np.full(len(death), np.iinfo(np.int64).min)
-    known = ~np.isnat(referrals["closure"])
-    _, child = np.unique(referrals["child"], return_inverse=True)
-    days = referrals["closure"][known].astype("datetime64[D]").astype(np.int64)
-    np.maximum.at(last, child[known], days)
-    result: DateArray = np.maximum(
-        death, last.astype("datetime64[D]"), where=~np.isnat(death), out=death.copy()
-    )
+    order = np.argsort(referrals["closure"], kind="stable")
+    last = death.copy()
+    last[referrals["child"][order]] = referrals["closure"][order]
+    result: DateArray = np.where(np.isnat(death), death, last)
     return result
 
 

@@ -28,8 +28,10 @@ ASSESSMENT_TYPES = ("initial", "core", "single")
 CLOCK_NAMES = ("initial", "core", "single", "conference")
 # Referral sources are collected from the year 2013-14 on.
 SOURCES_FROM = np.datetime64("2013-04-01", "D")
-# Closed after assessment; the others are drawn from the published reasons.
-AFTER_ASSESSMENT = "RC8"
+# Closed after assessment; the others are drawn from the published reasons, but for deaths, which
+# are those of children who died. The reason that most others have stands in for a drawn death.
+AFTER_ASSESSMENT, DIED, OTHERWISE = "RC8", "RC2", "RC7"
+UNKNOWN_SEX = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,8 @@ def record_council(
     assessments = _assessments(referrals, timings, order, settings, rng)
     link = {"assessments": assessments, "kept": ids["referral"] > 0, "cut": cut}
     tables = {
-        "children": _children(children, seen[0], cut),
-        "referrals": _referrals(referrals, conferences, order, cut, calibration, rng),
+        "children": _children(children, seen[0], cut, calibration),
+        "referrals": _referrals(referrals, children, order, cut, calibration, rng),
         "assessments": _known_assessments(assessments, cut),
         "section47s": _section47s(referrals, conferences, timings, order, cut, rng),
         "conferences": _conferences(conferences, link),
@@ -180,33 +182,39 @@ def _known_assessments(assessments: Columns, cut: np.datetime64) -> Columns:
     }
 
 
-def _children(children: Columns, kept: NDArray[np.int64], cut: np.datetime64) -> Columns:
+def _children(
+    children: Columns, kept: NDArray[np.int64], cut: np.datetime64, calibration: Calibration
+) -> Columns:
     columns = {name: values[kept] for name, values in children.items()}
     # An unborn child whose expected date is past was born on it.
     born = ~np.isnat(columns["expected_birth_date"]) & (columns["expected_birth_date"] <= cut)
     columns["birth_date"] = np.where(born, columns["expected_birth_date"], columns["birth_date"])
     columns["expected_birth_date"] = np.where(born, NOT_YET, columns["expected_birth_date"])
     columns["death_date"] = _until(columns["death_date"], cut)
+    unknown = calibration.shares("sexes")[0].index(UNKNOWN_SEX)
+    columns["sex"] = np.where(np.isnat(columns["birth_date"]), unknown, columns["sex"])
     columns["disabled"] = np.where(columns["disabled"], 0, 1)
     return {"child": kept} | columns
 
 
 def _referrals(
     referrals: Columns,
-    conferences: Columns,
+    children: Columns,
     order: NDArray[np.int64],
     cut: np.datetime64,
     calibration: Calibration,
     rng: np.random.Generator,
 ) -> Columns:
+    """List the kept referrals; their conferences are recorded at the enquiries alone."""
     kind, date = referrals["kind"][order], referrals["date"][order]
     n = len(order)
-    held = np.full(len(referrals["date"]), NOT_YET)
-    held[conferences["row"]] = conferences["icpc_date"]
     closure = _until(referrals["closure"][order], cut)
+    reasons = (*calibration.shares("closure_reasons")[0], AFTER_ASSESSMENT)
     reason = _draw(calibration, "closure_reasons", rng, n)
-    after = len(calibration.shares("closure_reasons")[0])
-    reason = np.where(kind < CORE, after, reason)
+    reason = np.where(reason == reasons.index(DIED), reasons.index(OTHERWISE), reason)
+    reason = np.where(kind < CORE, reasons.index(AFTER_ASSESSMENT), reason)
+    ended = closure == children["death_date"][referrals["child"][order]]
+    reason = np.where(ended, reasons.index(DIED), reason)
     source = _draw(calibration, "referral_sources", rng, n)
     return {
         "row": order,
@@ -216,7 +224,7 @@ def _referrals(
         "closure_date": closure,
         "closure_reason": np.where(np.isnat(closure), -1, reason),
         "no_further_action": np.where(kind == NO_ACTION, 0, 1),
-        "icpc_date": _until(held[order], cut),
+        "icpc_date": np.full(n, NOT_YET),
     }
 
 

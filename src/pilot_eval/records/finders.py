@@ -15,7 +15,7 @@ import pandas as pd
 from pilot_eval.records.child_rows import CHILD, REFERRAL, Records, overlaps_earlier
 from pilot_eval.records.codes import CODE_SETS
 from pilot_eval.records.schema import DATE_DTYPE
-from pilot_eval.records.views import year_bounds
+from pilot_eval.records.views import year_bounds, year_ending
 from pilot_eval.reference.working_days import FIRST_YEAR, LAST_YEAR, england_bank_holidays
 
 Found: TypeAlias = pd.Series
@@ -107,9 +107,17 @@ def overlaps_same_type(records: Records, table: str, _: str, __: Settings) -> Fo
     return later
 
 
-def has_no_conference(records: Records, table: str, _: str, __: Settings) -> Found:
-    """Find plans of referrals without an initial conference."""
-    return ~records.frames[table][REFERRAL].isin(records.frames["conferences"][REFERRAL])
+def has_no_conference(records: Records, table: str, name: str, _: Settings) -> Found:
+    """Find plans of referrals without a conference, if the returns go back to the plan's start."""
+    plans, referrals = records.frames[table], records.frames["referrals"]
+    without = ~plans[REFERRAL].isin(records.frames["conferences"][REFERRAL])
+    if "census_year" not in referrals:
+        return without
+    council = referrals["council_code"].astype("str")
+    earliest = (
+        plans["council_code"].astype("str").map(referrals["census_year"].groupby(council).min())
+    )
+    return without & ~(year_ending(plans[name]) < earliest)
 
 
 def starts_off_conference(records: Records, table: str, name: str, _: Settings) -> Found:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilot_eval.records.columns import take_or_missing, to_codes, to_dates, to_keys
-from pilot_eval.records.names import STANDARD, add_rules_layout
+from pilot_eval.records.names import STANDARD, TWO_STAGE, add_rules_layout
 from pilot_eval.records.returns import RawReturn
 from pilot_eval.records.schema import DATE_DTYPE
 from pilot_eval.records.views import year_bounds
@@ -40,7 +40,7 @@ _HOLDER = {
     key: CHILD if module.parent in ("", *_OF_CHILD) else module.parent
     for key, module in _LAYOUT.items()
     if key not in _OF_CHILD
-}
+} | dict.fromkeys(TWO_STAGE, REFERRAL)
 #: Statutory place -> (key, our column); sex keeps its two columns.
 PLACES = {
     f"{module.element}.{tag}": (MODULES[module.element], column)
@@ -87,6 +87,13 @@ class Sent:
         modules = {module.element for module in self._raw.layout.values()}
         gone = {place for place, _ in self._raw.absent}
         return frozenset({*gone, *(set(MODULES) - modules)})
+
+    def keys_of(self, element: str) -> list[str]:
+        """List the modules that a statutory one stands for: assessments of any type are one."""
+        key = MODULES[element]
+        if not STANDARD.get(key, _LAYOUT[key]).assessment_type:
+            return [key]
+        return [own for own, module in self._raw.layout.items() if module.assessment_type]
 
     def size(self, key: str) -> int:
         """Count the records of a module."""

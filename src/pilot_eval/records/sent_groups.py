@@ -114,7 +114,8 @@ def lacks_records(sent: Sent, places: Places, given: str) -> Found:
     asked, level, wanted = places
     key = MODULES.get(asked) or PLACES[asked][0]
     group = sent.above(key, MODULES[level])
-    lacking = ~_has(sent.above(MODULES[wanted], MODULES[level]), group)
+    held = [sent.above(own, MODULES[level]) for own in sent.keys_of(wanted)]
+    lacking = ~_has(np.concatenate(held), group)
     if given:
         lacking &= sent.among(asked, given.split())
     return [(asked, lacking)]

@@ -1,7 +1,8 @@
 """Episodes as the yearly returns see them: what a return of one year holds of longer histories.
 
 A return of the year ending 31 March holds the episodes open at some time in the year, with what
-had happened by the end of the year. An episode that lasts several years is in several returns.
+had happened by the end of the year. An episode that lasts several years is in several returns;
+what ended within it is in the return of the year in which it ended, and in those before.
 """
 
 from __future__ import annotations
@@ -22,6 +23,15 @@ FIRST_DATE = {
     "plans": "plan_start_date",
     "reviews": "review_date",
 }
+# Table -> the date after whose year a record is in no return, though its episode goes on.
+_LAST_DATE = {
+    "referrals": "closure_date",
+    "assessments": "end_date",
+    "section47s": "icpc_date",
+    "conferences": "icpc_date",
+    "plans": "plan_end_date",
+}
+_UNBORN_SEX = "unknown"
 # Blanked later events: column -> what goes with it.
 _GOES_WITH = {"closure_date": "closure_reason"}
 # Planned dates may lie in the future, and births are expected.
@@ -111,24 +121,25 @@ def split_by_year(
 def _as_seen(frames: dict[str, pd.DataFrame], year: int) -> dict[str, pd.DataFrame]:
     """Keep the episodes open in a year and blank what comes after it."""
     first, last = year_bounds(year)
-    open_in_year = ~(frames["referrals"]["closure_date"] < first)
     seen: dict[str, pd.DataFrame] = {}
     for name, column in FIRST_DATE.items():
         frame = frames[name]
         kept = ~(frame[column] > last)
-        if name == "referrals":
-            kept &= open_in_year
-        elif "referral_id" in SCHEMA[name]:
+        if name in _LAST_DATE:  # what ends before it starts is of the year in which it starts
+            kept &= ~((frame[_LAST_DATE[name]] < first) & (frame[column] < first))
+        if name != "referrals" and "referral_id" in SCHEMA[name]:
             kept &= _member(frame, seen["referrals"], "referral_id")
-        else:
+        elif name == "reviews":
             kept &= _member(frame, seen["plans"], "plan_start_date")
         seen[name] = _blank_after(frame[kept], SCHEMA[name], last)
     children = frames["children"]
     children = children[_member(children, seen["referrals"], None)]
-    # A child who is born after the end of the year was expected in the return.
-    unborn = (children["birth_date"] > last) & children["expected_birth_date"].isna()
-    expected = children["expected_birth_date"].mask(unborn, children["birth_date"])
-    children = children.assign(expected_birth_date=expected)
+    # A child who is born after the end of the year was expected in the return, of unknown sex.
+    unborn = children["birth_date"] > last
+    later = unborn & children["expected_birth_date"].isna()
+    expected = children["expected_birth_date"].mask(later, children["birth_date"])
+    sex = children["sex"].where(~unborn, _UNBORN_SEX)
+    children = children.assign(expected_birth_date=expected, sex=sex)
     seen["children"] = _blank_after(children, SCHEMA["children"], last)
     return {name: seen[name] for name in SCHEMA}
 
