@@ -117,7 +117,9 @@ def write_site(
 
     for result in executed:
         if result.ok:
-            tidy_file(result.path)
+            given = prepared.pages[result.name].changed
+            shown = _name_paths(given)
+            tidy_file(result.path, shown if shown != given else None)
     facts = SiteFacts(
         plan_title=prepared.plan.title,
         plan_hash=prepared.plan.hash,
@@ -151,10 +153,17 @@ def find_documents(root: Path, pilot: str) -> list[Path]:
 def _shared_parameters(prepared: Prepared) -> dict[str, str]:
     values: dict[str, set[str]] = {}
     for page in prepared.pages.values():
-        for name, value in page.parameters.items():
-            shown = Path(value).name if name.endswith(("_file", "_folder")) else str(value)
-            values.setdefault(name, set()).add(shown)
+        for name, value in _name_paths(page.parameters).items():
+            values.setdefault(name, set()).add(str(value))
     return {name: found.pop() for name, found in sorted(values.items()) if len(found) == 1}
+
+
+def _name_paths(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Show a path of this machine by its last part: what is written may leave the machine."""
+    return {
+        name: Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+        for name, value in parameters.items()
+    }
 
 
 def _describe_run(
@@ -164,7 +173,9 @@ def _describe_run(
         "plan": prepared.plan.model_dump(mode="json"),
         "plan_hash": prepared.plan.hash,
         "seed": prepared.plan.seed,
-        "parameters": {name: page.parameters for name, page in prepared.pages.items()},
+        "parameters": {
+            name: _name_paths(page.parameters) for name, page in prepared.pages.items()
+        },
         "census": request.census.name if request.census else None,
         "table": request.table_file.name if request.table_file else None,
         "test_results": hash_file(request.test_results) if request.test_results else None,

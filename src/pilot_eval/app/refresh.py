@@ -202,11 +202,17 @@ def _write_pilot(root: Path, pilot: str, notebooks: Mapping[str, Path], folder: 
         save_figures(body, path.stem, folder / FIGURES)
 
 
-def tidy_file(path: Path) -> None:
-    """Tidy an executed notebook in place; see `tidy`."""
+def tidy_file(path: Path, given: Mapping[str, Any] | None = None) -> None:
+    """Tidy an executed notebook in place; see `tidy`.
+
+    The cell that holds the parameters it was run with shows `given` in their place, if any.
+    """
     import nbformat
+    from papermill.parameterize import parameterize_notebook
 
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    if given:
+        notebook = parameterize_notebook(notebook, dict(given))
     path.write_text(to_text(tidy(notebook)), encoding="utf-8", newline="\n")
 
 
