@@ -76,6 +76,12 @@ def test_it_has_one_title_and_one_cell_of_parameters(notebook):
         assert re.fullmatch(r"\w+: \w+(\[\w+\])? = .+  # .+", line), line
 
 
+def test_no_table_of_it_is_empty(notebook):
+    for cell in code_cells(notebook):
+        texts = [place[kind] for place, kind in output_texts(cell.outputs)]
+        assert [text for text in texts if "(0 rows)" in text] == []
+
+
 def test_no_text_of_it_points_to_a_file_that_a_report_does_not_hold(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -82,7 +82,7 @@ def _compared(plan: EvaluationPlan, panel: pd.DataFrame) -> pd.DataFrame:
 def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: str) -> Table:
     """Show, for all that were ever treated, which periods of each outcome they have."""
     names = {row.council_code: row.council_name for row in plan.treatment_register}
-    outcomes = [key for key, outcome in plan.outcomes.items() if outcome.family == family]
+    outcomes = dict.fromkeys(pair[1] for pair in plan.comparisons if plan.family_of(*pair) == family)
     unit = plan.texts.unit.capitalize()
     everything = sorted(panel["period"].unique(), key=middle_of)
     rows = []

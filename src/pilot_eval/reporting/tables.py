@@ -166,7 +166,7 @@ def tabulate_estimates(
         verdict
         for verdict in evidence.verdicts
         if verdict.inputs.scenario == scenario
-        and plan.outcomes[verdict.inputs.outcome].family == family
+        and plan.family_of(scenario, verdict.inputs.outcome) == family
     ]
     frame = pd.DataFrame([_verdict_row(verdict) for verdict in own])
     units = list(dict.fromkeys(verdict.inputs.unit for verdict in own))
@@ -246,9 +246,10 @@ def tabulate_notes(
     shared = frame.columns[1:].to_list()
     frame = frame.groupby(shared, sort=False)["Outcome"].agg("; ".join).reset_index()
     filled = [name for name in shared if frame[name].any()]
+    whose = f" ({plan.scenarios[scenario].short})" if scenario else ""
     return Table(
         frame=frame[["Outcome", *filled]],
-        caption=f"What each comparison rests on: {plan.questions[family]}",
+        caption=f"What each comparison rests on: {plan.questions[family]}{whose}",
     )
 
 
