@@ -285,9 +285,7 @@ def test_run_on_returns_needs_their_last_day(returns, tmp_path, capsys):
 NOTEBOOKS = ("04_childrens_records_quality", "05_delay_childrens_records")
 
 
-def test_a_report_on_returns_holds_nothing_of_a_child_and_can_be_released(
-    returns, tmp_path, capfd
-):
+def test_a_report_on_returns_holds_nothing_of_a_child_and_can_be_released(returns, tmp_path, capfd):
     out = tmp_path / "out"
     given = ("--census", returns, "-p", "data_cut", CUT)
     only = [word for name in NOTEBOOKS for word in ("--only", name)]

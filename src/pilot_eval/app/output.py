@@ -173,9 +173,7 @@ def _describe_run(
         "plan": prepared.plan.model_dump(mode="json"),
         "plan_hash": prepared.plan.hash,
         "seed": prepared.plan.seed,
-        "parameters": {
-            name: _name_paths(page.parameters) for name, page in prepared.pages.items()
-        },
+        "parameters": {name: _name_paths(page.parameters) for name, page in prepared.pages.items()},
         "census": request.census.name if request.census else None,
         "table": request.table_file.name if request.table_file else None,
         "test_results": hash_file(request.test_results) if request.test_results else None,

@@ -82,7 +82,8 @@ def _compared(plan: EvaluationPlan, panel: pd.DataFrame) -> pd.DataFrame:
 def tabulate_availability(plan: EvaluationPlan, panel: pd.DataFrame, *, family: str) -> Table:
     """Show, for all that were ever treated, which periods of each outcome they have."""
     names = {row.council_code: row.council_name for row in plan.treatment_register}
-    outcomes = dict.fromkeys(pair[1] for pair in plan.comparisons if plan.family_of(*pair) == family)
+    own = (pair for pair in plan.comparisons if plan.family_of(*pair) == family)
+    outcomes = dict.fromkeys(outcome for _, outcome in own)
     unit = plan.texts.unit.capitalize()
     everything = sorted(panel["period"].unique(), key=middle_of)
     rows = []
