@@ -19,12 +19,14 @@ from pilot_eval.checks.plan_readings import (
     list_left_out,
     list_like_readings,
     list_plan_readings,
+    list_spillover_readings,
     measure_step,
     widen_by_step,
 )
 from pilot_eval.errors import PlanError
 from pilot_eval.evaluation import council_effects
 from pilot_eval.evaluation.units import collapse_councils
+from pilot_eval.reference.facts import load_councils, load_neighbours
 
 FOLDER = ROOT / "pilots" / "timescales-2011"
 SCENARIO, OUTCOME = "conferences_second", "icpc_within_15wd_pct"
@@ -85,6 +87,34 @@ def test_no_set_of_comparators_moves_the_estimate_further(plan, design):
         assert found["estimate_low"].min() <= estimate <= found["estimate_high"].max()
     nobody = plan.revise({"comparators.not_identified": 0})
     assert bound_unknown_treated(nobody, design)["reading"].tolist() == [AS_PLANNED]
+
+
+def test_neighbours_are_left_out_as_the_plan_would_exclude_them(plan, panel, design):
+    """The whole comparison again under `comparators.exclude`, and no treated council in London."""
+    found = list_spillover_readings(plan, design)
+    borders = load_neighbours()
+    near = {other for code in plan.ever_treated for other in borders[code]}
+    inner = {c.council_code for c in load_councils() if c.region.endswith(" London")}
+    readings = {
+        name: {"comparators.exclude": sorted(plan.names[code] for code in gone - plan.ever_treated)}
+        for name, gone in (("near", near), ("London", inner))
+    }
+    again = list_plan_readings(plan, panel, readings, scenario=SCENARIO, outcome=OUTCOME)
+    pd.testing.assert_frame_equal(found.iloc[:3, 1:], again.iloc[:, 1:])
+    assert found["n_treated"].tolist() == [2, 2, 2, 0]  # both are in London
+    assert found.iloc[3][["estimate_low", "conf_low", "p_value"]].isna().all()
+
+
+def test_the_list_of_neighbours_is_of_all_councils_and_by_the_map(plan):
+    borders = load_neighbours()
+    names = plan.names
+    alone = {names[code] for code in set(names) - set(borders)}
+    assert alone == {"Isle of Wight", "Isles of Scilly"}
+    assert all(code in borders[other] for code in borders for other in borders[code])
+    assert not any(code in borders[code] for code in borders)
+    [cumbria] = [code for code, name in names.items() if name == "Cumbria"]
+    around = {"Durham", "Lancashire", "North Yorkshire", "Northumberland"}
+    assert {names[code] for code in borders[cumbria]} == around
 
 
 def _period_effects(figures):

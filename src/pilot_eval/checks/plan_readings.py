@@ -17,6 +17,7 @@ from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_councils
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
+from pilot_eval.reference.facts import load_neighbours
 
 HEADLINE = "robust"
 AS_PLANNED = "as planned"
@@ -27,6 +28,8 @@ GRADES = {"grade A alone": "A", "grades A and B": "AB", "grades A, B and C": "AB
 MOVED = ("fell most", "rose most")
 ONE = "one council, its own interval"
 OWN_TEST = "sharp"
+LONDON = ("Inner London", "Outer London")
+"""Regions of the councils' facts."""
 
 
 def list_plan_readings(
@@ -101,13 +104,39 @@ def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
         least, most = ("are lowest", "are highest") if design.compares_levels else MOVED
         kept[f"without the {unknown} comparators that {least}"] = order[unknown:]
         kept[f"without the {unknown} comparators that {most}"] = order[:-unknown]
-    test = find_carrying_test(plan, design)
-    rows = [
-        {"reading": reading}
-        | _number(plan, design.restrict(design.treated, tuple(sorted(codes))), test)
-        for reading, codes in kept.items()
-    ]
-    return pd.DataFrame(rows, columns=list(READING_COLUMNS))
+    sets = [(reading, design.treated, tuple(sorted(codes))) for reading, codes in kept.items()]
+    return _restrict_each(plan, design, sets)
+
+
+def list_spillover_readings(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
+    """Estimate without comparators that what was done next to them can have reached.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+
+    Returns
+    -------
+    DataFrame
+        Columns `READING_COLUMNS`: as planned; without comparators that border any council of the
+        register, or lie within 500 metres of it (``data/reference/neighbours.csv``); without
+        comparators in London, whose councils share staff and families; and, where councils in
+        London are treated, without London altogether.
+    """
+    borders = load_neighbours()
+    near = frozenset[str]().union(*(borders.get(code, ()) for code in plan.ever_treated))
+    capital = {code for code, council in plan.councils.items() if council.region in LONDON}
+    ours, others = design.treated, design.comparators
+    apart, outside = (
+        tuple(code for code in others if code not in left_out) for left_out in (near, capital)
+    )
+    remaining = tuple(code for code in ours if code not in capital)
+    sets = [(AS_PLANNED, ours, others)]
+    sets.append((f"without comparators next to {plan.texts.units} of the register", ours, apart))
+    sets.append(("without comparators in London", ours, outside))
+    sets += [("without London altogether", remaining, outside)] * (remaining != ours)
+    return _restrict_each(plan, design, sets)
 
 
 def list_certainty_readings(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
@@ -131,7 +160,8 @@ def list_certainty_readings(plan: EvaluationPlan, design: Design) -> pd.DataFram
         reading: tuple(code for code in design.treated if grades.get(code, "-") in allowed)
         for reading, allowed in GRADES.items()
     }
-    return _restrict_each(plan, design, kept.items())
+    sets = [(reading, codes, design.comparators) for reading, codes in kept.items()]
+    return _restrict_each(plan, design, sets)
 
 
 def list_left_out(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
@@ -147,11 +177,15 @@ def list_left_out(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     DataFrame
         Columns `READING_COLUMNS`; where one council is left, its size-adjusted interval.
     """
-    kept = [
-        (f"without {design.labels[gone]}", tuple(code for code in design.treated if code != gone))
+    sets = [
+        (
+            f"without {design.labels[gone]}",
+            tuple(code for code in design.treated if code != gone),
+            design.comparators,
+        )
         for gone in design.treated
     ]
-    return _restrict_each(plan, design, kept)
+    return _restrict_each(plan, design, sets)
 
 
 def list_like_readings(
@@ -251,12 +285,15 @@ def widen_by_step(readings: pd.DataFrame, sd: float, alpha: float) -> pd.DataFra
 
 
 def _restrict_each(
-    plan: EvaluationPlan, design: Design, kept: Iterable[tuple[str, tuple[str, ...]]]
+    plan: EvaluationPlan,
+    design: Design,
+    sets: Iterable[tuple[str, tuple[str, ...], tuple[str, ...]]],
 ) -> pd.DataFrame:
+    """Estimate on some treated councils and comparators at a time; of one, its own change."""
     rows: list[dict[str, object]] = []
     test = find_carrying_test(plan, design)
-    for reading, codes in kept:
-        part = design.restrict(codes, design.comparators)
+    for reading, codes, others in sets:
+        part = design.restrict(codes, others)
         if len(codes) >= FEWEST_TREATED:
             rows.append({"reading": reading} | _number(plan, part, test))
             continue
@@ -264,7 +301,7 @@ def _restrict_each(
         ends = {f"estimate_{end}": own.get(f"effect_{end}") for end in ("low", "high")}
         rest = {name: own.get(name) for name in _NUMBERS[2:]}
         sizes: dict[str, object] = {"n_treated": len(codes)}
-        sizes |= {"n_comparators": len(design.comparators)}
+        sizes |= {"n_comparators": len(others)}
         sizes |= {"test": OWN_TEST if codes else ""}
         said = f"{reading}: {ONE if codes else 'no council'}"
         rows.append({"reading": said} | ends | rest | sizes)

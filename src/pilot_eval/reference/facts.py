@@ -14,6 +14,7 @@ from pilot_eval.reference.rows import read_rows, split_list
 
 ENGLAND = "E92000001"
 COUNCILS = "data/reference/councils.csv"
+NEIGHBOURS = "data/reference/neighbours.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +104,18 @@ def council_names(root: str | Path | None = None) -> dict[str, str]:
 @cache
 def _names(path: Path) -> dict[str, str]:
     return {council.council_code: council.council_name for council in _councils(path)}
+
+
+def load_neighbours(root: str | Path | None = None) -> Mapping[str, frozenset[str]]:
+    """Return council_code -> codes of councils that border it or lie within 500 metres of it."""
+    return _neighbours(find_file(NEIGHBOURS, root))
+
+
+@cache
+def _neighbours(path: Path) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for row in read_rows(path):
+        pair = row["council_code"], row["neighbour_code"]
+        for code, other in (pair, pair[::-1]):
+            found.setdefault(code, set()).add(other)
+    return {code: frozenset(others) for code, others in found.items()}
