@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from census_examples import GATESHEAD, HACKNEY, frame, make_tables, two_councils
 from lxml import etree
@@ -314,3 +315,50 @@ def test_written_xml_is_in_the_order_of_the_schema(tmp_path):
         for tags in written:
             assert tags == sorted(tags, key=order.split().index)
     assert any("ChildProtectionPlans" in tags for tags in written)
+
+
+def _respell(folder, form, change):
+    """Change the names of the columns of a written return's referrals."""
+    path = folder / f"CINdetails.{form}"
+    if form == "csv":
+        table = pd.read_csv(path, dtype="str")
+        table.rename(columns=change).to_csv(path, index=False)
+    else:
+        table = pq.read_table(path)
+        pq.write_table(table.rename_columns([change(name) for name in table.column_names]), path)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, lambda name: f" {name}_"])
+def test_columns_are_read_however_they_are_spelt(tmp_path, form, spelling):
+    folder, *_ = write_census(two_councils(), tmp_path, format=form)
+    before = read_census(folder)
+    _respell(folder, form, spelling)
+    assert_same(before, read_census(folder))
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("wrong", ["CINclosuresDate", "RefferalSource", "cinclosuredat"])
+def test_a_near_miss_is_refused_by_name(tmp_path, form, wrong):
+    folder, *_ = write_census(two_councils(), tmp_path, format=form)
+    meant = "ReferralSource" if "Source" in wrong else "CINclosureDate"
+    _respell(folder, form, lambda name: wrong if name == meant else name)
+    with pytest.raises(DataError, match=f"`{wrong}`.*`{meant}`"):
+        read_census(folder)
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_is_not_read_of_a_folder_is_named(tmp_path, form):
+    """A column, a file and the assessments that a mapping of one's own does not name."""
+    folder, *_ = write_census(two_councils("simulated"), tmp_path, format=form)
+    assert not len(read_census(folder).issues)
+    _respell(folder, form, lambda name: "Team" if name == "ReferralSource" else name)
+    own = tmp_path / "own.toml"
+    own.write_text("[returns]\nyears = [2014]\n")
+    issues = read_census(folder, mapping=own).issues
+    assert set(zip(issues["rule"], issues["field"], strict=True)) == {
+        ("absent_column", "ReferralSource"),
+        ("unknown_column", "Team"),
+        ("unknown_module", "InventedCoreAssessment"),
+        ("unknown_module", "InventedInitialAssessment"),
+    }

@@ -1,11 +1,29 @@
-"""Columns that an export does not have: an error where a duration or a count would be wrong."""
+"""Columns of an export: those that are read, those that it lacks, and those that nobody knows.
+
+A column that is lacking is an error where a duration or a count would be wrong; one that is not
+known is named, so that nothing is left out in silence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pilot_eval.records.names import Module
+from pilot_eval.records.names import (
+    ASSESSMENT_LINK,
+    CHILD_LINK,
+    COUNCIL_COLUMN,
+    FOR_RULES,
+    HEADER,
+    NOT_READ,
+    PLAN_LINK,
+    REFERRAL_LINK,
+    SIMULATED_COLUMN,
+    YEAR_COLUMN,
+    Module,
+)
+from pilot_eval.records.near_names import spell
 from pilot_eval.records.returns import refusal
 
 NEEDED = frozenset(
@@ -17,6 +35,92 @@ DECLARED_ABSENT = "declared_absent"
 """Of a column that is known to be absent: nothing to note, and no rule is asked of it."""
 OPTIONAL = frozenset({("CINdetails", "icpc_date")})
 """A conference is recorded in its section 47 enquiry; in the referral only where there is none."""
+
+
+UNKNOWN_COLUMN, UNKNOWN_MODULE = "unknown_column", "unknown_module"
+RETURN_KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
+LINKS = (CHILD_LINK, REFERRAL_LINK, PLAN_LINK, ASSESSMENT_LINK)
+_PLAIN = re.compile(r"[A-Za-z]\w[\w ]{0,58}")  # other names of columns are counted, not shown
+_ALWAYS_KNOWN = {*LINKS, *RETURN_KEY, SIMULATED_COLUMN, *NOT_READ}
+
+
+def choose_columns(path: Path, names: Sequence[str], wanted: Collection[str]) -> dict[str, str]:
+    """Choose the columns of a file that are read, in whatever case they are named.
+
+    Parameters
+    ----------
+    path : Path
+    names : sequence of str
+        Columns of the file.
+    wanted : collection of str
+        Statutory names.
+
+    Returns
+    -------
+    dict of str to str
+        Name in the file -> statutory name.
+
+    Raises
+    ------
+    DataError
+        If a column is a near miss of a wanted one, or a wanted one is there twice.
+    """
+    same, near = spell(names, wanted)
+    if near:
+        wrong, meant = next(iter(near.items()))
+        rule = "name its columns as the return does"
+        raise refusal(path, 1, rule, f"`{wrong}`", f"Did you mean `{meant}`? Rename the column.")
+    chosen = {name: same.get(name, name) for name in names if name in wanted or name in same}
+    twice = [name for name in chosen.values() if list(chosen.values()).count(name) > 1]
+    if twice:
+        rule = f"have the column {twice[0]} once"
+        raise refusal(path, 1, rule, "it under two spellings", "Take one of them out.")
+    return chosen
+
+
+def find_unknown(module: Module, names: Collection[str]) -> list[tuple[str, str]]:
+    """List the columns of a module's file that are not read and have no known meaning.
+
+    Parameters
+    ----------
+    module : Module
+    names : collection of str
+        Columns that its file has, in their statutory spelling where that is known.
+
+    Returns
+    -------
+    list of (place, rule)
+    """
+    known = {*module.fields, *_ALWAYS_KNOWN}
+    plain = [name if _PLAIN.fullmatch(name) else "" for name in names if name not in known]
+    return [(f"{module.element}.{name}", UNKNOWN_COLUMN) for name in plain]
+
+
+def find_unknown_files(folder: Path, suffix: str, known: Collection[str]) -> list[tuple[str, str]]:
+    """List the files of a return's folder that are no module of it.
+
+    Parameters
+    ----------
+    folder : Path
+    suffix : str
+        Of the format, as ``.csv``.
+    known : collection of str
+        Modules of the return.
+
+    Returns
+    -------
+    list of (place, rule)
+    """
+    folded = {
+        name.casefold() for name in (*known, HEADER, *(m.element for m in FOR_RULES.values()))
+    }
+    return [
+        (path.stem, UNKNOWN_MODULE)
+        for path in sorted(folder.glob("*"))
+        if path.suffix.lower() == suffix
+        and not path.name.startswith(".")
+        and path.stem.casefold() not in folded
+    ]
 
 
 def find_absent(

@@ -52,7 +52,7 @@ def apply_crosswalk(tables: CensusTables, path: Path | None) -> CensusTables:
 
 def _read(path: Path) -> pd.Series:
     """Read the table: (council, old identifier) -> the last one."""
-    table = read_module(path, set(_COLUMNS))
+    table = read_module(path, set(_COLUMNS))[0]
     for name in _COLUMNS:
         if name not in table.column_names:
             action = "See docs/census-format.md."

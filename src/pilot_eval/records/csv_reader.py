@@ -8,7 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from pilot_eval.records.near_names import find_near, spell
+from pilot_eval.records.absent_columns import choose_columns
+from pilot_eval.records.near_names import find_near
 from pilot_eval.records.returns import refusal
 
 # No row of the return comes near this; a longer one is an unclosed quotation mark.
@@ -20,7 +21,7 @@ _RULE = "be a CSV file in UTF-8 with as many fields in every row as in the first
 _ACTION = "Export the module again."
 
 
-def read_module(path: Path, wanted: set[str]) -> pa.Table:
+def read_module(path: Path, wanted: set[str]) -> tuple[pa.Table, list[str]]:
     """Read the wanted columns of a CSV file as text; empty fields are missing.
 
     Parameters
@@ -31,7 +32,9 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
 
     Returns
     -------
-    pyarrow.Table
+    table : pyarrow.Table
+    other : list of str
+        Columns that are not wanted.
 
     Raises
     ------
@@ -40,11 +43,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
         file and line.
     """
     names, delimiter = _column_names(path, wanted)
-    same, near = spell(names, wanted)
-    if near:
-        wrong, meant = next(iter(near.items()))
-        rule = "name its columns as the return does"
-        raise refusal(path, 1, rule, f"`{wrong}`", f"Did you mean `{meant}`? Rename the column.")
+    chosen = choose_columns(path, names, wanted)
     wrong_rows: list[int] = []
 
     def note(row: arrow_csv.InvalidRow) -> str:
@@ -61,7 +60,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
             ),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
-                include_columns=[name for name in names if name in wanted or name in same],
+                include_columns=list(chosen),
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -71,7 +70,7 @@ def read_module(path: Path, wanted: set[str]) -> pa.Table:
     if failed or wrong_rows:
         line = wrong_rows[0] if wrong_rows else _bad_line(path)
         raise refusal(path, line, _RULE, "something else", _ACTION)
-    return table.rename_columns([same.get(name, name) for name in table.column_names])
+    return table.rename_columns(list(chosen.values())), [n for n in names if n not in chosen]
 
 
 def _column_names(path: Path, wanted: set[str]) -> tuple[list[str], str]:

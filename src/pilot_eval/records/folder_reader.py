@@ -15,18 +15,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pilot_eval.records import csv_reader, parquet_reader
-from pilot_eval.records.absent_columns import DECLARED_ABSENT, find_absent
+from pilot_eval.records.absent_columns import (
+    DECLARED_ABSENT,
+    LINKS,
+    RETURN_KEY,
+    find_absent,
+    find_unknown,
+    find_unknown_files,
+)
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
     ASSESSMENT_LINK,
     CHILD_LINK,
-    COUNCIL_COLUMN,
     FOR_RULES,
     HEADER,
     HEADER_PARTS,
     PLAN_LINK,
     REFERRAL_LINK,
-    YEAR_COLUMN,
     Layout,
     Module,
 )
@@ -41,15 +46,14 @@ from pilot_eval.records.returns import (
     refusal,
 )
 
-READERS: dict[str, tuple[str, Callable[[Path, set[str]], pa.Table]]] = {
+Reader = Callable[[Path, set[str]], tuple[pa.Table, list[str]]]
+READERS: dict[str, tuple[str, Reader]] = {
     "csv": (csv_reader.SUFFIX, csv_reader.read_module),
     "parquet": (parquet_reader.SUFFIX, parquet_reader.read_module),
 }
-_RETURN_KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
 # What joins the parts of a link; no identifier holds it.
 _JOINT = "\x1f"
 _OWN_LINK = {"referrals": REFERRAL_LINK, "plans": PLAN_LINK}
-_LINKS = (CHILD_LINK, REFERRAL_LINK, PLAN_LINK, ASSESSMENT_LINK)
 
 
 def read_folder(
@@ -91,15 +95,17 @@ def read_folder(
     _refuse_misnamed_files(folder, suffix, layouts)
     declared = frozenset() if mapping is None else mapping.absent
     files: dict[str, list[pa.Table]] = {}
-    absent: list[tuple[str, str]] = []
+    known = {module.element for layout in layouts for module in layout.values()}
+    absent = find_unknown_files(folder, suffix, known)
     for layout in layouts:
         for key, module in layout.items():
             if module.element not in files:
                 path = find_module(folder / f"{module.element}{suffix}")
                 returns = [place for place, _ in heads]
-                tables = _read_file(path, read, module, _needed(key, module), returns)
+                tables, other = _read_file(path, read, module, _needed(key, module), returns)
                 files[module.element] = tables
                 absent += find_absent(path, module, tables[0].column_names, declared)
+                absent += find_unknown(module, other)
                 if key == "single_assessments" and ASSESSMENT_LINK not in tables[0].column_names:
                     absent += [(FOR_RULES["factors"].element, DECLARED_ABSENT)]
     for number, ((_, header), layout) in enumerate(zip(heads, layouts, strict=True)):
@@ -134,16 +140,16 @@ def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) ->
 
 
 def _headers(
-    path: Path, read: Callable[[Path, set[str]], pa.Table], root: Path | None
+    path: Path, read: Reader, root: Path | None
 ) -> list[tuple[tuple[str, str], ReturnHeader]]:
     """Read the headers of a folder, each with the LEA and Year that name its records."""
     fields = {field for part in HEADER_PARTS.values() for field in part}
-    table = read(path, fields)
+    table, _ = read(path, fields)
     rows = pa.table({name: table[name].cast(pa.string()) for name in table.column_names})
     heads = []
     for number, row in enumerate(rows.to_pylist(), start=2):
         header = replace(read_header(path, number, row, root), file=path.parent.name)
-        heads.append((tuple((row[name] or "").strip() for name in _RETURN_KEY), header))
+        heads.append((tuple((row[name] or "").strip() for name in RETURN_KEY), header))
     if not heads or len({key for key, _ in heads}) < len(heads):
         rule = "have one row for each return"
         raise refusal(path, None, rule, "none, or one twice", "Correct the header.")
@@ -152,19 +158,23 @@ def _headers(
 
 def _read_file(
     path: Path,
-    read: Callable[[Path, set[str]], pa.Table],
+    read: Reader,
     module: Module,
     needed: tuple[str, ...],
     returns: list[tuple[str, str]],
-) -> list[pa.Table]:
-    """Read the file of a module and split it by return; a file that is missing is empty."""
+) -> tuple[list[pa.Table], list[str]]:
+    """Read the file of a module and split it by return; a file that is missing is empty.
+
+    Columns of it that are not read are listed too.
+    """
     if not path.is_file():
-        return [_nothing({*needed, *module.fields})] * len(returns)
-    wanted = {*_LINKS, *_RETURN_KEY, *module.fields}
-    table = _with_rows(read(path, wanted))
+        return [_nothing({*needed, *module.fields})] * len(returns), []
+    wanted = {*LINKS, *RETURN_KEY, *module.fields}
+    table, other = read(path, wanted)
+    table = _with_rows(table)
     missing = [name for name in needed if name not in table.column_names]
     if missing and module in FOR_RULES.values():
-        return [_nothing(set(needed))] * len(returns)
+        return [_nothing(set(needed))] * len(returns), other
     if missing:
         rule = f"have the linking column {missing[0]}"
         raise refusal(path, 1, rule, "none", "See docs/census-format.md.")
@@ -172,7 +182,7 @@ def _read_file(
     if row is not None:
         rule = f"hold fields of at most {MAX_TEXT} characters"
         raise refusal(path, row + 2, rule, "a longer one", "Correct the row.")
-    return _split(path, table, returns)
+    return _split(path, table, returns), other
 
 
 def _refuse_misnamed_files(folder: Path, suffix: str, layouts: list[Layout]) -> None:
@@ -213,13 +223,13 @@ def _links(module: Module) -> tuple[str, ...]:
 
 def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[pa.Table]:
     """Split the rows of a file by the return they belong to."""
-    if any(name not in table.column_names for name in _RETURN_KEY):
+    if any(name not in table.column_names for name in RETURN_KEY):
         if len(returns) == 1:
             return [table]
-        rule = f"have the columns {' and '.join(_RETURN_KEY)}, as its folder holds several returns"
+        rule = f"have the columns {' and '.join(RETURN_KEY)}, as its folder holds several returns"
         raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder per return.")
     known = pa.array([_JOINT.join(key) for key in returns], pa.large_string())
-    number = _find(known, _key(table, _RETURN_KEY))
+    number = _find(known, _key(table, RETURN_KEY))
     if (number < 0).any():
         line = int(np.flatnonzero(number < 0)[0]) + 2
         rule = f"belong to a return that is in {HEADER}"

@@ -117,7 +117,7 @@ def _read_extract(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read one extract: its usable dates, and issues for those that are none."""
     wanted = (COUNCIL_COLUMN, CHILD_LINK, column)
-    table = read_module(path, set(wanted))
+    table = read_module(path, set(wanted))[0]
     missing = [name for name in wanted if name not in table.column_names]
     if missing:
         raise refusal(

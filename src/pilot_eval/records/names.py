@@ -16,6 +16,7 @@ HEADER_PARTS: dict[str, tuple[str, ...]] = {
     "Source": ("SourceLevel", "LEA", "SoftwareCode", "Release", "SerialNo", "DateTime"),
 }
 # A return written from simulated tables carries this as its software code.
+SIMULATED_COLUMN = "SimulatedData"
 SIMULATED_SOFTWARE = "SIMULATED CHILDREN"
 
 # Columns that link the modules of a CSV or Parquet folder; XML links by nesting.

@@ -68,7 +68,7 @@ class RawReturn:
     faults : list of (module key, row, rule)
         What the reader noticed about records; rule is one of the validation's names.
     absent : list of (place, rule)
-        Columns (``Module.Field``) and modules that a folder does not have.
+        Columns (``Module.Field``) and modules that a folder does not have, or has and nobody knows.
     """
 
     header: ReturnHeader

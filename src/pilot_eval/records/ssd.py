@@ -206,10 +206,10 @@ def copy_ssd_folder(path: Path, folder: Path) -> None:
     if not file.is_file():
         rule = "be there, naming the council (LEA) and the years, a row for each"
         raise refusal(file, None, rule, "no such file", "See docs/census-format.md.")
-    header = read_module(file, {part for parts in HEADER_PARTS.values() for part in parts})
+    header = read_module(file, {part for parts in HEADER_PARTS.values() for part in parts})[0]
     files = {name: find_module(path / f"{name}.csv") for name in SSD_COLUMNS}
     tables = {
-        name: read_module(file, set(SSD_COLUMNS[name]))
+        name: read_module(file, set(SSD_COLUMNS[name]))[0]
         for name, file in files.items()
         if file.is_file()
     }

@@ -84,9 +84,9 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1, rules: bool = Fal
 
 
 def _noted_absent(raw: RawReturn) -> list[tuple[ReturnHeader, str, str, str]]:
-    """List what a folder lacks, unless that is known or no measure needs it."""
+    """List what a folder lacks or has besides, unless that is known or no measure needs it."""
     return [
-        (raw.header, place.rpartition(".")[2], rule, "warning")
+        (raw.header, place.partition(".")[2] or place, rule, "warning")
         for place, rule in raw.absent
         if rule != DECLARED_ABSENT and not NOT_READ & {*place.split(".")}
     ]

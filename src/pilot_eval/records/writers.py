@@ -29,6 +29,7 @@ from pilot_eval.records.names import (
     PLAN_LINK,
     REFERRAL_LINK,
     ROOT,
+    SIMULATED_COLUMN,
     SIMULATED_SOFTWARE,
     YEAR_COLUMN,
     Layout,
@@ -41,7 +42,6 @@ from pilot_eval.records.views import split_by_year, years_of
 from pilot_eval.records.written import Written, written_modules
 from pilot_eval.reference.facts import load_councils
 
-SIMULATED_COLUMN = "SimulatedData"
 _XML_NOTE = f"<!-- {SIMULATED_SOFTWARE}: every record is invented. -->\n"
 _OWN_SOFTWARE = "pilot_eval"
 _NO_TEXT = np.array([], dtype=object)
