@@ -58,6 +58,8 @@ Fault = tuple[str, str] | tuple[str, str, str]
 _OWN_REFERENCE = "own data"
 _INDICATOR = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _MOST_PER_10_000 = 10_000
+_MOST_DAYS = 5000
+"""Working days in eighteen years are fewer."""
 _JUMP = 100
 """Children of a council do not become so many times as many: one figure has lost its thousands."""
 
@@ -311,9 +313,11 @@ def _cell(row: Mapping[str, str], name: str) -> Cell | None:
 
 
 def _find_contradictions(row: Row) -> Iterator[Fault]:
-    """Find shares and rates that cannot be: more than all children."""
+    """Find figures that cannot be: of more than all children, or longer than a childhood."""
     scale = find_scale(str(row["indicator"])) or math.nan
     if scale == 1.0:
+        if float(str(row["value"])) > _MOST_DAYS:
+            yield "value", "must be working days of a childhood, at most 5,000. Correct it"
         return
     share = scale != _MOST_PER_10_000
     numerator, denominator = float(str(row["numerator"])), float(str(row["denominator"]))

@@ -29,10 +29,16 @@ _SEPARATED = re.compile(rf"[\d.,{_BLANKS}]*\d[\d.,{_BLANKS}]*")
 _YEAR_PAIR = re.compile(r"(\d{4})\s*[-/\u2013]?\s*(\d{4}|\d{2})")
 _QUARTER = re.compile(r"(\d{4})[ -]?[qQ]([1-4])")
 _YEAR_END = re.compile(r"(\d{4})-03-31")
-_PREFIX = re.compile(r"^(the )?(london borough|royal borough|city|county|borough|metropolitan) of ")
-_SUFFIX = re.compile(
-    r"( city of| county of)$|( (county|city|borough|metropolitan|lbc|mbc|council))+$"
+_PREFIX = re.compile(
+    r"^(the )?((london borough|royal borough|city|county|borough|metropolitan) of |county )"
 )
+_SUFFIX = re.compile(
+    r"( city of| county of)$"
+    r"|( (london|royal|county|city|borough|metropolitan|district|unitary|lb|lbc|mbc|council))+$"
+)
+_FRACTION = re.compile(r"0?\.\d{2,}")
+_MOST_DIGITS = 8
+"""Of a count: England has fewer than 100 million people."""
 
 NEGATIVE = "must not be negative. Write the count, or c where it is hidden"
 PERCENT = "must be a count, not a percentage. Write percentages in column value"
@@ -46,6 +52,11 @@ SEPARATORS = (
     "1234.5 for one thousand two hundred and thirty-four and a half"
 )
 DECIMALS = "must be a whole number: it is a count. Write shares and rates in column value"
+FRACTION = (
+    "must be a percentage, such as 56.2: below 1 it may be a share of 1. Write a percentage that "
+    "is so small with its sign, as 0.43%"
+)
+HUGE = "must be a count of children, not more people than England has. Correct it"
 POWER = "must be written out in digits, without an exponent. Show the cell as a number"
 
 
@@ -60,7 +71,8 @@ class Councils(NamedTuple):
         """Find the code of a council given by code, DfE number or name."""
         number = text.removesuffix(".0")
         by_name = self.by_name.get(plain_name(text))
-        return self.by_code.get(text) or self.by_number.get(number) or by_name
+        code = self.by_code.get(text) or self.by_code.get(text.upper())
+        return code or self.by_number.get(number) or by_name
 
 
 def plain_name(name: str) -> str:
@@ -99,6 +111,8 @@ def tidy_cells(table: RawTable, councils: Councils) -> tuple[RawTable, list[Prob
         tidy |= _read_council(row, councils)
         for name in (*COUNTS, "value"):
             text, rule = _read_figure(name, row.get(name, ""), row["indicator"], table.delimiter)
+            if not rule and name == "value" and _may_be_fraction(row):
+                rule = FRACTION
             if rule:
                 problems.append(Problem(line, name, rule, "", tidy["council_code"]))
             elif name in row:
@@ -179,16 +193,26 @@ def _read_count(text: str) -> tuple[str, str]:
         return text, AMBIGUOUS
     digits = re.sub(f"[,{_BLANKS}]", "", text) if _GROUPED.fullmatch(text) else text
     if _WHOLE.fullmatch(digits):
-        return digits.partition(".")[0], ""
+        count = digits.partition(".")[0]
+        return count, HUGE if len(count) > _MOST_DIGITS else ""
     if _DECIMAL.fullmatch(digits):
         return text, DECIMALS
     return text, SEPARATORS if _SEPARATED.fullmatch(text) else ""
 
 
+def _is_share(indicator: str) -> bool:
+    return indicator.endswith("_pct") or "_band_" in indicator
+
+
+def _may_be_fraction(row: Mapping[str, str]) -> bool:
+    """Whether a percentage that its counts do not give is written as a share of 1 may be."""
+    counted = all(row.get(name, "")[:1].isdecimal() for name in COUNTS[:2])
+    return not counted and _is_share(row["indicator"]) and bool(_FRACTION.fullmatch(row["value"]))
+
+
 def _read_value(text: str, indicator: str, delimiter: str) -> tuple[str, str]:
-    share = indicator.endswith("_pct") or "_band_" in indicator
     if text.endswith("%"):
-        if not share:
+        if not _is_share(indicator):
             return text, NOT_PERCENT
         text = text.removesuffix("%").rstrip()
     if _DECIMAL.fullmatch(text):
