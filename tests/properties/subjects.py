@@ -43,7 +43,6 @@ BEHIND: Mapping[str, str] = {
     # a module, or a function of one
     "estimation.adjustment": CHECKED,
     "estimation.bunching.change_in_bunching": RECORDS,
-    "estimation.bunching.describe_published_bunching": PLANS,
     "estimation.census_changes": RECORDS,
     "estimation.census_units": RECORDS,
     "estimation.council_changes": RECORDS,

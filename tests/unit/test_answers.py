@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from readability import reading_age
 from test_verdicts import SOUND, STILL
 
 import pilot_eval as pe
@@ -12,7 +13,6 @@ from pilot_eval.errors import DataError, RunError
 from pilot_eval.evaluation.verdicts import answer, judge
 from pilot_eval.evidence import Evidence
 from pilot_eval.reporting import answers
-from pilot_eval.reporting.readability import reading_age
 from pilot_eval.reporting.readme_findings import END, START, replace_findings
 
 EASIEST_FOR = 13

@@ -1,4 +1,4 @@
-"""Bunching at a limit: known excess on smooth curves, hand-made bands, published bands.
+"""Bunching at a limit: known excess on smooth curves, hand-made bands.
 
 docs/methods-unfinished-cases.md, block BUNCH.
 """
@@ -8,11 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import pilot_eval
 from pilot_eval.errors import InferenceError, ParameterError
 from pilot_eval.estimation.bunching import (
     change_in_bunching,
-    describe_published_bunching,
     fit_bunching,
 )
 from pilot_eval.estimation.survival import DelayCases
@@ -49,17 +47,6 @@ def test_bands_by_hand():
     shares = np.array([0.24, 0.45, 0.09, 0.06])
     counterfactual = 0.24 / 3 + 0.09 - 0.06 / 3
     assert fit.excess(shares) == pytest.approx(0.45 - counterfactual)
-
-
-def test_england_bunched_at_ten_days_in_2011_12():
-    # Published: 102,500, 192,100 and 38,400 of 451,500 on days 1-5, 6-10 and 11-15. Whatever is
-    # published for days 16-20 (at most the 38,400 of the band before), the smooth curve holds
-    # 102,500 / 3 + 38,400 less a third of it: 59,800 to 72,600, and the excess is 26-29% of all.
-    rows = describe_published_bunching(pilot_eval.load_published(), "initial_assessment")
-    england = rows[(rows["council_code"] == "E92000001") & (rows["year_ending"] == 2012)].iloc[0]
-    assert england["share"] == pytest.approx(192_100 / 451_500, abs=0.0005)
-    assert 0.26 < england["excess"] < 0.30
-    assert england["label"] == "after the start only"
 
 
 def test_excess_of_cells_and_its_change():

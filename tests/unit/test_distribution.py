@@ -6,15 +6,12 @@ docs/methods-unfinished-cases.md, block DIST.
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
-import pilot_eval
-from pilot_eval.errors import InferenceError, ParameterError
+from pilot_eval.errors import InferenceError
 from pilot_eval.estimation.council_changes import CouncilChanges
 from pilot_eval.estimation.distribution import (
     change_in_distribution,
-    describe_published_bands,
     estimate_distribution,
     interpolate_quantile,
 )
@@ -97,39 +94,6 @@ def test_quantiles_between_days():
     assert interpolate_quantile(share, days, 0.1) == 0
     assert interpolate_quantile(share, days, 0.45) == 7.5
     assert np.isnan(interpolate_quantile(share, days, 0.8))
-
-
-def test_published_bands_of_england_2011_12():
-    # DfE, Characteristics of children in need 2011-12: 192,100 initial assessments on days 6-10,
-    # 102,500 on days 1-5 and 38,400 on days 11-15, so 38,400, 20,500 and 7,700 a day.
-    rows = describe_published_bands(pilot_eval.load_published(), "initial_assessment")
-    rows = rows[(rows["council_code"] == ENGLAND) & (rows["year_ending"] == 2012)]
-    rows = rows.set_index("indicator")
-    cases = {"ia_band_1_5": 102_500, "ia_band_6_10": 192_100, "ia_band_11_15": 38_400}
-    for key, count in cases.items():
-        assert rows.loc[key, "cases"] == pytest.approx(count, abs=50)
-        a_day = rows.loc[key, "share_a_day"] * rows.loc[key, "total"]
-        assert a_day == pytest.approx(count / 5, abs=10)
-    assert (rows["label"] == "after the start only").all()
-    assert rows["share_finished"].iloc[-1] == pytest.approx(1, abs=0.002)
-
-
-def test_a_missing_band_leaves_later_cumulative_shares_missing():
-    table = pd.DataFrame(
-        {
-            "council_code": "E08000020",
-            "year_ending": 2012,
-            "indicator": ["icpc_band_0_10", "icpc_band_11_15", "icpc_band_16_20"],
-            "numerator": [40, np.nan, 20],
-            "denominator": 100,
-            "numerator_status": ["reported", "suppressed", "reported"],
-        }
-    )
-    rows = describe_published_bands(table, "icpc")
-    np.testing.assert_allclose(rows["share_finished"], [0.4, np.nan, np.nan])
-    assert rows["status"].tolist() == ["reported", "suppressed", "reported"]
-    with pytest.raises(ParameterError, match="clock"):
-        describe_published_bands(table, "core_group")
 
 
 @pytest.mark.parametrize("treated", [[False, False], [True, True]])

@@ -11,6 +11,7 @@ import pytest
 from docx import Document
 from lxml import html
 from project_folder import ROOT
+from readability import reading_age
 
 import pilot_eval as pe
 from pilot_eval.disclosure.release.files.pages import read_docx
@@ -23,7 +24,6 @@ from pilot_eval.reporting.answers_file import (
 from pilot_eval.reporting.brief import render_brief, write_document
 from pilot_eval.reporting.front_page import list_headlines, render_front_page
 from pilot_eval.reporting.pdf import find_browser, print_pdf
-from pilot_eval.reporting.readability import reading_age
 from pilot_eval.reporting.site import Page, SiteFacts, compose_print
 
 MOST_WORDS = 700 - 12

@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from made_up_pilots import list_made_up, write_pilot
 from project_folder import ROOT
+from readability import reading_age
 from stories import list_story
 from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 
@@ -18,7 +19,6 @@ from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting.answers_file import collect_answers
 from pilot_eval.reporting.front_page import render_front_page
-from pilot_eval.reporting.readability import reading_age
 
 PILOTS = list_made_up(council_names(ROOT))
 

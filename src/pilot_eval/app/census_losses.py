@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nan
 
 import pandas as pd
 
@@ -90,8 +89,3 @@ def _word_rest(row: Mapping[str, object], table: str) -> str:
         f"{row[f'{table}_{key}']:,} {words}" for key, words in rest.items() if row[f"{table}_{key}"]
     ]
     return f" ({', '.join(told)})" if told else ""
-
-
-def largest_loss(losses: pd.DataFrame) -> float:
-    """Find the largest share that any council lost; NaN without councils."""
-    return float(losses["share_lost"].max()) if len(losses) else nan

@@ -11,25 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pilot_eval.doors import Numbers, Whole, takes
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
-from pilot_eval.estimation.distribution import AFTER_ONLY, describe_published_bands
 from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
-from pilot_eval.published.bands import PUBLISHED_BANDS
 from pilot_eval.records.survival_curves import Floats
 
 BAND_WIDTH = 5  # the last band before each of DfE's limits (10, 15, 35, 45) is five days wide
 DEGREE = 3
-#: Clock -> limit of its published bands.
-PUBLISHED_LIMITS = {
-    "initial_assessment": 10,
-    "core_assessment": 35,
-    "icpc": 15,
-    "single_assessment": 45,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -189,53 +179,6 @@ def change_in_bunching(
     spread = shares @ fit.excess(np.eye(top)) ** 2 - excess**2
     reason = "not watched to the end of the curve"
     return collapse_levels(excess, count_cases(cases), cases.councils, cases.n_pre, reason, spread)
-
-
-def describe_published_bunching(table: pd.DataFrame, clock: str) -> pd.DataFrame:
-    """Describe the excess share in DfE's last published band before the limit.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long table of council indicators, as from `load_published`.
-    clock : str
-        A key of `PUBLISHED_BANDS`.
-
-    Returns
-    -------
-    DataFrame
-        One row per council and year: council_code, year_ending, limit, share (in the last band),
-        counterfactual, excess (all shares of the published total; missing where a band is), cases
-        (the total), label ("after the start only": no difference-in-differences on them).
-
-    Raises
-    ------
-    ParameterError
-        If the clock has no published bands.
-    """
-    rows = describe_published_bands(table, clock)
-    closed = [b for b in PUBLISHED_BANDS[clock] if np.isfinite(b.last) and b.last > 0]
-    limit = PUBLISHED_LIMITS[clock]
-    fit = fit_bunching(
-        np.array([b.first for b in closed]), np.array([int(b.last) for b in closed]), limit
-    )
-    keys = ["council_code", "year_ending"]
-    wide = rows.pivot(index=keys, columns="indicator", values="share")
-    total = rows.groupby(keys, observed=True)["total"].first()
-    shares = wide.reindex(columns=[b.indicator for b in closed]).to_numpy(dtype=float)
-    in_band = shares[:, fit.in_band].sum(axis=1)
-    excess = fit.excess(shares)
-    return pd.DataFrame(
-        {
-            **wide.index.to_frame(index=False),
-            "limit": limit,
-            "share": in_band,
-            "counterfactual": in_band - excess,
-            "excess": excess,
-            "cases": total.to_numpy(),
-            "label": AFTER_ONLY,
-        }
-    )
 
 
 def _mean_powers(first: np.ndarray, last: np.ndarray, degree: int) -> Floats:

@@ -1,7 +1,6 @@
 """Effects on the whole distribution of delay: F(k), the share finished by day k, for every k.
 
-Day-level cases give changes and their implied effects on median, 90th percentile and mean. DfE's
-published bands begin after the start of the trial: they are described, never differenced.
+Day-level cases give changes and their implied effects on median, 90th percentile and mean.
 Method, assumptions and reference values: docs/methods-unfinished-cases.md.
 """
 
@@ -10,16 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
-from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.estimation.survival import DelayCases, count_cases, survival_curves
-from pilot_eval.published.bands import PUBLISHED_BANDS
 from pilot_eval.records.survival_curves import Floats
 
-AFTER_ONLY = "after the start only"
 QUANTILES = {"median": 0.5, "p90": 0.9}
 
 
@@ -157,65 +152,3 @@ def interpolate_quantile(share: Floats, days: Floats, probability: float) -> flo
     step = share[last] - share[last - 1]
     part = (probability - share[last - 1]) / step
     return float(days[last - 1] + part * (days[last] - days[last - 1]))
-
-
-def describe_published_bands(table: pd.DataFrame, clock: str) -> pd.DataFrame:
-    """Describe DfE's published duration bands of one clock.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Long table of council indicators, as from `load_published`.
-    clock : str
-        A key of `PUBLISHED_BANDS`.
-
-    Returns
-    -------
-    DataFrame
-        One row per council, year and band, in the order of the bands: council_code, year_ending,
-        indicator, first_day, last_day (inf: open), cases, total, share (of the published total),
-        share_finished (by the band's last day; missing where a band up to it is), share_a_day
-        (missing for the open band), status, label ("after the start only": the bands were first
-        published for 2011-12, so there is no difference-in-differences on them).
-
-    Raises
-    ------
-    ParameterError
-        If the clock has no published bands.
-
-    Examples
-    --------
-    >>> describe_published_bands(load_published(), "initial_assessment")    # doctest: +SKIP
-    """
-    if clock not in PUBLISHED_BANDS:
-        rule = "be one of " + ", ".join(PUBLISHED_BANDS)
-        raise ParameterError(explain("clock", rule, clock, "Choose a clock with bands."))
-    bands = PUBLISHED_BANDS[clock]
-    limits = pd.DataFrame(
-        {
-            "indicator": [band.indicator for band in bands],
-            "band": range(len(bands)),
-            "first_day": [band.first for band in bands],
-            "last_day": [float(band.last) for band in bands],
-        }
-    )
-    rows = table.merge(limits, on="indicator", validate="m:1")
-    rows = rows.sort_values(["council_code", "year_ending", "band"], ignore_index=True)
-    share = rows["numerator"] / rows["denominator"].where(rows["denominator"] > 0)
-    # A missing band leaves every later cumulative share of that council and year missing.
-    by_cell = [rows["council_code"], rows["year_ending"]]
-    finished = share.groupby(by_cell, observed=True).cumsum()
-    known = share.notna().groupby(by_cell, observed=True).cummin()
-    width = rows["last_day"] - rows["first_day"] + 1
-    return pd.DataFrame(
-        {
-            **rows[["council_code", "year_ending", "indicator", "first_day", "last_day"]],
-            "cases": rows["numerator"],
-            "total": rows["denominator"],
-            "share": share,
-            "share_finished": finished.where(known),
-            "share_a_day": (share / width).where(np.isfinite(width)),
-            "status": rows["numerator_status"],
-            "label": AFTER_ONLY,
-        }
-    )

@@ -112,28 +112,6 @@ def split_bands(indicator: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return inside, tuple(band.indicator for band in bands if band.indicator not in inside)
 
 
-def number_bands(duration: np.ndarray, bands: tuple[Band, ...]) -> np.ndarray:
-    """Find the band of each duration.
-
-    Parameters
-    ----------
-    duration : ndarray, shape (n,)
-        Working days, 0 or more.
-    bands : tuple of Band
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Position in `bands`.
-
-    Examples
-    --------
-    >>> number_bands(np.array([0, 5, 10, 99]), PUBLISHED_BANDS["initial_assessment"])
-    array([0, 1, 2, 5])
-    """
-    return np.searchsorted([band.last for band in bands], duration, side="left")
-
-
 def daily_shares(table: pd.DataFrame, bands: Sequence[Band], *, year: int) -> pd.DataFrame:
     """Compute percent of completed cases per working day in each closed band.
 

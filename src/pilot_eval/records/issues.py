@@ -88,22 +88,6 @@ def stack(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else empty_issues()
 
 
-def count_by(issues: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Count issues by some of their columns.
-
-    Parameters
-    ----------
-    issues : DataFrame
-    columns : list of str
-
-    Returns
-    -------
-    DataFrame
-        `columns` and `records`, the number of issues.
-    """
-    return issues.groupby(columns, observed=True).size().rename("records").reset_index()
-
-
 def note_faults(
     faults: Mapping[tuple[str, str], list[int]], frames: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:

@@ -70,27 +70,6 @@ def find_pinned(
     return np.array(sorted(pinned), dtype=int)
 
 
-def find_range(
-    cells: CellSet, low: NDArray[Any], high: NDArray[Any], target: int
-) -> tuple[float, float]:
-    """Give the smallest and largest feasible value of one cell.
-
-    Parameters
-    ----------
-    cells : CellSet
-    low, high : numpy.ndarray, shape (cells,)
-    target : int
-
-    Returns
-    -------
-    lowest, highest : float
-        The largest is capped far above the table's total where nothing limits it.
-    """
-    room = find_room(cells, low, high)
-    ends = [_solve(cells, room, [target], sign)[target] for sign in (-1.0, 1.0)]
-    return float(ends[0]), float(ends[1])
-
-
 def find_room(cells: CellSet, low: NDArray[Any], high: NDArray[Any]) -> Room:
     """Drop what is known exactly; keep the free leaves and the limits on them.
 

@@ -94,15 +94,17 @@ def bound_rounded(shown: ArrayLike, *, base: int) -> tuple[NDArray[Any], NDArray
     return lowest, highest
 
 
-def derive_percent(
-    numerator: ArrayLike, denominator: ArrayLike, *, decimals: int = 1
+def derive_rate(
+    numerator: ArrayLike, denominator: ArrayLike, *, per: int = 10_000, decimals: int = 1
 ) -> NDArray[np.float64]:
-    """Compute percentages from counts as they are shown, never from what lies behind them.
+    """Compute rates (per 10,000 by default) from counts as they are shown, never what is behind.
 
     Parameters
     ----------
     numerator, denominator : array_like
         Shown counts: numbers, or symbols and NaN where nothing is shown. Same shape.
+    per : int
+        100 gives percentages.
     decimals : int
 
     Returns
@@ -112,27 +114,8 @@ def derive_percent(
 
     Examples
     --------
-    >>> derive_percent([1, "c"], [8, 40]).tolist()
+    >>> derive_rate([1, "c"], [8, 40], per=100).tolist()
     [12.5, nan]
-    """
-    return derive_rate(numerator, denominator, per=100, decimals=decimals)
-
-
-def derive_rate(
-    numerator: ArrayLike, denominator: ArrayLike, *, per: int = 10_000, decimals: int = 1
-) -> NDArray[np.float64]:
-    """Compute rates (per 10,000 by default) from counts as they are shown.
-
-    Parameters
-    ----------
-    numerator, denominator : array_like
-        As for `derive_percent`.
-    per : int
-    decimals : int
-
-    Returns
-    -------
-    numpy.ndarray of float
     """
     top, bottom = _read_shown(numerator), _read_shown(denominator)
     rate = np.full(np.broadcast(top, bottom).shape, np.nan)

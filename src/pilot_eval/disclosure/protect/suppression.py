@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pilot_eval.disclosure.protect.cells import CellSet, build_cells, build_groups, spread_base
 from pilot_eval.disclosure.protect.protection import Knowledge, Protection, protect_cells
 from pilot_eval.disclosure.protect.rounding import (
     bound_rounded,
-    check_counts,
     derive_rate,
     round_counts,
 )
@@ -53,29 +52,6 @@ class ProtectedTable:
     knowledge: Knowledge
     optimal: bool
     exposed: int
-
-
-def find_primary(counts: ArrayLike, *, threshold: int) -> NDArray[np.bool_]:
-    """Find the counts too small to show: 1 to `threshold`. A true 0 stays.
-
-    Parameters
-    ----------
-    counts : array_like
-        Whole numbers; NaN is not a count and is not marked.
-    threshold : int
-
-    Returns
-    -------
-    numpy.ndarray of bool
-
-    Examples
-    --------
-    >>> find_primary([0, 1, 5, 6], threshold=5).tolist()
-    [False, True, True, False]
-    """
-    check_threshold(threshold)
-    array = check_counts(counts)
-    return (array >= 1) & (array <= threshold)
 
 
 def protect_table(
@@ -191,21 +167,6 @@ def protect_shares(
     value = derive_rate(table["numerator"], table["denominator"], per=per, decimals=decimals)
     shown = [_print_share(v, *pair) for v, pair in zip(value, table.to_numpy(), strict=True)]
     return table.assign(value=pd.Series(shown, index=table.index, dtype=object))
-
-
-def count_lost(table: ProtectedTable) -> float:
-    """Give the share of printed cells that were withheld beyond the primary ones.
-
-    Parameters
-    ----------
-    table : ProtectedTable
-
-    Returns
-    -------
-    float
-    """
-    result: float = table.n_secondary / table.status.size
-    return result
 
 
 def check_threshold(threshold: int) -> None:
