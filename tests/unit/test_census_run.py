@@ -22,6 +22,8 @@ from pilot_eval.lab.simulate import simulate_census
 from pilot_eval.lab.simulate_settings import SimulationSettings
 from pilot_eval.plan import load_plan
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.schema import ORIGIN
+from pilot_eval.records.tables_out import describe_tables, write_tables
 from pilot_eval.records.writers import write_census
 from pilot_eval.reference.facts import council_names
 
@@ -68,7 +70,7 @@ def leaks(said: str, *folders) -> list[str]:
     """Name the places that hold a marker: what was said, and every file, unzipped."""
     places = {"said": said.encode()}
     for folder in folders:
-        for path in folder.rglob("*"):
+        for path in [folder, *folder.rglob("*")]:
             if path.is_file():
                 places[path.name] = path.read_bytes()
             if path.is_file() and zipfile.is_zipfile(path):
@@ -80,11 +82,12 @@ def leaks(said: str, *folders) -> list[str]:
 
 @pytest.fixture(scope="module")
 def finished(returns, tmp_path_factory):
-    """One good run with both local extracts, in two processes."""
+    """One good run with both local extracts, all panels and tables, in two processes."""
     out = tmp_path_factory.mktemp("census") / "out"
     extracts = ("--strategy-discussions", returns / "strategy_discussions.csv")
+    cut = ("--panel", "quarter", "--panel", "year", "--by", "need", "--by", "age")
     more = (*extracts, "--core-groups", returns / "core_groups.csv", "--jobs", 2)
-    code = census(returns, out, *more)
+    code = census(returns, out, *more, *cut, "--tables", "parquet")
     return code, out
 
 
@@ -95,7 +98,9 @@ def test_a_good_run_writes_everything_and_nothing_of_a_child(finished, returns):
     names = {path.name for path in out.rglob("*") if path.is_file()}
     names |= {path.name for path in out.with_name("out-release").rglob("*") if path.is_file()}
     assert {"issues.csv", "summary.csv", "set_aside.csv", "panel.csv", "evidence.csv"} <= names
-    assert leaks("", out, out.with_name("out-release")) == []
+    written = [path for path in out.iterdir() if path.name != "tables"]  # row-level, asked for
+    assert [name for path in written for name in leaks("", path)] == []
+    assert leaks("", out.with_name("out-release")) == []
     books = {path.stem for path in (out / "send_back").iterdir()}
     assert books == set(FREED + OTHERS)
     assert not list(out.with_name("out-release").rglob("*E0*.xlsx"))
@@ -356,11 +361,8 @@ def test_parts_hold_whole_councils_and_miss_nothing(returns):
     assert find_missing_returns(coverage[~gone]) == {"E08000005": said}
 
 
-def test_panels_groups_and_tables_of_a_run(returns, tmp_path):
-    out = tmp_path / "out"
-    more = ("--panel", "quarter", "--panel", "year", "--by", "need", "--by", "age")
-    code = census(returns, out, *more, "--tables", "parquet", "--scenario", "granted_march")
-    assert code == 0
+def test_panels_groups_and_tables_of_a_run(finished):
+    _, out = finished
     month, quarter, year = (
         pd.read_csv(out / f"panel{name}.csv") for name in ("", "_quarter", "_year")
     )
@@ -390,3 +392,12 @@ def test_panels_groups_and_tables_of_a_run(returns, tmp_path):
     assert not counts.between(1, threshold).any()
     assert not rest.between(1, threshold).any()
     assert (shares["value"] == "c").any()
+
+
+def test_tables_have_the_same_columns_without_local_extracts(tmp_path):
+    settings = SimulationSettings(councils=FREED[:1], first_year=2012, last_year=2012, scale=0.02)
+    tables, _ = simulate_census(settings, seed=7)
+    write_tables(tables, tmp_path, part="one")
+    described = describe_tables().query(f"column not in {list(ORIGIN)}")  # of returns, not of a simulation
+    columns = described.groupby("table", sort=False)["column"].agg(list).to_dict()
+    assert {name: list(pd.read_parquet(tmp_path / name)) for name in columns} == columns

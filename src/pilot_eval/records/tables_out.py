@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from pilot_eval.records.schema import ORIGIN, SCHEMA, CensusTables, frames_of
+from pilot_eval.records.schema import DATE_DTYPE, ORIGIN, SCHEMA, CensusTables, frames_of
 
 FOLDER = "tables"
 DICTIONARY = "data_dictionary.csv"
 _MEANINGS = Path(__file__).with_name(DICTIONARY)
+EXTRACTED = {"section47s": {"last_strategy_date": "date"}}
+"""Columns that local extracts add; empty where none were given."""
 _KINDS = {
     "key": "text",
     "link": "whole number",
@@ -41,9 +43,9 @@ def describe_tables() -> pd.DataFrame:
     """
     meanings = pd.read_csv(_MEANINGS).fillna("").set_index(["table", "column"])["meaning"]
     rows = [
-        (table, column, _KINDS[kind], meanings[table if column in columns else "", column])
+        (table, column, _KINDS[kind], meanings["" if column in ORIGIN else table, column])
         for table, columns in SCHEMA.items()
-        for column, kind in {**columns, **ORIGIN}.items()
+        for column, kind in {**columns, **ORIGIN, **EXTRACTED.get(table, {})}.items()
     ]
     return pd.DataFrame(rows, columns=["table", "column", "kind", "meaning"])
 
@@ -62,5 +64,8 @@ def write_tables(tables: CensusTables, folder: Path, *, part: str) -> None:
     for name, frame in frames_of(tables).items():
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
+        empty = pd.Series(pd.NaT, index=frame.index, dtype=DATE_DTYPE)
+        missing = [column for column in EXTRACTED.get(name, {}) if column not in frame]
+        frame = frame.assign(**dict.fromkeys(missing, empty))
         codes = [column for column in frame if isinstance(frame[column].dtype, pd.CategoricalDtype)]
         frame.astype(dict.fromkeys(codes, "str")).to_parquet(place / f"{part}.parquet", index=False)
