@@ -398,6 +398,8 @@ def test_tables_have_the_same_columns_without_local_extracts(tmp_path):
     settings = SimulationSettings(councils=FREED[:1], first_year=2012, last_year=2012, scale=0.02)
     tables, _ = simulate_census(settings, seed=7)
     write_tables(tables, tmp_path, part="one")
-    described = describe_tables().query(f"column not in {list(ORIGIN)}")  # of returns, not of a simulation
+    described = describe_tables().query(
+        f"column not in {list(ORIGIN)}"
+    )  # of returns, not of a simulation
     columns = described.groupby("table", sort=False)["column"].agg(list).to_dict()
     assert {name: list(pd.read_parquet(tmp_path / name)) for name in columns} == columns
