@@ -1,8 +1,11 @@
 """A design cannot be wrong: bad plans are refused, missing data are recorded."""
 
+import numpy as np
 import pytest
 
 import pilot_eval as pe
+from pilot_eval.design.hidden import HiddenCounts
+from pilot_eval.design.treatment import describe_starts
 from pilot_eval.errors import DesignError
 from pilot_eval.reference.facts import council_names
 
@@ -97,3 +100,61 @@ def test_nobody_left_to_compare_with_is_refused(plan, panel):
     changed = plan.revise({"comparators.only": ["City of London"]})
     with pytest.raises(DesignError, match="at least one council"):
         pe.build_design(changed, panel, scenario="granted", outcome="cpp_rate")
+
+
+def test_a_plan_that_names_its_comparators_has_only_these(plan, panel):
+    named = ("Leeds", "Kent", "Devon", "Derby")
+    changed = plan.revise({"comparators.only": list(named)})
+    design = pe.build_design(changed, panel, scenario="granted", outcome="cpp_rate")
+    names = council_names()
+    assert {names[code] for code in design.comparators} == set(named)
+    camden = next(row for row in design.dropped if row.council_name == "Camden")
+    assert camden.reason == "not among the plan's only comparators"
+
+
+def test_sizes_stand_in_for_missing_denominators(plan, panel):
+    # Plans at 31 March stand in for children; without them all councils count as equally large.
+    wanted = {"scenario": "granted", "outcome": "cpp_rate"}
+    design = pe.build_design(plan, panel.assign(denominator=float("nan")), **wanted)
+    assert design.cases_basis == plan.size_proxy.label
+    code, years = design.comparators[0], [*design.pre, *design.post]
+    rows = panel[(panel["outcome"] == "cpp_rate") & (panel["council_code"] == code)]
+    plans = rows.set_index("period")["size_proxy"][years]
+    assert design.cases[code] == pytest.approx(len(plans) / (1 / plans).sum())
+    unknown = panel.assign(denominator=float("nan"), size_proxy=float("nan"))
+    design = pe.build_design(plan, unknown, **wanted)
+    assert design.cases_basis.startswith("unknown")
+    assert (design.cases == 1).all()
+
+
+def test_a_design_is_restricted_to_its_own_councils(plan, panel):
+    design = pe.build_design(plan, panel, scenario="granted", outcome="cpp_rate")
+    with pytest.raises(DesignError, match="must be of the design"):
+        design.restrict(design.treated, (*design.comparators, "E06000999"))
+    with pytest.raises(DesignError, match="must be of the design"):
+        design.restrict(design.comparators[:2], design.treated)
+
+
+def test_starts_and_ends_are_described_by_council(plan):
+    single = describe_starts(plan, "single_switches")
+    assert single == {"Islington": "from 2013-14 to 2014", "Hartlepool": "from 2014-15"}
+    conferences = describe_starts(plan, "conferences_first")
+    assert conferences == {"Westminster": "from 2011-12", "Knowsley": "from 2011-12 to 2014"}
+    bare = plan.revise(
+        {"scenarios.granted.first_treated": [], "scenarios.granted.months_exposed": []}
+    )
+    dated = describe_starts(bare, "granted")  # from the register: March and December 2011
+    assert (dated["Cumbria"], dated["Wandsworth"]) == ("from 2011-03", "from 2011-12")
+    undated = bare.model_copy(update={"treatment_register": ()})
+    with pytest.raises(DesignError, match="must have starts; got no start of"):
+        describe_starts(undated, "granted")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "gap"), [(3, 2, (2, 2)), (1, 4, (0, 3)), (1, 4, (2, 5)), (2, 1, (0, 0))]
+)
+def test_bounds_that_admit_nothing_are_refused(low, high, gap):
+    ends = {"low": low, "high": high, "gap_low": gap[0], "gap_high": gap[1], "unit_value": 1}
+    arrays = {name: np.array([float(value)]) for name, value in ends.items()}
+    with pytest.raises(DesignError, match="rise from low to high"):
+        HiddenCounts(outcome="cpp_rate", cells=(("E06000001", 2012),), **arrays)

@@ -172,7 +172,8 @@ def _compare(
     own_events, own_exposure, log_own, variance_own = pooled
     rest = events.sum(0) - own_events, exposure.sum(0) - own_exposure
     log_rest, _ = _log_change(rest[0][:, None], rest[1][:, None], link)
-    return log_own - log_rest, np.sqrt(variance_own)
+    with np.errstate(invalid="ignore"):  # neither has events on one side
+        return log_own - log_rest, np.sqrt(variance_own)
 
 
 def _log_change(
@@ -186,8 +187,9 @@ def _log_change(
         slope = 1 / share if link == "rate" else 1 / (share * (1 - share))
         pull = (events - share[:, None] * exposure) / total[:, None] * slope[:, None]
         score = pull[..., 1] - pull[..., 0]
+        change = log[:, 1] - log[:, 0]  # nothing where a set has no events on either side
     k = events.shape[1]
-    return log[:, 1] - log[:, 0], (score**2).sum(1) * k / max(k - 1, 1)
+    return change, (score**2).sum(1) * k / max(k - 1, 1)
 
 
 def _standardise(log_ratio: np.ndarray, error: np.ndarray) -> np.ndarray:
