@@ -105,6 +105,7 @@ BEHIND: Mapping[str, str] = {
     "design": PLANS,
     "checks.fixed_length": CHECKED,
     "checks.leave_one_out": PLANS,
+    "checks.long_run": PLANS,
     "checks.lots": CHECKED,
     "checks.moment_test": CHECKED,
     "checks.next_pilot": PLANS,

@@ -92,8 +92,12 @@ def material():
     looks |= {"alarm": STEPS > 22, "estimate": STEPS / 10, "p_anytime": 0.5}
     curves = {"clock": "icpc", "method": "sharp", "day": STEPS, "estimate": STEPS / 120}
     curves |= {"treated_after": STEPS / 24, "counterfactual": STEPS / 30}
+    runs = {"scenario": scenario, "outcome": outcome, "time": np.arange(-2, 11), "p_value": 0.5}
+    runs |= {"year": np.arange(2010, 2023), "n_treated": np.repeat([3, 4], [1, 12]), "n_units": 3}
+    runs |= {"n_comparators": 130, "n_gaps": 10, "estimate_low": -3, "estimate_high": -2}
     return {
         "plan": plan,
+        "runs": pd.DataFrame(runs | {"conf_low": -20, "conf_high": 9}),
         "panel": panel,
         "design": design,
         "table": table,
