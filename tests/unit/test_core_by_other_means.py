@@ -1,0 +1,276 @@
+"""The numerical core against other packages, brute force and hand calculation, step by step."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from pilot_eval.disclosure.protect.cells import find_differences
+from pilot_eval.errors import DataError, DesignError
+from pilot_eval.estimation.council_changes import collapse_levels, effective_cases, leave_out_few
+from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
+from pilot_eval.estimation.synthetic_weights import split_units
+from pilot_eval.inference.adaptive import adaptive_test
+from pilot_eval.inference.assignments import draw_assignments
+from pilot_eval.inference.cluster_robust import cr1_test
+from pilot_eval.inference.paths import draw_paths
+from pilot_eval.inference.placebo_paths import compute_path_p_values
+from pilot_eval.inference.placebo_sets import compute_set_p_values
+from pilot_eval.inference.pooled_counts import pooled_counts_test
+from pilot_eval.inference.robust import robust_test
+from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.inference.variance import fit_size_function, variance_of_total
+from pilot_eval.reference.working_days import count_working_days
+
+SEEDS = st.integers(0, 10_000)
+FEW = settings(max_examples=15, deadline=None)
+
+
+def made_counts(seed):
+    rng = np.random.default_rng(seed)
+    exposure = rng.integers(80, 400, (9, 2)).astype(float)
+    return rng.binomial(exposure.astype(int), rng.uniform(0.2, 0.5, (9, 2))).astype(float), exposure
+
+
+def fit_group(events, exposure, link):
+    """Fit one group's change by statsmodels: log change and its variance, clusters councils."""
+    after = np.tile([0.0, 1.0], len(events))
+    design = sm.add_constant(after)
+    if link == "rate":
+        model = sm.GLM(
+            events.ravel(), design, family=sm.families.Poisson(), exposure=exposure.ravel()
+        )
+    else:
+        both = np.column_stack([events.ravel(), (exposure - events).ravel()])
+        model = sm.GLM(both, design, family=sm.families.Binomial())
+    clusters = {"groups": np.repeat(np.arange(len(events)), 2), "use_correction": False}
+    fit = model.fit(cov_type="cluster", cov_kwds=clusters)
+    k = len(events)
+    return fit.params[1], fit.cov_params()[1, 1] * k / (k - 1)
+
+
+@pytest.mark.parametrize("link", ["rate", "odds"])
+def test_pooled_counts_are_statsmodels_saturated_glm_ranked_among_all_sets(link):
+    events, exposure = made_counts(3)
+    statistics = []
+    for chosen in combinations(range(9), 3):
+        own = np.isin(np.arange(9), chosen)
+        change, variance = fit_group(events[own], exposure[own], link)
+        rest, _ = fit_group(events[~own], exposure[~own], link)
+        statistics.append(((change - rest), np.sqrt(variance)))
+    found = pooled_counts_test(events, exposure, np.arange(9) < 3, link=link, seed=1)
+    assert found.estimate == pytest.approx(statistics[0][0], abs=1e-8)
+    t = np.abs([effect / error for effect, error in statistics])
+    assert found.p_value == pytest.approx((t >= t[0] * (1 - 1e-9)).mean())
+    assert found.conf_low < found.estimate < found.conf_high
+
+
+def test_a_band_is_read_from_welchs_t_of_every_set():
+    # scipy's Welch t of every set of 2 of 9, the estimated effect taken out of the treated.
+    curve = (
+        np.random.default_rng(5).normal(size=(9, 3)) + [0, 0.5, 1.0] * (np.arange(9) < 2)[:, None]
+    )
+    treated = np.arange(9) < 2
+    band = simultaneous_band(curve, treated, np.full(9, 50.0), seed=1)
+    centred = np.where(
+        treated[:, None], curve - curve[treated].mean(0), curve - curve[~treated].mean(0)
+    )
+    null = []
+    for chosen in combinations(range(9), 2):
+        own = np.isin(np.arange(9), chosen)
+        t = stats.ttest_ind(centred[own], centred[~own], equal_var=False).statistic
+        null.append(np.abs(t).max())
+    own = stats.ttest_ind(curve[treated], curve[~treated], equal_var=False)
+    assert band.estimate / band.std_error == pytest.approx(own.statistic)
+    largest = np.quantile(null, 0.95, method="higher")
+    assert band.conf_high - band.estimate == pytest.approx(largest * band.std_error)
+    reached = np.sum(np.array(null) >= np.abs(own.statistic).max())
+    assert band.p_value == pytest.approx((1 + reached) / (1 + len(null)))
+
+
+def test_a_sharp_band_of_one_figure_is_students_interval():
+    # 200 normal comparators of one size: noise is known, the interval is the usual one.
+    rng = np.random.default_rng(11)
+    curve, treated = rng.normal(scale=7.0, size=(203, 1)), np.arange(203) < 3
+    band = simultaneous_band(
+        curve, treated, np.full(203, 80.0), method="sharp", draws=20_000, seed=1
+    )
+    error = curve[~treated].std(ddof=1) * np.sqrt(1 / 3 + 1 / 200)
+    assert band.std_error[0] == pytest.approx(error, rel=0.01)
+    width = (band.conf_high - band.estimate)[0]
+    assert width == pytest.approx(stats.t.ppf(0.975, 200) * error, rel=0.05)
+
+
+@given(seed=SEEDS)
+@FEW
+def test_placebo_sets_have_the_p_values_of_the_robust_test_one_at_a_time(seed):
+    rng = np.random.default_rng(seed)
+    changes, cases = rng.normal(size=16), rng.uniform(20, 200, 16)
+    members = np.array([rng.choice(16, 2, replace=False) for _ in range(3)])
+    strata = np.array(list("ab") * 8)
+    given = changes, cases, np.ones(16), members
+    found = compute_set_p_values(*given, strata={"s": strata}, draws=400, seed=1)
+    for row, chosen in enumerate(members):
+        treated = np.isin(np.arange(16), chosen)
+        for name, labels in (("robust", None), ("s", strata)):
+            one = robust_test(changes, treated, cases, draws=400, strata=labels, seed=1)
+            assert found[name][row] == pytest.approx(one.p_value)
+
+
+@given(seed=SEEDS)
+@FEW
+def test_paths_of_one_start_are_placebo_sets(seed):
+    # One path only: what is handed on is who was treated, so every test is that of the sets.
+    rng = np.random.default_rng(seed)
+    changes, cases, ones = rng.normal(size=18), rng.uniform(20, 200, 18), np.ones(18)
+    members = np.array([rng.choice(18, 3, replace=False) for _ in range(4)])
+    shared = {"strata": {"s": np.array(list("abc") * 6)}, "draws": 1000, "seed": 1}
+    sets = compute_set_p_values(changes, cases, ones, members, **shared)
+    both = np.column_stack([changes, changes])
+    of = np.zeros(3, int)
+    paths = compute_path_p_values(
+        both, cases, np.ones((18, 2)), members, of, **shared, decide_at=1.0
+    )
+    for name in ("robust", "sharp", "cr2"):
+        assert paths[name] == pytest.approx(sets[name])
+    decided = compute_path_p_values(
+        both, cases, np.ones((18, 2)), members, of, **shared, decide_at=0.1
+    )
+    assert ((decided["robust"] <= 0.1) == (paths["robust"] <= 0.1)).all()
+
+
+def test_drawn_paths_stay_in_their_stratum_and_are_even():
+    codes = np.array([0, 1, 2, 2, 2, 0, 2, 2, 2, 2])
+    strata = np.array(list("aaaaabbbbb"))
+    orders, complete = draw_paths(codes, draws=90, strata=strata, seed=1)
+    assert not complete  # 20 orders of stratum a times 5 of stratum b
+    for part in ("a", "b"):
+        inside = np.sort(orders[:, strata == part], axis=1)
+        assert (inside == np.sort(codes[strata == part])).all()
+    many, _ = draw_paths(codes, draws=99, strata=strata, seed=2)
+    assert (many[:, 0] == 0).mean() == pytest.approx(1 / 5, abs=0.12)
+    every, complete = draw_paths(codes, draws=100, strata=strata, seed=1)
+    assert complete
+    assert len(np.unique(every, axis=0)) == len(every) == 100
+
+
+def test_a_single_draw_is_a_draw():
+    found = draw_assignments(np.arange(30) < 5, draws=1, seed=1)
+    assert found.members.shape == (1, 5)
+    assert found.smallest_p == 1 / 2
+
+
+def test_variance_of_a_total_is_the_gauss_markov_one():
+    rng = np.random.default_rng(2)
+    cases = rng.uniform(10, 500, 400)
+    squares = (0.5 + 90 / cases) * rng.chisquare(1, 400)
+    fit = fit_size_function(squares[None], np.ones(400, bool), cases, np.ones(400))
+    assert (fit.a > 0) & (fit.b > 0)
+    X = np.column_stack([np.ones(400), 1 / cases])
+    inverse = np.linalg.inv((X / fit.variance[0][:, None] ** 2).T @ X)
+    g = np.array([3.0, 0.2])
+    found = variance_of_total(fit, g[:1], g[1:])
+    assert found[0] == pytest.approx(fit.kappa[0] * g @ inverse @ g)
+    # A coefficient at its limit of 0 is taken as known: the other alone is uncertain.
+    falling = fit_size_function((1 - 5 / cases)[None] ** 2, np.ones(400, bool), cases, np.ones(400))
+    assert falling.b[0] == 0
+    alone = falling.kappa[0] * 9 / (1 / falling.variance[0] ** 2).sum()
+    assert variance_of_total(falling, g[:1], g[1:])[0] == pytest.approx(alone)
+
+
+def test_cr1_is_statsmodels_with_its_small_sample_correction():
+    rng = np.random.default_rng(4)
+    changes, treated = rng.normal(size=60), np.arange(60) < 25
+    fit = sm.OLS(changes, sm.add_constant(treated.astype(float))).fit(
+        cov_type="cluster", cov_kwds={"groups": np.arange(60)}
+    )
+    found = cr1_test(changes, treated)
+    # One row per cluster: G/(G-1) (N-1)/(N-2) is N/(N-2).
+    assert found.std_error == pytest.approx(fit.bse[1])
+    assert found.df == 59
+
+
+def test_effective_cases_by_hand():
+    # Windows of 100 cases; council b's second window spreads three times as much. With 100 own and
+    # 20 borrowed cases of the pooled spread (1 and 2): 1, 1 and 1, (300 + 20 * 2) / 120 = 2.8333.
+    size, spread = np.full((2, 2), 100.0), np.array([[1.0, 1.0], [1.0, 3.0]])
+    changes = collapse_levels(np.zeros((2, 2)), size, ["a", "b"], 1, "", spread)
+    first = np.array([[1.0, (100 * 1 + 20 * 2) / 120], [1.0, (100 * 3 + 20 * 2) / 120]])
+    expected = 1.5 * 2 / (first / 100).sum(axis=1)
+    assert effective_cases(changes) == pytest.approx(expected)
+    flat = collapse_levels(np.zeros((2, 2)), size, ["a", "b"], 1, "", np.zeros((2, 2)))
+    assert effective_cases(flat).tolist() == flat.cases.tolist()
+    unknown = collapse_levels(
+        np.zeros((2, 2)), size, ["a", "b"], 1, "", np.array([[1, 1], [1, np.nan]])
+    )
+    assert effective_cases(unknown).tolist() == unknown.cases.tolist()
+
+
+def test_councils_with_a_small_window_are_left_out_and_the_others_stay():
+    size = np.array([[9.0, 5.0], [6.0, 6.0], [5.0, 9.0]])
+    changes = collapse_levels(np.zeros((3, 2)), size, ["a", "b", "c"], 1, "")
+    left = leave_out_few(changes, 6)
+    assert list(left.councils) == ["b"]
+    assert set(left.dropped) == {"a", "c"}
+
+
+def test_comparisons_of_two_starts_are_told_apart_by_which_is_first():
+    # Treated from 1 and from 2 of 4 periods, no never treated: earlier against later, and back.
+    outcomes = np.array([[0.0, 3.0, 3.0, 3.0], [0.0, 0.0, 5.0, 5.0]])
+    found = decompose_goodman_bacon(outcomes, np.array([1.0, 2.0])).set_index("kind")
+    assert found.loc["earlier_vs_later", "estimate"] == 3.0
+    # In periods 1 to 3: 5 minus 0 for the later unit, 0 for the earlier.
+    assert found.loc["later_vs_earlier", "estimate"] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("units", "n_pre", "fine"), [(3, 2, True), (2, 2, False), (3, 1, False), (3, 4, False)]
+)
+def test_synthetic_weights_need_two_comparators_and_two_periods_before(units, n_pre, fine):
+    outcomes, treated = np.arange(units * 4.0).reshape(units, 4), np.arange(units) < 1
+    if fine:
+        pool, own = split_units(outcomes, treated, n_pre, "sdid", "exact")
+        assert (len(pool), len(own)) == (units - 1, 1)
+    else:
+        with pytest.raises(DesignError):
+            split_units(outcomes, treated, n_pre, "sdid", "exact")
+
+
+def test_the_difference_of_two_groups_is_one_more_total():
+    # All of a, b, c and two of them printed: the third is their difference. One group alone, or
+    # single cells, differ by nothing that is not printed.
+    assert find_differences(np.array([[1, 1, 1], [1, 1, 0]])).tolist() == [[0, 0, 1]]
+    three = np.array([[1, 1, 1, 1], [1, 1, 0, 0], [0, 1, 1, 1]])
+    assert find_differences(three).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
+    assert find_differences(np.array([[1, 1, 1], [1, 0, 0], [0, 1, 0]])).size == 0
+    assert find_differences(np.array([[1, 1, 1]])).size == 0
+
+
+def test_the_calendars_own_ends_are_inside_it():
+    assert count_working_days(["1975-01-01"], ["1975-01-03"]).tolist() == [2.0]
+    assert np.isfinite(count_working_days(["2049-12-30"], ["2049-12-31"])).all()
+    for day in ("1974-12-31", "2050-01-01"):
+        with pytest.raises(DataError, match="1 outside"):
+            count_working_days([day], [day])
+
+
+@pytest.mark.parametrize("n_treated", [2, 5])
+def test_the_adaptive_test_keeps_its_level_where_nothing_happened(n_treated):
+    # 200 worlds of equal councils: 5% rejected, give or take three Monte Carlo errors.
+    rng, treated, ones = (
+        np.random.default_rng(n_treated),
+        np.arange(30) < n_treated,
+        np.full(30, 60),
+    )
+    worlds = [(rng.normal(size=30), rng.normal(size=(30, 8))) for _ in range(200)]
+    rejected = [
+        adaptive_test(changes, treated, ones, before, draws=399, seed=world).p_value <= 0.05
+        for world, (changes, before) in enumerate(worlds)
+    ]
+    assert np.mean(rejected) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 200))
