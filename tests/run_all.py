@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from coverage import CoverageException
+from measure_coverage import FLOOR, VARIABLE, measure_shares
+
 ROOT = Path(__file__).resolve().parents[1]
 PLUGINS = ROOT / "tests" / "notebooks"
 PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
@@ -29,8 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.quick:
         get_page_checker()
     with TemporaryDirectory() as kept:  # what is computed or executed once serves all steps
-        environment = {"PYTHONPATH": str(PLUGINS)}
-        for variable in ("PILOT_EVAL_RUN_CACHE", "PILOT_EVAL_FRESH_OUTPUTS"):
+        environment = {"PYTHONPATH": os.pathsep.join([str(PLUGINS), str(ROOT / "tests")])}
+        for variable in ("PILOT_EVAL_RUN_CACHE", "PILOT_EVAL_FRESH_OUTPUTS", VARIABLE):
             environment[variable] = str(Path(kept, variable))
             Path(kept, variable).mkdir()
         steps = test_steps(options.slow, options.quick)
@@ -39,12 +42,17 @@ def main(arguments: list[str] | None = None) -> int:
             together = [step for step in steps if step not in alone]
             results += pool.map(lambda step: run_step(*step, environment, show=False), together)
         results += [run_step(*step, environment) for step in alone]
+        if not options.quick:
+            results.append(judge_coverage(Path(kept, VARIABLE)))
     print("\n== Result")
     for name, code, summary, seconds in results:
         print(f"{'ok    ' if code == 0 else 'FAILED'} {name} ({seconds:.0f} s) {summary}")
     passed, failed, skipped = (count(results, what) for what in ("passed", "failed", "skipped"))
     failed += count(results, "error") + count(results, "errors")
-    failed += sum(code != 0 and not summary for _, code, summary, _ in results)
+    failed += sum(
+        code != 0 and not re.search(r"\d+ (failed|error)", summary)
+        for _, code, summary, _ in results
+    )
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return max((1 for _, code, _, _ in results if code), default=0)
 
@@ -65,16 +73,17 @@ def test_steps(slow: bool, quick: bool) -> list[tuple[str, list[str]]]:
     if not quick:
         return steps
     linters = [step for step in steps if step[0] in ("ruff check", "ruff format", "mypy (strict)")]
-    name, command = list_steps("not browser and not slow and not long")[-1]
+    name, command = list_steps("not browser and not slow and not long", quick)[-1]
     return [*linters, (name, command)]
 
 
-def list_steps(marks: str) -> list[tuple[str, list[str]]]:
+def list_steps(marks: str, quick: bool = False) -> list[tuple[str, list[str]]]:
     """List all steps, the last one with the tests of these marks."""
     python = sys.executable
     pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
     sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
     nbval = ["-p", "keep_outputs", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    measure = [] if quick else ["-p", "measure_coverage"]
     parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
     nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
     notebooks = [ROOT / "notebooks", *sorted(ROOT.glob("pilots/*/notebooks"))]
@@ -90,7 +99,7 @@ def list_steps(marks: str) -> list[tuple[str, list[str]]]:
         ),
         ("site", [python, str(ROOT / "tools" / "build_site.py")]),
         ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
-        ("pytest", [*pytest, *parallel, "-m", marks, str(ROOT / "tests")]),
+        ("pytest", [*pytest, *measure, *parallel, "-m", marks, str(ROOT / "tests")]),
     ]
 
 
@@ -121,6 +130,18 @@ def run_step(
                 summary = line.strip("= \n")
     print("".join(kept), end="", flush=True)
     return name, process.returncode, summary, time.monotonic() - started
+
+
+def judge_coverage(folder: Path) -> tuple[str, int, str, float]:
+    """Say which share of the core's branches the quick tests take; too few is a failure."""
+    started = time.monotonic()
+    try:
+        shares = measure_shares(folder)
+    except CoverageException as fault:  # nothing was measured: pytest could not start
+        return "branch coverage", 1, str(fault), time.monotonic() - started
+    words = ", ".join(f"{name} {share:.1f}%" for name, share in shares.items())
+    code = int(min(shares.values()) < FLOOR)
+    return "branch coverage", code, f"{words}; at least {FLOOR}%", time.monotonic() - started
 
 
 def count(results: list[tuple[str, int, str, float]], word: str) -> int:

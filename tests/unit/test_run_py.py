@@ -225,7 +225,9 @@ def test_the_result_of_test_ends_with_one_plain_line(monkeypatch, capsys):
     failing = "print('== 1 failed, 2 passed in 0.10s =='); raise SystemExit(1)"
     spec = importlib.util.spec_from_file_location("run_all", ROOT / "tests" / "run_all.py")
     run_all = importlib.util.module_from_spec(spec)
+    monkeypatch.syspath_prepend(str(ROOT / "tests"))
     spec.loader.exec_module(run_all)
+    monkeypatch.setattr(run_all, "measure_shares", lambda _: {"design": 99.0, "records": 89.9})
     monkeypatch.setattr(run_all, "get_page_checker", lambda: None)
     monkeypatch.setattr(
         run_all,
@@ -237,7 +239,10 @@ def test_the_result_of_test_ends_with_one_plain_line(monkeypatch, capsys):
         ],
     )
     assert run_all.main([]) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "5 passed, 2 failed, 1 skipped"
+    *_, coverage, last = capsys.readouterr().out.splitlines()
+    assert coverage.startswith("FAILED branch coverage")
+    assert coverage.endswith("design 99.0%, records 89.9%; at least 90%")
+    assert last == "5 passed, 3 failed, 1 skipped"
 
 
 def test_conda_file_agrees_with_the_lock():

@@ -1,0 +1,92 @@
+"""Branch coverage of the core by the quick tests: a pytest plugin, and its figures.
+
+`tests/run_all.py` loads the plugin and prints the figures in its last lines. Tracing makes a test a
+third slower, and most of the time goes to tests marked `long`: it rests while these run, but for
+those of `ALSO`, and what only they reach does not count.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coverage import Coverage
+
+VARIABLE = "PILOT_EVAL_COVERAGE"
+CORE = ("design", "estimation", "inference", "evaluation", "disclosure", "records")
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "pilot_eval"
+FLOOR = 90
+"""Per cent of branches, in each folder of the core."""
+RESTS = ("long", "slow", "browser")
+ALSO = {  # files of long tests that alone reach some of the core, in ten seconds each or fewer
+    *("test_adjusted", "test_evaluate_census", "test_starts", "test_estimation_sensitivity"),
+    *("test_estimation_synthetic", "test_inference_reference", "test_inference_frames"),
+}
+
+
+def open_coverage(folder: Path) -> Coverage:
+    """Measure, or read, in a folder that all processes of a test share."""
+    measured = Coverage(
+        data_file=folder / "data",
+        data_suffix=True,
+        config_file=False,
+        branch=True,
+        source=[str(SOURCE / name) for name in CORE],
+    )
+    measured.set_option("run:disable_warnings", ["module-not-imported", "no-data-collected"])
+    measured.set_option("report:exclude_also", ["if TYPE_CHECKING:"])
+    return measured
+
+
+class Measure:
+    """Trace all tests but those that are not quick."""
+
+    def __init__(self, folder: Path) -> None:
+        self.measured = open_coverage(folder)
+        self.measured.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        rests = item.path.stem not in ALSO and any(map(item.get_closest_marker, RESTS))
+        if rests:
+            self.measured.stop()
+        try:
+            return (yield)
+        finally:
+            if rests:
+                self.measured.start()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:  # later, a worker of xdist may be ended at any moment
+        self.measured.stop()
+        self.measured.save()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(MEASURE)
+
+
+def measure_shares(folder: Path) -> dict[str, float]:
+    """Combine what the processes measured: folder of the core -> per cent of branches taken."""
+    measured = open_coverage(folder)
+    measured.combine([str(folder)])
+    with contextlib.redirect_stdout(io.StringIO()):
+        measured.json_report(outfile=str(folder / "report.json"))
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    taken, every = Counter[str](), Counter[str]()
+    for path, found in report["files"].items():
+        name = Path(path).resolve().relative_to(SOURCE).parts[0]
+        taken[name] += found["summary"]["covered_branches"]
+        every[name] += found["summary"]["num_branches"]
+    return {name: 100 * taken[name] / every[name] for name in CORE}
+
+
+if VARIABLE in os.environ:  # here, not in a hook: before conftest imports the package
+    MEASURE = Measure(Path(os.environ[VARIABLE]))
