@@ -5,6 +5,7 @@ Every table says the same in another way; what cannot be said without doubt is r
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import numpy as np
@@ -87,6 +88,50 @@ def test_the_same_table_said_in_another_way_gives_the_same(how, name):
     pd.testing.assert_frame_equal(table, before)
     expected = estimate(make_table(), name)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9, atol=1e-12)
+
+
+FACTORS = (1e-9, 1e-3, 1e9, -1.0)
+UNITLESS = r"p_value|term|^n_|share"
+
+
+@pytest.mark.parametrize("covariates", [None, "x"])
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_the_unit_of_the_outcome_moves_the_estimates_alone(name, covariates):
+    given = {} if name == "robust_test" else {"covariates": covariates}
+    table = with_covariate()
+    base = estimate(table, name, **given).select_dtypes("number")
+    for factor in FACTORS:
+        found = estimate(table.assign(y=factor * table["y"]), name, **given)
+        swap = {c: c.replace("low", "high") if "low" in c else c.replace("high", "low")
+                for c in base}  # fmt: skip
+        for column in base:
+            same = bool(re.search(UNITLESS, column))
+            other = swap[column] if factor < 0 and not same else column
+            size = 1.0 if same else abs(factor) if "error" in column else factor
+            np.testing.assert_allclose(
+                found[other].to_numpy(float), size * base[column], rtol=1e-6, atol=1e-6 * abs(size)
+            )
+
+
+@pytest.mark.parametrize(("factor", "constant"), [(1e-9, 0.0), (1e9, 0.0), (-1.0, 1e6)])
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "robust_test"])
+def test_unit_and_level_of_a_covariate_move_nothing(name, factor, constant):
+    table = with_covariate()
+    base = estimate(table, name, covariates="x")
+    found = estimate(table.assign(x=factor * table["x"] + constant), name, covariates="x")
+    pd.testing.assert_frame_equal(found, base, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "robust_test"])
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-9, 1e9])
+def test_a_constant_covariate_is_refused_in_every_unit(name, value):
+    with pytest.raises(PilotEvalError):
+        estimate(make_table().assign(x=value), name, covariates="x")
+
+
+def with_covariate() -> pd.DataFrame:
+    table = make_table()
+    return table.assign(x=np.random.default_rng(5).normal(size=len(table)))
 
 
 @pytest.mark.parametrize("dtype", ["str", "string", "category", object])

@@ -150,7 +150,7 @@ def test_synthetic_did_is_diff_diff(one_start):
         time="time",
         post_periods=[2006, 2007],
     )
-    ours = pe.synthetic_did(data, **COLUMNS, draws=3)
+    ours = pe.synthetic_did(data, **COLUMNS, draws=3, solver="frank_wolfe")
     assert ours.estimate == pytest.approx(theirs.att, abs=TOLERANCE)
 
 

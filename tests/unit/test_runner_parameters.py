@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import papermill
 import pytest
 import yaml
@@ -81,6 +82,10 @@ def test_what_is_no_number_is_refused_with_advice_that_holds(plan, value):
     with pytest.raises(ParameterError, match="`alpha` must be a number") as caught:
         check_parameters(plan, alpha=value)
     assert ("Leave it out" in str(caught.value)) == (value is None)
+
+
+def test_whole_numbers_of_numpy_are_read_as_pythons(plan):
+    assert check_parameters(plan, draws=np.int64(1000)) == {"draws": 1000}
 
 
 DOORS = [

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+from numbers import Integral
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -263,6 +264,8 @@ def _read_number(kind: type, value: object) -> object:
             value = float(value) if kind is float or not value.isdecimal() else int(value)
         except ValueError:  # a sign or a point alone
             return value
+    if isinstance(value, Integral) and not isinstance(value, bool):  # NumPy's too
+        return int(value)
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
     return value

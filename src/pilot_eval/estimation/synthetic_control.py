@@ -62,7 +62,7 @@ def estimate_each_council(
         First treated period; NaN = never treated. Only never-treated councils are donors.
     periods : int array (n_periods,), optional
     method : {"sc", "sdid", "did"}
-    solver : {"frank_wolfe", "exact"}
+    solver : {"exact", "frank_wolfe"}
 
     Returns
     -------

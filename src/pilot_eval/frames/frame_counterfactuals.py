@@ -92,7 +92,7 @@ def synthetic_did(
     period: str,
     start: Start,
     covariates: str | None = None,
-    solver: Solver = "frank_wolfe",
+    solver: Solver = "exact",
     draws: int = 200,
     seed: int = 1,
     alpha: float = 0.05,
@@ -104,9 +104,9 @@ def synthetic_did(
     data, outcome, unit, period, start, covariates, seed, alpha
         As `difference_in_differences`; no outcome may be missing. Covariates are taken off with the
         coefficients of untreated cells.
-    solver : {"frank_wolfe", "exact"}
-        The published software's algorithm, which other packages have too and which stops a little
-        short of the optimum; or the optimum itself.
+    solver : {"exact", "frank_wolfe"}
+        The optimum itself; or the published software's algorithm, which other packages have too and
+        which stops a little short of it.
     draws : int
         Sets of comparators treated as if, with every weight fitted again.
 

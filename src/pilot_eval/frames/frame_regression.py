@@ -120,9 +120,8 @@ def _partial_out(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _solve(X: np.ndarray, y: np.ndarray, raw: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    scale = np.maximum((raw**2).sum(axis=0), 1.0)
-    lost = [name for name, left in zip(names, (X**2).sum(axis=0) / scale, strict=True)
-            if left < NO_VARIATION]  # fmt: skip
+    left = (X**2).sum(axis=0) <= NO_VARIATION * (raw**2).sum(axis=0)
+    lost = [name for name, absorbed in zip(names, left, strict=True) if absorbed]
     if lost:
         raise DesignError(
             explain(

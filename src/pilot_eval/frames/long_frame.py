@@ -125,17 +125,26 @@ def read_long(
     size = np.ones(shape[0])
     if cases is not None:
         size = _mean_cases(read_numbers("cases", data[cases], DataError), row, shape[0])
+    panel = build_cohort_panel(outcomes, _place_starts(starts, row, periods, len(units)))
     values, names = read_covariates(data, covariates)
     spread = np.zeros((*shape, values.shape[1]))
-    spread[row, column] = values
+    spread[row, column] = _in_spreads(values)
     return LongFrame(
-        panel=build_cohort_panel(outcomes, _place_starts(starts, row, periods, len(units))),
+        panel=panel,
         units=pd.Index(units, name=unit),
         periods=periods,
         cases=size,
         covariates=spread,
         covariate_names=names,
     )
+
+
+def _in_spreads(values: np.ndarray) -> np.ndarray:
+    """Take covariates from their means, in spreads: their level and unit move no estimate."""
+    centred = values - values.mean(axis=0)
+    size = np.abs(centred).max(axis=0, initial=0.0)
+    in_spreads: np.ndarray = centred / np.where(size > 0, size, 1.0)
+    return in_spreads
 
 
 def _check_columns(data: object, named: list[str], cases: str | None, start: Start) -> None:
