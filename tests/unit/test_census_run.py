@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import tempfile
 import zipfile
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -22,6 +24,7 @@ from pilot_eval.lab.simulate import simulate_census
 from pilot_eval.lab.simulate_settings import SimulationSettings
 from pilot_eval.plan import load_plan
 from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.read import read_census
 from pilot_eval.records.schema import ORIGIN
 from pilot_eval.records.tables_out import describe_tables, write_tables
 from pilot_eval.records.writers import write_census
@@ -312,17 +315,53 @@ def read_code(path) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells)
 
 
-def test_a_notebook_that_meets_a_broken_return_keeps_no_value(returns, tmp_path, capfd):
+def test_a_broken_return_is_its_councils_alone_in_a_report_too(returns, tmp_path, capfd):
+    """Said on the screen, in the losses and on the page; no value is kept; exit code 3."""
     folder = tmp_path / "returns"
     shutil.copytree(returns, folder)
     path = folder / "909_2012.xml"
     path.write_text(BREAKS["a stray tag"](path.read_text(encoding="utf-8")), encoding="utf-8")
     given = ("--census", folder, "-p", "data_cut", CUT, "--only", NOTEBOOKS[0])
-    assert run("run", *given, "--out", tmp_path / "out") == 1
+    out = tmp_path / "out"
+    assert run("run", *given, "--out", out, "--fail-on-loss", "0.9") == 3
     heard = capfd.readouterr()
-    assert "909_2012.xml, line" in heard.err
-    assert (tmp_path / "out-incomplete" / "notebooks" / f"{NOTEBOOKS[0]}.failed.ipynb").exists()
-    assert leaks(heard.out + heard.err, tmp_path / "out-incomplete") == []
+    [line] = [line for line in heard.out.splitlines() if "NOT USED" in line]
+    assert line.startswith("Cumbria: ")
+    assert "909_2012.xml, line" in line
+    assert "Lost more than --fail-on-loss 0.9: Cumbria" in heard.err
+    losses = pd.read_csv(out / "send_back" / "losses.csv").set_index("council")
+    assert losses["failed"].notna().tolist() == [name == "Cumbria" for name in losses.index]
+    page = (out / f"{NOTEBOOKS[0]}.html").read_text(encoding="utf-8")
+    assert "Cumbria, " in page
+    assert "909_2012.xml, line" in page
+    assert leaks(heard.out + heard.err, out) == []
+
+
+def test_a_report_reads_a_database_and_writes_its_address_nowhere(returns, tmp_path, capfd):
+    url = f"sqlite:///{tmp_path / f'{MARK}password.db'}"
+    write_database(returns, url)
+    given = ("-p", "data_cut", CUT, "--only", NOTEBOOKS[0], "--out", tmp_path / "out")
+    assert run("run", "--census", url, *given) == 0
+    heard = capfd.readouterr()
+    assert "Cumbria: " in heard.out
+    assert leaks(heard.out + heard.err, tmp_path / "out") == []
+    assert run("run", "-p", f"data_folder={url}", *given) == 2
+    assert leaks("".join(capfd.readouterr()), tmp_path / "out") == []
+    assert run("run", "--census", f"sqlite:///{tmp_path / f'{MARK}nowhere.db'}", *given) == 2
+    assert leaks("".join(capfd.readouterr()), tmp_path / "out") == []
+
+
+def write_database(returns, url: str) -> None:
+    """Put returns into a database, a table for each module."""
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="the extra `sql` is not installed")
+    engine = sqlalchemy.create_engine(url)
+    with tempfile.TemporaryDirectory() as place:
+        tables = read_census([returns])
+        write_census(tables, place, format="parquet", years=range(2010, 2014))
+        for file in sorted(Path(place).glob("*/*.parquet")):
+            frame = pd.read_parquet(file)
+            frame.to_sql(file.stem, engine, index=False, if_exists="append")
+    engine.dispose()
 
 
 def test_a_council_with_a_return_missing_is_named_and_left_out(returns, tmp_path, capsys):

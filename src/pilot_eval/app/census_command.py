@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pilot_eval.app.census_losses import measure_losses
-from pilot_eval.app.census_parts import PartResult, PartWork, join_issues, work_on_part
+from pilot_eval.app.census_losses import LOSSES, measure_losses
+from pilot_eval.app.census_parts import (
+    PartResult,
+    PartWork,
+    find_parts,
+    join_issues,
+    work_on_part,
+)
 from pilot_eval.app.executors import open_executor
-from pilot_eval.app.open_records import build_settings, covered_days
+from pilot_eval.app.open_records import build_settings
 from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
 from pilot_eval.app.staging import publish, stage
@@ -29,12 +35,10 @@ from pilot_eval.records.census_panel import PanelSettings, read_populations
 from pilot_eval.records.durations import build_exemption_table
 from pilot_eval.records.mapping import read_mapping
 from pilot_eval.records.parts import (
-    CouncilReturns,
     build_coverage,
+    covered_days,
     find_missing_returns,
-    list_parts,
 )
-from pilot_eval.records.resubmissions import word_resubmission
 from pilot_eval.records.tables_out import DICTIONARY, describe_tables
 from pilot_eval.records.tables_out import FOLDER as TABLES
 from pilot_eval.records.unpacking import unpacked
@@ -53,7 +57,7 @@ POPULATION = "children in need in the councils and years of the returns that wer
 # Working files: what each is, and why it stays in the secure environment.
 ROWS, COUNTS = ROW_LEVEL, "working file of unprotected counts"
 PRIVATE = {
-    "losses.csv": ("children and referrals read and lost, by council", COUNTS),
+    LOSSES: ("children and referrals read and lost, by council", COUNTS),
     "issues.csv": ("located issues of the returns: table, field, row and rule", ROWS),
     "summary.csv": ("records by council and table", COUNTS),
     "set_aside.csv": ("records set aside, by council and rule", COUNTS),
@@ -165,7 +169,7 @@ def run_census(
     _refuse_existing(out, released)
     _check_given(mapping_file, strategy_discussions, core_groups, crosswalk)
     with unpacked(paths, within=out.parent if out.parent.is_dir() else None) as found:
-        parts = _find_parts(found, data_format, plan.names, tell)
+        parts = find_parts(found, data_format, plan.names, tell)
         coverage = build_coverage(parts)
         first_day, cut = covered_days(coverage, data_cut)
         settings, trouble = _try_settings(plan, first_day, cut)
@@ -245,24 +249,6 @@ def _check_given(mapping_file: Path | None, *extracts: Path | None) -> None:
             raise DataError(explain(path.name, "exist", "no such file", "Correct the path."))
 
 
-def _find_parts(
-    paths: Sequence[Path],
-    data_format: Format | None,
-    names: Mapping[str, str],
-    tell: Callable[[str], None],
-) -> list[CouncilReturns]:
-    """List the returns by council; say which cannot be read at all, and which were sent again."""
-    refused: list[str] = []
-    parts = list_parts(paths, format=data_format, refused=refused)
-    for why in refused:
-        tell(f"NOT READ: {why}")
-    for part in parts:
-        for earlier, last in part.resubmitted.items():
-            name = names.get(last.council_code, last.council_code)
-            tell(f"SENT AGAIN: {word_resubmission(earlier, last, name)}")
-    return parts
-
-
 def _try_settings(
     plan: EvaluationPlan, first_day: date, cut: date
 ) -> tuple[CensusSettings | None, str]:
@@ -311,7 +297,7 @@ def _write_private(parts: Sequence[PartResult], losses: pd.DataFrame, folder: Pa
 
     issues = join_issues(parts)
     frames = {
-        "losses.csv": losses.drop(columns="words"),
+        LOSSES: losses.drop(columns="words"),
         "issues.csv": issues,
         "rules.csv": count_broken_rules(issues),
         "summary.csv": pd.concat([part.summary for part in parts]),

@@ -9,6 +9,7 @@ import pandas as pd
 from pilot_eval.app.census_parts import PartResult
 from pilot_eval.records.issues import RULE_SEVERITIES
 
+LOSSES = "losses.csv"
 COUNTED = ("children", "referrals")
 OUTCOMES = ("records", "accepted", "set_aside", "merged", "superseded")
 LOSS_COLUMNS = (

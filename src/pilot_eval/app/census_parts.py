@@ -6,7 +6,7 @@ one part's records at a time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from pilot_eval.app.send_back import write_send_back
-from pilot_eval.errors import PilotEvalError
+from pilot_eval.errors import DataError, PilotEvalError
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
@@ -22,10 +22,11 @@ from pilot_eval.records.crosswalk import apply_crosswalk
 from pilot_eval.records.issues import RULE_SEVERITIES, stack
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
-from pilot_eval.records.parts import CouncilReturns
+from pilot_eval.records.parts import CouncilReturns, build_coverage, list_parts
 from pilot_eval.records.periods import Frequency
 from pilot_eval.records.read import Format, read_census
-from pilot_eval.records.schema import SCHEMA, CensusTables, empty_issues
+from pilot_eval.records.resubmissions import word_resubmission
+from pilot_eval.records.schema import SCHEMA, CensusTables, concat_tables, empty_issues
 from pilot_eval.records.subgroups import By, build_subgroup_panel
 from pilot_eval.records.tables_out import FOLDER as TABLES
 from pilot_eval.records.tables_out import write_tables
@@ -36,41 +37,53 @@ GROUPED_BY: Frequency = "year"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartWork:
+class PartReading:
+    """How every part is read and validated.
+
+    Attributes
+    ----------
+    data_cut : date or None
+    data_format, mapping_file, strategy_discussions, core_groups, crosswalk
+        As in `run_census`.
+    folder : Path or None
+        Private: where the workbooks to send back go, and the typed tables if they are kept.
+    """
+
+    data_cut: date | None
+    data_format: Format | None
+    mapping_file: Path | None
+    strategy_discussions: Path | None = None
+    core_groups: Path | None = None
+    crosswalk: Path | None = None
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartWork(PartReading):
     """What is done with every part.
 
     Attributes
     ----------
-    data_cut : date
     panel : PanelSettings
     changes : CensusSettings or None
         None where the records leave nothing to compare.
     coverage, exemptions, populations : DataFrame
         As in `build_census_panel`.
-    data_format, mapping_file, strategy_discussions, core_groups, local, crosswalk
+    local
         As in `run_census`.
     more_panels, by
         As `panels` and `by` in `run_census`.
-    folder : Path or None
-        Private: where the workbooks to send back go, and the typed tables if they are kept.
     keep_tables : bool
     """
 
-    data_cut: date
     panel: PanelSettings
     changes: CensusSettings | None
     coverage: pd.DataFrame
     exemptions: pd.DataFrame
     populations: pd.DataFrame
-    data_format: Format | None
-    mapping_file: Path | None
-    strategy_discussions: Path | None
-    core_groups: Path | None
     local: tuple[LocalIndicator, ...]
-    crosswalk: Path | None = None
     more_panels: tuple[Frequency, ...] = ()
     by: tuple[By, ...] = ()
-    folder: Path | None = None
     keep_tables: bool = False
 
 
@@ -120,6 +133,25 @@ def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
         return _failed(part, str(fault))
 
 
+def check_part(part: CouncilReturns, reading: PartReading) -> PartResult:
+    """Read and validate one part; what is wrong with it stays its own.
+
+    Parameters
+    ----------
+    part : CouncilReturns
+    reading : PartReading
+
+    Returns
+    -------
+    PartResult
+        Without panel and changes.
+    """
+    try:
+        return _read(part, reading)[0]
+    except PilotEvalError as fault:
+        return _failed(part, str(fault))
+
+
 def _failed(part: CouncilReturns, why: str, **kept: pd.DataFrame) -> PartResult:
     nothing = {name: pd.DataFrame() for name in ("summary", "set_aside", "panel")}
     strand = "simulated" if part.headers[0].simulated else "census"
@@ -127,7 +159,8 @@ def _failed(part: CouncilReturns, why: str, **kept: pd.DataFrame) -> PartResult:
     return PartResult(councils=part.councils, strand=strand, changes=None, failed=why, **frames)
 
 
-def _work(part: CouncilReturns, work: PartWork) -> PartResult:
+def _read(part: CouncilReturns, work: PartReading) -> tuple[PartResult, CensusTables | None]:
+    """Read and validate a part; the accepted records are None where there are none to count."""
     tables = read_census(
         [place.path for place in part.places],
         mapping=work.mapping_file,
@@ -143,20 +176,30 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
         write_send_back(result.issues, work.folder)
     if not len(result.accepted.children) or not len(result.accepted.referrals):
         kept = {"issues": result.issues, "summary": result.summary, "set_aside": result.set_aside}
-        return _failed(part, "no child and referral that can be used", **kept)
-    if work.folder is not None and work.keep_tables:
-        write_tables(result.accepted, work.folder / TABLES, part="_".join(part.councils))
-    return PartResult(
+        return _failed(part, "no child and referral that can be used", **kept), None
+    checked = PartResult(
         councils=part.councils,
         strand=result.accepted.strand,
         issues=result.issues,
         summary=result.summary,
         set_aside=result.set_aside,
-        panel=_build_panel(result.accepted, work, work.panel),
-        more=_build_more(result.accepted, work),
-        changes=collapse_part(result.accepted, work.changes, work.exemptions)
-        if work.changes
-        else None,
+        panel=pd.DataFrame(),
+        changes=None,
+    )
+    return checked, result.accepted
+
+
+def _work(part: CouncilReturns, work: PartWork) -> PartResult:
+    checked, accepted = _read(part, work)
+    if accepted is None:
+        return checked
+    if work.folder is not None and work.keep_tables:
+        write_tables(accepted, work.folder / TABLES, part="_".join(part.councils))
+    return replace(
+        checked,
+        panel=_build_panel(accepted, work, work.panel),
+        more=_build_more(accepted, work),
+        changes=collapse_part(accepted, work.changes, work.exemptions) if work.changes else None,
     )
 
 
@@ -192,6 +235,77 @@ def _build_more(tables: CensusTables, work: PartWork) -> dict[str, pd.DataFrame]
         )
         more[SUBGROUP_FILE.format(by)] = panel.astype({"council_code": "str"})
     return more
+
+
+def read_councils(
+    paths: Sequence[Path], *, data_format: Format | None, mapping_file: Path | None
+) -> tuple[CensusTables, pd.DataFrame, dict[str, str]]:
+    """Read whole councils' returns; those of a council that cannot be read are left out.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    data_format : {"xml", "csv", "parquet"}, optional
+    mapping_file : Path, optional
+
+    Returns
+    -------
+    tables : CensusTables
+    coverage : DataFrame
+        As from `build_coverage`, of all councils.
+    unread : dict of str to str
+        Council, or for a return whose header cannot be read nothing, -> why.
+
+    Raises
+    ------
+    DataError
+        If no council's returns can be read.
+    """
+    refused: list[str] = []
+    parts = list_parts(paths, format=data_format, refused=refused)
+    unread = {"": "; ".join(refused)} if refused else {}
+    tables = []
+    for part in parts:
+        places = [place.path for place in part.places]
+        try:
+            tables.append(read_census(places, mapping=mapping_file, format=data_format))
+        except PilotEvalError as fault:
+            unread |= dict.fromkeys(part.councils, str(fault))
+    if not tables:
+        raise DataError("\n".join(dict.fromkeys(unread.values())))
+    source = "; ".join(dict.fromkeys(one.source for one in tables))
+    return concat_tables(tables, source=source), build_coverage(parts), unread
+
+
+def find_parts(
+    paths: Sequence[Path],
+    data_format: Format | None,
+    names: Mapping[str, str],
+    tell: Callable[[str], None],
+) -> list[CouncilReturns]:
+    """List the returns by council; say which cannot be read at all, and which were sent again.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    data_format : {"xml", "csv", "parquet"}, optional
+    names : mapping of str to str
+        Council code -> name.
+    tell : callable
+
+    Returns
+    -------
+    list of CouncilReturns
+    """
+    refused: list[str] = []
+    parts = list_parts(paths, format=data_format, refused=refused)
+    for why in refused:
+        tell(f"NOT READ: {why}")
+    for part in parts:
+        for earlier, last in part.resubmitted.items():
+            name = names.get(last.council_code, last.council_code)
+            tell(f"SENT AGAIN: {word_resubmission(earlier, last, name)}")
+    return parts
 
 
 def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:

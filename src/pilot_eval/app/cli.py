@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilot_eval import __version__
-from pilot_eval.app.cli_census import add_census, add_pilot, read_source
+from pilot_eval.app.cli_census import add_census, add_loss_limit, add_pilot, read_source
 from pilot_eval.app.cli_examples import add_command
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.errors import PilotEvalError, explain
@@ -149,11 +149,12 @@ def _add_run(commands: Commands) -> None:
     run.add_argument("--no-notebooks", action="store_true", help="write only evidence and tables")
     run.add_argument(
         "--census",
-        type=Path,
-        metavar="DIR",
-        help="returns for the notebooks on children's records; give their last day too: "
-        "-p data_cut 2013-03-31",
+        type=read_source,
+        metavar="PATH",
+        help="returns for the notebooks on children's records, or the URL of a database; give "
+        "their last day too: -p data_cut 2013-03-31",
     )
+    add_loss_limit(run)
     run.add_argument(
         "--test-results",
         type=Path,

@@ -48,14 +48,7 @@ def add_census(commands: Commands) -> None:
         help="field mapping of the two-stage returns of 2009-13",
     )
     _add_engines(census)
-    census.add_argument(
-        "--fail-on-loss",
-        type=_share,
-        default=1.0,
-        metavar="X",
-        help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
-        "referrals; all files are written nevertheless",
-    )
+    add_loss_limit(census)
     _add_own_files(census)
     _add_outputs(census)
     add_pilot(census)
@@ -114,6 +107,23 @@ def _add_engines(census: argparse.ArgumentParser) -> None:
         help="spark: on the workers of Spark, --scheduler its master (docs/for-databricks.md)",
     )
     census.add_argument("--jobs", type=int, metavar="N", help="processes; default one per core")
+
+
+def add_loss_limit(command: argparse.ArgumentParser) -> None:
+    """Add the option that says how much a council may lose.
+
+    Parameters
+    ----------
+    command : argparse.ArgumentParser
+    """
+    command.add_argument(
+        "--fail-on-loss",
+        type=_share,
+        default=1.0,
+        metavar="X",
+        help="exit code 3 if a council loses more than this share (0 to 1) of its children or "
+        "referrals; all files are written nevertheless",
+    )
 
 
 def add_pilot(command: argparse.ArgumentParser) -> None:

@@ -46,26 +46,29 @@ def run(options: Namespace) -> int:
     from pilot_eval.app.request import RunRequest
     from pilot_eval.app.run import run_evaluation
     from pilot_eval.project import find_root
+    from pilot_eval.records.unpacking import copied
 
-    request = RunRequest(
-        root=find_root(),
-        pilot=options.pilot or options.plan,
-        table_file=options.table,
-        only=options.only,
-        parameters=_pairs(options.parameters),
-        out=options.out.resolve() if options.out else None,
-        jobs=options.jobs,
-        notebooks=not options.no_notebooks,
-        census=options.census,
-        test_results=options.test_results,
-    )
-    with keep_telling(_progress(options)) as tell:
+    with copied(options.census) as census, keep_telling(_progress(options)) as tell:
+        request = RunRequest(
+            root=find_root(),
+            pilot=options.pilot or options.plan,
+            table_file=options.table,
+            only=options.only,
+            parameters=_pairs(options.parameters),
+            out=options.out.resolve() if options.out else None,
+            jobs=options.jobs,
+            notebooks=not options.no_notebooks,
+            census=census,
+            test_results=options.test_results,
+        )
         result = run_evaluation(request, tell)
-    if options.census and not result.failed:
+        rules = _rules_of(result.folder, [census]) if census and not result.failed else None
+    if rules is not None:
         released = result.folder.with_name(f"{result.folder.name}-release")
-        rules = _rules_of(result.folder, [options.census])
         _release(options, released, result.folder, rules, keep=True)
-    return _tell_result(options, result, "evidence.csv" if options.no_notebooks else "index.html")
+    page = "evidence.csv" if options.no_notebooks else "index.html"
+    code = _tell_result(options, result, page)
+    return code or _judge_losses(options, result.losses)
 
 
 def _tell_result(options: Namespace, result: RunResult, page: str) -> int:
@@ -293,12 +296,16 @@ def census(options: Namespace) -> int:
             "No council's records can be used; losses.csv and issues.csv say why.", file=sys.stderr
         )
         return BAD_INPUT
-    too_much = result.losses["share_lost"] > options.fail_on_loss
-    if too_much.any():
-        names = ", ".join(result.losses.loc[too_much, "council"])
-        print(f"Lost more than --fail-on-loss {options.fail_on_loss:g}: {names}", file=sys.stderr)
-        return LOST
-    return OK
+    return _judge_losses(options, result.losses)
+
+
+def _judge_losses(options: Namespace, losses: DataFrame | None) -> int:
+    """Compare what councils lost with the largest share that is accepted."""
+    if losses is None or not (losses["share_lost"] > options.fail_on_loss).any():
+        return OK
+    names = ", ".join(losses.loc[losses["share_lost"] > options.fail_on_loss, "council"])
+    print(f"Lost more than --fail-on-loss {options.fail_on_loss:g}: {names}", file=sys.stderr)
+    return LOST
 
 
 def monitor(options: Namespace) -> int:

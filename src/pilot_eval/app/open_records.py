@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from pilot_eval.app.census_parts import read_councils
 from pilot_eval.app.study import open_study
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import ParameterError, explain
@@ -18,7 +19,7 @@ from pilot_eval.estimation.survival import Window
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part, join_changes
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.records.durations import build_exemption_table
-from pilot_eval.records.parts import build_coverage, find_missing_returns, list_parts
+from pilot_eval.records.parts import covered_days, find_missing_returns
 from pilot_eval.records.unpacking import unpacked
 from pilot_eval.records.validation import ValidationResult, validate_census
 from pilot_eval.reference.plan_periods import Period, year_of
@@ -51,7 +52,8 @@ class RecordStudy:
     exemptions : DataFrame
         Periods without a limit: council_code, requirement, start_date, end_date.
     missing : mapping of str to str
-        Council -> which return was not given; they are left out of every comparison.
+        Council -> which return was not given or why none can be used; they are left out of every
+        comparison. Without a council: why a return cannot be read.
     truth : SimulationTruth or None
         Where the records are simulated here.
     trouble : str
@@ -76,11 +78,13 @@ class RecordStudy:
 
     @property
     def gaps(self) -> str:
-        """Say which councils lack a return."""
+        """Say which councils lack a return, or have none that can be used."""
         if not self.missing:
             return "Every council has a return for every year."
         names = self.plan.names
-        told = "; ".join(f"{names[code]}, {why}" for code, why in self.missing.items())
+        told = "; ".join(
+            f"{names.get(code, code)}, {why}" if code else why for code, why in self.missing.items()
+        )
         return f"Left out of every comparison: {told}."
 
     @property
@@ -149,18 +153,21 @@ def open_records(
     truth, missing = None, {}
     if checked["data_folder"]:
         folder, form = checked["data_folder"], checked["data_format"]
+        mapping = Path(checked["mapping_file"]) if checked["mapping_file"] else None
         with unpacked(folder) as found:
-            coverage = build_coverage(list_parts(found, format=form or None))
-            first_day, cut = covered_days(coverage, checked["data_cut"])
-            missing = find_missing_returns(coverage)
-            tables = _read(found, form or None, checked["mapping_file"])
+            how: dict[str, Any] = {"data_format": form or None, "mapping_file": mapping}
+            tables, coverage, unread = read_councils(found, **how)
+        first_day, cut = covered_days(coverage, checked["data_cut"])
         validation = validate_census(tables, data_cut=cut)
+        missing = {**find_missing_returns(coverage), **unread, **_find_unusable(validation)}
         exemptions = build_exemption_table(plan.treatment_register)
     else:
         validation, truth = _simulate_and_validate(plan, scenario)
         first_day, cut = truth.settings.window_start, truth.settings.cut
         exemptions = _simulated_table(truth)
     settings, trouble = _try_settings(plan, first_day, cut, checked["convention"])
+    if not len(validation.accepted.referrals):
+        trouble = "no record of any council can be used"
     return RecordStudy(
         plan=plan,
         scenario=scenario,
@@ -280,43 +287,6 @@ def _month_before(year: int, months: int) -> date:
     return date(year if month <= 3 else year - 1, month, 1)
 
 
-def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
-    """Find the first day that returns cover, and check the last one against them.
-
-    Parameters
-    ----------
-    coverage : DataFrame
-        As from `build_coverage`.
-    data_cut : str
-        Last day that the records cover, as 2013-03-31. Cases without an end are unfinished on this
-        day, so it may not lie beyond the last return.
-
-    Returns
-    -------
-    first_day, data_cut : date
-
-    Raises
-    ------
-    ParameterError
-        If the cut is not a date or lies outside the years of the returns.
-    """
-    first, last = coverage["first_day"].min(), coverage["last_day"].max()
-    try:
-        cut = date.fromisoformat(data_cut)
-    except ValueError:
-        cut = None
-    if cut is None or not first < cut <= last:
-        raise ParameterError(
-            explain(
-                "data_cut",
-                f"be a date after {first} and at most {last}, the years of the returns",
-                repr(data_cut),
-                "Give the last day that the records cover.",
-            )
-        )
-    return first, cut
-
-
 def build_settings(
     plan: EvaluationPlan, *, first_day: date, data_cut: date, convention: Convention
 ) -> CensusSettings:
@@ -373,11 +343,15 @@ def _years(first: date, last: date) -> tuple[Window, ...]:
     return tuple(windows)
 
 
-def _read(paths: list[Path], form: Format | None, mapping_file: str) -> CensusTables:
-    from pilot_eval.records.read import read_census
-
-    mapping = Path(mapping_file) if mapping_file else None
-    return read_census(paths, mapping=mapping, format=form)
+def _find_unusable(validation: ValidationResult) -> dict[str, str]:
+    """Find the councils of which no child or no referral was accepted."""
+    accepted, summary = validation.accepted, validation.summary
+    used = [
+        set(frame["council_code"].astype("str"))
+        for frame in (accepted.children, accepted.referrals)
+    ]
+    unused = sorted(set(summary["council_code"]) - set.intersection(*used))
+    return dict.fromkeys(unused, "no child and referral that can be used")
 
 
 def _simulated_table(truth: SimulationTruth) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.estimation.census_changes import CLOCKS
 from pilot_eval.plan_settings import ComparatorRule
+from pilot_eval.records.unpacking import is_url
 from pilot_eval.reference.working_days import Convention
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
     checked, faults = {}, []
     for name, value in values.items():
         try:
+            if name == "data_folder" and is_url(value):  # not shown: it may hold a password
+                action = "Give the URL to --census, which writes it nowhere."
+                raise ParameterError(explain(name, "be a folder or file", "a URL", action))
             checked[name] = _check(name, value, plan)
         except ParameterError as fault:
             faults.append(str(fault))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pilot_eval.app.notebooks import (
     Executed,
@@ -22,7 +22,14 @@ from pilot_eval.app.progress import Tell
 from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
 from pilot_eval.app.results import calibrate_tests, read_table, write_grid, write_results
 from pilot_eval.app.staging import publish, stage
+from pilot_eval.errors import DataError, explain
+from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.project import find_reports
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pilot_eval.plan import EvaluationPlan
 
 INCOMPLETE = "-incomplete"
 MOST_NAMES = 1000
@@ -34,6 +41,8 @@ class RunResult:
 
     folder: Path
     failed: Sequence[Executed]
+    losses: pd.DataFrame | None = None
+    """Of given returns, by council: as from `measure_losses`."""
 
 
 def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
@@ -64,30 +73,48 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
         read_table(prepared.plan, request.table_file)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
     with stage(request.out or find_reports(request.root) / run_id) as folder:
-        if request.census is not None:
-            _ask_rules(request.census, request.parameters, folder, tell)
+        losses = _check_returns(request, prepared.plan, folder, tell)
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
         site = write_site(request, prepared, executed, folder, tell)
         tell("Checking what was written, for the quality assurance log ...")
         write_record(request, prepared, executed, folder, started, site)
         published = publish(folder, _names(request, run_id, complete=not failed))
-    return RunResult(folder=published, failed=failed)
+    return RunResult(folder=published, failed=failed, losses=losses)
 
 
-def _ask_rules(census: Path, given: Mapping[str, Any], folder: Path, tell: Tell) -> None:
-    """Write what each council is sent back; it stays in the private folder."""
-    from pilot_eval.app.send_back import FOLDER, send_back_returns
+def _check_returns(
+    request: RunRequest, plan: EvaluationPlan, folder: Path, tell: Tell
+) -> pd.DataFrame | None:
+    """Say of every council what is read and lost, and write what it is sent back."""
+    if request.census is None:
+        return None
+    from pilot_eval.app.census_losses import LOSSES, measure_losses
+    from pilot_eval.app.census_parts import PartReading, check_part, find_parts
+    from pilot_eval.app.send_back import FOLDER
+    from pilot_eval.records.unpacking import unpacked
 
-    mapping = given.get("mapping_file")
-    books = send_back_returns(
-        census,
-        folder,
+    given = request.parameters
+    mapping, cut = given.get("mapping_file"), given.get("data_cut", "").strip()
+    reading = PartReading(
+        data_cut=date.fromisoformat(cut) if cut else None,
         data_format=given.get("data_format") or None,
         mapping_file=Path(mapping) if mapping else None,
-        tell=tell,
+        folder=folder,
     )
-    tell(f"DfE's published rules: {books} workbooks to send back, in {FOLDER}.")
+    with unpacked([request.census]) as places:
+        parts = find_parts(places, reading.data_format, plan.names, tell)
+        checked = [check_part(part, reading) for part in parts]
+    losses = measure_losses(checked, plan.names)
+    for line in losses["words"]:
+        tell(line)
+    if losses["failed"].ne("").all():
+        action = "Correct them; nothing was run."
+        raise DataError(explain("--census", "hold returns that can be used", "none", action))
+    (folder / FOLDER).mkdir(exist_ok=True)
+    (folder / FOLDER / LOSSES).write_bytes(to_csv_bytes(losses.drop(columns="words")))
+    tell(f"In {FOLDER}: {LOSSES}, and by council a workbook of the published rules it breaks.")
+    return losses
 
 
 def _names(request: RunRequest, run_id: str, *, complete: bool) -> Iterator[Path]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from pilot_eval.errors import PilotEvalError
 from pilot_eval.records.issues import RULE_SEVERITIES
-from pilot_eval.records.parts import list_parts
-from pilot_eval.records.read import Format, read_census
-from pilot_eval.records.unpacking import unpacked
 
 FOLDER = "send_back"
 NOTES = "note"
@@ -47,44 +42,3 @@ def write_send_back(issues: pd.DataFrame, folder: Path) -> list[Path]:
         )
         for code in sorted(broken)
     ]
-
-
-def send_back_returns(
-    path: Path,
-    folder: Path,
-    *,
-    data_format: Format | None,
-    mapping_file: Path | None,
-    tell: Callable[[str], None],
-) -> int:
-    """Ask the published rules of returns, one council at a time, and write the workbooks.
-
-    Parameters
-    ----------
-    path : Path
-        Returns, or folders of them.
-    folder : Path
-        As in `write_send_back`.
-    data_format : {"xml", "csv", "parquet"}, optional
-    mapping_file : Path, optional
-    tell : callable
-        Where it goes which council's returns cannot be read.
-
-    Returns
-    -------
-    int
-        Workbooks written.
-    """
-    written = 0
-    with unpacked([path]) as places:
-        for part in list_parts(places, format=data_format, refused=[]):
-            own = [place.path for place in part.places]
-            try:
-                issues = read_census(
-                    own, mapping=mapping_file, format=data_format, rules=True
-                ).issues
-            except PilotEvalError as fault:
-                tell(f"Rules not asked: {fault}")
-                continue
-            written += len(write_send_back(issues, folder))
-    return written

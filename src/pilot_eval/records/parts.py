@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pilot_eval.errors import DataError, explain
+from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.records.council_numbers import count_parts
 from pilot_eval.records.read import Format, ReturnFile, find_returns, read_headers
 from pilot_eval.records.resubmissions import find_standing
@@ -126,6 +126,43 @@ def build_coverage(parts: Sequence[CouncilReturns]) -> pd.DataFrame:
         for (code, year), names in held.items()
     ]
     return pd.DataFrame(rows, columns=["council_code", "first_day", "last_day", "complete"])
+
+
+def covered_days(coverage: pd.DataFrame, data_cut: str) -> tuple[date, date]:
+    """Find the first day that returns cover, and check the last one against them.
+
+    Parameters
+    ----------
+    coverage : DataFrame
+        As from `build_coverage`.
+    data_cut : str
+        Last day that the records cover, as 2013-03-31. Cases without an end are unfinished on this
+        day, so it may not lie beyond the last return.
+
+    Returns
+    -------
+    first_day, data_cut : date
+
+    Raises
+    ------
+    ParameterError
+        If the cut is not a date or lies outside the years of the returns.
+    """
+    first, last = coverage["first_day"].min(), coverage["last_day"].max()
+    try:
+        cut = date.fromisoformat(data_cut)
+    except ValueError:
+        cut = None
+    if cut is None or not first < cut <= last:
+        raise ParameterError(
+            explain(
+                "data_cut",
+                f"be a date after {first} and at most {last}, the years of the returns",
+                repr(data_cut),
+                "Give the last day that the records cover.",
+            )
+        )
+    return first, cut
 
 
 def find_missing_returns(coverage: pd.DataFrame) -> dict[str, str]:

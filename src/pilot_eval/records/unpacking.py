@@ -98,6 +98,29 @@ def _copy_all(sources: Iterable[str | Path], place: Path) -> list[Path]:
     return folders
 
 
+@contextmanager
+def copied(source: str | Path | None, *, within: Path | None = None) -> Iterator[Path | None]:
+    """Give returns by a path: those of a database as a copy, which is removed at the end.
+
+    So that its address, which may hold a password, is in no parameter and no output.
+
+    Parameters
+    ----------
+    source : str, Path or None
+    within : Path, optional
+        As in `unpacked`.
+
+    Yields
+    ------
+    Path or None
+    """
+    if not is_url(source):
+        yield None if source is None else Path(source)
+        return
+    with unpacked(source, within=within) as (folder,):
+        yield folder
+
+
 def is_url(path: object) -> bool:
     """Say whether something given as a path is the address of a database.
 
