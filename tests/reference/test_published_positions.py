@@ -126,9 +126,42 @@ SINGLE_YEARS = {
     "SFR34/2015": {"cla_rate": ("numerator", 4), "cla_outside_la_pct": ("numerator", 44)},
     "SFR41/2016": {"cla_rate": ("numerator", 4), "cla_outside_la_pct": ("numerator", 44)},
     "SFR50/2017": {"cla_rate": ("numerator", 5), "cla_outside_la_pct": ("numerator", 45)},
+    **{
+        file: {"cla_started_rate": ("numerator", 4)}
+        for file in ("SFE21_ADM.csv", "SFR20_ADM2012.csv", "SFR36_ADM2013.csv")
+    },
+    **{
+        file: {"cla_started_rate": ("numerator", 4)}
+        for file in ("SFR36_ADM2014.csv", "SFR34_ADM2015.csv", "SFR41_ADM2016.csv")
+    },
+    "SFR27_2010_Started.csv": {"cla_started_rate": ("numerator", 3)},
+    "SFR50_ADM2017.csv": {"cla_started_rate": ("numerator", 5)},
+    **{
+        file: {
+            "cla_convicted_pct": ("numerator", 6 + shift),
+            "cla_substance_pct": ("numerator", 7 + shift),
+            "cla_immunised_pct": ("numerator", 10 + shift),
+            "cla_dental_check_pct": ("numerator", 11 + shift),
+            "cla_health_check_pct": ("denominator", 4 + shift),
+        }
+        for file, shift in (
+            ("SFR34_OC22015.csv", 0),
+            ("SFR41_OC22016.csv", 0),
+            ("SFR50_OC22017.csv", 1),
+        )
+    },
+    "SFR34_Missing2015.csv": {"cla_missing_rate": ("numerator", 4)},
+    "SFR41_Missing2016.csv": {"cla_missing_rate": ("numerator", 4)},
+    "SFR50_Missing_2017.csv": {"cla_missing_rate": ("numerator", 5)},
 }
-NUMBER_PLACES = {"SFR34/2015": 2, "SFR41/2016": 2, "SFR50/2017": 3}
-"""Where DfE's number of the council stands, after its level; in the others 1."""
+"""By DfE's reference, or by file where a release has several."""
+
+
+def place_of_number(header: list[str]) -> int:
+    """Find where DfE's number of the council stands: next to its level."""
+    return [name.strip().lower() for name in header].index("geog_c")
+
+
 LATER_CODES = {"E08000037": "E08000020", "E06000057": "E06000048"}
 
 
@@ -172,7 +205,7 @@ def test_figures_stand_where_the_file_has_them(rows, file):
 def test_releases_of_one_year_are_read_from_where_they_stand(reference):
     """Every council of each file, at least twenty: each figure, or that it is hidden."""
     vintages = read_vintages()
-    vintage = next(item for item in vintages if item.dfe_reference == reference)
+    vintage = next(item for item in vintages if reference in (item.dfe_reference, item.file))
     lookups = read_lookups(SOURCE)
     changes = read_boundary_changes(ROOT / "data" / "reference" / "boundary_changes.csv")
     councils, path = Councils(lookups.councils, changes), SOURCE / vintage.folder / vintage.file
@@ -184,9 +217,10 @@ def test_releases_of_one_year_are_read_from_where_they_stand(reference):
     }
     checked = 0
     with path.open(encoding="cp1252", newline="") as lines:
-        for line in list(csv.reader(lines))[1:]:
-            place_of_number = NUMBER_PLACES.get(reference, 1)
-            level, number = line[place_of_number - 1 : place_of_number + 1]
+        header, *cells = csv.reader(lines)
+        there = place_of_number(header)
+        for line in cells:
+            level, number = line[there - 1 : there + 1]
             if level != "LA":  # Scilly's row of 2017 has no level: the importer takes it as absent
                 continue
             code = lookups.councils[number]["council_code"]
