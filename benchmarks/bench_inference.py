@@ -1,19 +1,16 @@
-"""Time the few-councils tests against pyfixest and diff-diff, and show how they grow.
+"""Time the few-councils tests, and show how they grow.
 
 Run: ``python benchmarks/bench_inference.py``. Prints a section of docs/performance.md.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import resource
 import time
 import warnings
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 from criteria import judge, print_criteria, read_options
 
 from pilot_eval.estimation.did import collapse_paths
@@ -33,12 +30,7 @@ from pilot_eval.inference import (
 
 COUNCILS, PERIODS, BEFORE, TREATED = 152, 60, 30, 5
 REPEATS = 5
-LEAST_TIMES_PACKAGES, MOST_GIGABYTES = 10.0, 2.0
-READING = """\
-The packages get the data already collapsed to one change a council, which is the fastest way to
-call them. "What it has" counts only what the package offers; ours counts all of ours. pyfixest
-runs without its numba extra, which would speed its randomisation of the coefficient alone.
-"""
+MOST_GIGABYTES = 2.0
 
 
 def simulate(councils: int = COUNCILS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,45 +81,8 @@ def our_tasks(panel, treated, cases, draws) -> dict[str, Callable[[], object]]:
     }
 
 
-def package_tasks(panel, treated, draws) -> dict[str, Callable[[], object]]:
-    import diff_diff as dd
-    import pyfixest as pf
-
-    d = collapse_panel(panel, BEFORE, treated).changes
-    frame = pd.DataFrame({"change": d, "treated": treated.astype(float), "unit": range(len(d))})
-    long = pd.DataFrame(
-        {
-            "unit": np.repeat(np.arange(len(d)), 2),
-            "post": np.tile([0, 1], len(d)),
-            "treated": np.repeat(treated.astype(int), 2),
-            "y": np.column_stack([panel[:, :BEFORE].mean(1), panel[:, BEFORE:].mean(1)]).ravel(),
-        }
-    )
-    X = np.column_stack([np.ones(len(d)), treated])
-    fit = pf.feols("change ~ treated", frame, vcov="hetero")
-    rng = np.random.default_rng
-    return {
-        "pyfixest: randomisation, coefficient": lambda: fit.ritest(
-            "treated", reps=draws, rng=rng(1)
-        ),
-        "pyfixest: randomisation, t": lambda: fit.ritest(
-            "treated", reps=draws, type="randomization-t", rng=rng(1)
-        ),
-        "pyfixest: CRV3": lambda: pf.feols("change ~ treated", frame, vcov={"CRV3": "unit"}),
-        "diff-diff: wild bootstrap, restricted": lambda: dd.wild_bootstrap_se(
-            X, d, d, np.arange(len(d)), 1, n_bootstrap=draws, seed=1
-        ),
-        "diff-diff: permutation": lambda: dd.permutation_test(
-            long, "y", "treated", post="post", unit="unit", n_permutations=draws, seed=1
-        ),
-        "diff-diff: CR2": lambda: dd.DifferenceInDifferences(
-            vcov_type="hc2_bm", cluster="unit"
-        ).fit(long, outcome="y", treatment="treated", time="post"),
-    }
-
-
-def compare(draws: int) -> float:
-    """Print every task's seconds; return the fastest package's total as a multiple of ours."""
+def list_seconds(draws: int) -> None:
+    """Print every task's seconds."""
     panel, treated, cases = simulate()
     print(f"{COUNCILS} councils x {PERIODS} periods, {TREATED} treated, {draws:,} draws.\n")
     print("| task | seconds |\n|---|---:|")
@@ -136,16 +91,6 @@ def compare(draws: int) -> float:
         total += (spent := seconds(task))
         print(f"| {name} | {spent:.4f} |", flush=True)
     print(f"| **all of ours together** | **{total:.3f}** |")
-    theirs: dict[str, float] = {}
-    for name, task in package_tasks(panel, treated, draws).items():
-        with contextlib.redirect_stderr(io.StringIO()):
-            spent = seconds(task, 1)
-        package = name.split(":")[0]
-        theirs[package] = theirs.get(package, 0.0) + spent
-        print(f"| {name} | {spent:.3f} |", flush=True)
-    for package, spent in theirs.items():
-        print(f"| **{package}, what it has** | **{spent:.2f}**, {spent / total:.0f}x ours |")
-    return min(theirs.values()) / total
 
 
 def grow(factors: tuple[int, ...], draws: int) -> None:
@@ -179,21 +124,14 @@ def main() -> None:
     options = read_options(__doc__)
     draws, outcomes, factors = (199, 20, (1, 2)) if options.small else (9999, 1000, (1, 10, 100))
     warnings.simplefilter("ignore")
-    print(f"## Tests for few councils\n\n{READING}")
+    print("## Tests for few councils\n")
     # First, while the process is small: peak memory never falls again.
     peak = many_outcomes(outcomes, draws)
     print()
-    faster = compare(draws)
+    list_seconds(draws)
     grow(factors, draws)
     print_criteria(
         [
-            judge(
-                f"all our tests at least {LEAST_TIMES_PACKAGES:g} times faster than the fastest "
-                "package with what it has",
-                faster,
-                least=LEAST_TIMES_PACKAGES,
-                unit="x ours",
-            ),
             judge(
                 f"{outcomes:,} outcomes x {draws:,} draws within {MOST_GIGABYTES:g} GB",
                 peak,

@@ -61,8 +61,9 @@ def decompose_goodman_bacon(
                 "Leave incomplete councils or periods out, and say so.",
             )
         )
-    table = pd.DataFrame(_comparisons(panel), columns=COLUMNS)
-    return table.assign(weight=table["weight"] / table["weight"].sum())
+    rows = _comparisons(panel)
+    whole = sum(weight for *_, weight in rows)
+    return pd.DataFrame([(*row, weight / whole) for *row, weight in rows], columns=COLUMNS)
 
 
 def _comparisons(panel: CohortPanel) -> list[tuple[str, float, float, float, float]]:
