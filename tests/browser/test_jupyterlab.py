@@ -20,20 +20,24 @@ START_SECONDS = 60
 RUN_SECONDS = 180
 PLACEHOLDER = "No description has been provided for this image"
 FORM = 'import pilot_eval as pe\npe.choose_parameters("03_child_outcomes")'
-RUN_ALL = """async () => {
+RUN_ALL = """async path => {
   const app = window.jupyterapp;
   await app.restored;
-  const wait = ms => new Promise(done => setTimeout(done, ms));
-  while (!app.shell.currentWidget || !app.shell.currentWidget.context) await wait(100);
-  const panel = app.shell.currentWidget;
+  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook'});
   await panel.context.ready;
   await panel.sessionContext.ready;
+  app.shell.activateById(panel.id);
   await app.commands.execute('notebook:run-all-cells');
   return panel.content.widgets.filter(cell => cell.model.type === 'code').map(cell => ({
     count: cell.model.executionCount,
     outputs: Array.from({length: cell.model.outputs.length},
       (_, i) => cell.model.outputs.get(i).toJSON()),
   }));
+}"""
+CLOSE = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.sessionContext.shutdown();
+  panel.dispose();
 }"""
 
 
@@ -85,15 +89,29 @@ def wait_for(address):
             time.sleep(0.3)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_run_all_gives_no_error_or_warning(browser, lab, path):
+@pytest.fixture(scope="module")
+def tab(browser, lab):
+    """JupyterLab in the browser, opened once, and every address that it asks for."""
     tab = browser.new_page()
     tab.set_default_timeout(RUN_SECONDS * 1000)
-    outside = []
-    tab.on("request", lambda asked: outside.append(asked.url))
-    tab.goto(f"{lab}/lab/tree/{path.name}?reset")
+    tab.asked = []
+    tab.on("request", lambda request: tab.asked.append(request.url))
+    tab.goto(f"{lab}/lab?reset")
     tab.wait_for_function("window.jupyterapp")
-    cells = tab.evaluate(RUN_ALL)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def run_all(tab):
+    """Open a notebook and run all cells; it is closed, and its kernel ended, afterwards."""
+    yield lambda path: tab.evaluate(RUN_ALL, path)
+    tab.evaluate(CLOSE)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_gives_no_error_or_warning(tab, lab, run_all, path):
+    cells = run_all(path.name)
     assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
     outputs = [output for cell in cells for output in cell["outputs"]]
     assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
@@ -101,16 +119,11 @@ def test_run_all_gives_no_error_or_warning(browser, lab, path):
     shown = tab.eval_on_selector_all(".jp-OutputArea img", "all => all.map(img => img.alt)")
     assert len(shown) <= pictures
     assert all(len(alt) > 20 and alt != PLACEHOLDER for alt in shown)
-    assert [url for url in outside if not url.startswith((lab, "data:", "blob:"))] == []
-    tab.close()
+    assert [url for url in tab.asked if not url.startswith((lab, "data:", "blob:"))] == []
 
 
-def test_the_form_for_parameters_follows_a_choice_and_writes_a_copy(browser, lab):
-    tab = browser.new_page()
-    tab.set_default_timeout(RUN_SECONDS * 1000)
-    tab.goto(f"{lab}/lab/tree/form.ipynb?reset")
-    tab.wait_for_function("window.jupyterapp")
-    tab.evaluate(RUN_ALL)
+def test_the_form_for_parameters_follows_a_choice_and_writes_a_copy(tab, run_all):
+    run_all("form.ipynb")
     tab.locator(".widget-vbox").wait_for()
     fields = tab.locator(".widget-text input")
     shown = fields.evaluate_all("all => all.map(field => field.value)")
@@ -119,4 +132,3 @@ def test_the_form_for_parameters_follows_a_choice_and_writes_a_copy(browser, lab
     tab.get_by_text("-p alpha=0.1").wait_for()
     tab.get_by_role("button", name="Write a copy").click()
     tab.get_by_text("03_child_outcomes-changed.ipynb").first.wait_for()
-    tab.close()
