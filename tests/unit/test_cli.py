@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shlex
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from project_folder import ROOT
 
 import pilot_eval
-from pilot_eval.app.cli import build_parser, main
-from pilot_eval.app.cli_examples import EXAMPLES
+from pilot_eval.app.cli import build_parser, main, read_commands
 
+EXAMPLES = {name: about["examples"] for name, about in read_commands().items() if name != "shared"}
 HEAVY = (
     "pandas",
     "scipy",
@@ -224,6 +226,44 @@ def test_jobs_must_be_a_whole_number(capsys, jobs):
     with pytest.raises(SystemExit, match="2"):
         main(["run", "--jobs", jobs])
     assert "whole number from 1" in capsys.readouterr().err
+
+
+def test_choices_of_options_are_those_of_the_functions():
+    from pilot_eval.app.completion import Shell
+    from pilot_eval.records.periods import Frequency
+    from pilot_eval.records.read import Format
+    from pilot_eval.records.subgroups import By
+
+    found = {
+        (name, option): set(facts["choices"])
+        for name, about in read_commands().items()
+        for option, facts in about["options"].items()
+        if "choices" in facts
+    }
+    assert found[("census", "--format")] == found[("simulate", "--format")] == {*get_args(Format)}
+    assert found[("census", "--by")] == {*get_args(By)}
+    assert found[("census", "--panel")] == {*get_args(Frequency)} - {"month"}  # always written
+    assert found[("completion", "shell")] == {*get_args(Shell)}
+
+
+def test_what_can_be_asked_for_is_a_parameter_of_what_is_called():
+    from pilot_eval.app import census_command, monitor_command, pilot_folders, request
+    from pilot_eval.checks.next_pilot import design_pilot
+
+    called = {
+        "run": request.RunRequest,
+        "council-report": request.RunRequest,
+        "census": census_command.run_census,
+        "monitor": monitor_command.monitor,
+        "init": pilot_folders.init_pilot,
+        "design": design_pilot,
+    }
+    # Read by the command itself: the plan and table, what is printed, where a workbook goes.
+    own = {"pilot", "table_file", "fail_on_loss", "quiet", "json", "command", "help", "out"}
+    [commands] = [a.choices for a in build_parser()._actions if isinstance(a.choices, dict)]
+    for name, function in called.items():
+        asked = {action.dest for action in commands[name]._actions}
+        assert asked - own <= {*inspect.signature(function).parameters}, name
 
 
 @pytest.mark.parametrize("line", [line for lines in EXAMPLES.values() for line in lines])

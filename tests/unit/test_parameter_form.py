@@ -73,7 +73,7 @@ def test_copy_command_and_form_have_the_same_typed_values(tmp_path, changes):
     assert read_injected("theirs.ipynb")[1] == cells
     options = build_parser().parse_args(shlex.split(form.command())[1:])
     given = parse_parameters(_pairs(options.parameters), pe.load_plan())
-    given |= {"table_file": str(options.table)} if options.table else {}
+    given |= {"table_file": str(options.table_file)} if options.table_file else {}
     assert given == form.changed
     assert form.source.read_bytes() == before
 

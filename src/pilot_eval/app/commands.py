@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import completion, data, design, parameters
+from pilot_eval.app.options import hand_on
 from pilot_eval.app.progress import keep_telling
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.file_sets import whole_file
@@ -48,25 +49,16 @@ def run(options: Namespace) -> int:
     from pilot_eval.project import find_root
     from pilot_eval.records.unpacking import copied
 
+    options.parameters = _pairs(options.parameters)
     with copied(options.census) as census, keep_telling(_progress(options)) as tell:
-        request = RunRequest(
-            root=find_root(),
-            pilot=options.pilot or options.plan,
-            table_file=options.table,
-            only=options.only,
-            parameters=_pairs(options.parameters),
-            out=options.out.resolve() if options.out else None,
-            jobs=options.jobs,
-            notebooks=not options.no_notebooks,
-            census=census,
-            test_results=options.test_results,
-        )
+        asked = {**hand_on(options, RunRequest), "census": census}
+        request = RunRequest(root=find_root(), **asked)
         result = run_evaluation(request, tell)
         rules = _rules_of(result.folder, [census]) if census and not result.failed else None
     if rules is not None:
         released = result.folder.with_name(f"{result.folder.name}-release")
         _release(options, released, result.folder, rules, keep=True)
-    page = "evidence.csv" if options.no_notebooks else "index.html"
+    page = "index.html" if options.notebooks else "evidence.csv"
     code = _tell_result(options, result, page)
     return code or _judge_losses(options, result.losses)
 
@@ -103,7 +95,7 @@ def init(options: Namespace) -> int:
     """Write a pilot folder to change."""
     from pilot_eval.app.pilot_folders import check_pilot, init_pilot, list_dropped
 
-    folder = init_pilot(options.name, like=options.like, plan_file=options.plan_file)
+    folder = init_pilot(**hand_on(options, init_pilot))
     say = _progress(options)
     say(f"Written: {folder}")
     for name in list_dropped(options.plan_file) if options.plan_file else ():
@@ -119,7 +111,7 @@ def check(options: Namespace) -> int:
     """Say everything that is wrong with a pilot folder."""
     from pilot_eval.app.pilot_folders import check_pilot
 
-    faults = check_pilot(options.pilot, options.table)
+    faults = check_pilot(options.pilot, options.table_file)
     if not options.json:
         for fault in faults:
             print(fault, file=sys.stderr)
@@ -167,16 +159,10 @@ def council_report(options: Namespace) -> int:
     from pilot_eval.plan import load_plan
     from pilot_eval.project import find_root
 
-    root = find_root()
-    plan = load_plan(options.pilot or options.plan)
+    plan = load_plan(options.pilot)
     treated = (name for scenario in plan.scenarios.values() for name in scenario.councils)
-    request = RunRequest(
-        root=root,
-        pilot=options.pilot or options.plan,
-        table_file=options.table,
-        out=options.out.resolve() if options.out else None,
-        councils=options.councils or list(dict.fromkeys(treated)),
-    )
+    options.councils = options.councils or list(dict.fromkeys(treated))
+    request = RunRequest(root=find_root(), **hand_on(options, RunRequest))
     with keep_telling(_progress(options)) as tell:
         result = run_evaluation(request, tell)
     return _tell_result(options, result, "index.html")
@@ -187,7 +173,7 @@ def reproduce(options: Namespace) -> int:
     from pilot_eval.app import reproduce as again
     from pilot_eval.project import find_root
 
-    differences = again.reproduce(options.folder, find_root(), options.table)
+    differences = again.reproduce(options.folder, find_root(), options.table_file)
     same = "Evidence, workbook and tidy data are the same."
     lines = [*differences, f"{len(differences)} differences."] if differences else [same]
     _finish(options, "\n".join(lines), differences=differences)
@@ -266,26 +252,8 @@ def census(options: Namespace) -> int:
 
     use_one_thread_each()
     with keep_telling(_progress(options)) as tell:
-        result = run_census(
-            options.paths,
-            data_cut=options.data_cut,
-            out=options.out.resolve(),
-            data_format=options.format,
-            mapping_file=options.mapping,
-            local_file=options.local,
-            strategy_discussions=options.strategy_discussions,
-            core_groups=options.core_groups,
-            crosswalk=options.crosswalk,
-            panels=options.panel,
-            by=options.by,
-            tables=options.tables,
-            scenarios=options.scenario,
-            plan=load_plan(options.pilot or options.plan),
-            scheduler=options.scheduler,
-            engine=options.engine,
-            jobs=options.jobs,
-            tell=tell,
-        )
+        plan = load_plan(options.pilot)
+        result = run_census(**hand_on(options, run_census), plan=plan, tell=tell)
     if not options.json:
         _tell_verdicts(options, result.verdicts)
     passed = result.released if result.released.is_dir() else "nothing passed the release check"
@@ -312,16 +280,10 @@ def monitor(options: Namespace) -> int:
     """Add months to a running trial and say what follows."""
     from pilot_eval.app.monitor_command import monitor as add_and_judge
 
-    watch = add_and_judge(
-        options.extract,
-        rules_file=options.rules,
-        folder=options.history,
-        replace=options.replace,
-    )
+    watch = add_and_judge(**hand_on(options, add_and_judge))
     alert = watch.alert
-    page = options.history / "board.md"
-    lines = f"{alert['month']}: {alert['state']}. For the board: {page}"
-    _finish(options, lines, folder=options.history, **alert)
+    lines = f"{alert['month']}: {alert['state']}. For the board: {options.folder / 'board.md'}"
+    _finish(options, lines, folder=options.folder, **alert)
     return watch.code
 
 
@@ -352,12 +314,8 @@ def simulate(options: Namespace) -> int:
     from pilot_eval.lab.simulate_settings import SimulationSettings
     from pilot_eval.records.writers import write_census
 
-    settings = SimulationSettings(
-        councils=tuple(options.council),
-        first_year=options.first_year,
-        last_year=options.last_year,
-        scale=options.scale,
-    )
+    options.councils = tuple(options.councils)
+    settings = SimulationSettings(**hand_on(options, SimulationSettings))
     tables, _truth = simulate_census(settings, seed=options.seed)
     years = range(options.first_year, options.last_year + 1)
     with stage(options.out) as folder:

@@ -6,6 +6,7 @@ import json
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from pilot_eval.app.options import hand_on
 from pilot_eval.errors import choose_names
 
 if TYPE_CHECKING:
@@ -47,20 +48,7 @@ def design(options: Namespace) -> int:
     from pilot_eval.published.panel import build_panel
 
     plan, table = _read(options)
-    found = design_pilot(
-        plan,
-        build_panel(table, plan),
-        outcome=options.outcome,
-        councils=options.councils,
-        periods=options.periods,
-        before=options.before,
-        waves=options.waves,
-        fixed=options.fixed,
-        forbidden=options.forbidden,
-        chosen=options.chosen,
-        detect=options.detect,
-        seed=options.seed,
-    )
+    found = design_pilot(plan, build_panel(table, plan), **hand_on(options, design_pilot))
     if options.out:
         found.to_excel(options.out)
     if options.json:
@@ -94,8 +82,8 @@ def _read(options: Namespace) -> tuple[EvaluationPlan, pd.DataFrame]:
     from pilot_eval.app.results import read_table
     from pilot_eval.plan import load_plan
 
-    plan = load_plan(options.pilot or options.plan)
-    return plan, read_table(plan, options.table)
+    plan = load_plan(options.pilot)
+    return plan, read_table(plan, options.table_file)
 
 
 def _print_table(table: pd.DataFrame, *, as_json: bool) -> None:
