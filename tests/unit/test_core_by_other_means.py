@@ -16,16 +16,22 @@ from pilot_eval.errors import DataError, DesignError
 from pilot_eval.estimation.council_changes import collapse_levels, effective_cases, leave_out_few
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.synthetic_weights import split_units
-from pilot_eval.inference.adaptive import adaptive_test
-from pilot_eval.inference.assignments import draw_assignments
+from pilot_eval.estimation.two_way import solve_period_effects
+from pilot_eval.inference.adaptive import _chi_square_share, adaptive_test
+from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.cluster_robust import cr1_test
+from pilot_eval.inference.dose import _statistics
 from pilot_eval.inference.paths import draw_paths
+from pilot_eval.inference.persistence import measure_pretrial
 from pilot_eval.inference.placebo_paths import compute_path_p_values
 from pilot_eval.inference.placebo_sets import compute_set_p_values
 from pilot_eval.inference.pooled_counts import pooled_counts_test
+from pilot_eval.inference.pretrial import common_correlation, two_way_residuals
 from pilot_eval.inference.robust import robust_test
 from pilot_eval.inference.simultaneous import simultaneous_band
+from pilot_eval.inference.size_adjusted import size_adjusted_test
 from pilot_eval.inference.variance import fit_size_function, variance_of_total
+from pilot_eval.inference.wild_bootstrap import draw_weights
 from pilot_eval.reference.working_days import count_working_days
 
 SEEDS = st.integers(0, 10_000)
@@ -274,3 +280,104 @@ def test_the_adaptive_test_keeps_its_level_where_nothing_happened(n_treated):
         for world, (changes, before) in enumerate(worlds)
     ]
     assert np.mean(rejected) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 200))
+
+
+@pytest.mark.parametrize("persistence", [0.0, 0.4, 0.8])
+def test_a_common_correlation_is_that_of_the_process(persistence):
+    # 4,000 councils of a first-order process of 6 periods, their means taken off.
+    rng = np.random.default_rng(1)
+    series = np.empty((4000, 6))
+    series[:, 0] = rng.normal(size=4000)
+    for period in range(1, 6):
+        noise = rng.normal(size=4000) * np.sqrt(1 - persistence**2)
+        series[:, period] = persistence * series[:, period - 1] + noise
+    seen, all_of_them = np.ones((1, 4000, 6), bool), np.ones(4000, bool)
+    residual, _ = two_way_residuals(series[None], seen, all_of_them)
+    found = common_correlation(residual, seen, all_of_them)
+    assert found[0] == pytest.approx(persistence, abs=0.04)
+
+
+def test_slow_waves_count_for_more_where_noise_is_slow():
+    # Comparators are random walks. One council's series is a slow wave, another's a fast one of the
+    # same size: at the horizon of a change over four periods the slow one is the noisier.
+    rng, time = np.random.default_rng(3), np.arange(12)
+    before = rng.normal(size=(60, 12)).cumsum(axis=1)
+    before[0], before[1] = 3 * np.cos(np.pi * time / 12), 3 * np.cos(np.pi * time)
+    comparator = np.arange(60) >= 2
+    found = measure_pretrial(
+        before[None], comparator, rng.normal(scale=3.0, size=(1, 60)), np.ones((1, 60)), 4
+    )
+    assert found.correlation[0] > 0.5
+    assert found.noise[0, 0] > found.noise[0, 1]
+
+
+def test_chi_square_shares_are_nearly_scipys():
+    df, normal = np.array([12.0, 40.0]), np.array([[-1.6, 0.0, 1.6, 2.5]] * 2)
+    exact = stats.chi2.ppf(stats.norm.cdf(normal), df[:, None]) / df[:, None]
+    assert _chi_square_share(df, normal) == pytest.approx(exact, rel=0.01)
+    assert (_chi_square_share(np.array([1.0]), np.array([[-9.0]])) > 0).all()
+
+
+def test_a_full_dose_for_all_is_welchs_test():
+    # Doses of 1: the slope is the mean; its error is Welch's but for the comparators' part, which
+    # is of all councils' spread.
+    changes, k = np.random.default_rng(8).normal(size=30), 6
+    members, dose = np.arange(k)[None], np.ones(k)
+    own = changes[:k]
+    error = np.sqrt(own.var(ddof=1) / k + changes.var(ddof=1) / (30 - k))
+    expected = (own.mean() - changes[k:].mean()) / error
+    assert _statistics(changes, members, dose)[0] == pytest.approx(expected)
+    # Twice the dose, half the slope, the same t.
+    assert _statistics(changes, members, 2 * dose)[0] == pytest.approx(expected)
+
+
+def test_dispersion_of_the_treated_is_an_f_ratio():
+    changes, cases = np.random.default_rng(9).normal(size=50), np.full(50, 80.0)
+    treated = np.arange(50) < 4
+    found = size_adjusted_test(changes, treated, cases).diagnostics["dispersion"]
+    variance = changes[~treated].var(ddof=1)
+    assert found == pytest.approx(changes[treated].var(ddof=1) / variance, rel=0.03)
+
+
+def test_random_signs_are_signs():
+    drawn = draw_weights(40, kind="rademacher", draws=500, seed=1)
+    assert set(np.unique(drawn.values)) == {-1.0, 1.0}
+    assert not drawn.complete
+
+
+def test_one_council_has_a_sharp_band_and_no_robust_one():
+    curve, treated = np.random.default_rng(2).normal(size=(60, 2)), np.arange(60) < 1
+    cases = np.full(60, 50.0)
+    sharp = simultaneous_band(curve, treated, cases, method="sharp", draws=999, seed=1)
+    assert np.isfinite(sharp.conf_low).all()
+    assert "1 treated council, needs 2" in simultaneous_band(curve, treated, cases, seed=1).reason
+
+
+def test_period_effects_without_gaps_are_deviations_from_the_mean():
+    values = np.random.default_rng(1).normal(size=(7, 4))
+    effects = solve_period_effects(values, np.ones((7, 4), bool))
+    assert effects == pytest.approx(values.mean(0) - values.mean())
+    seen = np.random.default_rng(2).random((7, 4)) > 0.2
+    rows, columns = np.nonzero(seen)
+    design = np.zeros((rows.size, 11))
+    design[np.arange(rows.size), rows] = design[np.arange(rows.size), 7 + columns] = 1
+    fit = np.linalg.lstsq(design, values[seen], rcond=None)[0][7:]
+    found = solve_period_effects(np.where(seen, values, 0.0), seen)
+    assert found - found.mean() == pytest.approx(fit - fit.mean())
+
+
+@pytest.mark.parametrize("n_treated", [2, 3])
+def test_the_robust_test_says_where_it_was_not_validated(n_treated):
+    changes, treated = np.random.default_rng(1).normal(size=40), np.arange(40) < n_treated
+    found = robust_test(changes, treated, np.full(40, 60.0), draws=999, seed=1)
+    assert bool(found.reason) == (n_treated < 3)
+
+
+def test_strata_shares_and_single_members_of_assignments():
+    # Sets of members from the middle of the list: sums are of their own columns.
+    sets = draw_assignments(np.isin(np.arange(9), [3, 4]), draws=1000, seed=1)
+    values = np.arange(18.0).reshape(2, 9) ** 2
+    expected = values[:, sets.members].sum(axis=2)
+    assert sets.sum_sets(values) == pytest.approx(expected)
+    few = Assignments(members=np.array([[1, 2], [2, 3]]), complete=False)
+    assert few.sum_sets(values[:, :6]) == pytest.approx(values[:, [[1, 2], [2, 3]]].sum(axis=2))

@@ -145,6 +145,14 @@ def test_no_limit_where_an_exemption_runs():
     assert limits[:3] == [7, 10, 10]
     assert np.isnan(limits[3:5]).all()
     assert limits[5] == 10  # another council
+    # After an exemption has ended, 10 days count again; one still running leaves no limit.
+    for end, limited in (("2012-02-29", True), (None, False)):
+        other = exemptions.assign(start_date=pd.Timestamp("2011-03-01"), end_date=pd.Timestamp(end))
+        found = compute_durations(
+            tables, "initial_assessment", data_cut="2012-03-31", exemptions=other
+        )
+        march = found.table["limit_working_days"].iloc[3:5]
+        assert (march.notna() == limited).all()
 
 
 SECTION47S = _frame(

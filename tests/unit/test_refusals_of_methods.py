@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pilot_eval.errors import DesignError, InferenceError
+from pilot_eval.errors import DesignError, InferenceError, ParameterError
 from pilot_eval.estimation import did
+from pilot_eval.estimation.bunching import fit_bunching
 from pilot_eval.estimation.group_time import estimate_group_time
 from pilot_eval.estimation.group_time_aggregates import aggregate_group_time
 from pilot_eval.estimation.staggered_paths import path_coefficients, path_scores
@@ -17,7 +18,7 @@ from pilot_eval.estimation.two_way import estimate_twfe, fit_two_way
 from pilot_eval.inference.adaptive import draw_resamples
 from pilot_eval.inference.adjusted import adjusted_batch
 from pilot_eval.inference.assignments import draw_assignments
-from pilot_eval.inference.cluster_robust import cr2_test
+from pilot_eval.inference.cluster_robust import cr1_test, cr2_test, cr3_test
 from pilot_eval.inference.collapse import collapse_panel
 from pilot_eval.inference.dose import dose_test
 from pilot_eval.inference.multiplicity import family_test
@@ -32,6 +33,7 @@ CHANGES = np.array([3.0, 4.0, 1.0, 0.0, 2.0, 1.5, 0.5, 1.0])
 PANEL = np.arange(32.0).reshape(8, 4) % 7
 STARTS = np.where(FLAGS, 2.0, np.nan)
 COUNTS = np.column_stack([np.arange(8.0) + 10, np.arange(8.0) + 12])
+EXPOSED = np.full((8, 2), 90.0)
 GAPS = np.where(np.arange(8)[:, None] > 3, np.nan, PANEL)
 CASES = np.full(8, 50.0)
 
@@ -43,6 +45,14 @@ REFUSED = {
     "periods with a gap": (
         lambda: estimate_group_time(PANEL, STARTS, periods=np.array([1, 2, 3, 5])),
         "`periods` must be evenly spaced",
+    ),
+    "treated from the first period": (
+        lambda: estimate_group_time(PANEL, np.where(FLAGS, 0.0, np.nan)),
+        "got 2 units treated from the first period on",
+    ),
+    "a matrix without a period after": (
+        lambda: did.collapse_changes(PANEL, FLAGS, 4),
+        "`values` must have a row for each flag and a column after the start",
     ),
     "a control of another name": (
         lambda: estimate_group_time(PANEL, STARTS, control="later"),
@@ -169,6 +179,29 @@ def test_power_out_of_reach_has_no_detectable_effect():
     assert np.isnan(minimum_detectable_effect(CHANGES[2:5], CASES[2:5], CASES[:2], 2))
     with pytest.raises(InferenceError, match="`power` must lie between alpha and 1"):
         minimum_detectable_effect(CHANGES[2:], CASES[2:], CASES[:2], 2, power=0.01)
+
+
+def test_the_smallest_input_that_is_enough_is_taken():
+    changes = np.random.default_rng(1).normal(size=40)
+    assert collapse_panel(PANEL, 1, FLAGS).changes.shape == (8,)
+    assert np.isfinite(placebo_synthetic_did(PANEL[:4], np.arange(4) < 1, 2, seed=1).att)
+    assert np.isfinite(minimum_detectable_effect(changes, np.full(40, 50.0), CASES[:2], 2))
+    orders, complete = draw_paths(np.arange(5), draws=1, seed=1)
+    assert (len(orders), complete) == (1, False)
+    assert np.isfinite(pooled_counts_test(COUNTS, EXPOSED, FLAGS, link="rate", seed=1).p_value)
+    for bands, enough in (((1, 6, 11), True), ((1, 6), False)):
+        first = np.array(bands)
+        if enough:
+            assert fit_bunching(first, first + 4, 10).in_band.tolist() == [False, True, False]
+        else:
+            with pytest.raises(ParameterError, match="`bins` must"):
+                fit_bunching(first, first + 4, 10)
+
+
+@pytest.mark.parametrize("test", [cr1_test, cr2_test, cr3_test])
+def test_the_level_is_5_percent_unless_another_is_asked_for(test):
+    changes, treated = np.random.default_rng(1).normal(size=60), np.arange(60) < 25
+    assert test(changes, treated) == test(changes, treated, alpha=0.05)
 
 
 def test_periods_that_no_council_connects_have_no_common_fit():
