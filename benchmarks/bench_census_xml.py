@@ -1,8 +1,9 @@
 """Speed of reading census XML: python benchmarks/bench_census_xml.py [--validator PYTHON].
 
 Prints a section of docs/performance.md: the time from XML to typed tables as a multiple of a bare
-`lxml.etree.iterparse` walk of the same invented file, the peak memory on files of growing size, and
-how many times faster than the sector's open validator the reader is. The validator,
+`lxml.etree.iterparse` walk of the same invented file, the time from a SQLite database as a multiple
+of that from Parquet, the peak memory on files of growing size, and how many times faster than the
+sector's open validator the reader is. The validator,
 `csc-validator-be-cin`, needs an old pandas: give the Python of an environment made for it,
 
     python -m venv VENV && VENV/bin/pip install csc-validator-be-cin "numpy<2" "python-dateutil<3"
@@ -23,16 +24,18 @@ import numpy as np
 import pandas as pd
 from criteria import judge, print_criteria, read_options
 from lxml import etree
+from sqlalchemy import create_engine
 
 from pilot_eval.records.read import read_census
-from pilot_eval.records.schema import CensusTables, build_tables
+from pilot_eval.records.schema import CensusTables, build_tables, frames_of
 from pilot_eval.records.validation import validate_census
 from pilot_eval.records.writers import write_census
+from pilot_eval.reference.facts import load_councils
 
 COUNCIL = "E09000012"
 YEAR_START = np.datetime64("2013-04-01", "s")
 DAY = np.timedelta64(86_400, "s")
-MOST_TIMES_WALK, LEAST_TIMES_VALIDATOR = 2.0, 10.0
+MOST_TIMES_WALK, MOST_TIMES_PARQUET, LEAST_TIMES_VALIDATOR = 2.0, 2.0, 10.0
 READ_WITH_VALIDATOR = """
 import sys, time, warnings
 from importlib.metadata import version
@@ -131,6 +134,26 @@ def compare_with_walk(path: Path, name: str, times: int) -> float:
     return ratio
 
 
+def compare_with_parquet(children: int, folder: Path, times: int) -> float:
+    """Read ten councils' returns from Parquet and from a database; say how much longer it takes."""
+    frames = frames_of(invent_tables(children // 10))
+    for council in load_councils()[:10]:
+        own = {
+            name: frame.assign(council_code=council.council_code) for name, frame in frames.items()
+        }
+        tables = build_tables(own, strand="simulated", source="a benchmark")
+        write_census(tables, folder / "parquet", format="parquet")
+    engine = create_engine(f"sqlite:///{folder / 'returns.db'}")
+    for file in sorted((folder / "parquet").glob("*/*.parquet")):
+        pd.read_parquet(file).to_sql(file.stem, engine, index=False, if_exists="append")
+    engine.dispose()
+    works = (lambda: read_census(folder / "parquet"), lambda: read_census(str(engine.url)))
+    parquet, database = best_of(times, *works)
+    print("| Parquet to tables | SQLite to tables | ratio |\n|---:|---:|---:|")
+    print(f"| {parquet:.2f} s | {database:.2f} s | {database / parquet:.2f} |\n")
+    return database / parquet
+
+
 def compare_with_validator(path: Path, python: str) -> float:
     command = [python, "-c", READ_WITH_VALIDATOR, str(path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -161,6 +184,7 @@ def main() -> None:
         tables = read_census(path)
         (seconds,) = best_of(2, lambda: validate_census(tables))
         print(f"\nValidation of its {len(tables.referrals):,} referrals: {seconds:.2f} s.\n")
+        as_parquet = compare_with_parquet(children, folder, times)
         print("| XML | peak memory |\n|---:|---:|")
         for factor in (1, 2, 4):
             grown = write_census(
@@ -178,6 +202,11 @@ def main() -> None:
                 f"XML to tables takes at most {MOST_TIMES_WALK:g} times a bare walk of the file",
                 max(ratios),
                 most=MOST_TIMES_WALK,
+            ),
+            judge(
+                f"a database to tables takes at most {MOST_TIMES_PARQUET:g} times Parquet",
+                as_parquet,
+                most=MOST_TIMES_PARQUET,
             ),
             judge(
                 f"at least {LEAST_TIMES_VALIDATOR:g} times faster than the sector's open validator",

@@ -65,8 +65,19 @@ def fill(url: str, modules: dict[str, pd.DataFrame]) -> str:
 
 
 def test_sqlite_gives_what_the_returns_give(folder, modules, tmp_path):
-    url = fill(f"sqlite:///{tmp_path / 'returns.db'}", modules)
+    mixed = {  # rows of all returns by turns
+        name: frame.iloc[frame.groupby("LEA").cumcount().argsort(kind="stable")]
+        for name, frame in modules.items()
+    }
+    url = fill(f"sqlite:///{tmp_path / 'returns.db'}", mixed)
     assert content(read_census([url])) == content(read_census([folder]))
+
+
+def test_rows_of_a_return_without_a_header_are_refused(modules, tmp_path):
+    modules = modules | {"Header": modules["Header"].iloc[:1]}
+    url = fill(f"sqlite:///{tmp_path / 'returns.db'}", modules)
+    with pytest.raises(DataError, match="must belong to a return that is in Header"):
+        read_census([url])
 
 
 @pytest.fixture

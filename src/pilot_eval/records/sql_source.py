@@ -7,8 +7,10 @@ Nothing is written to the database, and no message quotes the address, which may
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from datetime import date, datetime
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +34,12 @@ from pilot_eval.records.names import (
 from pilot_eval.records.ssd import SSD_COLUMNS, write_ssd_returns
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Inspector, Select
+    from sqlalchemy import Connection, Inspector, Select, TableClause
 
-ROWS_AT_ONCE = 20_000
+ROWS_AT_ONCE = 5_000
+_AS_TEXT = ("sqlite", "postgresql")
+"""Databases that write values as a return does; there the columns of a row come as one text."""
+_JOINT = "\x1f"  # no field holds it
 _KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
 _LINKS = (CHILD_LINK, REFERRAL_LINK, PLAN_LINK, ASSESSMENT_LINK)
 _HEADER_FIELDS = tuple(field for part in HEADER_PARTS.values() for field in part)
@@ -120,7 +125,7 @@ def _copy_module(
     name: str,
     heads: list[dict[str, Any]],
 ) -> None:
-    """Copy one module, return by return, in one pass through the table."""
+    """Copy one module, return by return: they are counted first, then come in that order."""
     if any(key not in table[2] for key in _KEY):
         if len(heads) > 1:
             rule = f"have the columns {' and '.join(_KEY)}, as there are several returns"
@@ -128,32 +133,81 @@ def _copy_module(
         _write(_fetch(connection, table), folder, _return_name(heads[0]), name)
         return
     empty = {_return_name(head): head for head in heads}
-    for key, part in _split(_stream(connection, table, ordered=True)):
-        if empty.pop(key, None) is None:
-            rule = f"belong to a return that is in {HEADER}"
-            raise DataError(explain(name, rule, "a row that does not", "Correct LEA or Year."))
-        _write(part.drop_columns(list(_KEY)), folder, key, name)
+    columns = [one for one in table[2] if one not in _KEY]
+    joined = connection.dialect.name in _AS_TEXT
+    counts, query = _select_by_return(table, columns, joined=joined)
+    as_table = _split_rows if joined else _as_table
+    sizes = [("_".join(map(_plain, key)), size) for *key, size in connection.execute(counts)]
+    if unknown := [key for key, _ in sizes if empty.pop(key, None) is None]:
+        rule = f"belong to a return that is in {HEADER}"
+        got = f"{len(unknown)} returns that are not"
+        raise DataError(explain(name, rule, got, "Correct LEA or Year."))
+    query = query if len(sizes) > 1 else query.order_by(None)
+    with closing(_fetch_pieces(connection, query, [size for _, size in sizes])) as pieces:
+        for (key, _), rows in zip(sizes, pieces, strict=True):
+            _write(pa.concat_tables([as_table(columns, part) for part in rows]), folder, key, name)
     for key in empty:
-        _write(_as_table([one for one in table[2] if one not in _KEY], []), folder, key, name)
+        _write(_as_table(columns, []), folder, key, name)
 
 
-def _split(tables: Iterator[pa.Table]) -> Iterator[tuple[str, pa.Table]]:
-    """Split rows that come ordered by return; give each return's when it is complete."""
-    held: list[pa.Table] = []
-    current = ""
-    for table in tables:
-        keys = pc.binary_join_element_wise(*(pc.fill_null(table[key], "") for key in _KEY), "_")
-        ends = pc.run_end_encode(keys.combine_chunks())
-        start = 0
-        for key, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
-            if key != current and held:
-                yield current, pa.concat_tables(held)
-                held = []
-            current = key
-            held.append(table.slice(start, end - start))
-            start = end
-    if held:
-        yield current, pa.concat_tables(held)
+def _fetch_pieces(
+    connection: Connection, query: Select[Any], sizes: Sequence[int]
+) -> Generator[list[Sequence[Any]]]:
+    """Fetch rows in pieces of given sizes, each as lists of at most `ROWS_AT_ONCE`.
+
+    Rows come straight from the driver's cursor: columns have no SQL types here, so that SQLAlchemy
+    would only wrap each row. That none is lost or added is checked by the sizes.
+    """
+    if not sizes:
+        return
+    with connection.execution_options(stream_results=True).execute(query) as result:
+        ahead = result.fetchmany(1)  # SQLAlchemy has taken one row off the cursor
+        for size in sizes:
+            found, ahead = [ahead], []
+            missing = size - len(found[0])
+            while missing > 0 and (rows := result.cursor.fetchmany(min(missing, ROWS_AT_ONCE))):
+                found.append(rows)
+                missing -= len(rows)
+            if missing:
+                break
+            yield found
+        else:
+            if not result.cursor.fetchmany(1):
+                return
+    action = "Read it while nobody writes to it."
+    raise DataError(explain("the database", "not change while it is read", "changes", action))
+
+
+def _select_by_return(
+    table: OwnTable, columns: Sequence[str], *, joined: bool
+) -> tuple[Select[Any], Select[Any]]:
+    """Write the queries that count the rows of each return, and that select them in that order."""
+    from sqlalchemy import Text, cast, func, select
+
+    source, own = _name_source(table), table[2]
+    keys = [source.c[own[key]] for key in _KEY]
+    counts = select(*keys, func.count()).group_by(*keys).order_by(*keys)
+    chosen = [source.c[own[one]] for one in columns]
+    if joined:
+        texts = [func.coalesce(cast(one, Text), "") for one in chosen]
+        chosen = [reduce(lambda left, right: left.concat(_JOINT).concat(right), texts)]
+    return counts, select(*chosen).order_by(*keys)
+
+
+def _split_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> pa.Table:
+    """Split rows, each one text, into columns."""
+    cells = pc.split_pattern(pa.array([row[0] for row in rows], pa.string()), _JOINT)
+    if pc.any(pc.not_equal(pc.list_value_length(cells), len(columns))).as_py():
+        rule, got = "hold no control characters", "some"
+        raise DataError(explain("the database", rule, got, "Take them out."))
+    texts = [pc.list_element(cells, number) for number in range(len(columns))]
+    empty = pa.scalar(None, pa.string())
+    return pa.table(
+        {
+            name: pc.if_else(pc.equal(text, ""), empty, text)
+            for name, text in zip(columns, texts, strict=True)
+        }
+    )
 
 
 def _find_tables(inspector: Inspector, wanted: dict[str, Sequence[str]]) -> Tables:
@@ -178,27 +232,21 @@ def _find_columns(
     return {known[name.casefold()]: name for name in own if name.casefold() in known}
 
 
-def _select(table: OwnTable, *, ordered: bool = False) -> Select[Any]:
-    from sqlalchemy import column, select
+def _name_source(table: OwnTable) -> TableClause:
+    from sqlalchemy import column
     from sqlalchemy import table as named
 
     schema, name, columns = table
-    source = named(name, *(column(own) for own in columns.values()), schema=schema)
-    query = select(*(source.c[own].label(wanted) for wanted, own in columns.items()))
-    return query.order_by(*(source.c[columns[key]] for key in _KEY)) if ordered else query
-
-
-def _stream(
-    connection: Connection, table: OwnTable, *, ordered: bool = False
-) -> Iterator[pa.Table]:
-    """Fetch a table piece by piece, as text columns."""
-    options = connection.execution_options(stream_results=True)
-    for rows in options.execute(_select(table, ordered=ordered)).partitions(ROWS_AT_ONCE):
-        yield _as_table(list(table[2]), rows)
+    return named(name, *(column(own) for own in columns.values()), schema=schema)
 
 
 def _fetch(connection: Connection, table: OwnTable) -> pa.Table:
-    return pa.concat_tables([_as_table(list(table[2]), []), *_stream(connection, table)])
+    """Fetch a table piece by piece, as text columns."""
+    from sqlalchemy import select
+
+    options = connection.execution_options(stream_results=True)
+    found = options.execute(select(*_name_source(table).c)).partitions(ROWS_AT_ONCE)
+    return pa.concat_tables([_as_table(list(table[2]), rows) for rows in ([], *found)])
 
 
 def _as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
