@@ -227,12 +227,19 @@ def lose(subject: Subject, world: World, base: Answer, rng: np.random.Generator)
 
 
 def rename_periods(subject: Subject, world: World, base: Answer, rng: np.random.Generator) -> None:
-    """Periods from another one on: the same estimates; dates and words the same or refused."""
+    """Periods from another one on: the same; dates and words the same or refused; gaps refused."""
     first = int(rng.integers(1, 3000))
     moved = subject.arguments(replace(world, first_period=first))
     n = world.panel.shape[1]
     other = subject.answer(moved | {"periods": np.arange(first, first + n)})
     same(base, other, UNIT)
+    gap = first + np.arange(n) + (np.arange(n) > START // 2)
+    try:
+        subject.answer(moved | {"periods": gap})
+    except PilotEvalError:
+        pass
+    else:
+        raise AssertionError("years with a gap are counted as if there were none")
     days = pd.date_range("2010-01-01", periods=n, freq="MS")
     for periods in (days, days.to_period("M"), days.astype(str), list(days)):
         given = subject.arguments(world)
@@ -280,6 +287,7 @@ def _wrong(kind: Kind, value: Any, rng: np.random.Generator) -> list[Any]:
     if not isinstance(kind, Numbers):
         return [_put(value, None, rng)]
     found = [value.astype(str), value.astype("timedelta64[s]"), _put(value, "2009-10", rng)]
+    found += [] if kind.missing else [_put(value, None, rng), _put(value, np.nan, rng)]
     limited = kind.least is not None or kind.above is not None
     return [*found, -1 - np.abs(value)] if limited else found
 

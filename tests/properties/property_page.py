@@ -16,7 +16,10 @@ Written by `tests/properties/property_page.py`. Every public function of `estima
 by introspection and held to every law below in drawn worlds (25 units, 12 periods): 20 in the
 default run, 200 by `python3 run.py test --slow`, 5,000 by `benchmarks/bench_properties.py`. A
 function in no row of the second table has all laws. The same functions are called with wrong
-arguments of every type: they answer, or raise one of the project's errors.
+arguments of every type: they answer, or raise one of the project's errors; and with 1,500 units.
+One-line estimators on long tables, functions of a plan and a panel, and own tables have laws of
+their own (`test_long_frames.py`, `test_plan_functions.py`, `test_own_tables.py`). Each kind of
+fault that these laws came from is put back by `test_seeded_faults.py`, and caught.
 """
 
 

@@ -192,19 +192,21 @@ class World:
         )
 
 
-def make_world(seed: int, *, full: bool = False, n_treated: int = TREATED) -> World:
+def make_world(
+    seed: int, *, full: bool = False, n_treated: int = TREATED, n_units: int = UNITS
+) -> World:
     """Draw a world in which nothing is tied."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(UNITS)
+    order = rng.permutation(n_units)
     treated = order < n_treated
-    panel = 40 + rng.normal(0, 2, (UNITS, 1)) + rng.normal(0, 1, PERIODS)
+    panel = 40 + rng.normal(0, 2, (n_units, 1)) + rng.normal(0, 1, PERIODS)
     return World(
-        panel=panel + rng.normal(0, 1.5, (UNITS, PERIODS)),
+        panel=panel + rng.normal(0, 1.5, (n_units, PERIODS)),
         treated=treated,
         late=order == n_treated - 1,
-        cases=rng.permutation(np.arange(60.0, 60.0 + 37 * UNITS, 37.0)),
-        size=rng.normal(0, 1, UNITS),
-        names=pd.Index([f"E{k:02d}" for k in rng.permutation(UNITS)]),
+        cases=rng.permutation(np.arange(60.0, 60.0 + 37 * n_units, 37.0)),
+        size=rng.normal(0, 1, n_units),
+        names=pd.Index([f"E{k:02d}" for k in rng.permutation(n_units)]),
         seed=seed,
         full=full,
     )

@@ -7,6 +7,8 @@ benchmarks/bench_properties.py 5,000 of each law and 10,000 wrong calls.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from corruption import bound_draws, corrupt
@@ -19,6 +21,11 @@ from subjects import BEHIND, IN_FRONT, OTHER_TREATED, SUBJECTS, TREATED, find_fu
 from pilot_eval.errors import PilotEvalError
 
 EXAMPLES, SLOW, WRONG = 20, 200, 8
+MANY_UNITS = 1500
+USUAL_DEPTH = 1000
+"""Python's own limit of calls within calls; some packages raise it."""
+CUBIC = "estimation.synthetic_control.estimate_each_council"
+"""Fits every comparator against all others, some minutes for 1,500."""
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
 MANY = settings(max_examples=SLOW, deadline=None, derandomize=True, database=None)
@@ -74,6 +81,33 @@ def test_a_public_function_obeys_every_law_in_many_worlds(name, seed, full):
 def test_wrong_arguments_raise_nothing_but_the_projects_errors(name):
     for seed in range(WRONG):
         refuse(name, seed)
+
+
+def grow(name: str, n_treated: int) -> None:
+    """Call one function with many units; with one treated every set is listed."""
+    subject = SUBJECTS[name]
+    world = make_world(1, n_treated=n_treated, n_units=MANY_UNITS)
+    given = subject.arguments(world)
+    if n_treated > 1 and "draws" in given:
+        given["draws"] = min(given["draws"], 99)
+    elif "statistic" in subject.parameters:
+        given["statistic"] = "difference"
+    kept = sys.getrecursionlimit()
+    sys.setrecursionlimit(USUAL_DEPTH)
+    try:
+        answer = subject.answer(given)
+    finally:
+        sys.setrecursionlimit(kept)
+    assert n_treated == 1 or any(np.isfinite(value).any() for value in answer.values())
+
+
+@pytest.mark.parametrize("name", [n for n, item in SUBJECTS.items() if item.units and n != CUBIC])
+def test_many_units_are_no_limit(name):
+    grow(name, TREATED)
+    try:
+        grow(name, 1)
+    except PilotEvalError:
+        return
 
 
 def test_every_public_function_is_called_or_behind_one_that_is():

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_every_function import obey, refuse
+from test_every_function import grow, obey, refuse
+from test_own_tables import ROW, read
 
 from pilot_eval import doors
-from pilot_eval.estimation import event_study, two_way
-from pilot_eval.inference import inputs
+from pilot_eval.app import parameters
+from pilot_eval.estimation import cohorts, event_study, two_way
+from pilot_eval.inference import assignments, inputs
+from pilot_eval.published import own_cells
 from pilot_eval.records import pseudo_observations
 
 ROBUST = "inference.robust.robust_test"
@@ -41,6 +44,20 @@ def _own_changes(panel, time, base):
     return np.where(panel.treated, changed + shift[panel.cohort], changed)
 
 
+def _read_missing(self, name, value, error):
+    """Read numbers as they are, missing ones among them: every comparison with them is false."""
+    return doors.read_numbers(name, value, error)
+
+
+def _list_recursively(sizes):
+    """List sets of one by a call within another for every unit."""
+
+    def extend(units):
+        return [units[:1], *extend(units[1:])] if units else []
+
+    return np.array(extend(sizes[0][0].tolist()), dtype=np.intp)
+
+
 ORIGINAL_PREPARE = pseudo_observations.prepare_cases
 ORIGINAL_COLLAPSE = event_study._collapse
 FAULTS = {
@@ -62,6 +79,13 @@ FAULTS = {
         "centre",
         lambda changes, treated: changes.astype(np.float32).astype(float),
         ROBUST,
+    ),
+    "a missing number is believed": (doors.Numbers, "read", _read_missing, ROBUST),
+    "years with a gap by index": (
+        cohorts.Periods,
+        "read",
+        lambda self, name, value, error: np.arange(len(value)) + int(np.min(value)),
+        "estimation.event_study.estimate_event_study",
     ),
     "a missing number is zero": (doors.Numbers, "read", _read_missing_as_zero, ROBUST),
     "one step without convergence": (two_way, "solve_period_effects", _column_means, COLLAPSE),
@@ -112,3 +136,23 @@ def test_an_unchecked_length_is_caught(monkeypatch):
 def _refuse_many(name: str) -> None:
     for seed in range(300):
         refuse(name, seed)
+
+
+def test_recursion_over_units_is_caught(monkeypatch):
+    monkeypatch.setattr(assignments, "_list_all", _list_recursively)
+    assignments._draw_again.cache_clear()
+    with pytest.raises(RecursionError):
+        grow("inference.randomisation.randomisation_test", 1)
+
+
+def test_an_own_tables_point_for_thousands_is_caught(monkeypatch, tmp_path):
+    row = ROW | {"numerator": "30", "denominator": "56.218"}
+    assert read(tmp_path, row) is None
+    monkeypatch.setattr(own_cells, "_read_count", lambda text: (text, ""))
+    assert read(tmp_path, row)["denominator"] == 56.218
+
+
+def test_a_parameter_left_as_text_is_caught(monkeypatch):
+    assert parameters.read_parameter("draws", "1e3") == 1000
+    monkeypatch.setattr(parameters, "_read_number", lambda kind, value: value)
+    assert parameters.read_parameter("draws", "1e3") != 1000
