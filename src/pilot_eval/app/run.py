@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pilot_eval.app.notebooks import (
     Executed,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pilot_eval.plan import EvaluationPlan
+    from pilot_eval.records.read import Format
 
 INCOMPLETE = "-incomplete"
 MOST_NAMES = 1000
@@ -98,7 +99,7 @@ def _check_returns(
     mapping, cut = given.get("mapping_file"), given.get("data_cut", "").strip()
     reading = PartReading(
         data_cut=date.fromisoformat(cut) if cut else None,
-        data_format=given.get("data_format") or None,
+        data_format=cast("Format | None", given.get("data_format") or None),
         mapping_file=Path(mapping) if mapping else None,
         folder=folder,
     )

@@ -34,7 +34,7 @@ from pilot_eval.records.names import (
 from pilot_eval.records.ssd import SSD_COLUMNS, write_ssd_returns
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Inspector, Select, TableClause
+    from sqlalchemy import ColumnElement, Connection, Inspector, Select, TableClause
 
 ROWS_AT_ONCE = 5_000
 _AS_TEXT = ("sqlite", "postgresql")
@@ -187,10 +187,10 @@ def _select_by_return(
     source, own = _name_source(table), table[2]
     keys = [source.c[own[key]] for key in _KEY]
     counts = select(*keys, func.count()).group_by(*keys).order_by(*keys)
-    chosen = [source.c[own[one]] for one in columns]
+    chosen: list[ColumnElement[Any]] = [source.c[own[one]] for one in columns]
     if joined:
-        texts = [func.coalesce(cast(one, Text), "") for one in chosen]
-        chosen = [reduce(lambda left, right: left.concat(_JOINT).concat(right), texts)]
+        joint, *rest = (func.coalesce(cast(one, Text), "") for one in chosen)
+        chosen = [reduce(lambda left, right: left.concat(_JOINT).concat(right), rest, joint)]
     return counts, select(*chosen).order_by(*keys)
 
 

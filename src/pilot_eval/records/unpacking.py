@@ -114,7 +114,7 @@ def copied(source: str | Path | None, *, within: Path | None = None) -> Iterator
     ------
     Path or None
     """
-    if not is_url(source):
+    if source is None or not is_url(source):
         yield None if source is None else Path(source)
         return
     with unpacked(source, within=within) as (folder,):
