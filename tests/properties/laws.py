@@ -421,7 +421,7 @@ NOT_APPLIED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("inference.power", ("permute", "mix labels"), DRAWN),
     ("inference.power", ("reverse", "duplicate"), ONE_SIDED),
     ("checks.sensitivity", ("mix labels", "relabel", "retype", "duplicate", "permute"), MADE),
-    ("checks.sensitivity", ("shift", "unit effects"), MADE),
+    ("checks.sensitivity", ("shift", "unit effects", "lose"), MADE),
     ("checks.sensitivity", ("reverse",), SIMULATED),
 )
 
