@@ -36,7 +36,7 @@ THRESHOLD = calibrate_cusum(60.0, seed=1)
 LOOKS = MonitoringPlan(months_before=START, looks=(2, 4), harm="rises", scale=3.0, persistence=0.0)
 
 CHECKED = "takes numbers that a door has read, inside a method"
-RECORDS = "takes children's records that validation accepted (test_survival.py)"
+RECORDS = "takes children's cases, or changes made of them (test_record_functions.py)"
 PLANS = "takes a plan and a panel, whose form is tested in test_plan_functions.py"
 WITHOUT = "takes no data"
 BEHIND: Mapping[str, str] = {

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from pandas.api.types import infer_dtype
 
+from pilot_eval.door_readers import refuse
+from pilot_eval.doors import Flags, Kind, Numbers, Table
 from pilot_eval.errors import DesignError, InferenceError, explain
 from pilot_eval.estimation.council_changes import CouncilChanges, collapse_levels
 from pilot_eval.records.linking import number_councils, to_days
@@ -28,6 +31,15 @@ from pilot_eval.records.survival_curves import (
     survival_quantile,
 )
 from pilot_eval.reference.working_days import count_working_days
+
+COLUMNS: dict[str, Kind] = {
+    "duration_working_days": Numbers(least=0, ndim=(1,)),
+    "entry_working_days": Numbers(ndim=(1,)),
+    "event_observed": Flags(),
+}
+DAYS = ("datetime64", "datetime", "date", "string")
+"""What pandas infers of columns of days; numbers are none, and some of both are mixed."""
+TABLE = Table(columns=("council_code", "start_date", *COLUMNS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +117,8 @@ def place_cases(
     Raises
     ------
     DesignError
-        If there is no window before or after, or windows overlap or are out of order.
+        If there is no window before or after, or windows overlap or are out of order; or if a
+        case has no day of start, duration, entry or flag, or one that is none.
 
     Examples
     --------
@@ -118,7 +131,11 @@ def place_cases(
         rule = "lie one after another, at least one before and one after the start"
         got = f"{len(pre)} before, {len(post)} after"
         raise DesignError(explain("windows", rule, got, "Correct their first and last days."))
-    day = to_days(durations["start_date"])
+    table = TABLE.read("durations", durations, DesignError)
+    read: dict[str, Any] = {
+        name: kind.read(name, table[name], DesignError) for name, kind in COLUMNS.items()
+    }
+    day = _read_starts(table["start_date"])
     window = np.searchsorted(edges[:, 0], day, side="right") - 1
     council = number_councils(durations, councils)
     keep = (council >= 0) & (window >= 0)
@@ -128,11 +145,22 @@ def place_cases(
         n_pre=len(pre),
         n_post=len(post),
         group=(council * len(windows) + window)[keep],
-        duration=durations["duration_working_days"].to_numpy()[keep],
-        entry=durations["entry_working_days"].to_numpy()[keep],
-        observed=durations["event_observed"].to_numpy()[keep],
+        duration=read["duration_working_days"][keep],
+        entry=read["entry_working_days"][keep],
+        observed=read["event_observed"][keep],
         follow_up=count_working_days(edges[:, 0], np.datetime64(data_cut, "D")),
     )
+
+
+def _read_starts(column: pd.Series) -> np.ndarray:
+    """Read the days on which cases started: dates, none missing."""
+    try:
+        day = to_days(column) if infer_dtype(column) in DAYS else None
+    except (TypeError, ValueError):
+        day = None
+    if day is None or np.isnat(day).any():
+        refuse(DesignError, "start_date", "be a date for every case", "missing ones or others")
+    return day
 
 
 def change_in_restricted_mean(cases: DelayCases, horizon: float) -> CouncilChanges:
