@@ -25,7 +25,9 @@ PAGE_CHECKER = "html_codesniffer@2.5.1"  # an npm package: PyPI has none like it
 def main(arguments: list[str] | None = None) -> int:
     """Run every step; say at the end what each found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--slow", action="store_true", help="simulation studies at full size")
+    parser.add_argument(
+        "--slow", action="store_true", help="simulation studies at full size, every notebook's page"
+    )
     parser.add_argument("--quick", action="store_true", help="linters and quick tests only")
     options = parser.parse_args(arguments)
     results = []
@@ -83,6 +85,7 @@ def list_steps(marks: str, quick: bool = False) -> list[tuple[str, list[str]]]:
     pytest = [python, "-m", "pytest", "-q", "--color=no", "-rfEs"]
     sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
     nbval = ["-p", "keep_outputs", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    browser = "browser and not slow" if "not slow" in marks else "browser"
     measure = [] if quick else ["-p", "measure_coverage"]
     parallel = ["-n", "2", "--dist", "loadscope"]  # loadscope: a notebook's cells stay together
     nbval += [f"--nbval-sanitize-with={sanitize}", *parallel]
@@ -98,7 +101,7 @@ def list_steps(marks: str, quick: bool = False) -> list[tuple[str, list[str]]]:
             [*pytest, "--doctest-modules", str(ROOT / "src" / "pilot_eval")],
         ),
         ("site", [python, str(ROOT / "tools" / "build_site.py")]),
-        ("browser", [*pytest, *parallel, "-m", "browser", str(ROOT / "tests" / "browser")]),
+        ("browser", [*pytest, *parallel, "-m", browser, str(ROOT / "tests" / "browser")]),
         ("pytest", [*pytest, *measure, *parallel, "-m", marks, str(ROOT / "tests")]),
     ]
 

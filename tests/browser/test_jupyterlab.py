@@ -18,6 +18,14 @@ pytestmark = pytest.mark.browser
 
 START_SECONDS = 60
 RUN_SECONDS = 180
+ALWAYS = (
+    "00_data_quality",
+    "02a_conferences",
+    "05_delay_childrens_records",
+    "08_council_report",
+    "99_summary",
+)
+"""Each of another kind: tables, charts, records, a council's page, verdicts. The rest: slow."""
 PLACEHOLDER = "No description has been provided for this image"
 FORM = 'import pilot_eval as pe\npe.choose_parameters("03_child_outcomes")'
 RUN_ALL = """async path => {
@@ -109,7 +117,13 @@ def run_all(tab):
     tab.evaluate(CLOSE)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in ALWAYS else pytest.mark.slow)
+        for path in NOTEBOOKS
+    ],
+)
 def test_run_all_gives_no_error_or_warning(tab, lab, run_all, path):
     cells = run_all(path.name)
     assert [cell["count"] for cell in cells] == list(range(1, len(cells) + 1))
