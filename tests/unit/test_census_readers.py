@@ -362,3 +362,33 @@ def test_what_is_not_read_of_a_folder_is_named(tmp_path, form):
         ("unknown_module", "InventedCoreAssessment"),
         ("unknown_module", "InventedInitialAssessment"),
     }
+
+
+def _point_zero(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(CINdetailsID=table["CINdetailsID"] + ".0")
+
+
+@pytest.mark.parametrize(
+    ("module", "change"),
+    [
+        ("CINdetails", _point_zero),
+        ("Section47", _point_zero),
+        ("Header", lambda table: table.assign(LEA="0" + table["LEA"], Year="2013/14")),
+        ("Header", lambda table: table.assign(LEA=HACKNEY)),
+        ("Assessments", lambda table: table.assign(LEA=table["LEA"] + ".0", Year="2014.0")),
+    ],
+)
+def test_links_and_councils_are_the_same_however_they_are_written(tmp_path, module, change):
+    folder = tmp_path / "204_2014"
+    write_census(two_councils(), tmp_path, format="csv")
+    before = read_census(folder)
+    path = folder / f"{module}.csv"
+    change(pd.read_csv(path, dtype="str")).to_csv(path, index=False)
+    assert_same(before, read_census(folder))
+
+
+def test_a_folder_of_modules_without_a_header_is_refused(tmp_path):
+    write_census(two_councils(), tmp_path, format="csv")
+    (tmp_path / "204_2014" / "Header.csv").unlink()
+    with pytest.raises(DataError, match=r"204_2014/Header\.csv` must stand by the modules"):
+        read_census(tmp_path)

@@ -169,7 +169,7 @@ def run_census(
     _refuse_existing(out, released)
     _check_given(mapping_file, strategy_discussions, core_groups, crosswalk)
     with unpacked(paths, within=out.parent if out.parent.is_dir() else None) as found:
-        parts = find_parts(found, data_format, plan.names, tell)
+        parts, refused = find_parts(found, data_format, plan.names, tell)
         coverage = build_coverage(parts)
         first_day, cut = covered_days(coverage, data_cut)
         settings, trouble = _try_settings(plan, first_day, cut)
@@ -194,7 +194,7 @@ def run_census(
             tell(f"Reading, validating and counting {len(coverage)} returns by council ...")
             with open_executor(scheduler, jobs, engine, tell=tell) as executor:
                 done = list(executor.map(partial(work_on_part, work=work), parts))
-            losses = measure_losses(done, plan.names)
+            losses = measure_losses(done, plan.names, refused)
             for line in losses["words"]:
                 tell(line)
             _write_private(done, losses, folder)

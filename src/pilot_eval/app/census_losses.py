@@ -10,6 +10,7 @@ from pilot_eval.app.census_parts import PartResult
 from pilot_eval.records.issues import RULE_SEVERITIES
 
 LOSSES = "losses.csv"
+UNKNOWN = "a council that is not known"
 COUNTED = ("children", "referrals")
 OUTCOMES = ("records", "accepted", "set_aside", "merged", "superseded")
 LOSS_COLUMNS = (
@@ -22,7 +23,9 @@ LOSS_COLUMNS = (
 )
 
 
-def measure_losses(parts: Sequence[PartResult], names: Mapping[str, str]) -> pd.DataFrame:
+def measure_losses(
+    parts: Sequence[PartResult], names: Mapping[str, str], refused: Sequence[str] = ()
+) -> pd.DataFrame:
     """Count what was read, accepted and lost of every council.
 
     Parameters
@@ -30,16 +33,23 @@ def measure_losses(parts: Sequence[PartResult], names: Mapping[str, str]) -> pd.
     parts : sequence of PartResult
     names : mapping of str to str
         Council code -> name.
+    refused : sequence of str
+        Why returns that name no council were not read.
 
     Returns
     -------
     DataFrame
-        Columns `LOSS_COLUMNS`, one row per council. `share_lost` is the larger share, of children
-        and of referrals, that were set aside; 1 where nothing of the council can be used.
+        Columns `LOSS_COLUMNS`, one row per council, and per return that names none. `share_lost`
+        is the larger share, of children and of referrals, that were set aside; 1 where nothing of
+        the council can be used.
         Records that another stands for (merged, superseded) are not lost. `words` is the line that
         is shown.
     """
     rows = [_measure(part, code, names.get(code, code)) for part in parts for code in part.councils]
+    for why in refused:
+        counts = dict.fromkeys(LOSS_COLUMNS[2:-3], 0)
+        own = {"council_code": "", "council": UNKNOWN, "share_lost": 1.0, "failed": why}
+        rows.append({**own, **counts, "words": f"NOT READ: {why}"})
     return pd.DataFrame(rows, columns=list(LOSS_COLUMNS)).sort_values(
         "council_code", ignore_index=True
     )

@@ -282,8 +282,8 @@ def find_parts(
     data_format: Format | None,
     names: Mapping[str, str],
     tell: Callable[[str], None],
-) -> list[CouncilReturns]:
-    """List the returns by council; say which cannot be read at all, and which were sent again.
+) -> tuple[list[CouncilReturns], list[str]]:
+    """List the returns by council, and those that cannot be read; say which were sent again.
 
     Parameters
     ----------
@@ -295,17 +295,17 @@ def find_parts(
 
     Returns
     -------
-    list of CouncilReturns
+    parts : list of CouncilReturns
+    refused : list of str
+        Why returns whose header cannot be read are in none.
     """
     refused: list[str] = []
     parts = list_parts(paths, format=data_format, refused=refused)
-    for why in refused:
-        tell(f"NOT READ: {why}")
     for part in parts:
         for earlier, last in part.resubmitted.items():
             name = names.get(last.council_code, last.council_code)
             tell(f"SENT AGAIN: {word_resubmission(earlier, last, name)}")
-    return parts
+    return parts, refused
 
 
 def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:

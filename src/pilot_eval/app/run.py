@@ -104,9 +104,9 @@ def _check_returns(
         folder=folder,
     )
     with unpacked([request.census]) as places:
-        parts = find_parts(places, reading.data_format, plan.names, tell)
+        parts, refused = find_parts(places, reading.data_format, plan.names, tell)
         checked = [check_part(part, reading) for part in parts]
-    losses = measure_losses(checked, plan.names)
+    losses = measure_losses(checked, plan.names, refused)
     for line in losses["words"]:
         tell(line)
     if losses["failed"].ne("").all():

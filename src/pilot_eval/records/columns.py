@@ -161,10 +161,26 @@ def to_keys(column: Column) -> pd.array:
     -------
     str array, shape (n,)
     """
-    text = pc.utf8_trim_whitespace(_as_text(column))
+    text = drop_point_zero(pc.utf8_trim_whitespace(_as_text(column)))
     empty = pc.is_in(pc.utf8_lower(text), value_set=pa.array(["", *NO_VALUE], text.type))
     text = pc.if_else(empty, pa.scalar(None, text.type), text)
     return pd.array(text.cast(pa.large_string()).to_numpy(zero_copy_only=False), dtype="str")
+
+
+def drop_point_zero(text: Column) -> Column:
+    """Write whole numbers as such where an export has made them `1.0`; other texts stay.
+
+    Parameters
+    ----------
+    text : arrow text column
+
+    Returns
+    -------
+    arrow text column
+    """
+    if not pc.any(pc.ends_with(text, ".0")).as_py():
+        return text
+    return pc.replace_substring_regex(text, r"^(\d+)\.0+$", r"\1")
 
 
 def take_or_missing(column: Column, rows: NDArray[np.int64]) -> Column:

@@ -23,6 +23,7 @@ from pilot_eval.records.absent_columns import (
     find_unknown,
     find_unknown_files,
 )
+from pilot_eval.records.columns import drop_point_zero
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
     ASSESSMENT_LINK,
@@ -42,6 +43,7 @@ from pilot_eval.records.returns import (
     ReturnHeader,
     find_too_long,
     layout_of,
+    name_return,
     read_header,
     refusal,
 )
@@ -139,17 +141,18 @@ def read_folder_headers(folder: Path, form: str, *, root: Path | None = None) ->
     return [header for _, header in _headers(path, read, root)]
 
 
-def _headers(
-    path: Path, read: Reader, root: Path | None
-) -> list[tuple[tuple[str, str], ReturnHeader]]:
-    """Read the headers of a folder, each with the LEA and Year that name its records."""
+def _headers(path: Path, read: Reader, root: Path | None) -> list[tuple[str, ReturnHeader]]:
+    """Read the headers of a folder, each with the name of its return."""
+    if not path.is_file():
+        rule = f"stand by the modules of {path.parent.name}: it says whose return it is"
+        raise refusal(path, None, rule, "none", "Export it too.")
     fields = {field for part in HEADER_PARTS.values() for field in part}
     table, _ = read(path, fields)
     rows = pa.table({name: table[name].cast(pa.string()) for name in table.column_names})
     heads = []
     for number, row in enumerate(rows.to_pylist(), start=2):
         header = replace(read_header(path, number, row, root), file=path.parent.name)
-        heads.append((tuple((row[name] or "").strip() for name in RETURN_KEY), header))
+        heads.append((name_return(row["LEA"] or "", row["Year"] or ""), header))
     if not heads or len({key for key, _ in heads}) < len(heads):
         rule = "have one row for each return"
         raise refusal(path, None, rule, "none, or one twice", "Correct the header.")
@@ -161,7 +164,7 @@ def _read_file(
     read: Reader,
     module: Module,
     needed: tuple[str, ...],
-    returns: list[tuple[str, str]],
+    returns: list[str],
 ) -> tuple[list[pa.Table], list[str]]:
     """Read the file of a module and split it by return; a file that is missing is empty.
 
@@ -221,15 +224,17 @@ def _links(module: Module) -> tuple[str, ...]:
     return (REFERRAL_LINK,) if module.parent == "referrals" else ()
 
 
-def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[pa.Table]:
+def _split(path: Path, table: pa.Table, returns: list[str]) -> list[pa.Table]:
     """Split the rows of a file by the return they belong to."""
     if any(name not in table.column_names for name in RETURN_KEY):
         if len(returns) == 1:
             return [table]
         rule = f"have the columns {' and '.join(RETURN_KEY)}, as its folder holds several returns"
         raise refusal(path, 1, rule, "neither or one", "Add them, or use one folder per return.")
-    known = pa.array([_JOINT.join(key) for key in returns], pa.large_string())
-    number = _find(known, _key(table, RETURN_KEY))
+    written = _key(table, RETURN_KEY).combine_chunks().dictionary_encode()
+    names = [name_return(*text.split(_JOINT)) for text in written.dictionary.to_pylist()]
+    places = [returns.index(name) if name in returns else -1 for name in names]
+    number = np.array(places, dtype="int64")[written.indices.to_numpy()]
     if (number < 0).any():
         line = int(np.flatnonzero(number < 0)[0]) + 2
         rule = f"belong to a return that is in {HEADER}"
@@ -244,11 +249,9 @@ def _split(path: Path, table: pa.Table, returns: list[tuple[str, str]]) -> list[
 
 
 def _key(table: pa.Table, names: tuple[str, ...]) -> pa.ChunkedArray:
-    """Join linking columns into one text a row."""
-    parts = [
-        pc.fill_null(pc.utf8_trim_whitespace(_text(table[name])), "").cast(pa.large_string())
-        for name in names
-    ]
+    """Join linking columns into one text a row; `1.0` is the same link as `1`."""
+    texts = [drop_point_zero(pc.utf8_trim_whitespace(_text(table[name]))) for name in names]
+    parts = [pc.fill_null(text, "").cast(pa.large_string()) for text in texts]
     return pc.binary_join_element_wise(*parts, pa.scalar(_JOINT, pa.large_string()))
 
 

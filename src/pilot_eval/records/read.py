@@ -11,7 +11,7 @@ from typing import Literal, get_args
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.records.issues import stack
 from pilot_eval.records.mapping import FieldMapping, read_mapping
-from pilot_eval.records.names import HEADER
+from pilot_eval.records.names import HEADER, STANDARD
 from pilot_eval.records.near_names import find_module
 from pilot_eval.records.own_values import translate
 from pilot_eval.records.resubmissions import (
@@ -218,15 +218,23 @@ def _places(path: Path) -> list[ReturnFile]:
     """List the returns at a path, or below it."""
     if path.is_file():
         return [ReturnFile(path=path, form="xml")]
-    forms = [form for form in FORMATS[1:] if find_module(path / f"{HEADER}.{form}").is_file()]
+    forms = [form for form in FORMATS[1:] if _holds_modules(path, form)]
     if len(forms) > 1:
         rule = "hold its modules in one format"
         raise DataError(explain(path.name, rule, "two", "Keep one folder per format."))
-    if forms:
+    if forms and find_module(path / f"{HEADER}.{forms[0]}").is_file():
         return [ReturnFile(path=path, form=forms[0])]
+    without = [ReturnFile(path=path, form=form) for form in forms]  # refused where it is read
     parts = [part for part in path.iterdir() if not part.name.startswith("._")]
     inner = sorted(part for part in parts if part.is_dir() or _is_xml(part))
-    return [place for part in inner for place in _places(part)]
+    return [*without, *(place for part in inner for place in _places(part))]
+
+
+def _holds_modules(path: Path, form: str) -> bool:
+    """Say whether a folder is a return in a format: it holds the header, or a module."""
+    names = (HEADER, *(module.element for module in STANDARD.values()))
+    held = {one.name.casefold() for one in path.glob("*.*")}
+    return any(f"{name}.{form}".casefold() in held for name in names)
 
 
 def _is_xml(path: Path) -> bool:

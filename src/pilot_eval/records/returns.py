@@ -210,6 +210,30 @@ def layout_of(
     return add_rules_layout(layout) if rules else layout
 
 
+def name_return(lea: str, year: str, root: Path | None = None) -> str:
+    """Name a return by its council and year, however these are written.
+
+    Parameters
+    ----------
+    lea, year : str
+        As in a header.
+    root : Path, optional
+        Project root, for the list of councils.
+
+    Returns
+    -------
+    str
+        Equal for equal returns; what is no council or year stays as it is written.
+
+    Examples
+    --------
+    >>> name_return("0330", "2013/14") == name_return("E08000025", "2014.0")
+    True
+    """
+    council, part, _ = find_council(lea, root)
+    return f"{part or council or lea.strip()}_{read_year(year.strip()) or year.strip()}"
+
+
 def read_year(given: str) -> str:
     """Read the year ending 31 March from how a header may write it.
 

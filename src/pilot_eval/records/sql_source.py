@@ -7,7 +7,7 @@ Nothing is written to the database, and no message quotes the address, which may
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from datetime import date, datetime
 from functools import reduce
@@ -31,6 +31,7 @@ from pilot_eval.records.names import (
     YEAR_COLUMN,
     add_rules_layout,
 )
+from pilot_eval.records.returns import name_return
 from pilot_eval.records.ssd import SSD_COLUMNS, write_ssd_returns
 
 if TYPE_CHECKING:
@@ -132,21 +133,22 @@ def _copy_module(
             raise DataError(explain(name, rule, "neither or one", "Add them."))
         _write(_fetch(connection, table), folder, _return_name(heads[0]), name)
         return
-    empty = {_return_name(head): head for head in heads}
+    empty = {_name(head.get(key) for key in _KEY): _return_name(head) for head in heads}
     columns = [one for one in table[2] if one not in _KEY]
     joined = connection.dialect.name in _AS_TEXT
     counts, query = _select_by_return(table, columns, joined=joined)
     as_table = _split_rows if joined else _as_table
-    sizes = [("_".join(map(_plain, key)), size) for *key, size in connection.execute(counts)]
-    if unknown := [key for key, _ in sizes if empty.pop(key, None) is None]:
-        rule = f"belong to a return that is in {HEADER}"
-        got = f"{len(unknown)} returns that are not"
+    found = [(_name(key), size) for *key, size in connection.execute(counts)]
+    sizes = [(empty.pop(key, ""), size) for key, size in found]
+    if unknown := [key for key, _ in sizes if not key]:
+        rule = f"belong to a return that is in {HEADER}, and name it in one way"
+        got = f"{len(unknown)} that are not or do not"
         raise DataError(explain(name, rule, got, "Correct LEA or Year."))
     query = query if len(sizes) > 1 else query.order_by(None)
     with closing(_fetch_pieces(connection, query, [size for _, size in sizes])) as pieces:
         for (key, _), rows in zip(sizes, pieces, strict=True):
             _write(pa.concat_tables([as_table(columns, part) for part in rows]), folder, key, name)
-    for key in empty:
+    for key in empty.values():
         _write(_as_table(columns, []), folder, key, name)
 
 
@@ -282,6 +284,12 @@ def _plain(value: object) -> str:
         midnight = value.time() == datetime.min.time()
         return value.date().isoformat() if midnight else value.isoformat()
     return value.isoformat() if isinstance(value, date) else str(value).strip()
+
+
+def _name(key: Iterable[object]) -> str:
+    """Name a return however its council and year are written."""
+    lea, year = map(_plain, key)
+    return name_return(lea, year)
 
 
 def _return_name(head: dict[str, Any]) -> str:
