@@ -14,13 +14,20 @@ from scipy import stats
 from pilot_eval.disclosure.protect.cells import find_differences
 from pilot_eval.errors import DataError, DesignError
 from pilot_eval.estimation.council_changes import collapse_levels, effective_cases, leave_out_few
+from pilot_eval.estimation.covariates import UnitFacts
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.synthetic_weights import split_units
 from pilot_eval.estimation.two_way import solve_period_effects
-from pilot_eval.inference.adaptive import _chi_square_share, adaptive_test
+from pilot_eval.inference.adaptive import (
+    _chi_square_share,
+    adaptive_test,
+    compute_adaptive,
+    draw_resamples,
+)
 from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.cluster_robust import cr1_test
 from pilot_eval.inference.dose import _statistics
+from pilot_eval.inference.multiplicity import family_test
 from pilot_eval.inference.paths import draw_paths
 from pilot_eval.inference.persistence import measure_pretrial
 from pilot_eval.inference.placebo_paths import compute_path_p_values
@@ -28,6 +35,7 @@ from pilot_eval.inference.placebo_sets import compute_set_p_values
 from pilot_eval.inference.pooled_counts import pooled_counts_test
 from pilot_eval.inference.pretrial import common_correlation, two_way_residuals
 from pilot_eval.inference.robust import robust_test
+from pilot_eval.inference.set_statistics import count_welch_at_least, welch_t
 from pilot_eval.inference.simultaneous import simultaneous_band
 from pilot_eval.inference.size_adjusted import size_adjusted_test
 from pilot_eval.inference.variance import fit_size_function, variance_of_total
@@ -381,3 +389,97 @@ def test_strata_shares_and_single_members_of_assignments():
     assert sets.sum_sets(values) == pytest.approx(expected)
     few = Assignments(members=np.array([[1, 2], [2, 3]]), complete=False)
     assert few.sum_sets(values[:, :6]) == pytest.approx(values[:, [[1, 2], [2, 3]]].sum(axis=2))
+
+
+@pytest.mark.parametrize("factor", [0.25, np.where(np.arange(24) % 2, 0.3, 2.0)])
+def test_a_family_of_one_is_the_robust_test_with_its_period_factors(factor):
+    rng, treated = np.random.default_rng(6), np.arange(24) < 3
+    changes, cases = rng.normal(size=24), rng.uniform(20, 300, 24)
+    given = np.broadcast_to(factor, 24)
+    alone = robust_test(changes, treated, cases, draws=3000, seed=1, period_factor=given)
+    family = family_test(
+        changes[None], treated, cases, draws=3000, seed=1, period_factor=given[None]
+    )
+    assert family.p_value[0] == pytest.approx(alone.p_value, abs=0.03)
+
+
+def test_sets_counted_without_roots_are_those_of_welchs_t():
+    # Two values only, so that many sets tie and some have no spread on either side.
+    z = np.array([[1.0, 1, 1, -1, -1, -1], [2.0, 2, -1, -1, -1, -1]])
+    members = np.array(list(combinations(range(6), 3)) + list(combinations(range(1, 4), 3)))
+    sums, squares = (values[:, members].sum(2) for values in (z, z**2))
+    totals, total_squares = z.sum(1)[:, None], (z**2).sum(1)[:, None]
+    t = np.abs(welch_t(sums, squares, totals, total_squares, 3, 6))
+    for actual in (0.0, 0.7, 2.0):
+        counted = count_welch_at_least(
+            sums.copy(), squares.copy(), total_squares, np.array([actual, actual]), 3, 6
+        )
+        assert counted.tolist() == (t >= actual * (1 - 1e-9)).sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("n_comparators", [11, 12])
+def test_the_adaptive_test_needs_twelve_comparators(n_comparators):
+    rng, n = np.random.default_rng(7), n_comparators + 3
+    found = adaptive_test(
+        rng.normal(size=n), np.arange(n) < 3, np.full(n, 60), rng.normal(size=(n, 8)), seed=1
+    )
+    assert np.isfinite(found.p_value) == (n_comparators == 12)
+
+
+def test_many_adaptive_tests_at_once_are_each_alone():
+    rng, treated = np.random.default_rng(8), np.arange(20) < 3
+    changes, before = rng.normal(size=(4, 20)), rng.normal(size=(4, 20, 9))
+    cases, ones = np.full(20, 50.0), np.ones(20)
+    drawn = draw_resamples(3, draws=199, seed=1)
+    every = compute_adaptive(changes, treated, cases, ones, before, 3, drawn, 0.05)
+    # What is not the treated councils' own part is the variance of the comparators' mean.
+    variance = every.sharp.fit.variance
+    rest = every.variance - every.ratio * variance[:, treated].sum(1) / 9
+    assert rest == pytest.approx(variance[:, ~treated].mean(1) / 17)
+    for row in range(4):
+        one = slice(row, row + 1)
+        alone = compute_adaptive(changes[one], treated, cases, ones, before[one], 3, drawn, 0.05)
+        assert every.p_value[row] == pytest.approx(alone.p_value[0])
+        assert every.variance[row] == pytest.approx(alone.variance[0])
+
+
+@pytest.mark.parametrize("n_comparators", [59, 60])
+def test_few_comparators_are_said_to_cost_power(n_comparators):
+    n = n_comparators + 4
+    changes = np.random.default_rng(3).normal(size=n)
+    found = size_adjusted_test(changes, np.arange(n) < 4, np.full(n, 60.0))
+    assert ("costs power" in found.reason) == (n_comparators < 60)
+
+
+def test_effective_cases_of_unequal_windows_by_hand():
+    # Three periods before, one after; equal spread leaves the harmonic mean of the windows' sizes.
+    size = np.array([[30.0, 60.0, 60.0, 40.0], [50.0, 50.0, 50.0, 50.0]])
+    changes = collapse_levels(np.zeros((2, 4)), size, ["a", "b"], 3, "", np.ones((2, 4)))
+    share = np.array([1 / 9, 1 / 9, 1 / 9, 1.0])
+    expected = (1 / 3 + 1) / (share / size).sum(axis=1)
+    assert effective_cases(changes) == pytest.approx(expected)
+    assert effective_cases(changes)[1] == pytest.approx(50.0)
+
+
+def test_a_council_alone_keeps_its_name_and_a_cluster_has_its_own():
+    facts = UnitFacts(
+        names=np.array(["A", "B", "C"]),
+        types=np.array(["x", "y", "z"]),
+        regions=np.array(["n", "s", "s"]),
+        low_income=np.array([10.0, 20.0, 40.0]),
+        level_variance=np.array([1.0, 4.0, 4.0]),
+    )
+    share = np.array([[1.0, 0.0], [0.0, 0.25], [0.0, 0.75]])
+    found = facts.combine(np.array(["A", "B and C"]), np.array([0, 1]), share)
+    assert found.names.tolist() == ["A", "B and C"]
+    own_label = facts.combine(np.array(["first", "B and C"]), np.array([0, 1]), share)
+    assert own_label.names.tolist() == ["A", "B and C"]
+    assert found.low_income.tolist() == [10.0, 35.0]
+    assert found.level_variance == pytest.approx([1.0, 4 / 16 + 4 * 9 / 16])
+
+
+def test_a_period_that_one_council_alone_has_still_has_an_effect():
+    values = np.array([[1.0, 2.0, 7.0], [3.0, 4.0, 0.0], [5.0, 6.0, 0.0]])
+    seen = np.array([[True, True, True], [True, True, False], [True, True, False]])
+    effects = solve_period_effects(values, seen)
+    assert effects - effects[0] == pytest.approx([0.0, 1.0, 6.0])

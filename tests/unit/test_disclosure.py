@@ -40,6 +40,12 @@ def test_a_table_prints_true_zeros_and_counts_above_the_threshold(threshold):
     assert published.published["a"].tolist() == [0, "c", "c", threshold + 1]
 
 
+def test_the_smallest_threshold_hides_ones_and_twos():
+    counts = pd.DataFrame({"a": [0, 1, 2, 3]}, index=list("wxyz"))
+    found = protect_table(counts, threshold=2, row_groups={}, column_groups={})
+    assert found.published["a"].tolist() == [0, "c", "c", 3]
+
+
 @pytest.mark.parametrize("threshold", [0, 1, 2.5])
 def test_a_threshold_that_hides_nothing_is_refused(threshold):
     with pytest.raises(DisclosureError, match="`threshold` must be a whole number from 2"):

@@ -25,7 +25,7 @@ from pilot_eval.inference.multiplicity import family_test
 from pilot_eval.inference.paths import draw_paths
 from pilot_eval.inference.pooled_counts import pooled_counts_test
 from pilot_eval.inference.power import minimum_detectable_effect
-from pilot_eval.inference.staggered import staggered_test
+from pilot_eval.inference.staggered import path_test, staggered_test
 from pilot_eval.inference.wild_bootstrap import draw_weights
 
 FLAGS = np.arange(8) < 2
@@ -33,6 +33,7 @@ CHANGES = np.array([3.0, 4.0, 1.0, 0.0, 2.0, 1.5, 0.5, 1.0])
 PANEL = np.arange(32.0).reshape(8, 4) % 7
 STARTS = np.where(FLAGS, 2.0, np.nan)
 COUNTS = np.column_stack([np.arange(8.0) + 10, np.arange(8.0) + 12])
+OF = np.array([0, 1, 5, 2, 2, 2, 2, 2])
 EXPOSED = np.full((8, 2), 90.0)
 GAPS = np.where(np.arange(8)[:, None] > 3, np.nan, PANEL)
 CASES = np.full(8, 50.0)
@@ -53,6 +54,16 @@ REFUSED = {
     "a matrix without a period after": (
         lambda: did.collapse_changes(PANEL, FLAGS, 4),
         "`values` must have a row for each flag and a column after the start",
+    ),
+    "comparators that all change alike, but for rounding": (
+        lambda: placebo_synthetic_did(
+            np.add.outer(np.arange(8) * 0.1, [0.0, 0.3, 0.1, 0.7]), FLAGS, 2, seed=1
+        ),
+        "`comparators` must differ in their changes",
+    ),
+    "a path that there is not": (
+        lambda: path_test(np.random.default_rng(1).normal(size=(8, 3)), OF, CASES, seed=1),
+        "`of` must",
     ),
     "a control of another name": (
         lambda: estimate_group_time(PANEL, STARTS, control="later"),
@@ -155,6 +166,10 @@ NOT_ESTIMABLE = {
         lambda: pooled_counts_test(COUNTS * [1, 0], COUNTS * 5, FLAGS, link="rate", seed=1),
         "a group has no events",
     ),
+    "counts that change alike everywhere": (
+        lambda: pooled_counts_test(COUNTS, COUNTS * 5, FLAGS, link="rate", seed=1),
+        "not estimable",
+    ),
     "one council's dose": (
         lambda: dose_test(CHANGES, ONE.astype(float), seed=1),
         "1 treated council, needs 2",
@@ -176,6 +191,7 @@ def test_what_cannot_be_estimated_says_why_and_gives_no_number(case):
 
 def test_power_out_of_reach_has_no_detectable_effect():
     # Two comparators cannot stand in for two treated; and no effect is found in sets of one kind.
+    assert np.isnan(minimum_detectable_effect(CHANGES[3:], CASES[3:], CASES[:4], 4))
     assert np.isnan(minimum_detectable_effect(CHANGES[2:5], CASES[2:5], CASES[:2], 2))
     with pytest.raises(InferenceError, match="`power` must lie between alpha and 1"):
         minimum_detectable_effect(CHANGES[2:], CASES[2:], CASES[:2], 2, power=0.01)
