@@ -22,7 +22,19 @@ def test_a_long_step_is_named_again_and_a_short_one_is_not():
     assert said[:2] == ["Reading the tables ...", "[1/2] done"]
     assert said[-1] == "Writing the pages ..."
     assert 2 <= len(said[2:-1]) <= 6
-    assert set(said[2:-1]) == {"  ... Reading the tables: 0 s so far"}
+    assert set(said[2:-1]) == {"  ... Reading the tables: 0 s so far, about 0 s left"}
+
+
+def test_a_step_in_parts_says_how_long_the_rest_takes():
+    said = []
+    with keep_telling(said.append, quiet=0.05) as tell:
+        tell("Running 4 notebooks ...")
+        tell("  [1/4] first: done, 1.0 s")
+        time.sleep(0.12)
+        tell("Writing the pages ...")
+        time.sleep(0.12)
+    assert "  ... Running 4 notebooks: 0 s so far, about 0 s left" in said
+    assert said[-1] == "  ... Writing the pages: 0 s so far"
 
 
 def test_it_ends_with_what_it_watches():

@@ -25,7 +25,7 @@ from pilot_eval.project import ROOT_VARIABLE
 START_SECONDS = 60
 CELL_SECONDS = 120
 STOP_SECONDS = 5
-QUIET_SECONDS = 4
+WAIT_SECONDS = 4
 DEAD_AT_START = "Kernel died before replying"
 # below this level ipykernel 7.4 prints a notice on encryption, and one on every interrupt
 KERNEL_ARGUMENTS = ["--IPKernelApp.log_level=50"]
@@ -114,7 +114,6 @@ def execute_all(
     tasks: Sequence[Task],
     tell: Callable[[Executed], None],
     also: Sequence[Future[None]] = (),
-    waiting: Callable[[], None] = lambda: None,
 ) -> list[Executed]:
     """Execute every task, past failures.
 
@@ -127,8 +126,6 @@ def execute_all(
         Called with each result as it arrives.
     also : sequence of Future
         Other work in the pool: awaited too, and its error ends everything at once.
-    waiting : callable, optional
-        Called whenever nothing has arrived for `QUIET_SECONDS`.
 
     Returns
     -------
@@ -137,7 +134,7 @@ def execute_all(
     """
     futures = {pool.submit(execute_one, task): task for task in tasks}
     results = {}
-    for future in _arriving([*futures, *also], waiting):
+    for future in _arriving([*futures, *also]):
         if future not in futures:
             future.result()
             continue
@@ -147,13 +144,11 @@ def execute_all(
     return [results[task.name] for task in tasks]
 
 
-def _arriving(futures: Sequence[Future[Any]], waiting: Callable[[], None]) -> Iterator[Future[Any]]:
-    """Give futures as they are done, and a sign of life between them."""
+def _arriving(futures: Sequence[Future[Any]]) -> Iterator[Future[Any]]:
+    """Give futures as they are done; between waits, Ctrl-C is heard on every system."""
     pending = set(futures)
     while pending:
-        done, pending = wait(pending, timeout=QUIET_SECONDS, return_when=FIRST_COMPLETED)
-        if not done:
-            waiting()
+        done, pending = wait(pending, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         yield from done
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
@@ -12,6 +13,8 @@ QUIET_SECONDS = 4.5
 """Silence after which the step that is under way is named again."""
 UNDER_WAY = " ..."
 """How the line of a step ends that takes time."""
+PART_DONE = re.compile(r" *\[(?P<done>\d+)/(?P<all>\d+)\]")
+"""How a line begins that says how much of a step is done."""
 
 
 class _Progress:
@@ -20,13 +23,16 @@ class _Progress:
     def __init__(self, tell: Tell) -> None:
         self._tell, self._lock = tell, Lock()
         self._step, self._began = "working", monotonic()
-        self._last = self._began
+        self._last, self._part = self._began, (0, 0)
 
     def __call__(self, line: str) -> None:
         with self._lock:
             self._last = monotonic()
             if line.endswith(UNDER_WAY) and not line.startswith(" "):
                 self._step, self._began = line.removesuffix(UNDER_WAY), self._last
+                self._part = (0, 0)
+            elif part := PART_DONE.match(line):
+                self._part = (int(part["done"]), int(part["all"]))
             self._tell(line)
 
     def repeat(self, quiet: float) -> float:
@@ -34,7 +40,9 @@ class _Progress:
         with self._lock:
             now = monotonic()
             if now - self._last >= quiet:
-                self._tell(f"  ... {self._step}: {now - self._began:.0f} s so far")
+                seconds, (done, every) = now - self._began, self._part
+                left = f", about {(every - done) * seconds / done:.0f} s left" if done else ""
+                self._tell(f"  ... {self._step}: {seconds:.0f} s so far{left}")
                 self._last = now
             return quiet - (now - self._last)
 

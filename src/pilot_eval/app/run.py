@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from pilot_eval.app.notebooks import (
@@ -147,32 +147,17 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
     for name, why in prepared.left_out.items():
         tell(f"Left out: {name}: {why}.")
     tell(f"Running {len(tasks)} notebook{'s' * (len(tasks) != 1)}, {jobs} at a time ...")
-    progress = _Progress(len(tasks), tell)
+    done = count(1)
+
+    def say(executed: Executed) -> None:
+        fate = "done" if executed.ok else f"FAILED in {executed.cell}: {executed.error}"
+        retried = " (kernel started twice)" if executed.retried else ""
+        place = f"[{next(done)}/{len(tasks)}]"
+        tell(f"  {place} {executed.name}: {fate}, {executed.seconds:.1f} s{retried}")
+
     with worker_pool(jobs, request.root) as pool:
         results = pool.submit(write_results, prepared.plan, request.table_file, folder)
         also = [results]
         if request.is_whole:
             also.append(pool.submit(write_grid, prepared.plan, request.table_file, folder))
-        return execute_all(pool, tasks, progress.show, also=also, waiting=progress.wait)
-
-
-class _Progress:
-    """Say, a line per notebook, how far the run is."""
-
-    def __init__(self, total: int, tell: Tell) -> None:
-        self._total, self._done, self._tell = total, 0, tell
-        self._started = monotonic()
-
-    def show(self, executed: Executed) -> None:
-        self._done += 1
-        fate = "done" if executed.ok else f"FAILED in {executed.cell}: {executed.error}"
-        retried = " (kernel started twice)" if executed.retried else ""
-        place = f"[{self._done}/{self._total}]"
-        self._tell(f"  {place} {executed.name}: {fate}, {executed.seconds:.1f} s{retried}")
-
-    def wait(self) -> None:
-        """Say that work goes on, where nothing else is said for some seconds."""
-        left, seconds = self._total - self._done, monotonic() - self._started
-        what = f"{left} of {self._total} notebooks to go" if left else "tables and workbook to go"
-        rest = f", about {left * seconds / self._done:.0f} s left" if left and self._done else ""
-        self._tell(f"  ... {what}, {seconds:.0f} s so far{rest}")
+        return execute_all(pool, tasks, say, also=also)

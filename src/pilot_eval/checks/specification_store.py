@@ -45,19 +45,23 @@ def find_specification_grid(
     DataFrame
         As from `compute_specification_grid`.
     """
-    stored = read_specifications(find_file(STORE))
-    own = stored[stored["key"] == specification_key(plan, table)]
+    return _find_with_key(plan, table, leave_one_out=leave_one_out).drop(columns="key")
+
+
+def _find_with_key(
+    plan: EvaluationPlan, table: pd.DataFrame, *, leave_one_out: bool = True
+) -> pd.DataFrame:
+    stored, key = read_specifications(find_file(STORE)), specification_key(plan, table)
+    own = stored[stored["key"] == key]
     if leave_one_out and len(own):
-        return own.drop(columns="key").reset_index(drop=True)
-    return compute_specification_grid(plan, table, leave_one_out=leave_one_out)
+        return own.reset_index(drop=True)
+    computed = compute_specification_grid(plan, table, leave_one_out=leave_one_out)
+    return computed.assign(key=key)
 
 
 def store_specifications(grids: Iterable[tuple[EvaluationPlan, pd.DataFrame]], path: Path) -> None:
     """Write the grids of plans and their tables; those that are stored are taken over."""
-    parts = [
-        find_specification_grid(plan, table).assign(key=specification_key(plan, table))
-        for plan, table in grids
-    ]
+    parts = [_find_with_key(plan, table) for plan, table in grids]
     with whole_file(path) as new:
         pd.concat(parts).to_csv(new, index=False, lineterminator="\n", encoding="utf-8")
 

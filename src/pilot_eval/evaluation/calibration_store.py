@@ -67,8 +67,7 @@ def add_calibration(
         With `calibration`, `calibration_low` and `calibration_high`, missing where nothing is
         stored, and `carrying_test`, empty where every test errs.
     """
-    pools = build_pools(plan, design)
-    rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
+    rates = _find_rates_of(plan, design)
     found = [replace(row, **calibration_columns(rates, row.method)) for row in rows]
     settings = choose_settings(plan, design.scenario, design.outcome)
     carries = carrying_test(found, settings) or ""
@@ -89,11 +88,15 @@ def find_carrying_test(plan: EvaluationPlan, design: Design) -> str:
         The first of the order where nothing is stored, or every test errs.
     """
     settings = choose_settings(plan, design.scenario, design.outcome)
-    pools = build_pools(plan, design)
-    rates = (find_rates(calibration_key(plan, pools)) if pools else None) or {}
+    rates = _find_rates_of(plan, design)
     fit = [test for test in settings.order if test in rates]
     fit = [test for test in fit if not erring(rates[test].low, settings.limit)]
     return fit[0] if fit else settings.order[0]
+
+
+def _find_rates_of(plan: EvaluationPlan, design: Design) -> Rates:
+    pools = build_pools(plan, design)
+    return (find_rates(calibration_key(plan, pools)) if pools else None) or {}
 
 
 def find_rates(key: str, root: Path | None = None) -> Rates | None:
