@@ -124,3 +124,10 @@ def test_a_council_is_itself_or_refused(tmp_path, name):
 def test_a_year_is_itself_or_refused(tmp_path, year):
     row = read(tmp_path, ROW | {"year_ending": year})
     assert row is None or row["year_ending"] == 2010
+
+
+def test_a_table_without_values_is_read(tmp_path):
+    path = tmp_path / "ours.csv"
+    header = "council_code,year_ending,indicator,numerator,denominator"
+    path.write_text(f"{header}\nHackney,2012,seen_pct,c,40\n", encoding="utf-8")
+    assert read_council_table(path, root=ROOT)["value_status"].tolist() == ["suppressed"]

@@ -101,3 +101,42 @@ def test_a_spoilt_panel_raises_nothing_but_the_projects_errors(name, spoil):
     except PilotEvalError:
         return
     assert spoil == "no rows", "the spoilt panel is believed"  # without rows nobody is compared
+
+
+@pytest.fixture(scope="module")
+def published():
+    table = pe.load_published()
+    return table[table["indicator"].isin(list(_study()[0].outcomes))].reset_index(drop=True)
+
+
+@pytest.mark.parametrize("kind", ["year as text", "year as float", "nullable"])
+def test_another_dtype_of_the_published_table_changes_nothing(published, kind):
+    other = {
+        "year as text": published.astype({"year_ending": str}),
+        "year as float": published.astype({"year_ending": float}),
+        "nullable": published.convert_dtypes(),
+    }
+    panel = pe.build_panel(other[kind], _study()[0])
+    pd.testing.assert_frame_equal(panel, pe.build_panel(published, _study()[0]), check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("council_code", None),
+        ("indicator", None),
+        ("year_ending", None),
+        ("year_ending", 2011.5),
+        ("year_ending", "soon"),
+        ("value", -5.0),
+        ("numerator", np.inf),
+        ("numerator", 1e9),
+        ("denominator", -1.0),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_in_the_published_table(published, column, value):
+    figures = published["indicator"].eq("cpp_rate") & published["year_ending"].eq(2011)
+    spoilt = published.astype({column: object})
+    spoilt.loc[figures.idxmax(), column] = value
+    with pytest.raises(PilotEvalError, match="table"):
+        pe.build_panel(spoilt, _study()[0])

@@ -207,7 +207,11 @@ def _is_share(indicator: str) -> bool:
 def _may_be_fraction(row: Mapping[str, str]) -> bool:
     """Whether a percentage that its counts do not give is written as a share of 1 may be."""
     counted = all(row.get(name, "")[:1].isdecimal() for name in COUNTS[:2])
-    return not counted and _is_share(row["indicator"]) and bool(_FRACTION.fullmatch(row["value"]))
+    return (
+        not counted
+        and _is_share(row["indicator"])
+        and bool(_FRACTION.fullmatch(row.get("value", "")))
+    )
 
 
 def _read_value(text: str, indicator: str, delimiter: str) -> tuple[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Real
 
 import pandas as pd
 
@@ -15,11 +17,12 @@ from pilot_eval.published.bands import split_bands
 from pilot_eval.published.published_rows import SPARE, find_scale
 from pilot_eval.published.statuses import NOT_AVAILABLE, SUPPRESSED
 from pilot_eval.reference.facts import ENGLAND
-from pilot_eval.reference.plan_periods import Period, middle_of
+from pilot_eval.reference.plan_periods import PERIOD_PATTERN, Period, middle_of
 from pilot_eval.run_cache import once_per_run
 
 LACKING = "lacking"
 """Attribute of an own table: what it lacks of the plan, in words."""
+KEYS = ("indicator", "council_code", "year_ending")
 _NEAR = 0.85
 """How alike two keys are that are one key misspelt; keys of two rates are .6 to .8 alike."""
 
@@ -100,8 +103,8 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     PlanError
         If the plan asks for what the table or the reference facts do not hold; all faults listed.
     DataError
-        If the table lacks a column, a council has two figures for one year, a figure is infinite,
-        or one rests on no cases.
+        If the table lacks a column, a row does not say what it is of, a council has two figures for
+        one year, a figure is infinite, negative or of more than all, or one rests on no cases.
 
     Examples
     --------
@@ -110,6 +113,7 @@ def build_panel(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     >>> panel["outcome"].nunique()
     15
     """
+    table = _check_keys(table)
     check_plan(plan, table)
     _check_figures(table[table["indicator"].isin(list(plan.outcomes))])
     names = plan.names
@@ -158,14 +162,43 @@ def select_span(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
     return table[table["year_ending"].isin(inside)]
 
 
+def _check_keys(table: pd.DataFrame) -> pd.DataFrame:
+    """Refuse rows that do not say what they are of; years become whole numbers."""
+    unknown = [name for name in KEYS if table[name].isna().any()]
+    periods = {} if unknown else {p: _read_period(p) for p in table["year_ending"].unique()}
+    if None in periods.values():
+        unknown = ["year_ending"]
+    if unknown:
+        rule = "name indicator, council and period in every row"
+        got = f"none, or something else, in column {unknown[0]}"
+        action = "Write years as 2012, quarters as 2012Q1, months as 2012-01."
+        raise DataError(explain("table", rule, got, action))
+    if table["year_ending"].dtype.kind == "i":
+        return table
+    return table.assign(year_ending=[periods[period] for period in table["year_ending"]])
+
+
+def _read_period(period: object) -> Period | None:
+    """Read a period of any type that holds one; None where it is none."""
+    if isinstance(period, str):
+        if period.isdecimal():
+            return int(period)
+        return period if re.fullmatch(PERIOD_PATTERN, period) else None
+    whole = isinstance(period, Real) and not isinstance(period, bool)
+    return int(period) if whole and period % 1 == 0 else None  # type: ignore[operator,call-overload]
+
+
 def _check_figures(rows: pd.DataFrame) -> None:
     twice = rows.duplicated(["indicator", "year_ending", "council_code"])
-    infinite = rows["value"].isin([float("inf"), float("-inf")])
+    figures = rows[["value", "numerator", "denominator"]]
+    infinite = figures.isin([float("inf"), float("-inf")]).any(axis=1)
     empty = rows["value"].notna() & (rows["denominator"] <= 0)
     for rule, wrong in (
         ("hold one figure per council and year", twice),
         ("be finite or missing", infinite),
+        ("be 0 or more", (figures < 0).any(axis=1)),
         ("rest on cases: a denominator above 0", empty),
+        ("count no more than all", rows["numerator"] > rows["denominator"]),
     ):
         if wrong.any():
             first = rows[wrong].iloc[0]
