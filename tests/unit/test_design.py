@@ -206,3 +206,16 @@ def test_the_middle_of_a_hidden_count_is_possible():
         **{name: np.array([value]) for name, value in ends.items()},
     )
     assert hidden.middle().tolist() == [4]  # 5 is in the gap, 4 nearer than 8
+
+
+def test_neighbours_are_the_statistical_neighbours_of_the_treated(plan, panel):
+    changed = plan.revise({"comparators.rule": "neighbours_2021"})
+    wanted = {"scenario": "granted", "outcome": "cpp_rate"}
+    design = pe.build_design(changed, panel, **wanted)
+    every = pe.build_design(plan.revise({"comparators.rule": "all_england"}), panel, **wanted)
+    named = {
+        name for code in design.treated for name in plan.councils[code].statistical_neighbours_2021
+    }
+    expected = [code for code in every.comparators if plan.names[code] in named]
+    assert sorted(design.comparators) == sorted(expected)
+    assert 0 < len(expected) < len(every.comparators) / 2
