@@ -98,6 +98,7 @@ BEHIND: Mapping[str, str] = {
     "inference.wild_bootstrap.compute_wild": CHECKED,
     "inference.wild_bootstrap.draw_weights": WITHOUT,
     "monitoring.cusum.calibrate_cusum": WITHOUT,
+    "monitoring.false_alarms": "arranges months of a council table and passes them to methods",
     "monitoring.monthly_counts": "reads and arranges the files of a trial under way",
     "monitoring.shares": CHECKED,
     "monitoring.trial.compute_looks": CHECKED,

@@ -47,6 +47,11 @@ PLACES = {
         "icpc_band_21_plus": ("numerator", 22),
         "icpc_p75_wd": ("value", 25),
     },
+    "later/c6_children_in_need_referrals_by_month_2013_to_2022.csv": {
+        "referrals_in_april_rate": ("numerator", 12),
+        "referrals_in_december_rate": ("numerator", 20),
+        "referrals_in_march_rate": ("numerator", 23),
+    },
     "later/d6_cpps_reviewed_within_timescales_2013_to_2022.csv": {
         "plan_reviewed_on_time_pct": ("published_value", 13),
     },
