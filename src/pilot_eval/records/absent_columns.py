@@ -158,12 +158,12 @@ def find_absent(
         for tag, column in module.fields.items()
         if column not in present and tag not in declared
     }
-    absent.pop("sex" if "gender_current" in present else "gender_current", None)
+    other = absent.pop("sex" if "gender_current" in present else "gender_current", "")
     for column, tag in absent.items():
         if column in NEEDED and (module.element, column) not in OPTIONAL:
             rule = f"have the column {tag}, without which records cannot be counted"
             action = f'Export it, or declare it in a mapping: [absent] columns = ["{tag}"].'
             raise refusal(path, 1, rule, "none", action)
-    known = [(tag, DECLARED_ABSENT) for tag in module.fields if tag in declared]
+    known = [(tag, DECLARED_ABSENT) for tag in module.fields if tag in {*declared, other}]
     found = known + [(tag, "absent_column") for tag in absent.values()]
     return [(f"{module.element}.{tag}", rule) for tag, rule in found]

@@ -33,7 +33,7 @@ from pilot_eval.records.returns import read_year, refusal
 
 PUPIL_NUMBER, FORMER_NUMBER = "Unique Pupil Number", "Former Unique Pupil Number"
 #: Module -> table of the dataset, and its columns -> tags.
-_MODULES: dict[str, tuple[str, dict[str, str]]] = {
+SSD_MODULES: dict[str, tuple[str, dict[str, str]]] = {
     "ChildIdentifiers": (
         "ssd_person",
         {
@@ -116,7 +116,7 @@ _MODULES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
 }
-_CONFERENCES = {
+CONFERENCES = {
     "icpc_s47_enquiry_id": "enquiry",
     "icpc_referral_id": REFERRAL_LINK,
     "icpc_icpc_target_date": "InitialCPCtarget",
@@ -130,10 +130,10 @@ _NUMBERS = {
 }
 #: Tables that are read, and their columns.
 SSD_COLUMNS: dict[str, tuple[str, ...]] = {
-    table: tuple(name for own, columns in _MODULES.values() if own == table for name in columns)
-    for table, _ in _MODULES.values()
+    table: tuple(name for own, columns in SSD_MODULES.values() if own == table for name in columns)
+    for table, _ in SSD_MODULES.values()
 } | {
-    "ssd_initial_cp_conference": tuple(_CONFERENCES),
+    "ssd_initial_cp_conference": tuple(CONFERENCES),
     "ssd_assessment_factors": tuple(_FACTORS),
     "ssd_linked_identifiers": tuple(_NUMBERS),
 }
@@ -145,6 +145,13 @@ _STARTS = {
     "Section47": "S47ActualStartDate",
     "ChildProtectionPlans": "CPPstartDate",
     "Reviews": "CPPreviewDate",
+}
+#: Module -> the date after whose year a record is in no return, and the link of what it holds.
+_ENDS = {
+    "Assessments": ("AssessmentAuthorisationDate", ASSESSMENT_LINK),
+    "CINPlanDates": ("CINPlanEndDate", ""),
+    "Section47": ("DateOfInitialCPC", ""),
+    "ChildProtectionPlans": ("CPPendDate", PLAN_LINK),
 }
 _TO_COME = {
     "CINclosureDate": ("CINclosureDate", "ReasonForClosure"),
@@ -217,8 +224,8 @@ def copy_ssd_folder(path: Path, folder: Path) -> None:
 
 
 def _build_modules(tables: Mapping[str, pa.Table]) -> Modules:
-    modules = {name: _take(tables, *wanted) for name, wanted in _MODULES.items()}
-    conferences = _take(tables, "ssd_initial_cp_conference", _CONFERENCES)
+    modules = {name: _take(tables, *wanted) for name, wanted in SSD_MODULES.items()}
+    conferences = _take(tables, "ssd_initial_cp_conference", CONFERENCES)
     plans, enquiries = modules["ChildProtectionPlans"], modules["Section47"]
     modules["Section47"] = _hold_conferences(enquiries, conferences)
     alone = conferences[~conferences["enquiry"].isin(enquiries["enquiry"])]
@@ -307,8 +314,28 @@ def _cut_year(whole: Modules, year: int) -> Modules:
         )
         if name in _STARTS:
             part = part[_readable(part[_STARTS[name]]).fillna(last) <= last]
-        cut[name] = _blank_later(part, last)
-    return cut
+        cut[name] = part
+    for name, (end, link) in _ENDS.items():
+        part = cut[name]
+        days = [_readable(part[tag]).fillna(last) for tag in (end, _STARTS[name])]
+        ended = (days[0] < first) & (days[1] < first)
+        gone = part.loc[ended, link] if link else ()
+        inner = [one for one in cut if one != name and link in cut[one]]
+        cut |= {one: cut[one][~cut[one][link].isin(gone)] for one in inner}
+        cut[name] = part[~ended]
+    cut["ChildIdentifiers"] = _mark_unborn(cut["ChildIdentifiers"], last)
+    return {name: _blank_later(part, last) for name, part in cut.items()}
+
+
+def _mark_unborn(children: pd.DataFrame, last: str) -> pd.DataFrame:
+    """Take a child who is born after the year as expected in it, of unknown sex."""
+    later = _readable(children["PersonBirthDate"]).fillna("") > last
+    expected = children["ExpectedPersonBirthDate"]
+    return children.assign(
+        PersonBirthDate=children["PersonBirthDate"].mask(later),
+        ExpectedPersonBirthDate=expected.mask(later & expected.isna(), children["PersonBirthDate"]),
+        Sex=children["Sex"].mask(later, "U"),
+    )
 
 
 def _readable(dates: pd.Series) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from xml.sax.saxutils import escape
@@ -54,6 +55,7 @@ def write_census(
     format: Format,
     mapping: FieldMapping | str | Path | None = None,
     years: Iterable[int] | None = None,
+    serial: int = 1,
     root: str | Path | None = None,
 ) -> list[Path]:
     """Write one return a council and year, as XML files or as folders of CSV or Parquet modules.
@@ -72,6 +74,8 @@ def write_census(
         mapping by default.
     years : iterable of int, optional
         Years ending 31 March to write; default all from the first referral to the last.
+    serial : int
+        2 and more: the return sent again, with a later DateTime and a name of its own.
     root : path, optional
         Project root, for the list of councils.
 
@@ -106,14 +110,14 @@ def write_census(
     for year, frames in split_by_year(tables, chosen):
         for code, part in _by_council(frames):
             header = ReturnHeader(
-                file=f"{numbers[code]}_{year}",
+                file=f"{numbers[code]}_{year}" + (f"_{serial}" if serial > 1 else ""),
                 council_code=code,
                 year=year,
                 simulated=tables.strand == "simulated",
             )
             layout = layout_of(folder / header.file, header, mapping)
             modules = written_modules(part, layout)
-            fields = _header_fields(header, numbers[code])
+            fields = fill_header(numbers[code], year, simulated=header.simulated, serial=serial)
             written.append(_WRITERS[format](folder / header.file, fields, layout, modules))
     return written + write_local_extracts(tables, folder, numbers)
 
@@ -128,18 +132,34 @@ def _by_council(frames: dict[str, pd.DataFrame]) -> Iterable[tuple[str, dict[str
         yield code, {name: groups[name].get(code, frames[name].iloc[:0]) for name in frames}
 
 
-def _header_fields(header: ReturnHeader, number: str) -> dict[str, str]:
-    """Fill the header; the time stamp is the reference date, so that files do not change."""
+def fill_header(number: str, year: int, *, simulated: bool, serial: int = 1) -> dict[str, str]:
+    """Fill the header of a return; the time stamp is made, so that files do not change.
+
+    Parameters
+    ----------
+    number : str
+        DfE number of the council.
+    year : int
+        Ending 31 March.
+    simulated : bool
+    serial : int
+        How often it has been sent: each time a day later, from the reference date on.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    sent = date(year, 3, 31) + timedelta(days=serial - 1)
     return {
         "Collection": COLLECTION,
-        "Year": str(header.year),
-        "ReferenceDate": f"{header.year}-03-31",
+        "Year": str(year),
+        "ReferenceDate": f"{year}-03-31",
         "SourceLevel": "L",
         "LEA": number,
-        "SoftwareCode": SIMULATED_SOFTWARE if header.simulated else _OWN_SOFTWARE,
+        "SoftwareCode": SIMULATED_SOFTWARE if simulated else _OWN_SOFTWARE,
         "Release": "1",
-        "SerialNo": "001",
-        "DateTime": f"{header.year}-03-31T00:00:00",
+        "SerialNo": f"{serial:03d}",
+        "DateTime": f"{sent}T00:00:00",
     }
 
 
@@ -221,15 +241,28 @@ def _write_folder(
     simulated = _is_simulated(fields)
     header = pa.table({name: [text] for name, text in fields.items()})
     write(header, path / f"{HEADER}{suffix}", simulated)
-    for key, table in _linked_tables(fields, layout, modules).items():
+    for key, table in link_modules(fields, layout, modules).items():
         write(table, path / f"{layout[key].element}{suffix}", simulated)
     return path
 
 
-def _linked_tables(
+def link_modules(
     fields: dict[str, str], layout: Layout, modules: dict[str, Written]
 ) -> dict[str, pa.Table]:
-    """Add to each module the columns that link it."""
+    """Add to each module the columns that link it.
+
+    Parameters
+    ----------
+    fields : dict of str to str
+        Of the header.
+    layout : Layout
+    modules : dict of str to Written
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        By module key: text columns by their statutory names.
+    """
     child_tag = next(
         tag for tag, name in layout["identifiers"].fields.items() if name == "child_id"
     )
