@@ -18,9 +18,10 @@ default run, 200 by `python3 run.py test --slow`, 5,000 by `benchmarks/bench_pro
 function in no row of the second table has all laws. The same functions are called with wrong
 arguments of every type: they answer, or raise one of the project's errors; and with 1,500 units.
 One-line estimators on long tables, functions of a plan and a panel, functions of children's cases,
-and own tables have laws of their own (`test_long_frames.py`, `test_plan_functions.py`,
-`test_record_functions.py`, `test_own_tables.py`). Each kind of fault that these laws came from is
-put back by `test_seeded_faults.py`, and caught.
+and own tables have laws of their own (`properties/test_long_frames.py`,
+`properties/test_plan_functions.py`, `properties/test_record_functions.py`,
+`properties/test_own_tables.py`). Each kind of fault that these laws came from is put back by
+`properties/test_seeded_faults.py`, and caught.
 """
 
 
