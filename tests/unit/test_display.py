@@ -122,9 +122,26 @@ def test_one_council_is_never_its_own_comparator(plan, panel):
 
 
 def test_no_key_stands_in_the_head_of_a_table():
-    names = ("estimate_low", "months_exposed", "reading", "p_value", "p, family", "Council")
+    names = ("effect_low", "months_exposed", "reading", "p_value", "p, family", "Council")
     frame = pd.DataFrame([[1.0] * len(names)], columns=list(names))
-    shown = Table(frame=frame, caption="any", decimals={"estimate_low": 3})._repr_html_()
+    shown = Table(frame=frame, caption="any", decimals={"effect_low": 3})._repr_html_()
     heads = re.findall(r'<th scope="col">([^<]*)</th>', shown)
-    assert heads == ["Estimate from", "Months exposed", "Reading", "p", "p, family", "Council"]
+    assert heads == ["Effect from", "Months exposed", "Reading", "p", "p, family", "Council"]
     assert "1.000" in shown
+
+
+def test_the_ends_of_a_set_or_an_interval_share_a_column():
+    frame = pd.DataFrame(
+        {
+            "reading": ["a", "b"],
+            "estimate_low": [1.0, -2.5],
+            "estimate_high": [2.0, -2.5],
+            "conf_low": [-3.25, np.nan],
+            "conf_high": [np.inf, np.nan],
+        }
+    )
+    table = Table(frame=frame, caption="any", decimals={"conf_low": 2})
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', table._repr_html_())
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", table._repr_html_())
+    assert heads == ["Reading", "Estimate", "Interval"]
+    assert cells == ["1.0 to 2.0", "−3.25 to no limit", "−2.5", "–"]

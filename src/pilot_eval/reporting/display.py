@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,12 @@ COLUMN_WORDS: Mapping[str, str] = {
     "sd": "Standard deviation",
 }
 """Column of evidence -> its words in a table's head."""
+ENDS: Mapping[str, tuple[str, str]] = {
+    "Estimate": ("estimate_low", "estimate_high"),
+    "Effect": ("effect_low", "effect_high"),
+    "Interval": ("conf_low", "conf_high"),
+}
+"""Head of one column -> the columns of the two ends that it shows."""
 NUMBERS = re.compile(r"−?[\d,.]+(?: to −?[\d,.]+)?")
 
 
@@ -81,9 +87,11 @@ class Table:
     def _repr_html_(self) -> str:
         if self.frame.empty:
             return f"<p>{escape(self.caption)}: none.</p>"
-        names = [name_column(str(name)) for name in self.frame.columns]
+        shown = self._join_ends()
+        names = [name_column(str(name)) for name in shown.columns]
         heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
-        body = "".join(self._row(row) for row in self.frame.itertuples(index=False, name=None))
+        rows = shown.itertuples(index=False, name=None)
+        body = "".join(self._row(shown.columns, row) for row in rows)
         return (
             f'<div class="table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
             f"<table><caption>{escape(self.caption)}</caption>"
@@ -93,9 +101,21 @@ class Table:
     def __repr__(self) -> str:
         return f"Table: {self.caption} ({len(self.frame)} rows)"
 
-    def _row(self, row: tuple[object, ...]) -> str:
+    def _join_ends(self) -> pd.DataFrame:
+        """Show a set's or an interval's two ends in one column."""
+        shown = self.frame
+        for head, (low, high) in ENDS.items():
+            if {low, high} <= set(shown.columns) and head not in shown.columns:
+                places = (self.decimals or {}).get(low, 1)
+                ends = zip(shown[low], shown[high], strict=True)
+                joined = [format_range(*map(float, pair), places) for pair in ends]
+                shown = shown.assign(**{low: joined}).rename(columns={low: head})
+                shown = shown.drop(columns=high)
+        return shown
+
+    def _row(self, names: Iterable[str], row: tuple[object, ...]) -> str:
         cells = []
-        for position, (name, value) in enumerate(zip(self.frame.columns, row, strict=True)):
+        for position, (name, value) in enumerate(zip(names, row, strict=True)):
             text = escape(self._text(str(name), value))
             if position == 0:
                 cells.append(f'<th scope="row">{text}</th>')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from pilot_eval.house_style import DARK_BLUE, GREY, ORANGE, TEXT, canvas, save_canvas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import name_year
-from pilot_eval.reporting.display import Figure, Opening, Table, format_number
+from pilot_eval.reporting.display import Figure, Opening, Table, format_number, format_range
 from pilot_eval.reporting.figures import COLOURS, label_ends, set_periods
 
 
@@ -178,6 +178,29 @@ def open_long_runs(plan: EvaluationPlan, runs: pd.DataFrame) -> Opening:
     )
 
 
+def open_readings(readings: Iterable[pd.DataFrame]) -> Opening:
+    """Open a page of readings outside the plan: how many intervals leave zero out.
+
+    Parameters
+    ----------
+    readings : iterable of DataFrame
+        As from `list_like_readings`.
+
+    Returns
+    -------
+    Opening
+    """
+    every = pd.concat(readings)
+    known = every[every["conf_low"].notna()]
+    away = known[(known["conf_low"] > 0) | (known["conf_high"] < 0)]
+    leave = "leaves" if len(away) == 1 else "leave"
+    return Opening(
+        f"{len(away)} of {len(known)} intervals {leave} zero out",
+        "These readings are not in the plan: they were chosen after the results of others were "
+        "known, and carry no finding.",
+    )
+
+
 def tabulate_long_runs(plan: EvaluationPlan, runs: pd.DataFrame) -> Table:
     """Show of every path the year that lies furthest from zero, and how unusual the path is.
 
@@ -195,34 +218,24 @@ def tabulate_long_runs(plan: EvaluationPlan, runs: pd.DataFrame) -> Table:
     rows = []
     for (scenario, outcome), own in runs.groupby(["scenario", "outcome"], sort=False):
         row = own.loc[distance[own.index].idxmax()]
-        ends = {
-            head: row[name]
-            for head, name in zip(
-                ("Effect, from", "Effect, to", "Band, from", "Band, to"),
-                ("estimate_low", "estimate_high", "conf_low", "conf_high"),
-                strict=True,
-            )
-        }
+        councils, units = own["n_treated"].max(), own["n_units"].max()
         rows.append(
             {
                 "Outcome": plan.outcomes[str(outcome)].label,
                 "Group": plan.scenarios[str(scenario)].short,
-                "Councils, at most": own["n_treated"].max(),
-                "Units, at most": own["n_units"].max(),
+                "Councils": f"{councils}" + f" ({units} units)" * (units != councils),
                 "Comparators": row["n_comparators"],
                 "Left out for gaps": row["n_gaps"],
                 "To": _name_time(own.iloc[-1]),
                 "Furthest": _name_time(row),
-                **ends,
+                "Effect": format_range(row["estimate_low"], row["estimate_high"]),
+                "Band": format_range(row["conf_low"], row["conf_high"]),
                 "p of the path": row["p_value"],
             }
         )
+    frame = pd.DataFrame(rows).sort_values("p of the path", kind="stable")
     caption = "Each path's year furthest from zero, in widths of its band; p of no effect in any"
-    return Table(
-        frame=pd.DataFrame(rows),
-        caption=caption,
-        decimals={"p of the path": 3},
-    )
+    return Table(frame=frame, caption=caption, decimals={"p of the path": 3})
 
 
 def tabulate_bands_by_year(plan: EvaluationPlan, runs: pd.DataFrame, *, scenario: str) -> Table:
