@@ -12,7 +12,6 @@ import pilot_eval as pe
 from pilot_eval.checks.real_data_placebos import calibrate, list_comparisons
 from pilot_eval.evaluation import code_hash
 from pilot_eval.evaluation.calibration import (
-    PathPool,
     Rate,
     build_pools,
     calibrate_pools,
@@ -117,8 +116,10 @@ def test_sets_on_the_paths_of_the_treated_are_tested_as_the_treated_are(world):
     on_path[:, 2] = on_path[:, :2] @ [0.75, 0.25]
     factors = factor[:, None] * [1.0, 1.3, 0.9]
     members, of = draw(world, sets=6), np.array([0, 0, 0, 1])
+    adjustment, own_strata = by_facts(world)["adjustment"], {"type": groups}
+    data = on_path, cases, factors, members, of
     found = compute_path_p_values(
-        on_path, cases, factors, members, of, strata={"type": groups}, **SETTINGS, decide_at=1.0
+        *data, strata=own_strata, adjustment=adjustment, **SETTINGS, decide_at=1.0
     )
     for row, own in enumerate(members):
         path = np.full(N, 2)
@@ -133,6 +134,9 @@ def test_sets_on_the_paths_of_the_treated_are_tested_as_the_treated_are(world):
         sharp = size_adjusted_test(change, treated, cases, period_factor=period)
         assert found["sharp"][row] == pytest.approx(sharp.p_value, rel=1e-9)
         assert found["cr2"][row] == pytest.approx(cr2_test(change, treated).p_value, rel=1e-9)
+        settings = SETTINGS | {"period_factor": period}
+        alone = adjusted_test(change, treated, cases, **adjustment, **settings)
+        assert found["adjusted"][row] == pytest.approx(alone.p_value, rel=1e-9)
 
 
 def test_with_one_start_sets_on_paths_are_the_sets_of_the_robust_test(world):
@@ -145,6 +149,7 @@ def test_with_one_start_sets_on_paths_are_the_sets_of_the_robust_test(world):
         members,
         np.zeros(4, dtype=int),
         strata={"stratified_type": groups},
+        adjustment=by_facts(world)["adjustment"],
         **SETTINGS,
         decide_at=0.05,
     )
@@ -246,11 +251,8 @@ def test_the_store_fits_the_committed_plan_data_and_code(plan, comparisons):
         others = list_comparisons(pe.load_plan(name), table)
         found |= {key: pools for _, _, key, pools in others}
     assert set(found) == set(stored)
-    for key, pools in found.items():
-        wanted = set(plan.calibration.order)
-        if isinstance(pools[0], PathPool):
-            wanted.remove("adjusted")
-        assert set(ALL_METHODS) >= set(stored[key]) >= wanted
+    for key in found:
+        assert set(ALL_METHODS) >= set(stored[key]) >= set(plan.calibration.order)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=" ".join)

@@ -16,7 +16,12 @@ from pilot_eval.doors import takes
 from pilot_eval.errors import DataError
 from pilot_eval.estimation.did import estimate_att
 from pilot_eval.evaluation import collapse_councils, council_effects
-from pilot_eval.evaluation.calibration import PlaceboPool, build_pools, calibrate_pools
+from pilot_eval.evaluation.calibration import (
+    PathPool,
+    PlaceboPool,
+    build_pools,
+    calibrate_pools,
+)
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.inference.placebo_sets import draw_placebo_sets
 from pilot_eval.inference.set_statistics import mean_difference
@@ -180,7 +185,7 @@ def list_placebo_years(
         )
         panel = build_panel(table, moved)
         design = build_design(moved, panel, scenario=scenario, outcome=outcome)
-        pools = [pool for pool in build_pools(moved, design) if isinstance(pool, PlaceboPool)]
+        pools = [pool for pool in build_pools(moved, design) if not isinstance(pool, PathPool)]
         if pools:  # all pretend to start in one year
             rows.append({"start": start, **_describe_pools(moved, pools)})
     return pd.DataFrame(rows, columns=list(YEAR_COLUMNS))

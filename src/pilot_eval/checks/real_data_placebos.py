@@ -8,7 +8,7 @@ import pandas as pd
 
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation.calibration import (
-    Pool,
+    PlaceboPool,
     build_pools,
     calibrate_pools,
     calibration_key,
@@ -63,7 +63,7 @@ def calibrate(
 
 def list_comparisons(
     plan: EvaluationPlan, table: pd.DataFrame
-) -> Iterator[tuple[str, str, str, list[Pool]]]:
+) -> Iterator[tuple[str, str, str, list[PlaceboPool]]]:
     """Yield scenario, outcome, key and pools of every comparison that can be calibrated."""
     panel = build_panel(table, plan)
     for scenario, outcome in plan.comparisons:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from math import nan
 from typing import Any
@@ -93,34 +93,21 @@ class PlaceboPool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PathPool:
+class PathPool(PlaceboPool):
     """Comparators that can take over the starts and ends of treated units that differ in them.
 
     Attributes
     ----------
     changes, period_factor : array of shape (n, paths + 1)
         Of the comparators alone, on every path and on average (`PathChanges`).
-    cases : array of shape (n,)
-    groups, regions : array of str, shape (n,)
-        Council type and region of each comparator.
-    treated_groups, treated_cases, treated_of : array of shape (k,)
-        Whom the placebo sets must resemble, and the path of each.
+    treated_of : array of shape (k,)
+        Path of each treated unit.
     """
 
-    changes: np.ndarray
-    period_factor: np.ndarray
-    cases: np.ndarray
-    groups: np.ndarray
-    regions: np.ndarray
-    treated_groups: np.ndarray
-    treated_cases: np.ndarray
     treated_of: np.ndarray
 
 
-Pool = PlaceboPool | PathPool
-
-
-def build_pools(plan: EvaluationPlan, design: Design) -> list[Pool]:
+def build_pools(plan: EvaluationPlan, design: Design) -> list[PlaceboPool]:
     """Collect the comparators of a design that can stand in for its treated councils.
 
     Parameters
@@ -130,7 +117,7 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[Pool]:
 
     Returns
     -------
-    list of PlaceboPool or PathPool
+    list of PlaceboPool
         Two where counts are hidden: at the fillings that make the estimate lowest and highest.
         Empty where fewer than two units were treated, or too few comparators would be left.
     """
@@ -144,48 +131,36 @@ def build_pools(plan: EvaluationPlan, design: Design) -> list[Pool]:
     return [_pool(plan, filled.at(counts)) for counts in corners]
 
 
-def _pool(plan: EvaluationPlan, units: Units) -> Pool:
+def _pool(plan: EvaluationPlan, units: Units) -> PlaceboPool:
     treated, facts = units.treated, units.known_facts()
-    if units.paths is not None:
-        return _path_pool(units)
     types, given = facts.types.astype(str), adjustment_of(plan, units)
-    return PlaceboPool(
-        changes=units.change[~treated],
-        cases=units.cases[~treated],
-        period_factor=units.period_factor[~treated],
-        groups=types[~treated],
-        regions=facts.regions.astype(str)[~treated],
-        levels=units.known_level()[~treated],
-        level_variance=given["level_variance"][~treated],
-        covariates=given["covariates"][~treated],
-        treated_groups=types[treated],
-        treated_cases=units.cases[treated],
-    )
+    of_comparators = {
+        "changes": units.change,
+        "cases": units.cases,
+        "period_factor": units.period_factor,
+        "groups": types,
+        "regions": facts.regions.astype(str),
+        "levels": units.known_level(),
+        **given,
+    }
+    if units.paths is not None:
+        paths = units.known_paths()
+        of_comparators |= {"changes": paths.changes, "period_factor": paths.factor}
+    used = {name: values[~treated] for name, values in of_comparators.items()}
+    used |= {"treated_groups": types[treated], "treated_cases": units.cases[treated]}
+    if units.paths is None:
+        return PlaceboPool(**used)
+    return PathPool(**used, treated_of=paths.of[treated])
 
 
-def _path_pool(units: Units) -> PathPool:
-    treated, facts, paths = units.treated, units.known_facts(), units.known_paths()
-    types = facts.types.astype(str)
-    return PathPool(
-        changes=paths.changes[~treated],
-        period_factor=paths.factor[~treated],
-        cases=units.cases[~treated],
-        groups=types[~treated],
-        regions=facts.regions.astype(str)[~treated],
-        treated_groups=types[treated],
-        treated_cases=units.cases[treated],
-        treated_of=paths.of[treated],
-    )
-
-
-def calibrate_pools(plan: EvaluationPlan, pools: Iterable[Pool]) -> dict[str, Rate]:
+def calibrate_pools(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> dict[str, Rate]:
     """Measure how often each test rejects where nobody was treated.
 
     Parameters
     ----------
     plan : EvaluationPlan
         Level, draws, seed and number of sets.
-    pools : iterable of PlaceboPool or PathPool
+    pools : iterable of PlaceboPool
         More than one where counts are hidden; the largest rate counts.
 
     Returns
@@ -212,7 +187,7 @@ def calibrate_pools(plan: EvaluationPlan, pools: Iterable[Pool]) -> dict[str, Ra
 
 
 def count_rejections(
-    pool: Pool, *, sets: int, draws: int, seed: int, alpha: float
+    pool: PlaceboPool, *, sets: int, draws: int, seed: int, alpha: float
 ) -> dict[str, Rate]:
     """Count the placebo sets of one pool that each test rejects."""
     members = draw_placebo_sets(
@@ -221,12 +196,12 @@ def count_rejections(
     data = pool.changes, pool.cases, pool.period_factor, members
     strata = {"stratified_type": pool.groups, "stratified_region": pool.regions}
     settings: dict[str, Any] = {"strata": strata, "draws": draws, "seed": seed, "decide_at": alpha}
+    names = ("levels", "covariates", "level_variance")
+    settings["adjustment"] = {name: getattr(pool, name) for name in names}
     if isinstance(pool, PathPool):
         found = compute_path_p_values(*data, pool.treated_of, **settings)
     else:
-        names = ("levels", "covariates", "level_variance")
-        adjustment = {name: getattr(pool, name) for name in names}
-        found = compute_set_p_values(*data, adjustment=adjustment, **settings)
+        found = compute_set_p_values(*data, **settings)
     return {
         test: Rate(rejections=int((known <= alpha).sum()), sets=known.size)
         for test, p_values in found.items()
@@ -234,13 +209,13 @@ def count_rejections(
     }
 
 
-def calibration_key(plan: EvaluationPlan, pools: Iterable[Pool]) -> str:
+def calibration_key(plan: EvaluationPlan, pools: Iterable[PlaceboPool]) -> str:
     """Hash everything that a calibration rests on: data, design, level and code.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    pools : iterable of PlaceboPool or PathPool
+    pools : iterable of PlaceboPool
 
     Returns
     -------
@@ -253,7 +228,10 @@ def calibration_key(plan: EvaluationPlan, pools: Iterable[Pool]) -> str:
         "draws": plan.inference.draws,
         "seed": plan.seed,
         "alpha": plan.inference.alpha,
-        "pools": [{name: _plain(getattr(pool, name)) for name in pool.__slots__} for pool in pools],
+        "pools": [
+            {field.name: _plain(getattr(pool, field.name)) for field in fields(pool)}
+            for pool in pools
+        ],
     }
     return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from pilot_eval.inference.assignments import Assignments
 from pilot_eval.inference.path_sets import draw_members, path_statistics
-from pilot_eval.inference.placebo_sets import compute_cr2_p_values
+from pilot_eval.inference.placebo_sets import compute_adjusted_p_values, compute_cr2_p_values
 from pilot_eval.inference.set_statistics import TIE
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 
@@ -24,6 +25,7 @@ def compute_path_p_values(
     of: np.ndarray,
     *,
     strata: Mapping[str, np.ndarray],
+    adjustment: Mapping[str, np.ndarray] | None = None,
     draws: int,
     seed: int,
     decide_at: float,
@@ -41,6 +43,8 @@ def compute_path_p_values(
         Path that the councils of each column take.
     strata : mapping of str to array of shape (n,)
         Name of each stratified test, and its strata.
+    adjustment : mapping of str to array, optional
+        `levels`, `covariates` and `level_variance` of the adjusted test.
     draws, seed : int
         As for `path_test`.
     decide_at : float
@@ -50,8 +54,8 @@ def compute_path_p_values(
     Returns
     -------
     dict
-        Test -> p-values, shape (sets,): `robust` and the stratified tests over paths, `sharp` and
-        `cr2` on each council's change on its own path.
+        Test -> p-values, shape (sets,): `robust` and the stratified tests over paths, `sharp`,
+        `cr2` and `adjusted` on each council's change on its own path.
 
     Examples
     --------
@@ -75,12 +79,14 @@ def compute_path_p_values(
     z = (changes - np.nanmean(others, axis=1, keepdims=True)) / root
     found = {"robust": np.empty(0), "sharp": sharp.p_value}
     found["cr2"] = compute_cr2_p_values(own, mask, sharp.estimate)
+    settings: dict[str, Any] = {"draws": draws, "seed": seed, "decide_at": decide_at}
+    if adjustment is not None:
+        data = own, mask, cases, factor
+        found["adjusted"] = compute_adjusted_p_values(data, members, adjustment, settings)
     for name, labels in ({"robust": None} | dict(strata)).items():
         found[name] = np.empty(len(members))
         for alike in _alike(path, labels):
-            found[name][alike] = _rank(
-                z[alike], path[alike], labels, draws=draws, seed=seed, decide_at=decide_at
-            )
+            found[name][alike] = _rank(z[alike], path[alike], labels, **settings)
     return found
 
 

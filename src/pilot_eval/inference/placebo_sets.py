@@ -162,15 +162,32 @@ def _test_sets(
     for name, labels in strata.items():
         yield name, _randomise(z, mask, members, labels, **settings)
     if adjustment is not None:
-        yield "adjusted", _test_adjusted(data, members, adjustment, settings)
+        yield "adjusted", compute_adjusted_p_values(data, members, adjustment, settings)
 
 
-def _test_adjusted(
+def compute_adjusted_p_values(
     data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     members: np.ndarray,
     adjustment: Mapping[str, np.ndarray],
     settings: Mapping[str, Any],
 ) -> np.ndarray:
+    """Test each set by the adjusted test.
+
+    Parameters
+    ----------
+    data : tuple of array
+        Changes and membership, shape (sets, n); sizes and period factors that broadcast to it.
+    members : int array of shape (sets, k)
+    adjustment : mapping of str to array
+        `levels`, `covariates` and `level_variance`.
+    settings : mapping
+        `draws`, `seed` and `decide_at`, as for `compute_set_p_values`.
+
+    Returns
+    -------
+    array of shape (sets,)
+        NaN where nothing can be adjusted.
+    """
     table, mask, cases, factor = data
     covariates = adjustment["covariates"]
     known = np.array([not why_not_adjustable(row, covariates) for row in mask], dtype=bool)

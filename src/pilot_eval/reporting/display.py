@@ -108,7 +108,7 @@ class Table:
             if {low, high} <= set(shown.columns) and head not in shown.columns:
                 places = (self.decimals or {}).get(low, 1)
                 ends = zip(shown[low], shown[high], strict=True)
-                joined = [format_range(*map(float, pair), places) for pair in ends]
+                joined = [format_range(float(a), float(b), places) for a, b in ends]
                 shown = shown.assign(**{low: joined}).rename(columns={low: head})
                 shown = shown.drop(columns=high)
         return shown
