@@ -8,7 +8,7 @@ import pilot_eval as pe
 from pilot_eval.published.step_shares import add_step_shares
 from pilot_eval.reference.facts import ENGLAND
 
-STEPS = {"s47_per_referral_pct": (("s47_rate", "numerator"), ("referral_rate", "numerator"))}
+STEPS = {"s47_of_referral_per_100": (("s47_rate", "numerator"), ("referral_rate", "numerator"))}
 
 
 def test_a_share_is_of_counts_that_are_both_known():

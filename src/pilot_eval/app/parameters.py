@@ -143,7 +143,7 @@ def check_parameters(plan: EvaluationPlan, **values: object) -> dict[str, Any]:
     checked, faults = {}, []
     for name, value in values.items():
         try:
-            if name == "data_folder" and is_url(value):  # not shown: it may hold a password
+            if name == "data_folder" and is_url(value):  # never quoted: it may hold a password
                 action = "Give the URL to --census, which writes it nowhere."
                 raise ParameterError(explain(name, "be a folder or file", "a URL", action))
             checked[name] = _check(name, value, plan)

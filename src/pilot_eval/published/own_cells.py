@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pilot_eval.published.own_problems import Problem
+from pilot_eval.published.published_rows import is_share
 from pilot_eval.published.raw import RawTable
 from pilot_eval.reference.plan_periods import PERIOD_PATTERN
 
@@ -200,23 +201,19 @@ def _read_count(text: str) -> tuple[str, str]:
     return text, SEPARATORS if _SEPARATED.fullmatch(text) else ""
 
 
-def _is_share(indicator: str) -> bool:
-    return indicator.endswith("_pct") or "_band_" in indicator
-
-
 def _may_be_fraction(row: Mapping[str, str]) -> bool:
     """Whether a percentage that its counts do not give is written as a share of 1 may be."""
     counted = all(row.get(name, "")[:1].isdecimal() for name in COUNTS[:2])
     return (
         not counted
-        and _is_share(row["indicator"])
+        and is_share(row["indicator"])
         and bool(_FRACTION.fullmatch(row.get("value", "")))
     )
 
 
 def _read_value(text: str, indicator: str, delimiter: str) -> tuple[str, str]:
     if text.endswith("%"):
-        if not _is_share(indicator):
+        if not is_share(indicator):
             return text, NOT_PERCENT
         text = text.removesuffix("%").rstrip()
     if _DECIMAL.fullmatch(text):

@@ -46,15 +46,26 @@ _NO_POPULATION = Cell(math.nan, NOT_AVAILABLE)
 Row = dict[str, object]
 
 
-def find_scale(indicator: str) -> float | None:
-    """Find what a share is multiplied by: 100, 10,000, or 1 for days; None for an unknown name.
+def is_share(indicator: str) -> bool:
+    """Say whether an indicator counts some of its denominator, so that it cannot exceed it.
 
     Examples
     --------
-    >>> find_scale("ia_band_1_5"), find_scale("any_rate")
-    (100.0, 10000.0)
+    >>> is_share("ia_within_10wd_pct"), is_share("referral_rate"), is_share("steps_per_100")
+    (True, False, False)
     """
-    if indicator.endswith("_pct") or "_band_" in indicator:
+    return indicator.endswith("_pct") or "_band_" in indicator
+
+
+def find_scale(indicator: str) -> float | None:
+    """Find what a ratio is multiplied by: 100, 10,000, or 1 for days; None for an unknown name.
+
+    Examples
+    --------
+    >>> find_scale("ia_band_1_5"), find_scale("any_rate"), find_scale("steps_per_100")
+    (100.0, 10000.0, 100.0)
+    """
+    if is_share(indicator) or indicator.endswith("_per_100"):
         return _SCALE["percent"]
     if indicator.endswith("_rate"):
         return _SCALE["rate"]

@@ -40,7 +40,7 @@ OPTIONAL = frozenset({("CINdetails", "icpc_date")})
 UNKNOWN_COLUMN, UNKNOWN_MODULE = "unknown_column", "unknown_module"
 RETURN_KEY = (COUNCIL_COLUMN, YEAR_COLUMN)
 LINKS = (CHILD_LINK, REFERRAL_LINK, PLAN_LINK, ASSESSMENT_LINK)
-_PLAIN = re.compile(r"[A-Za-z]\w[\w ]{0,58}")  # other names of columns are counted, not shown
+_PLAIN = re.compile(r"[A-Za-z]\w[\w ]{0,58}")  # other names of columns are counted, not quoted
 _ALWAYS_KNOWN = {*LINKS, *RETURN_KEY, SIMULATED_COLUMN, *NOT_READ}
 
 

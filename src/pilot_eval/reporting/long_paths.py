@@ -223,7 +223,7 @@ def tabulate_long_runs(plan: EvaluationPlan, runs: pd.DataFrame) -> Table:
             {
                 "Outcome": plan.outcomes[str(outcome)].label,
                 "Group": plan.scenarios[str(scenario)].short,
-                "Councils": f"{councils}" + f" ({units} units)" * (units != councils),
+                "Councils": f"{councils}" if units == councils else f"{councils} ({units} units)",
                 "Comparators": row["n_comparators"],
                 "Left out for gaps": row["n_gaps"],
                 "To": _name_time(own.iloc[-1]),
