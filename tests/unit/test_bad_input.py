@@ -274,6 +274,7 @@ RIGHT = {
 OTHERWISE = {
     # whole modules, or single functions, and where their refusals are tested
     "bunching": "test_bunching.py::test_refusals",
+    "false_alarms": "real months: test_false_alarms.py",
     "distribution": "children's delays: test_survival.py",
     "survival": "children's delays: test_survival.py",
     "census_changes": "children's records: test_evaluate_census.py",

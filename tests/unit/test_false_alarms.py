@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom
 
 import pilot_eval as pe
+from pilot_eval.errors import DataError
 from pilot_eval.monitoring.false_alarms import (
     lay_out_months,
     list_boundary_alarms,
@@ -58,3 +59,39 @@ def test_charts_ring_as_often_as_they_say_where_nothing_changes(steady):
     [row] = list_chart_alarms(*steady, starts=["2014-04"], **given).to_dict("records")
     assert row["expected"] == 60 * 24 / 60
     assert 0.5 * row["expected"] < row["own_past"] < 2 * row["expected"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"starts": ["2014-13"]}, "`starts` must be a month with 24 months before it"),
+        ({"starts": ["2012-05"]}, "`starts` must be a month with 24 months before it"),
+        ({"starts": ["2015-12"]}, "24 from it on"),
+        ({"size": 60}, "`size` must be from 1 to 59"),
+    ],
+)
+def test_starts_and_sizes_that_cannot_be_are_refused(steady, change, said):
+    plan = MonitoringPlan(months_before=24, looks=(6, 12, 18, 24), harm="rises", scale=0.05)
+    given = {"size": 4, "starts": ["2014-04"], "sets": SETS, "seed": 1} | change
+    with pytest.raises(DataError, match=said):
+        list_boundary_alarms(*steady, plan, **given)
+    if "starts" in change:
+        own = {"months_before": 24, "run_length": 60.0, "months": 24, "seed": 1} | change
+        with pytest.raises(DataError, match=said):
+            list_chart_alarms(*steady, **own)
+
+
+def test_tables_that_do_not_fit_are_refused(steady):
+    counts, children = steady
+    with pytest.raises(DataError, match="councils and months of the counts"):
+        list_chart_alarms(
+            counts,
+            children.iloc[::-1],
+            starts=["2014-04"],
+            months_before=24,
+            run_length=60.0,
+            months=24,
+            seed=1,
+        )
+    with pytest.raises(DataError, match="no refusals_in_april_rate"):
+        lay_out_months(pe.load_published(), "refusals")

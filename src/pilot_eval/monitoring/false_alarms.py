@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from pilot_eval.errors import DataError, explain
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.trial import MonitoringPlan, compute_looks, estimate_persistence
 
@@ -33,7 +34,16 @@ def lay_out_months(table: pd.DataFrame, stem: str) -> tuple[pd.DataFrame, pd.Dat
     -------
     counts, children : DataFrame
         Months such as ``"2012-04"``; councils with a count and a population in every month.
+
+    Raises
+    ------
+    DataError
+        If the table has no such indicators.
     """
+    wanted = {f"{stem}_in_{month}_rate" for month in MONTHS}
+    if missing := sorted(wanted - set(table["indicator"])):
+        rule, action = "hold twelve indicators of months", "Check the stem."
+        raise DataError(explain("table", rule, f"no {missing[0]}", action))
     found = []
     for place, month in enumerate(MONTHS):
         rows = table[table["indicator"] == f"{stem}_in_{month}_rate"]
@@ -78,12 +88,19 @@ def list_boundary_alarms(
     -------
     DataFrame
         start, councils, persistence, boundary_share and anytime_share of trials with an alarm.
+
+    Raises
+    ------
+    DataError
+        If counts and children differ in councils or months, a start has too few months before or
+        after it, or `size` leaves no comparators.
     """
-    rows, months = [], list(counts.columns)
+    if not 0 < size < len(counts):
+        got, action = str(size), "Give the number of councils of a trial."
+        raise DataError(explain("size", f"be from 1 to {len(counts) - 1}", got, action))
+    rows = []
     for start in starts:
-        first = months.index(start) - plan.months_before
-        span = slice(first, first + plan.months_before + plan.looks[-1])
-        pair = [frame.to_numpy(float)[:, span] for frame in (counts, children)]
+        first, *pair = _cut(counts, children, start, plan.months_before, plan.looks[-1])
         before = [array[:, : plan.months_before] for array in pair]
         own = replace(plan, persistence=estimate_persistence(*before))
         rng = np.random.default_rng([seed, first])
@@ -100,6 +117,22 @@ def list_boundary_alarms(
             {"start": start, "councils": len(counts), "persistence": own.persistence} | shares
         )
     return pd.DataFrame(rows)
+
+
+def _cut(
+    counts: pd.DataFrame, children: pd.DataFrame, start: str, before: int, after: int
+) -> tuple[int, np.ndarray, np.ndarray]:
+    """Cut counts and populations to months before and after a start; give the first's place too."""
+    if not (counts.index.equals(children.index) and counts.columns.equals(children.columns)):
+        rule, got = "have the councils and months of the counts", "others"
+        raise DataError(explain("children", rule, got, "Take both from `lay_out_months`."))
+    months = list(counts.columns)
+    first = months.index(start) - before if start in months else -1
+    if first < 0 or first + before + after > len(months):
+        rule = f"be a month with {before} months before it and {after} from it on"
+        raise DataError(explain("starts", rule, str(start), f"There are {len(months)} months."))
+    span = slice(first, first + before + after)
+    return first, counts.to_numpy(float)[:, span], children.to_numpy(float)[:, span]
 
 
 def list_chart_alarms(
@@ -130,12 +163,15 @@ def list_chart_alarms(
     DataFrame
         start, councils, expected alarms, and alarms by the council's own past (`own_past`) and by
         its past times what all councils together did in that month (`season`).
+
+    Raises
+    ------
+    DataError
+        As `list_boundary_alarms`.
     """
-    rows, names = [], list(counts.columns)
+    rows = []
     for start in starts:
-        first = names.index(start) - months_before
-        span = slice(first, first + months_before + months)
-        events, base = (frame.to_numpy(float)[:, span] for frame in (counts, children))
+        _, events, base = _cut(counts, children, start, months_before, months)
         past = slice(None, months_before)
         own = events[:, past].sum(axis=1) / base[:, past].sum(axis=1)
         everyone = events.sum(axis=0) / base.sum(axis=0)

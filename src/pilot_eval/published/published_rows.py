@@ -46,12 +46,16 @@ _NO_POPULATION = Cell(math.nan, NOT_AVAILABLE)
 Row = dict[str, object]
 
 
+STEPS = "_per_100"
+"""Ending of cases of one step for each 100 of the step before; there can be more than 100."""
+
+
 def is_share(indicator: str) -> bool:
-    """Say whether an indicator counts some of its denominator, so that it cannot exceed it.
+    """Say whether an indicator is a percentage of its denominator.
 
     Examples
     --------
-    >>> is_share("ia_within_10wd_pct"), is_share("referral_rate"), is_share("steps_per_100")
+    >>> is_share("any_pct"), is_share("any_rate"), is_share("any_per_100")
     (True, False, False)
     """
     return indicator.endswith("_pct") or "_band_" in indicator
@@ -62,10 +66,10 @@ def find_scale(indicator: str) -> float | None:
 
     Examples
     --------
-    >>> find_scale("ia_band_1_5"), find_scale("any_rate"), find_scale("steps_per_100")
+    >>> find_scale("ia_band_1_5"), find_scale("any_rate"), find_scale("any_per_100")
     (100.0, 10000.0, 100.0)
     """
-    if is_share(indicator) or indicator.endswith("_per_100"):
+    if is_share(indicator) or indicator.endswith(STEPS):
         return _SCALE["percent"]
     if indicator.endswith("_rate"):
         return _SCALE["rate"]

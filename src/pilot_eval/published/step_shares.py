@@ -21,7 +21,7 @@ def add_step_shares(
     table : DataFrame
         As from `load_published`.
     steps : mapping
-        Key of the new indicator, ending in ``_per_100`` -> where the counts of the later and of the
+        Key of the new indicator, ending in `STEPS` -> where the counts of the later and of the
         earlier step are: indicator and column, ``"numerator"`` or ``"denominator"``.
 
     Returns
