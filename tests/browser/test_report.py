@@ -136,16 +136,16 @@ def count_pages(content):
 
 def test_the_main_report_is_short_and_the_brief_has_two_pages(report, pages, facts, tmp_path):
     assert count_pages((report / "brief.pdf").read_bytes()) == 2
-    main = [page for page in pages if page.name.startswith(MAIN)]
-    print_pdf(compose_print(main, facts), tmp_path, facts.published_on)
-    length = count_pages((tmp_path / "report.pdf").read_bytes())
-    assert length <= MOST_PAGES
     numbers = read_page_numbers((report / "report.pdf").read_bytes())
     begin = [numbers[page.name] for page in pages if page.name in numbers]
     assert begin[0] == 2
-    assert (
-        min(numbers[name] for name in IN_PDF if not name.startswith((*MAIN, BRIEF))) == length + 1
-    )
+    annexes = [name for name in IN_PDF if not name.startswith((*MAIN, BRIEF))]
+    length = min(numbers[name] for name in annexes) - 1
+    assert length <= MOST_PAGES
+    main = [page for page in pages if page.name.startswith(MAIN)]
+    print_pdf(compose_print(main, facts), tmp_path, facts.published_on)
+    alone = count_pages((tmp_path / "report.pdf").read_bytes())
+    assert abs(alone - length) <= 1  # a page may break elsewhere when it is printed alone
 
 
 def test_contents_have_page_numbers_and_every_page_its_running_head(browser, pages, facts):
