@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from criteria import judge, print_criteria, read_options
 
-from pilot_eval.estimation.did import collapse_paths
+from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.inference import (
     adaptive_test,
     collapse_panel,

@@ -36,7 +36,9 @@ which hold a standard error: ours give inference for few treated units instead, 
 group-time effects and synthetic DiD alone.
 
 - panelkit and diff-diff's synthetic DiD are compiled (Rust); csdid, moderndid, pyfixest and
-  linearmodels are Python, pyfixest and wildboottest with numba.
+  linearmodels are Python, pyfixest and wildboottest with numba. Where panelkit is ahead, both first
+  pivot the table in pandas, about two thirds of our time; the rest is compiled code there, and
+  NumPy with its checks of the input here.
 - pyfixest's randomization inference tosses a coin for each unit and lwdid's needs the panel again:
   see [head to head](head-to-head.md). pyfixest's Sun-Abraham gives effects by period, whose plain
   mean is shown; panelkit's placebos are one for each comparator, its weights the exact optimum.
@@ -167,10 +169,10 @@ def list_faster(races: dict[str, list[Row]]) -> list[str]:
     """Say what others do faster than we do, on which row, and by how much."""
     found = []
     for title, rows in races.items():
-        for row in rows[1:]:
-            if row.tool != OURS and not row.fault and row.median(0) < rows[0].median(0):
-                share = row.median(0) / rows[0].median(0)
-                found.append(f"- {title}: {row.tool} takes {share:.2f} of our time.")
+        own = min(row.median(0) for row in rows if row.tool == OURS and not row.fault)
+        for row in rows:
+            if row.tool != OURS and not row.fault and row.median(0) < own:
+                found.append(f"- {title}: {row.tool} takes {row.median(0) / own:.2f} of our time.")
     return found or ["- Nothing: ours is ahead in every row."]
 
 

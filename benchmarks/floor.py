@@ -38,11 +38,11 @@ TITLES = {
     "now": "main job now",
 }
 READING = """\
-The main job is `pilot-eval run`: nine notebooks, evidence, workbook, tidy data, report and quality
-log. Its kernels are forked from a process that has done the imports (as ever on Windows), and
-evidence, panel and simulated children are computed once and shared through the run's private
-folder. `rfc3987_syntax` compiles its 38 grammars only when a text is checked with them
-(`app/grammars.py`): no check is lost, and no notebook needs one.
+The main job is `pilot-eval run`: every notebook not on request, evidence, workbook, tidy data,
+report and quality log. Its kernels are forked from a process that has done the imports (as ever
+on Windows), and evidence, panel and simulated children are computed once and shared through the
+run's private folder. `rfc3987_syntax` compiles its 38 grammars only when a text is checked with
+them (`app/grammars.py`): no check is lost, and no notebook needs one.
 """
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
