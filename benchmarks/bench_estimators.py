@@ -9,17 +9,18 @@ import contextlib
 import io
 import multiprocessing
 import multiprocessing.connection
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from bench_peers import FIRST, PERIODS, SECOND, UNITS, write_world
 from criteria import read_options
+from peer_tools import GROUP_TIME, IMPUTATION, TASKS, World
 
-from pilot_eval.estimation.group_time import estimate_group_time
-from pilot_eval.estimation.group_time_aggregates import aggregate_group_time
-from pilot_eval.estimation.imputation import estimate_imputation
 from pilot_eval.estimation.staggered_paths import (
     estimate_over_paths,
     path_coefficients,
@@ -28,27 +29,16 @@ from pilot_eval.estimation.staggered_paths import (
 from pilot_eval.estimation.synthetic_did import estimate_synthetic_did
 
 warnings.simplefilter("ignore")
-N_PERIODS, FIRST_WAVE, SECOND_WAVE = 60, 30, 36
 MOST_GIGABYTES, MOST_SECONDS = 6, 120  # of one task in the growth table
 Task = Callable[[], object]
 
 
-def simulate(n_units: int, seed: int = 0) -> pd.DataFrame:
-    """Monthly panel: 4 councils treated from month 30, 4 from month 36, effect growing to 1."""
-    rng = np.random.default_rng(seed)
-    unit, month = np.divmod(np.arange(n_units * N_PERIODS), N_PERIODS)
-    start = np.where(unit < 4, FIRST_WAVE, np.where(unit < 8, SECOND_WAVE, 0))
-    age = np.where(start > 0, np.maximum(month - start + 1, 0), 0)
-    y = 5 * rng.normal(size=n_units)[unit] + rng.normal(size=N_PERIODS).cumsum()[month]
-    y = y + rng.normal(size=len(unit)) + np.minimum(age / 12, 1)
-    panel = pd.DataFrame({"unit": unit, "time": month, "g": start, "y": y})
-    return panel.assign(D=(age > 0).astype(float))
-
-
-def to_wide(panel: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    wide = panel.pivot(index="unit", columns="time", values="y")
-    first = panel.groupby("unit")["g"].first().replace(0, np.nan)
-    return wide.to_numpy(), first.to_numpy(float)
+def make_world(units: int) -> World:
+    """Invent a panel of so many units, as the tools of `bench_peers.py` are given."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "world.npz")
+        write_world(path, units=units, draws=0, placebos=0)
+        return World(str(path))
 
 
 def time_task(task: Task) -> float:
@@ -59,81 +49,40 @@ def time_task(task: Task) -> float:
         return time.perf_counter() - began
 
 
-def group_time_tasks(panel: pd.DataFrame) -> dict[str, Task]:
-    import diff_diff as dd
-    from csdid.att_gt import ATTgt
-
-    outcomes, first = to_wide(panel)
-
-    def ours_from_table() -> float:
-        effects = estimate_group_time(*to_wide(panel), influence=True)
-        return aggregate_group_time(effects).overall_std_error
-
-    def csdid() -> object:
-        return ATTgt(
-            yname="y", tname="time", idname="unit", gname="g", data=panel.assign(g=panel["g"] * 1.0)
-        ).fit(est_method="reg", base_period="universal", bstrap=False)
-
+def tasks_of(world: World, wanted: str) -> dict[str, Task]:
+    """List the tools' calls of one task that run in this environment."""
     return {
-        "pilot_eval, array": lambda: aggregate_group_time(estimate_group_time(outcomes, first)),
-        "pilot_eval, from the table with influence": ours_from_table,
-        "diff-diff": lambda: dd.CallawaySantAnna(
-            estimation_method="reg", base_period="universal"
-        ).fit(panel, outcome="y", unit="unit", time="time", first_treat="g"),
-        "csdid": csdid,
+        tool: partial(call, world)
+        for tool in ("pilot-eval", "diff-diff", "csdid", "pyfixest")
+        for (title, *_), call in TASKS[tool].items()
+        if title == wanted
     }
 
 
-def imputation_tasks(panel: pd.DataFrame) -> dict[str, Task]:
-    import diff_diff as dd
-    import pyfixest as pf
-
-    outcomes, first = to_wide(panel)
-    return {
-        "pilot_eval, array": lambda: estimate_imputation(outcomes, first),
-        "pilot_eval, from the table": lambda: estimate_imputation(*to_wide(panel)),
-        "diff-diff": lambda: dd.ImputationDiD().fit(
-            panel, outcome="y", unit="unit", time="time", first_treat="g"
-        ),
-        "pyfixest (did2s)": lambda: pf.did2s(
-            panel,
-            yname="y",
-            first_stage="~ 0 | unit + time",
-            second_stage="~ D",
-            treatment="D",
-            cluster="unit",
-        ),
-    }
-
-
-def synthetic_tasks(panel: pd.DataFrame) -> dict[str, Task]:
-    panel = panel[panel["g"] != SECOND_WAVE]
+def synthetic_tasks(world: World) -> dict[str, Task]:
+    """One estimate without placebos, by each solver."""
+    outcomes, first = world.wide(world.early)
 
     def ours(solver: str) -> Task:
-        def task() -> object:
-            outcomes, first = to_wide(panel)
-            treated = np.isfinite(first)
-            return estimate_synthetic_did(outcomes, treated, FIRST_WAVE, solver=solver)
-
-        return task
+        return lambda: estimate_synthetic_did(outcomes, np.isfinite(first), FIRST, solver=solver)
 
     return {
-        "pilot_eval, published algorithm": ours("frank_wolfe"),
-        "pilot_eval, exact optimum": ours("exact"),
+        "pilot-eval, published algorithm": ours("frank_wolfe"),
+        "pilot-eval, exact optimum": ours("exact"),
     }
 
 
-def path_tasks(panel: pd.DataFrame, draws: int) -> dict[str, Task]:
-    outcomes, first = to_wide(panel)
-    starts = np.array([FIRST_WAVE, SECOND_WAVE])
-    cohort = np.where(np.isnan(first), -1, np.where(first == FIRST_WAVE, 0, 1))
+def path_tasks(world: World, draws: int) -> dict[str, Task]:
+    outcomes, first = world.wide()
+    starts = np.array([FIRST, SECOND])
+    cohort = np.where(np.isnan(first), -1, np.where(first == FIRST, 0, 1))
     sizes = [4, 4, len(first) - 8]
     rng = np.random.default_rng(0)
     paths = np.stack([rng.permutation(cohort) for _ in range(draws)])
 
     def task(method: str) -> Task:
         def run() -> object:
-            coefficients = path_coefficients(sizes, starts, N_PERIODS, method)
+            coefficients = path_coefficients(sizes, starts, PERIODS, method)
             return estimate_over_paths(path_scores(outcomes, coefficients), paths)
 
         return run
@@ -145,12 +94,12 @@ def grow(sizes: tuple[int, ...]) -> None:
     """Print seconds of one estimate, each in a process of its own, as councils grow."""
     rows: dict[str, list[str]] = {}
     for n_units in sizes:
-        panel = simulate(n_units)
-        groups = {
-            "Group-time": group_time_tasks(panel),
-            "Imputation": imputation_tasks(panel),
-            "Synthetic DiD, one estimate": synthetic_tasks(panel),
-        }
+        world = make_world(n_units)
+        groups = {title: tasks_of(world, title) for title in (GROUP_TIME, IMPUTATION)}
+        groups["Synthetic DiD, one estimate"] = synthetic_tasks(world)
+        if not rows:
+            for task in (task for tasks in groups.values() for task in tasks.values()):
+                time_task(task)  # imports and compiles, so that no child does
         for title, tasks in groups.items():
             for name, task in tasks.items():
                 rows.setdefault(f"{title}: {name}", []).append(seconds_in_child(task))
@@ -200,7 +149,7 @@ def main() -> None:
     print(f"## How estimators grow\n\n{READING}", flush=True)
     draws = 199 if small else 9_999
     print(f"| {draws:,} staggered assignments, 152 councils | seconds |\n|---|---:|")
-    for name, task in path_tasks(simulate(152), draws).items():
+    for name, task in path_tasks(make_world(UNITS), draws).items():
         print(f"| {name} | {min(time_task(task) for _ in range(3)):.3f} |", flush=True)
     print()
     grow((152, 304) if small else (152, 1_520, 15_200))

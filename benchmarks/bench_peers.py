@@ -96,20 +96,20 @@ class Tool:
         self.process.stdout.close()
 
 
-def write_world(path: Path, *, draws: int, placebos: int) -> None:
+def write_world(path: Path, *, units: int = UNITS, draws: int, placebos: int) -> None:
     """Invent the panel and the changes that every tool is given."""
     rng = np.random.default_rng(0)
-    start = np.where(np.arange(UNITS) < 4, FIRST, np.where(np.arange(UNITS) < 8, SECOND, 0))
+    start = np.where(np.arange(units) < 4, FIRST, np.where(np.arange(units) < 8, SECOND, 0))
     age = np.maximum(np.arange(PERIODS) - start[:, None] + 1, 0) * (start > 0)[:, None]
-    noise = rng.normal(size=(UNITS, PERIODS))
-    y = 5 * rng.normal(size=UNITS)[:, None] + rng.normal(size=PERIODS).cumsum() + noise
-    treated = np.arange(UNITS) < TREATED
+    noise = rng.normal(size=(units, PERIODS))
+    y = 5 * rng.normal(size=units)[:, None] + rng.normal(size=PERIODS).cumsum() + noise
+    treated = np.arange(units) < TREATED
     np.savez(
         path,
         y=y + np.minimum(age / 12, 1),
         start=start,
         first=FIRST,
-        change=rng.normal(size=UNITS) + 0.8 * treated,
+        change=rng.normal(size=units) + 0.8 * treated,
         treated=treated,
         draws=draws,
         placebos=placebos,
