@@ -14,17 +14,14 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from criteria import judge, print_criteria, read_options
 
-from pilot_eval.records.census_panel import (
-    PanelSettings,
-    build_census_panel,
-    build_census_panel_in_parts,
-)
+from pilot_eval.records.census_panel import PanelSettings, build_census_panel
 from pilot_eval.records.schema import SCHEMA, build_tables, frames_of
 
 N_COUNCILS = 152
@@ -118,6 +115,11 @@ def load_councils(folders: tuple[Path, ...]):
     return build_tables(frames, strand="simulated", source="Parquet of a benchmark")
 
 
+def build_part(folders: tuple[Path, ...], settings: PanelSettings) -> pd.DataFrame:
+    """Build the panel of one part, as a worker of `pilot-eval census` does."""
+    return build_census_panel(load_councils(folders), settings).panel
+
+
 def run(folder: Path, years: int, processes: int) -> dict[str, float]:
     """Build the panel once and measure it; peak memory counts this process and its children."""
     councils = sorted(folder.iterdir())
@@ -130,18 +132,23 @@ def run(folder: Path, years: int, processes: int) -> dict[str, float]:
         data_cut=date(FIRST_YEAR + years, 3, 31),
     )
     begin = time.perf_counter()
+    task = partial(build_part, settings=settings)
     if processes == 1:
-        panel = build_census_panel_in_parts(parts, load_councils, settings).panel
+        panels = list(map(task, parts))
     else:
         with ProcessPoolExecutor(processes) as executor:
-            built = build_census_panel_in_parts(parts, load_councils, settings, executor=executor)
-        panel = built.panel
+            panels = list(executor.map(task, parts))
     seconds = time.perf_counter() - begin
     own = resource.getrusage(resource.RUSAGE_SELF)
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = own.ru_maxrss + workers.ru_maxrss * (processes > 1) * processes
     busy = own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
-    return {"seconds": seconds, "busy": busy, "rows": len(panel), "peak_gb": peak / 1024**2}
+    return {
+        "seconds": seconds,
+        "busy": busy,
+        "rows": sum(map(len, panels)),
+        "peak_gb": peak / 1024**2,
+    }
 
 
 def measure(folder: Path, years: int, processes: int) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import numpy as np
@@ -14,7 +13,6 @@ from pilot_eval.records.census_panel import (
     PANEL_COLUMNS,
     PanelSettings,
     build_census_panel,
-    build_census_panel_in_parts,
 )
 from pilot_eval.records.schema import build_tables
 from pilot_eval.records.survival_curves import estimate_survival, restricted_mean
@@ -176,29 +174,21 @@ def test_zeros_gaps_and_nobody_are_three_things():
     np.testing.assert_array_equal(available, np.arange(24) < 21)
 
 
-def test_parts_and_workers_give_the_same_panel(tables, panel):
-    alone = build_census_panel_in_parts([COUNCILS[:2], COUNCILS[2:]], _load(tables), MONTHLY)
-    pd.testing.assert_frame_equal(_sorted(alone.panel), _sorted(panel))
-    with ThreadPoolExecutor(2) as executor:
-        shared = build_census_panel_in_parts(
-            [[code] for code in COUNCILS], _load(tables), MONTHLY, executor=executor
-        )
-    pd.testing.assert_frame_equal(_sorted(shared.panel), _sorted(panel))
-    with pytest.raises(ParameterError, match="whole councils"):
-        build_census_panel_in_parts([COUNCILS[:2], COUNCILS[1:]], _load(tables), MONTHLY)
-    with pytest.raises(ParameterError, match="at least one part"):
-        build_census_panel_in_parts([], _load(tables), MONTHLY)
+def test_parts_put_together_are_the_whole(tables, panel):
+    parts = [
+        build_census_panel(_some(tables, codes), MONTHLY).panel.astype({"council_code": "str"})
+        for codes in (COUNCILS[:2], COUNCILS[2:])
+    ]
+    joined = pd.concat(parts).astype({"council_code": "category"})
+    pd.testing.assert_frame_equal(_sorted(joined), _sorted(panel))
 
 
-def _load(tables):
-    def load(codes):
-        frames = {
-            name: getattr(tables, name)[getattr(tables, name)["council_code"].isin(list(codes))]
-            for name in ("referrals", "assessments")
-        }
-        return build_tables(frames, strand="simulated", source="a part")
-
-    return load
+def _some(tables, codes):
+    frames = {
+        name: getattr(tables, name)[getattr(tables, name)["council_code"].isin(list(codes))]
+        for name in ("referrals", "assessments")
+    }
+    return build_tables(frames, strand="simulated", source="a part")
 
 
 def _sorted(panel):

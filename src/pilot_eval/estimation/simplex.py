@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,9 @@ def solve_exact(problem: SimplexProblem) -> np.ndarray:
     shared = None if problem.factor is None else _Quadratic.of_factor(problem.factor)
     for b, linear in enumerate(problem.linear):
         kept = np.flatnonzero(problem.allowed[b])
-        quadratic = (shared or _Quadratic.of_gram(problem.gram[b])).restrict(kept, problem.ridge[b])
+        quadratic = (
+            shared or _Quadratic.of_gram(problem.gram[b])  # type: ignore[index]  # own if none shared
+        ).restrict(kept, problem.ridge[b])
         solve = _active_set if quadratic.well_conditioned else _non_negative
         solution[b, kept] = solve(quadratic, linear[kept])
     return solution
@@ -191,6 +194,7 @@ def _non_negative(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
     A = quadratic.factor.T
     target = np.linalg.lstsq(quadratic.factor, linear, rcond=None)[0]
     scale = np.sqrt((quadratic.factor**2).sum() / len(linear))
+    rows: list[np.ndarray] | np.ndarray
     rows = [(A - target[:, None]) / scale, np.ones((1, len(linear)))]
     if len(linear) <= LARGEST_GRAM:  # the ridge only chooses among equal minima
         rows.insert(0, np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)))
@@ -237,6 +241,8 @@ class _State:
     BY_PROBLEM = ("problems", "constant", "ridge", "linear", "scale", "z", "reach", "S", "H", "P")
 
     def __init__(self, problem: SimplexProblem, start: np.ndarray) -> None:
+        self.factor: Any  # an array where `shared`, else None
+        self.gram: Any  # an array, or None where `shared` and it would be too large
         self.problems = np.arange(len(start))
         self.ridge, self.constant = problem.ridge, problem.constant
         self.factor, self.gram = problem.factor, problem.gram
@@ -262,8 +268,8 @@ class _State:
         if self.shared:
             result: np.ndarray = (x @ self.factor) @ self.factor.T
             return result
-        result: np.ndarray = np.matmul(self.gram, x[:, :, None])[:, :, 0]
-        return result
+        own: np.ndarray = np.matmul(self.gram, x[:, :, None])[:, :, 0]
+        return own
 
     def _size(self) -> None:
         self.rows = np.arange(len(self.problems))

@@ -1,17 +1,14 @@
-"""Children's records to a council-by-period panel, in parts that fit in memory.
+"""Children's records to a council-by-period panel.
 
-Councils are independent: a part holds one or several whole councils, and only its panel is kept.
+Councils are independent: panels of some councils at a time, put together, are that of all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,7 +23,6 @@ from pilot_eval.records.periods import Frequency, check_frequency, label_periods
 from pilot_eval.records.schema import CensusTables
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention
 
-Part = TypeVar("Part")
 POPULATIONS = "data/reference/populations.csv"
 PANEL_COLUMNS = (
     "council_code",
@@ -91,8 +87,10 @@ class PanelSettings:
         """Refuse impossible settings."""
         check_frequency(self.frequency)
         if self.data_cut <= self.first_day:
-            rule, got = f"lie after the first day, {self.first_day}", self.data_cut
-            raise ParameterError(explain("data_cut", rule, got, "Give the last day covered."))
+            rule = f"lie after the first day, {self.first_day}"
+            raise ParameterError(
+                explain("data_cut", rule, self.data_cut, "Give the last day covered.")
+            )
         unknown = sorted((set(self.horizons) | set(self.starts)) - set(CLOCKS))
         if unknown:
             rule = "name clocks among " + ", ".join(CLOCKS)
@@ -249,62 +247,6 @@ def fill_panel(
     return _assemble(cells, records, grid)
 
 
-def build_census_panel_in_parts(
-    parts: Iterable[Part],
-    load: Callable[[Part], CensusTables],
-    settings: PanelSettings,
-    *,
-    executor: Executor | None = None,
-    exemptions: pd.DataFrame | None = None,
-    populations: pd.DataFrame | None = None,
-    coverage: pd.DataFrame | None = None,
-    local: Sequence[LocalIndicator] = (),
-) -> CensusPanel:
-    """Build the panel part by part, so that memory holds one part's records at a time.
-
-    Parameters
-    ----------
-    parts : iterable
-        One or several whole councils each: paths, codes, whatever `load` understands.
-    load : callable
-        Reads one part; with an executor it runs in the worker, so it must be importable there.
-    settings, exemptions, populations, coverage, local
-        As in `build_census_panel`.
-    executor : concurrent.futures.Executor, optional
-        Runs the parts; results do not depend on it. Default: one after the other.
-
-    Returns
-    -------
-    CensusPanel
-        Rows in the order of the parts.
-
-    Raises
-    ------
-    ParameterError
-        If a council is in two parts.
-
-    Examples
-    --------
-    >>> build_census_panel_in_parts(folders, read_folder, settings)         # doctest: +SKIP
-    """
-    context = {
-        "exemptions": exemptions,
-        "populations": populations,
-        "coverage": coverage,
-        "local": tuple(local),
-    }
-    task = partial(_build_part, load=load, settings=settings, context=context)
-    results = list(map(task, parts) if executor is None else executor.map(task, parts))
-    if not results:
-        action = "Name the councils or files to read."
-        raise ParameterError(explain("parts", "hold at least one part", "none", action))
-    _check_once([result.panel["council_code"].cat.categories for result in results])
-    return CensusPanel(
-        panel=_concat([result.panel for result in results]),
-        set_aside=pd.concat([result.set_aside for result in results], ignore_index=True),
-    )
-
-
 def list_indicators(
     settings: PanelSettings, local: Sequence[LocalIndicator] = ()
 ) -> dict[str, Indicator]:
@@ -331,10 +273,6 @@ def list_indicators(
             raise ParameterError(explain("key", rule, declared.key, "Rename the indicator."))
         indicators = indicators | {declared.key: compile_indicator(declared)}
     return indicators
-
-
-def _build_part(part, *, load, settings: PanelSettings, context: dict) -> CensusPanel:
-    return build_census_panel(load(part), settings, **context)
 
 
 def _assemble(cells: Mapping[str, Cell], records: Records, grid: Grid) -> pd.DataFrame:
@@ -365,21 +303,3 @@ def _assemble(cells: Mapping[str, Cell], records: Records, grid: Grid) -> pd.Dat
             "cases": stack("cases"),
         }
     )
-
-
-def _concat(panels: list[pd.DataFrame]) -> pd.DataFrame:
-    codes = pd.api.types.union_categoricals([panel["council_code"] for panel in panels])
-    rest = [panel.drop(columns="council_code") for panel in panels]
-    whole = pd.concat(rest, ignore_index=True)
-    whole.insert(0, "council_code", codes)
-    return whole
-
-
-def _check_once(codes: Sequence[pd.Index]) -> None:
-    every = pd.Index(np.concatenate([np.asarray(part, dtype=object) for part in codes]))
-    repeated = every[every.duplicated()]
-    if len(repeated):
-        got = f"{len(repeated)} council(s) in two parts"
-        raise ParameterError(
-            explain("parts", "hold whole councils", got, "Put all years of a council in one part.")
-        )

@@ -335,8 +335,9 @@ def _entries(
     entry = np.full(len(rows.start), NOT_LATE_ENTRY)
     if observed_from is None:
         return entry
-    by_council = observed_from if isinstance(observed_from, Mapping) else None
-    first = [by_council.get(c) if by_council is not None else observed_from for c in councils]
+    if not isinstance(observed_from, Mapping):
+        observed_from = dict.fromkeys(councils, observed_from)
+    first = [observed_from.get(council) for council in councils]
     opened = np.array([_NEVER if day is None else _as_day(day) for day in first], "datetime64[D]")
     opened = opened[rows.council] if len(opened) else np.empty(0, "datetime64[D]")
     late = rows.start < opened
@@ -352,7 +353,7 @@ def _count_set_aside(
     names, reasons, cases = [], [], []
     for reason, council in left_out.items():
         counts = np.bincount(council, minlength=len(councils))
-        for place in np.flatnonzero(counts):  # a handful: councils with such records
+        for place in np.flatnonzero(counts).tolist():  # a handful: councils with such records
             names.append(councils[place])
             reasons.append(reason)
             cases.append(counts[place])

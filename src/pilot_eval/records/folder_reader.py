@@ -266,8 +266,8 @@ def _linked(folder: Path, layout: Layout, parts: dict[str, pa.Table]) -> dict[st
     modules, keys = {}, {}
     for name, column in (("children", "identifiers"), ("characteristics", "characteristics")):
         keys[name] = _key(parts[column], (CHILD_LINK,))
-    for name, links in (("referrals", (REFERRAL_LINK,)), ("plans", (REFERRAL_LINK, PLAN_LINK))):
-        keys[name] = _key(parts[name], (CHILD_LINK, *links))
+    keys["referrals"] = _key(parts["referrals"], (CHILD_LINK, REFERRAL_LINK))
+    keys["plans"] = _key(parts["plans"], (CHILD_LINK, REFERRAL_LINK, PLAN_LINK))
     assessments = parts.get("single_assessments")
     if assessments is not None and ASSESSMENT_LINK in assessments.column_names:
         links = (CHILD_LINK, REFERRAL_LINK, ASSESSMENT_LINK)

@@ -132,18 +132,24 @@ def prepare_records(
     -------
     Records
     """
-    settings = {"exemptions": exemptions, "observed_from": observed_from, "convention": convention}
+    durations = {
+        clock: compute_durations(
+            tables,
+            clock,
+            data_cut=data_cut,
+            start=(starts or {}).get(clock),
+            exemptions=exemptions,
+            observed_from=observed_from,
+            convention=convention,
+        )
+        for clock in clocks
+    }
     return Records(
         tables=tables,
         councils=tuple(list_councils(tables)),
         episodes=build_episodes(tables),
         plans=build_plan_episodes(tables),
-        durations={
-            clock: compute_durations(
-                tables, clock, data_cut=data_cut, start=(starts or {}).get(clock), **settings
-            )
-            for clock in clocks
-        },
+        durations=durations,
     )
 
 

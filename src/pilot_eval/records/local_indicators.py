@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from pilot_eval.errors import PlanError, explain
 from pilot_eval.project import read_toml
@@ -73,7 +74,15 @@ class LocalIndicator(_Declared):
 
     key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     title: str
-    table: Literal[tuple(SCHEMA)]
+    table: Literal[
+        "children",
+        "referrals",
+        "assessments",
+        "section47s",
+        "conferences",
+        "plans",
+        "reviews",
+    ]
     day: str
     unit: Literal["percentage points", "per 10,000 children"] = "percentage points"
     harm: Literal["rises", "falls", "ambiguous"]
@@ -190,25 +199,31 @@ def _passes(
 
 def _test(condition: Condition, rows: pd.DataFrame, records: Records) -> np.ndarray:
     values = _column(condition.column, rows, records)
-    if condition.is_missing is not None:
-        return values.isna().to_numpy() == condition.is_missing
-    if condition.is_in is not None:
-        return values.isin(condition.is_in).to_numpy()
-    if condition.is_not_in is not None:
-        return (values.notna() & ~values.isin(condition.is_not_in)).to_numpy()
     if condition.after is not None:
         return _follows(condition, values, _column(condition.after, rows, records))
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if condition.at_least is not None:
-        return numbers >= condition.at_least
-    return numbers <= condition.at_most
+    passed: np.ndarray
+    if condition.is_missing is not None:
+        passed = values.isna().to_numpy() == condition.is_missing
+    elif condition.is_in is not None:
+        passed = values.isin(condition.is_in).to_numpy()
+    elif condition.is_not_in is not None:
+        passed = (values.notna() & ~values.isin(condition.is_not_in)).to_numpy()
+    else:
+        numbers = values.to_numpy(dtype=float, na_value=np.nan)
+        above = condition.at_least is None or numbers >= condition.at_least
+        passed = np.logical_and(above, condition.at_most is None or numbers <= condition.at_most)
+    return passed
 
 
 def _follows(condition: Condition, later: pd.Series, earlier: pd.Series) -> np.ndarray:
     first, last = to_days(earlier), to_days(later)
+    in_time = np.ones(len(first), dtype=bool)
     if condition.within_months is not None:
-        return (last >= first) & (last <= add_months(first, condition.within_months))
-    return (last >= first) & (count_working_days(first, last) <= condition.within_working_days)
+        in_time = last <= add_months(first, condition.within_months)
+    if condition.within_working_days is not None:
+        in_time = count_working_days(first, last) <= condition.within_working_days
+    followed: np.ndarray = (last >= first) & in_time
+    return followed
 
 
 def _column(name: str, rows: pd.DataFrame, records: Records) -> pd.Series:
@@ -278,7 +293,7 @@ def _code_faults(name: str, kind: str, asked: tuple[str, ...]) -> list[str]:
     return [f"{name!r} has the codes {', '.join(known)}; got {', '.join(map(repr, unknown))}"]
 
 
-def _word(error: dict) -> list[str]:
+def _word(error: ErrorDetails) -> list[str]:
     place = ".".join(str(part) for part in error["loc"]) or "file"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":

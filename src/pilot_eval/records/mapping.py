@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.project import read_toml
@@ -135,7 +136,7 @@ def layout_for(year: int, mapping: FieldMapping | None) -> Layout | None:
     return STANDARD if year >= FIRST_SINGLE_ASSESSMENT_YEAR else None
 
 
-def _read_toml(path: Path) -> dict:
+def _read_toml(path: Path) -> dict[str, Any]:
     fault = ""
     try:
         return read_toml(path)
@@ -147,12 +148,12 @@ def _read_toml(path: Path) -> dict:
     raise DataError(explain(path.name, rule, fault, "Start from example_mapping.toml."))
 
 
-def _read_format(path: Path, entry: Mapping) -> str:
+def _read_format(path: Path, entry: Mapping[str, Any]) -> str:
     """Read the form of dates: day, month and year, each once."""
     _refuse_unknown(path, "dates", entry, ("format",))
-    given = entry.get("format", "")
-    parts = isinstance(given, str) and [given.count(part) for part in _DATE_PARTS]
-    if given and parts and [sum(parts[:1]), sum(parts[1:4]), sum(parts[4:])] == [1, 1, 1]:
+    given = str(entry.get("format", ""))
+    parts = [given.count(part) for part in _DATE_PARTS]
+    if [sum(parts[:1]), sum(parts[1:4]), sum(parts[4:])] == [1, 1, 1]:
         return given
     if "format" not in entry:
         return ""
@@ -161,7 +162,7 @@ def _read_format(path: Path, entry: Mapping) -> str:
 
 
 def _words(
-    path: Path, name: str, content: Mapping, key: str, change: Callable[[str], str]
+    path: Path, name: str, content: Mapping[str, Any], key: str, change: Callable[[str], str]
 ) -> list[str]:
     entry = content.get(name, {})
     _refuse_unknown(path, name, entry, (key,))
@@ -172,7 +173,7 @@ def _words(
     return [change(word.strip()) for word in words]
 
 
-def _read_values(path: Path, entry: Mapping, layout: Layout) -> dict[str, dict[str, str]]:
+def _read_values(path: Path, entry: Mapping[str, Any], layout: Layout) -> dict[str, dict[str, str]]:
     known = sorted({column for module in layout.values() for column in module.fields.values()})
     _refuse_unknown(path, "values", entry, tuple(known))
     values = {}
@@ -185,7 +186,7 @@ def _read_values(path: Path, entry: Mapping, layout: Layout) -> dict[str, dict[s
     return values
 
 
-def _mapped_module(path: Path, key: str, entry: Mapping) -> Module:
+def _mapped_module(path: Path, key: str, entry: Mapping[str, Any]) -> Module:
     """Build one module: the standard one with another element and other tags."""
     name = f"modules.{key}"
     _refuse_unknown(path, "modules", {key: entry}, (*STANDARD, *TWO_STAGE))
@@ -201,7 +202,7 @@ def _mapped_module(path: Path, key: str, entry: Mapping) -> Module:
     return replace(standard, element=entry.get("element", standard.element), fields=tags)
 
 
-def _two_stage_module(path: Path, key: str, entry: Mapping) -> Module:
+def _two_stage_module(path: Path, key: str, entry: Mapping[str, Any]) -> Module:
     """Build an assessment module, all of whose names come from the mapping."""
     name, fields = f"modules.{key}", entry.get("fields", {})
     _refuse_unknown(path, f"{name}.fields", fields, ASSESSMENT_FIELDS)

@@ -201,8 +201,8 @@ def read_return(
     else:
         from pilot_eval.records.folder_reader import read_folder
 
-        given = {"mapping": mapping, "root": root, "rules": rules}
-        for raw in read_folder(place.path, place.form, **given):
+        raws = read_folder(place.path, place.form, mapping=mapping, root=root, rules=rules)
+        for raw in raws:
             yield translate(raw, mapping)
 
 

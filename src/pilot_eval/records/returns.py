@@ -202,8 +202,8 @@ def layout_of(
         rule = "be read through a field mapping that covers its year"
         got = f"a two-stage return of {header.year}"
         raise refusal(path, None, rule, got, _NEEDS_MAPPING)
-    covered = mapping is not None and header.year in mapping.years
-    if covered and mapping.invented and not header.simulated:
+    own = mapping if mapping is not None and header.year in mapping.years else None
+    if own is not None and own.invented and not header.simulated:
         rule = "be read through a mapping of its own tags"
         got = "the example's invented tags for a return that is not simulated"
         raise refusal(path, None, rule, got, _NEEDS_MAPPING)

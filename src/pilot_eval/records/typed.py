@@ -35,6 +35,7 @@ from pilot_eval.records.schema import (
     SCHEMA,
     YES_NO,
     CensusTables,
+    Strand,
     build_tables,
     empty_issues,
 )
@@ -62,7 +63,7 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1, rules: bool = Fal
     """
     work = _Typing(raw, first_referral_id)
     frames = _mark_part(work.frames(), raw.header.part)
-    strand = "simulated" if raw.header.simulated else "census"
+    strand: Strand = "simulated" if raw.header.simulated else "census"
     tables = build_tables(frames, strand=strand, source=raw.header.file)
     issues = stack(
         [

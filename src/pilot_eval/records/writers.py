@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from xml.sax.saxutils import escape
@@ -234,6 +235,7 @@ def _write_folder(
     fields: dict[str, str],
     layout: Layout,
     modules: dict[str, Written],
+    *,
     write: Callable[[pa.Table, Path, bool], None],
     suffix: str,
 ) -> Path:
@@ -267,7 +269,7 @@ def link_modules(
         tag for tag, name in layout["identifiers"].fields.items() if name == "child_id"
     )
     ids = modules["identifiers"].fields[child_tag]
-    rows: dict[str, dict[str, NDArray]] = {"": {CHILD_LINK: ids}}
+    rows: dict[str, dict[str, NDArray[np.object_]]] = {"": {CHILD_LINK: ids}}
     tables = {}
     for key, module in layout.items():
         own = modules[key]
@@ -299,12 +301,9 @@ def _parquet_table(table: pa.Table, path: Path, simulated: bool) -> None:
     pq.write_table(table.replace_schema_metadata(mark), path, compression="zstd")
 
 
-def _write_csv(path: Path, *parts: object) -> Path:
-    return _write_folder(path, *parts, write=_csv_table, suffix=".csv")
-
-
-def _write_parquet(path: Path, *parts: object) -> Path:
-    return _write_folder(path, *parts, write=_parquet_table, suffix=".parquet")
-
-
-_WRITERS = {"xml": _write_xml, "csv": _write_csv, "parquet": _write_parquet}
+Writer = Callable[[Path, dict[str, str], Layout, dict[str, Written]], Path]
+_WRITERS: dict[Format, Writer] = {
+    "xml": _write_xml,
+    "csv": partial(_write_folder, write=_csv_table, suffix=".csv"),
+    "parquet": partial(_write_folder, write=_parquet_table, suffix=".parquet"),
+}
