@@ -24,8 +24,10 @@ EXAMPLES, SLOW, WRONG = 20, 200, 8
 MANY_UNITS = 1500
 USUAL_DEPTH = 1000
 """Python's own limit of calls within calls; some packages raise it."""
-CUBIC = "estimation.synthetic_control.estimate_each_council"
-"""Fits every comparator against all others, some minutes for 1,500."""
+FEWER_UNITS = {"estimation.synthetic_control.estimate_each_council": 400}
+"""Fits every comparator against all others, so that its time grows with the square of them."""
+NO_ANSWER = {"inference.power.minimum_detectable_effect"}
+"""Functions whose answer may be that there is none: here, power out of reach."""
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
 MANY = settings(max_examples=SLOW, deadline=None, derandomize=True, database=None)
@@ -36,7 +38,8 @@ def obey(name: str, seed: int, *, full: bool) -> None:
     subject = SUBJECTS[name]
     world = make_world(seed, full=full, n_treated=OTHER_TREATED.get(name, TREATED))
     base = subject.call(world)
-    assert any(np.isfinite(value).any() for value in base.values()), "no answer to compare with"
+    answered = any(np.isfinite(value).any() for value in base.values())
+    assert answered or name in NO_ANSWER, "no answer to compare with"
     for law, check in LAWS.items():
         if find_reason(name, law) or (law == "rename periods" and "periods" not in _parts(name)):
             continue
@@ -86,7 +89,7 @@ def test_wrong_arguments_raise_nothing_but_the_projects_errors(name):
 def grow(name: str, n_treated: int) -> None:
     """Call one function with many units; with one treated every set is listed."""
     subject = SUBJECTS[name]
-    world = make_world(1, n_treated=n_treated, n_units=MANY_UNITS)
+    world = make_world(1, n_treated=n_treated, n_units=FEWER_UNITS.get(name, MANY_UNITS))
     given = subject.arguments(world)
     if n_treated > 1 and "draws" in given:
         given["draws"] = min(given["draws"], 99)
@@ -101,7 +104,7 @@ def grow(name: str, n_treated: int) -> None:
     assert n_treated == 1 or any(np.isfinite(value).any() for value in answer.values())
 
 
-@pytest.mark.parametrize("name", [n for n, item in SUBJECTS.items() if item.units and n != CUBIC])
+@pytest.mark.parametrize("name", [n for n, item in SUBJECTS.items() if item.units])
 def test_many_units_are_no_limit(name):
     grow(name, TREATED)
     try:

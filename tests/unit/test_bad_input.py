@@ -282,6 +282,8 @@ OTHERWISE = {
     "council_changes": "children's records: test_evaluate_census.py",
     "staggered_paths": "path_scores refuses gaps: test_estimation_staggered.py",
     "simplex": "a solver behind the synthetic estimators",
+    "least_norm": "a solver behind the synthetic estimators",
+    "rank_among": "takes effects that were estimated: test_estimation_synthetic.py",
     "synthetic_weights": "the check behind the synthetic estimators",
     "cohorts": "the check behind the staggered estimators",
     "shares": "behind monitor_trial, which checks",

@@ -77,6 +77,20 @@ def test_a_batch_of_placebos_is_the_estimates_one_by_one(method, solver):
     assert not batch.exact
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_among_weights_that_fit_equally_the_exact_solver_takes_those_of_least_norm(seed):
+    rng = np.random.default_rng(seed)
+    outcomes = rng.normal(0, 1, (41, 5))
+    outcomes[0] = rng.dirichlet(np.ones(40)) @ outcomes[1:]  # inside the donors' hull
+    found = estimate_synthetic_did(outcomes, np.arange(41) == 0, 4, method="sc")
+    weights, M = found.unit_weights, np.column_stack([outcomes[1:, :4], np.ones(40)])
+    np.testing.assert_allclose(weights @ M, np.append(outcomes[0, :4], 1.0), atol=1e-9)
+    # Conditions of the least norm: x = max(0, M l) for some l.
+    used = weights > 0
+    dual = np.linalg.lstsq(M[used], weights[used], rcond=None)[0]
+    np.testing.assert_allclose(np.maximum(M @ dual, 0.0), weights, atol=1e-9)
+
+
 def test_added_effect_moves_the_estimate_one_for_one():
     base = estimate_synthetic_did(PANEL, TREATED, 12)
     moved = PANEL + 2.0 * (TREATED[:, None] & (np.arange(20) >= 12))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from pilot_eval.estimation.least_norm import EXACT_TOLERANCE, fit_least_norm
+
 FIRST_ROUND = 100  # iterations before small weights are dropped, as published
 LARGEST_GRAM = 2_000  # weights up to which a square matrix of them is kept
 SMALLEST_SCALE = 1e-100
-JITTER = 1e-13  # share of the trace: above rounding, below anything that matters
 CONDITION_LIMIT = 1e-9  # the same for a safe direct solution
-EXACT_TOLERANCE = 1e-12  # of the largest entry: above rounding, below any weight that matters
 SPARSE_SHARE = 0.25  # weights up to this share of the largest are dropped, as published
 
 
@@ -95,8 +95,10 @@ def solve_exact(problem: SimplexProblem) -> np.ndarray:
         quadratic = (
             shared or _Quadratic.of_gram(problem.gram[b])  # type: ignore[index]  # own if none shared
         ).restrict(kept, problem.ridge[b])
-        solve = _active_set if quadratic.well_conditioned else _non_negative
-        solution[b, kept] = solve(quadratic, linear[kept])
+        if quadratic.well_conditioned:
+            solution[b, kept] = _active_set(quadratic, linear[kept])
+        else:  # the ridge only chooses among equal minima
+            solution[b, kept] = fit_least_norm(quadratic.factor, linear[kept])
     return solution
 
 
@@ -181,27 +183,6 @@ def _first_support(quadratic: _Quadratic, linear: np.ndarray) -> tuple[np.ndarra
             x[free] = value
             return support, x
         support[free[value < 0]] = False
-
-
-def _non_negative(quadratic: _Quadratic, linear: np.ndarray) -> np.ndarray:
-    """Solve through x >= 0 alone.
-
-    The best direction of |(A - b1')x|^2 + (1'x - 1)^2 is the best point of the simplex, so the
-    solution needs only dividing by its sum.
-    """
-    from scipy.optimize import nnls
-
-    A = quadratic.factor.T
-    target = np.linalg.lstsq(quadratic.factor, linear, rcond=None)[0]
-    scale = np.sqrt((quadratic.factor**2).sum() / len(linear))
-    rows: list[np.ndarray] | np.ndarray
-    rows = [(A - target[:, None]) / scale, np.ones((1, len(linear)))]
-    if len(linear) <= LARGEST_GRAM:  # the ridge only chooses among equal minima
-        rows.insert(0, np.sqrt(quadratic.ridge) / scale * np.eye(len(linear)))
-    rows = np.vstack(rows)
-    x, _ = nnls(rows, np.append(np.zeros(len(rows) - 1), 1.0), maxiter=50 * len(linear))
-    result: np.ndarray = x / x.sum()
-    return result
 
 
 def _sparsify(x: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from pilot_eval.estimation.synthetic_did import (
     SyntheticEstimate,
     estimate_synthetic_did,
     placebo_synthetic_did,
+    rank_among,
 )
 from pilot_eval.estimation.synthetic_weights import Method, Solver
 
@@ -93,14 +94,17 @@ def estimate_each_council(
             )
         )
     results = []
+    placebos: dict[int, np.ndarray] = {}  # the same for all that start together
     for unit in np.flatnonzero(complete & panel.treated):
         start = int(panel.starts[panel.cohort[unit]])
         Y = np.vstack([pool, panel.outcomes[unit]])
         flag = np.arange(len(Y)) == len(pool)
         estimate = estimate_synthetic_did(Y, flag, start, method=method, solver=solver)
-        placebo = placebo_synthetic_did(
-            Y, flag, start, draws=len(pool), seed=0, method=method, solver=solver
-        )
+        if start not in placebos:
+            placebos[start] = placebo_synthetic_did(
+                Y, flag, start, draws=len(pool), seed=0, method=method, solver=solver
+            ).placebos
+        placebo = rank_among(estimate.att, placebos[start], exact=True)
         results.append(
             CouncilSynthetic(
                 unit=int(unit),

@@ -183,7 +183,7 @@ def placebo_synthetic_did(
     sets, exact = _placebo_sets(len(pool), len(own), draws, seed)
     fit = SyntheticWeights.of(pool, n_pre, len(own), method, solver)
     effects = fit.effects(*_with_placebos(pool, own, sets, sets))
-    return _distribution(effects[0], effects[1:], exact)
+    return rank_among(effects[0], effects[1:], exact=exact)
 
 
 @takes(DesignError, draws=Whole(least=0), seed=Seed())
@@ -239,7 +239,7 @@ def estimate_staggered_synthetic_did(
         sets = paths[:, first : first + sizes[g]]
         effects[g] = fit.effects(*_with_placebos(pool, cohort, sets, paths))
     whole = share @ effects
-    return _distribution(whole[0], whole[1:], False), effects[:, 0]
+    return rank_among(whole[0], whole[1:], exact=False), effects[:, 0]
 
 
 def _with_placebos(
@@ -252,7 +252,20 @@ def _with_placebos(
     return target, donors
 
 
-def _distribution(att: float, placebos: np.ndarray, exact: bool) -> PlaceboDistribution:
+def rank_among(att: float, placebos: np.ndarray, *, exact: bool) -> PlaceboDistribution:
+    """Rank an effect's size among those of placebos.
+
+    Parameters
+    ----------
+    att : float
+    placebos : float array (n_placebos,)
+    exact : bool
+        Whether they are all there are.
+
+    Returns
+    -------
+    PlaceboDistribution
+    """
     some = len(placebos) > 1
     extreme = int((np.abs(placebos) >= abs(att) * (1 - 1e-12)).sum())
     return PlaceboDistribution(
