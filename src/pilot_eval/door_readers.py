@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from numbers import Real
-from typing import NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -33,16 +32,26 @@ def read_numbers(name: str, value: object, error: Error) -> np.ndarray:
     if isinstance(value, pd.DataFrame):
         columns = [read_numbers(name, value.iloc[:, k], error) for k in range(value.shape[1])]
         return np.column_stack(columns) if columns else np.empty(value.shape)
+    if isinstance(value, np.ma.MaskedArray):
+        value = _unmask(value)
     if isinstance(value, (pd.Series, pd.Index)):
         value = value.array
     if isinstance(value, pd.api.extensions.ExtensionArray):
         value = value.to_numpy(dtype=object)
     array = value if isinstance(value, np.ndarray) else _to_array(name, value, error)
     if array.dtype.kind in "iufb":
-        return array.astype(float)
+        with np.errstate(over="ignore"):  # longer floats become infinite, and are refused as such
+            return array.astype(float)
     if array.dtype.kind != "O":
         refuse(error, name, "be numbers", f"values of type {array.dtype}")
     return _read_objects(name, array, error)
+
+
+def _unmask(value: np.ma.MaskedArray[Any, Any]) -> np.ndarray:
+    """Make what is masked missing, instead of what happens to lie behind the mask."""
+    plain = np.array(value.data, dtype=object)
+    plain[np.ma.getmaskarray(value)] = None
+    return plain
 
 
 def read_line(name: str, value: object, error: Error, ndim: tuple[int, ...] = (1,)) -> np.ndarray:
@@ -66,11 +75,26 @@ def _read_objects(name: str, array: np.ndarray, error: Error) -> np.ndarray:
     for place, item in enumerate(array.ravel()):
         if item is None or item is pd.NA or item is pd.NaT:
             flat[place] = np.nan
-        elif isinstance(item, (Real, np.bool_)):
-            flat[place] = float(item)
+        elif is_number(item):
+            flat[place] = to_float(item)
+        elif isinstance(item, (bool, np.bool_)):
+            flat[place] = item
         else:
             refuse(error, name, "be numbers", f"a value of type {type(item).__name__}")
     return flat.reshape(array.shape)
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one real number: no truth value, and no duration, which NumPy counts as one."""
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
+def to_float(value: float) -> float:
+    """Convert a number; one that is too large for a float is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
 
 
 def show_word(value: object) -> object:
@@ -82,25 +106,3 @@ def refuse(error: Error, name: str, rule: str, got: object) -> NoReturn:
     """Raise the door's error in the project's one form."""
     action = "Correct the argument, or leave such units out and say so."
     raise error(explain(name, rule, got, action))
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """An object of the project's own.
-
-    Attributes
-    ----------
-    kind : type
-    by : str
-        The public function that makes it.
-    """
-
-    kind: type
-    by: str
-    axis: None = None
-
-    def read(self, name: str, value: object, error: Error) -> object:
-        """Read the argument."""
-        if not isinstance(value, self.kind):
-            refuse(error, name, f"be made by `{self.by}`", type(value).__name__)
-        return value

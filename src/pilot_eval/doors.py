@@ -10,22 +10,52 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
-from numbers import Integral, Real
-from typing import Any, Literal, ParamSpec, TypeVar
+from functools import cache, wraps
+from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
 import pandas as pd
 
-from pilot_eval.door_readers import Error, Made, read_line, read_numbers, refuse, show_word
+from pilot_eval.door_readers import Error, read_line, read_numbers, refuse
+from pilot_eval.door_values import (
+    ALPHA,
+    LARGEST,
+    LARGEST_WHOLE,
+    Made,
+    Number,
+    OneOf,
+    Seed,
+    Value,
+    Whole,
+    Yes,
+    find_value_kind,
+)
+
+__all__ = [
+    "ALPHA",
+    "Flags",
+    "Kind",
+    "Made",
+    "Names",
+    "Number",
+    "Numbers",
+    "OneOf",
+    "Periods",
+    "Seed",
+    "Starts",
+    "Table",
+    "Whole",
+    "Yes",
+    "align",
+    "find_kinds",
+    "takes",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Axis = Literal["rows", "columns"]
 MOST_PERIODS = 1200
 """A hundred years of months: methods make matrices of periods by periods."""
-LARGEST = 1e50
-"""Numbers above it, and below its inverse, are refused: their fourth powers are no numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +154,15 @@ class Starts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Periods:
-    """Ascending numbers, one for each column of the outcomes."""
+    """Ascending numbers, one for each column of the outcomes; whole ones where they have a least.
 
+    Attributes
+    ----------
+    least : int, optional
+        The first may not be below it.
+    """
+
+    least: int | None = None
     axis: Axis | None = None
 
     def read(self, name: str, value: object, error: Error) -> np.ndarray:
@@ -133,7 +170,11 @@ class Periods:
         array = read_numbers(name, value, error)
         if array.ndim != 1 or not np.isfinite(array).all() or (np.diff(array) <= 0).any():
             refuse(error, name, "be ascending numbers", "others")
-        return array.astype(np.int64) if (array % 1 == 0).all() else array
+        whole = bool((array % 1 == 0).all() and (np.abs(array) < LARGEST_WHOLE).all())
+        few = array.size and whole and array[0] >= (self.least or 0)
+        if self.least is not None and not few:
+            refuse(error, name, f"be ascending whole numbers from {self.least}", "others")
+        return array.astype(np.int64) if whole else array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,82 +188,12 @@ class Names:
         labels = value.tolist() if isinstance(value, pd.Index) else value
         try:
             array = np.asarray(labels, dtype=object)
-        except ValueError:
-            array = np.empty(())
-        if array.ndim != 1 or pd.isna(array).any():
+            fine = array.ndim == 1 and not pd.isna(array).any()
+        except (ValueError, ArithmeticError):  # another shape; a number that is none
+            fine = False
+        if not fine:
             refuse(error, name, "have one label for every unit", "missing ones or another shape")
         return np.array([str(label) for label in array])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """One whole number."""
-
-    least: int = 1
-    most: int | None = None
-    axis: Axis | None = None
-
-    def read(self, name: str, value: object, error: Error) -> int:
-        """Read the argument."""
-        fine = isinstance(value, Integral) and not isinstance(value, (bool, np.bool_))
-        if not fine or int(value) < self.least or (self.most is not None and value > self.most):  # type: ignore[call-overload, operator]
-            top = "" if self.most is None else f" to {self.most}"
-            refuse(error, name, f"be a whole number from {self.least}{top}", show_word(value))
-        return int(value)  # type: ignore[call-overload, no-any-return]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
-    """One number between two limits, which it may reach unless they are `open`."""
-
-    low: float = -np.inf
-    high: float = np.inf
-    open: bool = False
-    infinite: bool = False
-    axis: Axis | None = None
-
-    def read(self, name: str, value: object, error: Error) -> float:
-        """Read the argument."""
-        fine = isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
-        number = float(value) if fine else np.nan  # type: ignore[arg-type]
-        inside = self.low < number < self.high if self.open else self.low <= number <= self.high
-        if number and np.isfinite(number):
-            inside = inside and 1 / LARGEST <= abs(number) <= LARGEST
-        if not inside or (np.isinf(number) and not self.infinite):
-            ends = f" between {self.low:g} and {self.high:g}"
-            if self.high == np.inf:
-                ends = "" if self.low == -np.inf else f" of at least {self.low:g}"
-            rule = f"be a number{ends}"
-            refuse(error, name, rule, show_word(value))
-        return number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seed:
-    """A whole number from 0 up, or a NumPy generator."""
-
-    axis: Axis | None = None
-
-    def read(self, name: str, value: object, error: Error) -> object:
-        """Read the argument."""
-        if isinstance(value, np.random.Generator):
-            return value
-        return Whole(least=0).read(name, value, error)
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf:
-    """One of some words or whole numbers."""
-
-    words: tuple[str | int, ...]
-    axis: Axis | None = None
-
-    def read(self, name: str, value: object, error: Error) -> object:
-        """Read the argument."""
-        same = [word for word in self.words if type(word) is type(value) and word == value]
-        if not same:
-            refuse(error, name, f"be one of {', '.join(map(str, self.words))}", show_word(value))
-        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +228,7 @@ class Table:
         return value.assign(**read) if read else value
 
 
-ALPHA = Number(low=0.0, high=1.0, open=True)
-Kind = Numbers | Flags | Starts | Periods | Names | Whole | Number | Seed | OneOf | Table | Made
+Kind = Numbers | Flags | Starts | Periods | Names | Table | Value
 
 
 def takes(
@@ -275,7 +245,8 @@ def takes(
     reorder : bool
         Whether labelled input in another order is put in order, or refused.
     kinds : Kind
-        What each argument is. An argument that is None is left alone.
+        What each argument is. A flag, a choice of words and an object of the project's own need
+        not be named: their annotation says it. An optional argument that is None is left alone.
 
     Returns
     -------
@@ -303,24 +274,56 @@ def takes(
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
 
+        @cache
+        def find_all() -> dict[str, Kind]:
+            return {**_annotated_kinds(function), **kinds}
+
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
-            given = {
-                name: bound.arguments[name]
-                for name in kinds
-                if bound.arguments.get(name) is not None
-            }
-            given = align(error, given, kinds, twice=twice, reorder=reorder and not twice)
-            read = {name: kinds[name].read(name, value, error) for name, value in given.items()}
-            _same_units(error, read, kinds)
+            known = find_all()
+            given = {}
+            for name, value in bound.arguments.items():
+                if (
+                    value is None
+                    and name in known
+                    and signature.parameters[name].default is not None
+                ):
+                    refuse(error, name, "be given", "None")
+                if name in known and value is not None:
+                    given[name] = value
+            given = align(error, given, known, twice=twice, reorder=reorder and not twice)
+            read = {name: known[name].read(name, value, error) for name, value in given.items()}
+            _same_units(error, read, known)
             bound.arguments.update(read)
             return function(*bound.args, **bound.kwargs)
 
-        checked.kinds = kinds  # type: ignore[attr-defined]
+        checked.find_kinds = find_all  # type: ignore[attr-defined]
         return checked
 
     return decorate
+
+
+def find_kinds(function: Callable[..., object]) -> dict[str, Kind]:
+    """Find what a function's door says its arguments are; empty where it has none.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    dict of str to Kind
+    """
+    found: Callable[[], dict[str, Kind]] = getattr(function, "find_kinds", dict)
+    return found()
+
+
+def _annotated_kinds(function: Callable[..., object]) -> dict[str, Kind]:
+    """Find the kinds that annotations say: flags, choices of words, the project's own objects."""
+    hints = get_type_hints(function)
+    found = {name: find_value_kind(hints[name]) for name in hints if name != "return"}
+    return {name: kind for name, kind in found.items() if kind is not None}
 
 
 def align(
@@ -357,12 +360,23 @@ def align(
         if first is None:
             first = labels
         elif not labels.equals(first):
-            if not reorder or len(labels) != len(first) or not labels.isin(first).all():
+            place = _find_places(first, labels) if reorder else None
+            if place is None:
                 got = "other labels, or another order"
                 refuse(error, name, "name the same units as the other arguments", got)
             columns = kinds[name].axis == "columns" and isinstance(value, pd.DataFrame)
-            aligned[name] = value.reindex(**{"columns" if columns else "index": first})
+            aligned[name] = value.iloc[:, place] if columns else value.iloc[place]
     return aligned
+
+
+def _find_places(wanted: pd.Index, labels: pd.Index) -> np.ndarray | None:
+    """Find where each wanted label stands; None where they are no permutation of each other."""
+    try:
+        places = dict(zip(labels, range(len(labels)), strict=True))
+        found = [places.pop(label) for label in wanted]
+    except (KeyError, TypeError):  # another label, or one that cannot be looked up
+        return None
+    return np.array(found, dtype=np.intp) if not places else None
 
 
 def _labels(value: object, axis: Axis | None) -> pd.Index | None:

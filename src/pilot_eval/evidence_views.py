@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pilot_eval.door_readers import Made
+from pilot_eval.door_values import Made
 from pilot_eval.doors import takes
 from pilot_eval.errors import ParameterError, choose_names
 from pilot_eval.result_display import ShowsTable, plot_intervals, to_text

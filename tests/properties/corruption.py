@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,32 @@ THINGS: tuple[Any, ...] = (
     *("", "no", "2009-10", b"x", True, 3, 2.5, 1 + 2j, (), [], {}, [[1], [1, 2]], [None]),
     *(date(2012, 1, 1), timedelta(days=2), pd.NaT, pd.NA, np.datetime64("2012"), object()),
     *(np.array(1.0), np.empty(0), np.empty((0, 3)), np.zeros((2, 2, 2, 2)), ["a", 1.0], [np.nan]),
+    *(
+        10**400,
+        -(10**30),
+        2**64,
+        np.longdouble(2) ** 2000,
+        1 - 1e-16,
+        5e-324,
+        -0.0,
+        np.float16(0.5),
+    ),
+    *(
+        Decimal("1.5"),
+        Decimal("sNaN"),
+        Fraction(1, 3),
+        np.timedelta64(3, "D"),
+        np.datetime64("NaT"),
+    ),
+    *(
+        pd.Period("2012-02"),
+        pd.Interval(0, 1),
+        pd.Timestamp("2012", tz="UTC"),
+        "1e3",
+        "\uff12",
+        "yes",
+    ),
+    *(None, float, range(3), {1, 2}, pd.Series(dtype=float), pd.DataFrame()),
 )
 WHOLE = (-1, 0, 1, 2, 3, 7, 2.0, 2.5, True, np.int64(3), np.float64(3), "3", np.nan, 10**6)
 SINGLE = (*NUMBERS, "0.1", True, np.float32(0.1), np.int64(1), [0.1], 10**30)
@@ -53,6 +81,8 @@ def corrupt(subject: Subject, world: World, rng: np.random.Generator) -> dict[st
 
 
 def _spoil(kind: Kind, value: Any, world: World, rng: np.random.Generator) -> Any:
+    if rng.random() < 0.05:
+        return _pick(THINGS, rng)
     if isinstance(kind, Whole):
         return _pick(WHOLE, rng)
     if isinstance(kind, Number):
@@ -86,7 +116,8 @@ def _holes(array: np.ndarray, rng: np.random.Generator) -> Any:
 def _single(array: np.ndarray, rng: np.random.Generator) -> Any:
     spoilt = array.astype(object)
     if spoilt.size:
-        spoilt.flat[rng.integers(spoilt.size)] = _pick((*NUMBERS, *THINGS[:12]), rng)
+        place = np.unravel_index(rng.integers(spoilt.size), spoilt.shape)
+        spoilt[place] = _pick((*NUMBERS, *THINGS), rng)
     return spoilt
 
 
@@ -98,9 +129,36 @@ def _labels(array: np.ndarray, rng: np.random.Generator) -> Any:
     index = (
         pd.Index(rng.integers(0, max(n, 1), n)),
         pd.Index([f"E{k:02d}" for k in rng.permutation(n)]),
-        pd.date_range("2012", periods=n),
+        pd.date_range("2012", periods=n, tz="Europe/London"),
+        pd.period_range("2012", periods=n, freq="M"),
+        pd.timedelta_range("1D", periods=n),
+        pd.MultiIndex.from_arrays([np.arange(n) // 5, np.arange(n) % 5]),
+        pd.Index([None] * n),
     )
-    return make(array, index=index[rng.integers(3)])
+    return make(array, index=index[rng.integers(len(index))])
+
+
+def _frame(array: np.ndarray, rng: np.random.Generator) -> Any:
+    """Make a table with columns that are named alike, in two levels, of another type, or none."""
+    table = pd.DataFrame(array if array.ndim == 2 else array.reshape(len(array), -1))
+    n = table.shape[1]
+    kind = rng.integers(5)
+    if kind < 2:
+        names = [pd.Index([0] * n), pd.MultiIndex.from_product([["a"], range(n)])][kind]
+        return table.set_axis(names, axis=1)
+    return [table.assign(extra="x"), table.iloc[:0], table.iloc[:, :0]][kind - 2]
+
+
+def _arrow(array: np.ndarray, rng: np.random.Generator) -> Any:
+    flat = [None if item != item else item for item in array.ravel().tolist()]
+    numbers = ("float[pyarrow]", "Float32") if _plain(array) else ()
+    kinds = ("string", "string[pyarrow]", "category", *numbers)
+    kind = kinds[rng.integers(len(kinds))]
+    return pd.array([str(item) for item in flat] if "string" in kind else flat, dtype=kind)
+
+
+def _plain(array: np.ndarray) -> bool:
+    return array.dtype.kind in "if"
 
 
 SPOILERS: tuple[Callable[[np.ndarray, np.random.Generator], Any], ...] = (
@@ -117,6 +175,20 @@ SPOILERS: tuple[Callable[[np.ndarray, np.random.Generator], Any], ...] = (
     lambda a, r: np.full_like(a, a.flat[0]) if a.size else a,
     lambda a, r: -a if a.dtype.kind in "if" else ~a if a.dtype.kind == "b" else a,
     lambda a, r: a * float(r.choice([1e-300, 1e-9, 1e9, 1e300])) if a.dtype.kind in "if" else a,
+    _frame,
+    _arrow,
+    lambda a, r: np.ma.masked_array(a, mask=r.random(a.shape) < 0.2),
+    lambda a, r: a.astype(r.choice(["complex128", "longdouble", "float32"])) if _plain(a) else a,
+    lambda a, r: pd.arrays.SparseArray(a.ravel()) if _plain(a) else a,
+    lambda a, r: [f"{item} " for item in a.ravel()],
+    lambda a, r: np.zeros(len(a), dtype=[("x", float)]),
+    lambda a, r: np.where(r.random(a.shape) < 0.1, r.choice([1e49, 1e-49, 1e30]), 1.0),
+    lambda a, r: np.where(np.arange(len(a)) < 1, 1e30, a.T).T if _plain(a) and len(a) else a,
+    lambda a, r: a + 1e15 if a.dtype.kind == "f" else a,
+    lambda a, r: a[:0],
+    lambda a, r: a[:2],
+    lambda a, r: dict(enumerate(a.ravel().tolist())),
+    lambda a, r: (item for item in a.ravel().tolist()),
     lambda a, r: np.round(a) if a.dtype.kind == "f" else a,
     lambda a, r: r.permutation(a),
     lambda a, r: pd.array(a.ravel().astype(object), dtype=object),

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.checks.trend_evidence import trend_evidence
-from pilot_eval.doors import Flags, Kind, Names, Numbers, Periods, Starts
+from pilot_eval.doors import Flags, Kind, Names, Numbers, Periods, Starts, find_kinds
 from pilot_eval.estimation.event_study import estimate_event_study
 from pilot_eval.estimation.group_time import estimate_group_time
 from pilot_eval.monitoring.cusum import calibrate_cusum
@@ -369,7 +369,7 @@ class Subject:
     @property
     def kinds(self) -> Mapping[str, Kind]:
         """What its door says of its arguments, or what doors behind it usually say."""
-        return {**USUAL, **getattr(self.function, "kinds", {})}
+        return {**USUAL, **find_kinds(self.function)}
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:

@@ -20,7 +20,7 @@ from subjects import BEHIND, IN_FRONT, OTHER_TREATED, SUBJECTS, TREATED, find_fu
 
 from pilot_eval.errors import PilotEvalError
 
-EXAMPLES, SLOW, WRONG = 20, 200, 8
+EXAMPLES, SLOW, WRONG = 20, 200, 24
 MANY_UNITS = 1500
 USUAL_DEPTH = 1000
 """Python's own limit of calls within calls; some packages raise it."""

@@ -11,6 +11,7 @@ PACKAGE = ROOT / "src" / "pilot_eval"
 ORDER = (
     "errors",
     "door_readers",
+    "door_values",
     "doors",
     "project",
     "file_sets",

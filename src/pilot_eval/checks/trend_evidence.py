@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from pilot_eval.doors import Numbers, takes
 from pilot_eval.errors import InferenceError, explain
 from pilot_eval.estimation.event_study import EventStudy, change_covariance
 
@@ -80,6 +81,7 @@ class TrendEvidence:
         return float(np.sqrt(self.target @ post @ self.target))
 
 
+@takes(InferenceError, target=Numbers(axis=None, ndim=(1,)))
 def trend_evidence(
     study: EventStudy, target: np.ndarray | None = None, *, few_treated: bool = False
 ) -> TrendEvidence:
@@ -121,7 +123,9 @@ def trend_evidence(
     chosen = (study.event_times >= first) & (study.event_times <= last)
     chosen &= study.event_times != -1
     n_post = last + 1
-    target = np.eye(n_post)[0] if target is None else np.asarray(target, dtype=float)
+    target = np.eye(n_post)[0] if target is None else target
+    if target.shape != (n_post,):
+        refuse("target", f"have one weight for each of {n_post} effects", target.size)
     changes = study.changes[:, chosen]
     covariance, df, reason = change_covariance(changes, study.treated), np.inf, ""
     n_pre = int(chosen.sum()) - n_post

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pilot_eval.doors import takes
+from pilot_eval.errors import DesignError
 from pilot_eval.estimation.cohorts import build_cohort_panel
 from pilot_eval.estimation.goodman_bacon import decompose_goodman_bacon
 from pilot_eval.estimation.group_time import estimate_group_time
@@ -15,6 +17,7 @@ from pilot_eval.estimation.synthetic_did import estimate_staggered_synthetic_did
 from pilot_eval.estimation.two_way import estimate_twfe
 
 
+@takes(DesignError)
 def compare_staggered_estimators(
     outcomes: np.ndarray, first_treated: np.ndarray, periods: np.ndarray | None = None
 ) -> pd.DataFrame:
@@ -65,6 +68,7 @@ def compare_staggered_estimators(
     return pd.DataFrame(rows, columns=["method", "estimate", "compares_with", "block"])
 
 
+@takes(DesignError)
 def weight_on_already_treated(
     outcomes: np.ndarray, first_treated: np.ndarray, periods: np.ndarray | None = None
 ) -> float:

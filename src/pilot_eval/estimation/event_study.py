@@ -47,6 +47,7 @@ class EventStudy:
     base: str
 
 
+@takes(DesignError)
 def estimate_event_study(
     outcomes: np.ndarray,
     first_treated: np.ndarray,

@@ -7,12 +7,14 @@ from itertools import permutations
 import numpy as np
 import pandas as pd
 
+from pilot_eval.doors import takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
 
 COLUMNS = ["kind", "treated_from", "comparator_from", "estimate", "weight"]
 
 
+@takes(DesignError)
 def decompose_goodman_bacon(
     outcomes: np.ndarray, first_treated: np.ndarray, periods: np.ndarray | None = None
 ) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from pilot_eval.doors import takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
 
@@ -46,6 +47,7 @@ class GroupTime:
         return result
 
 
+@takes(DesignError)
 def estimate_group_time(
     outcomes: np.ndarray,
     first_treated: np.ndarray,
@@ -120,8 +122,6 @@ def estimate_group_time(
 
 def check_never(panel: CohortPanel, control: str) -> None:
     """Refuse a comparison with never-treated units where there are none."""
-    if control not in ("never", "not_yet"):
-        raise DesignError(explain("control", 'be "never" or "not_yet"', control, "Choose one."))
     if control == "never" and panel.treated.all():
         raise DesignError(
             explain(

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from pilot_eval.errors import DesignError, explain
+from pilot_eval.doors import takes
+from pilot_eval.errors import DesignError
 from pilot_eval.estimation.group_time import GroupTime
 
 Kind = Literal["simple", "dynamic", "group", "calendar"]
@@ -45,6 +46,7 @@ class Aggregate:
         return float(np.sqrt((self.overall_influence**2).sum()))
 
 
+@takes(DesignError)
 def aggregate_group_time(effects: GroupTime, kind: Kind = "simple") -> Aggregate:
     """Average group-time effects.
 
@@ -64,8 +66,6 @@ def aggregate_group_time(effects: GroupTime, kind: Kind = "simple") -> Aggregate
     ----------
     Callaway and Sant'Anna (2021), section 3.2. ``docs/methods-estimators.md``, block GT.
     """
-    if kind not in KINDS:
-        raise DesignError(explain("kind", f"be one of {KINDS}", kind, "Choose one."))
     cell = _Cells.of(effects)
     if kind == "simple":
         mean, psi = cell.average(cell.post)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import takes
+from pilot_eval.errors import DesignError
 from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
 from pilot_eval.estimation.two_way import fit_two_way
 
@@ -40,6 +42,7 @@ class Imputation:
     panel: CohortPanel
 
 
+@takes(DesignError)
 def estimate_imputation(
     outcomes: np.ndarray,
     first_treated: np.ndarray,

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from pilot_eval.doors import takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import NEVER, CohortPanel, build_cohort_panel
 from pilot_eval.estimation.group_time import GroupTime
 from pilot_eval.estimation.two_way import fit_two_way
 
 
+@takes(DesignError)
 def estimate_sun_abraham(
     outcomes: np.ndarray,
     first_treated: np.ndarray,

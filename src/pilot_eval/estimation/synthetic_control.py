@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pilot_eval.doors import takes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.estimation.cohorts import NEVER, build_cohort_panel
 from pilot_eval.estimation.group_time import check_never
@@ -45,6 +46,7 @@ class CouncilSynthetic:
     smallest_p_value: float
 
 
+@takes(DesignError)
 def estimate_each_council(
     outcomes: np.ndarray,
     first_treated: np.ndarray,

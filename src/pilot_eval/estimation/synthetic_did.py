@@ -79,6 +79,7 @@ class PlaceboDistribution:
     exact: bool
 
 
+@takes(DesignError)
 def estimate_synthetic_did(
     outcomes: np.ndarray,
     treated: np.ndarray,

@@ -296,7 +296,7 @@ def _chi_square_share(df: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 def _critical(null: np.ndarray, alpha: float) -> np.ndarray:
     """Find the largest statistic that is not rejected: the interval is the test inverted."""
-    rank = int(np.floor(alpha * (null.shape[1] + 1) + 1e-9))
+    rank = min(int(np.floor(alpha * (null.shape[1] + 1) + 1e-9)), null.shape[1])
     if rank == 0:
         return np.full(null.shape[0], np.inf)
     return -np.partition(-null, rank - 1, axis=1)[:, rank - 1]

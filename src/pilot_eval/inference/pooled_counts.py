@@ -181,8 +181,8 @@ def _log_change(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pool sets of councils, shape (sets, k, 2); give log change and linearised variance."""
     total = exposure.sum(1)
-    share = events.sum(1) / total
     with np.errstate(divide="ignore", invalid="ignore"):
+        share = events.sum(1) / total
         log = np.log(share) if link == "rate" else np.log(share) - np.log1p(-share)
         slope = 1 / share if link == "rate" else 1 / (share * (1 - share))
         pull = (events - share[:, None] * exposure) / total[:, None] * slope[:, None]

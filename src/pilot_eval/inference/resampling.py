@@ -81,7 +81,7 @@ def resampling_test(
     null = np.sort(np.abs(z[chosen] @ share))
     estimate = difference_of_means(data)
     reached = draws - np.searchsorted(null, abs(estimate) * (1 - TIE))
-    rank = int(np.floor(alpha * (draws + 1) + 1e-9))
+    rank = min(int(np.floor(alpha * (draws + 1) + 1e-9)), draws)
     half = null[-rank] if rank else np.inf
     return InferenceResult(
         method=METHOD,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from pilot_eval.doors import Numbers, OneOf
+from pilot_eval.errors import InferenceError, explain
 from pilot_eval.inference.assignments import draw_assignments, draw_subsets
 from pilot_eval.inference.inputs import (
     Changes,
@@ -119,6 +120,8 @@ def simultaneous_band(
     (True, True)
     """
     treated = np.asarray(treated)
+    if not changes.size:
+        raise InferenceError(explain("changes", "have figures", changes.shape, "Give one or more."))
     curves = changes - changes[~treated].mean(axis=0) if not treated.all() else changes
     data = check_changes(curves.mean(axis=1), treated, cases)
     few = why_not_estimable(data, min_treated=FEWEST[method], min_comparators=MIN_COMPARATORS)

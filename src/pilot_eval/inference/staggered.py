@@ -105,7 +105,7 @@ def path_test(
     >>> path_test(changes, of, np.full(40, 90.0), draws=999, seed=1).p_value < 0.05
     True
     """
-    of = _check_paths(changes, of)
+    of = _check_paths(changes.shape[1], of, exposure, period_factor)
     own = np.arange(len(of)), of
     data = check_changes(
         changes[own],
@@ -192,7 +192,7 @@ def path_batch(
     >>> bool(batch.p_value[2] == path_test(changes[2], of, cases, draws=999, seed=1).p_value)
     True
     """
-    of = _check_paths(changes[0], of)
+    of = _check_paths(changes.shape[2], of, exposure, period_factor)
     treated = of < changes.shape[2] - 1
     own = changes[:, np.arange(len(of)), of]
     answer, usable = start_batch(centre(own, treated), treated)
@@ -215,13 +215,16 @@ def path_batch(
     return replace(answer, reason="; ".join(filter(None, [answer.reason, limits])))
 
 
-def _check_paths(changes: np.ndarray, of: np.ndarray) -> np.ndarray:
-    path = of.astype(np.intp)
-    known = np.isin(np.arange(changes.shape[1] - 1), path).all()
-    if not known or path.max() >= changes.shape[1] or (path != of).any():
+def _check_paths(n_columns: int, of: np.ndarray, *others: np.ndarray | None) -> np.ndarray:
+    known = np.isin(np.arange(n_columns - 1), of).all()
+    if not known or not np.isin(of, np.arange(n_columns)).all():
         rule, action = "number the columns of `changes`", "Leave out paths that nobody is on."
         raise InferenceError(explain("of", rule, "another path", action))
-    return path
+    for part in others:
+        if part is not None and part.shape != (len(of), n_columns):
+            rule, got = "have the columns of `changes`", f"shape {part.shape}"
+            raise InferenceError(explain("exposure, period_factor", rule, got, "Align them."))
+    return of.astype(np.intp)
 
 
 @takes(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pilot_eval.doors import Names, Numbers, OneOf, Whole, takes
+from pilot_eval.doors import Names, Numbers, Whole, takes
 from pilot_eval.errors import DataError, ParameterError, explain
 
 FloatArray = NDArray[np.float64]
@@ -126,8 +126,9 @@ def calibrate_cusum(
     council_code=Names(),
     numerator=Numbers(least=0, ndim=(2,)),
     denominator=Numbers(least=0, ndim=(2,)),
+    expected=Numbers(ndim=(2,)),
 )
-@takes(ParameterError, months_before=Whole(), harm=OneOf(("rises", "falls")))
+@takes(ParameterError, months_before=Whole())
 def compute_cusum(
     council_code: ArrayLike,
     numerator: ArrayLike,
@@ -180,7 +181,7 @@ def compute_cusum(
     mean = (
         np.broadcast_to(own[:, None], events.shape)
         if expected is None
-        else _check_expected(expected, events.shape)
+        else _check_expected(np.asarray(expected, float), events.shape)
     )
     apart = np.where(cases > 0, events / np.maximum(cases, 1) - mean, np.nan)
     chance = mean * (1 - mean) / np.maximum(cases, 1)
@@ -282,8 +283,7 @@ def _check_counts(
     return events, cases
 
 
-def _check_expected(expected: ArrayLike, shape: tuple[int, int]) -> FloatArray:
-    mean = np.asarray(expected, float)
+def _check_expected(mean: FloatArray, shape: tuple[int, int]) -> FloatArray:
     if mean.shape != shape or not ((mean > 0) & (mean < 1)).all():
         raise DataError(
             explain(

@@ -169,6 +169,8 @@ def _spread(
         return phi, 0.0
     weight = 1 / error**2
     scale = weight.sum() - (weight**2).sum() / weight.sum()
+    if not scale > 0:  # one council has all the cases: nothing says how the others spread
+        return phi, 0.0
     tau2 = (len(z) * phi - (len(z) - 1)) / scale
     return phi, float(np.sqrt(max(tau2, 0.0)))
 

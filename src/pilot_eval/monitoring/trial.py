@@ -9,7 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from pilot_eval.doors import MOST_PERIODS, Flags, Number, Numbers, Whole, takes
+from pilot_eval.door_values import read_fields
+from pilot_eval.doors import (
+    ALPHA,
+    MOST_PERIODS,
+    Flags,
+    Number,
+    Numbers,
+    OneOf,
+    Periods,
+    Whole,
+    takes,
+)
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.monitoring.sequential import anytime_valid, group_sequential_boundaries
 from pilot_eval.monitoring.shares import compare_shares, percentages
@@ -18,6 +29,7 @@ FloatArray = NDArray[np.float64]
 
 FEWEST_COMPARATORS = 20
 """The variance function of the statistic is fitted on comparators at every look."""
+PERSISTENCE = Number(low=0.0, high=1 - 1e-9)
 LEAST_STEP = 1e-9
 """With a strong persistence a further month may add no information; looks stay in order."""
 
@@ -50,27 +62,17 @@ class MonitoringPlan:
     persistence: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.months_before < 2:
-            raise ParameterError(
-                explain("months_before", "be 2 or more", self.months_before, "Give more months.")
-            )
-        rising = list(self.looks) == sorted(set(self.looks)) and len(self.looks) > 0
-        if not rising or self.looks[0] < 1:
-            raise ParameterError(
-                explain("looks", "be rising months from 1 on", self.looks, "Correct the months.")
-            )
-        if self.harm not in ("rises", "falls"):
-            raise ParameterError(
-                explain("harm", "be rises or falls", self.harm, "Say which way harm lies.")
-            )
-        if not 0 < self.scale < np.inf:
-            raise ParameterError(
-                explain("scale", "be above 0", self.scale, "Give the size of harm that matters.")
-            )
-        if not 0 <= self.persistence < 1:
-            raise ParameterError(
-                explain("persistence", "lie between 0 and 1", self.persistence, "Correct it.")
-            )
+        read_fields(
+            self,
+            ParameterError,
+            months_before=Whole(least=2, most=MOST_PERIODS),
+            looks=Periods(least=1),
+            harm=OneOf(("rises", "falls")),
+            scale=Number(low=0.0, open=True),
+            alpha=ALPHA,
+            persistence=PERSISTENCE,
+        )
+        object.__setattr__(self, "looks", tuple(self.looks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,8 @@ class Looks:
 @takes(
     ParameterError,
     months_before=Whole(most=MOST_PERIODS),
-    persistence=Number(low=0.0, high=1 - 1e-9),
+    looks=Periods(least=1),
+    persistence=PERSISTENCE,
 )
 def information_fractions(
     months_before: int, looks: tuple[int, ...], *, persistence: float = 0.0
@@ -175,7 +178,11 @@ def estimate_persistence(numerator: ArrayLike, denominator: ArrayLike) -> float:
     ----------
     Marriott and Pope (1954), Bias in the estimation of autocorrelations, Biometrika 41.
     """
-    share = percentages(np.asarray(numerator, float), np.asarray(denominator, float))
+    events, cases = np.asarray(numerator, float), np.asarray(denominator, float)
+    if events.shape != cases.shape or (events > cases).any():
+        rule, got = "lie between 0 and the denominator in every month", "others, or other months"
+        raise DataError(explain("numerator", rule, got, "Leave such councils out and say so."))
+    share = percentages(events, cases)
     share = share[~np.isnan(share).any(axis=1)]
     n, months = share.shape
     usable = np.isfinite(share).all() and (share.max(axis=1) > share.min(axis=1)).all()

@@ -9,7 +9,7 @@ from numbers import Real
 
 import pandas as pd
 
-from pilot_eval.door_readers import Made
+from pilot_eval.door_values import Made
 from pilot_eval.doors import Table, takes
 from pilot_eval.errors import DataError, PlanError, explain
 from pilot_eval.plan import EvaluationPlan

@@ -1,0 +1,166 @@
+"""Single values that callers hand over: numbers, words, flags, the project's own objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, is_dataclass
+from numbers import Integral
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from pilot_eval.door_readers import Error, is_number, refuse, show_word, to_float
+
+LARGEST = 1e50
+"""Numbers above it, and below its inverse, are refused: their fourth powers are no numbers."""
+LARGEST_WHOLE = 2**31 - 1
+"""Counts above it are refused: nothing here has so many parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """One whole number."""
+
+    least: int = 1
+    most: int | None = LARGEST_WHOLE
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> int:
+        """Read the argument."""
+        fine = is_number(value) and isinstance(value, Integral)
+        number = int(value) if fine else self.least - 1  # type: ignore[call-overload]  # fine
+        if number < self.least or (self.most is not None and number > self.most):
+            top = "" if self.most in (None, LARGEST_WHOLE) else f" to {self.most}"
+            refuse(error, name, f"be a whole number from {self.least}{top}", show_word(value))
+        return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """One number between two limits, which it may reach unless they are `open`."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    open: bool = False
+    infinite: bool = False
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> float:
+        """Read the argument."""
+        number = to_float(value) if is_number(value) else np.nan
+        inside = self.low < number < self.high if self.open else self.low <= number <= self.high
+        if number and np.isfinite(number):
+            inside = inside and 1 / LARGEST <= abs(number) <= LARGEST
+        if not inside or (np.isinf(number) and not self.infinite):
+            ends = f" between {self.low:g} and {self.high:g}"
+            if self.high == np.inf:
+                ends = "" if self.low == -np.inf else f" of at least {self.low:g}"
+            rule = f"be a number{ends}"
+            refuse(error, name, rule, show_word(value))
+        return number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A whole number from 0 up, or a NumPy generator."""
+
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        if isinstance(value, np.random.Generator):
+            return value
+        return Whole(least=0, most=None).read(name, value, error)
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of some words or whole numbers."""
+
+    words: tuple[str | int, ...]
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        plain = str(value) if isinstance(value, str) else value  # NumPy's words among them
+        same = [word for word in self.words if type(word) is type(plain) and word == plain]
+        if not same:
+            refuse(error, name, f"be one of {', '.join(map(str, self.words))}", show_word(value))
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An object of the project's own.
+
+    Attributes
+    ----------
+    kind : type
+    by : str
+        The public function that makes it; empty where its name says enough.
+    """
+
+    kind: type
+    by: str = ""
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> object:
+        """Read the argument."""
+        if not isinstance(value, self.kind):
+            rule = f"be made by `{self.by}`" if self.by else f"be of the type {self.kind.__name__}"
+            refuse(error, name, rule, type(value).__name__)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """One yes or no: a boolean."""
+
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> bool:
+        """Read the argument."""
+        if not isinstance(value, (bool, np.bool_)):
+            refuse(error, name, "be true or false", show_word(value))
+        return bool(value)
+
+
+Value = Whole | Number | Seed | OneOf | Yes | Made
+ALPHA = Number(low=0.0, high=1.0, open=True)
+
+
+def read_fields(item: object, error: Error, **kinds: Any) -> None:
+    """Check the fields of a frozen object as it is made, and keep them as they are read.
+
+    Parameters
+    ----------
+    item : object
+    error : type of PilotEvalError
+    kinds : Kind
+        What each field is.
+    """
+    for name, kind in kinds.items():
+        object.__setattr__(item, name, kind.read(name, getattr(item, name), error))
+
+
+def find_value_kind(hint: object) -> Value | None:
+    """Find the kind that an annotation says: a flag, a choice of words, an own object; else None.
+
+    Parameters
+    ----------
+    hint : type
+        As `typing.get_type_hints` gives it.
+
+    Returns
+    -------
+    Value or None
+    """
+    if get_origin(hint) in (Union, UnionType):
+        parts = [part for part in get_args(hint) if part is not NoneType]
+        return find_value_kind(parts[0]) if len(parts) == 1 else None
+    if get_origin(hint) is Literal:
+        return OneOf(get_args(hint))
+    if hint is bool:
+        return Yes()
+    own = isinstance(hint, type) and hint.__module__.startswith("pilot_eval.")
+    return Made(hint) if own and is_dataclass(hint) else None  # type: ignore[arg-type]
