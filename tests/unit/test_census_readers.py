@@ -221,7 +221,11 @@ def test_two_stage_returns_need_a_mapping_of_their_own(tmp_path):
     own.write_text(text)
     body = BY_HAND.format(year=2012, sex="", namespace="")
     body = body.replace("Assessments>", "InventedCoreAssessment>")
-    path.write_text(body.replace("AssessmentActualStartDate", "InventedCoreStart"))
+    body = body.replace("AssessmentActualStartDate", "InventedCoreStart")
+    path.write_text(body)
+    with pytest.raises(DataError, match="InventedCoreEnd"):  # a tag of the mapping, never met
+        read_census(path, mapping=own)
+    path.write_text(body.replace("<AssessmentAuthorisationDate/>", ""))
     assert read_census(path, mapping=own).assessments["assessment_type"].tolist() == ["core"]
 
 

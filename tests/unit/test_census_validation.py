@@ -63,6 +63,7 @@ GOOD = {
 # Rule, table.field, a change to the good record that breaks the rule, and one that does not.
 CASES = """
 missing_child_id | referrals.child_id | child_id= |
+rounded_identifier | reviews.child_id | child_id=1.23E+11 | child_id=1E5
 missing_date | referrals.referral_date | referral_date= |
 missing_date | assessments.start_date | start_date= | end_date=
 missing_date | reviews.review_date | review_date= |

@@ -7,13 +7,16 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
-from census_examples import HACKNEY, frame, make_tables
+from census_examples import GATESHEAD, HACKNEY, frame, make_tables
 
+from pilot_eval.errors import DataError
 from pilot_eval.lab.simulate import simulate_census
 from pilot_eval.lab.simulate_settings import SimulationSettings
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
+from pilot_eval.records.group_populations import POPULATION_COLUMNS, read_group_populations
 from pilot_eval.records.subgroups import GROUPINGS, build_subgroup_panel
 from pilot_eval.records.validation import validate_census
+from pilot_eval.reporting.subgroup_tables import protect_subgroups
 
 CUT = date(2013, 3, 31)
 SETTINGS = {
@@ -98,3 +101,85 @@ def test_the_age_is_that_of_the_day_of_the_referral():
     again = build_subgroup_panel(tables, SETTINGS["year"], "age").query("group == '1 to 4'")
     hits = again[again["indicator"] == "rereferral_12m_pct"]["numerator"].sum()
     assert hits == 1
+
+
+SEXES = "LEA,Year,By,Group,Population\n204,2013,sex,female,30000\n0390,2012/13,Sex,Female,20000\n"
+
+
+def read_table(folder, text):
+    path = folder / "groups.csv"
+    path.write_text(text, encoding="utf-8")
+    return read_group_populations(path)
+
+
+def test_rates_of_a_group_are_of_its_own_population(accepted, tmp_path):
+    people = read_table(tmp_path, SEXES)
+    assert dict(zip(people["council_code"], people["population_0_17"], strict=True)) == {
+        HACKNEY: 30000,
+        GATESHEAD: 20000,
+    }
+    panel = build_subgroup_panel(accepted, SETTINGS["year"], "sex", populations=people)
+    rates = panel[panel["indicator"].str.endswith("_rate")]
+    known = rates[rates["denominator"].notna()]
+    assert set(known["group"]) == {"female"}
+    assert set(known["period"]) == {2013}
+    np.testing.assert_allclose(known["value"], 10_000 * known["numerator"] / known["denominator"])
+    assert known["value_status"].eq("reported").all()
+    assert rates.drop(index=known.index)["value_status"].eq("not_available").all()
+
+
+def test_successors_of_a_divided_council_are_added_up(tmp_path):
+    text = "LEA,Year,By,Group,Population\n942,2024,sex,male,2\n943,2024,sex,male,5\n"
+    assert read_table(tmp_path, text)["population_0_17"].tolist() == [7]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("999,2013,sex,female,1", "line 4` must name a council"),
+        ("204,13,sex,female,1", "line 4` must give the year"),
+        ("204,2013,need,N1,1", "line 4` must name a grouping"),
+        ("204,2013,sex,girl,1", "line 4` must name a grouping"),
+        ("204,2013,sex,male,0", "line 4` must give a population"),
+        ("204,2013,sex,male,1.5", "line 4` must give a population"),
+        ("204,2013,sex,male,", "line 4` must give a population"),
+        ("204,2013,sex,female,1", "line 4` must give each group .* once"),
+    ],
+)
+def test_a_table_of_populations_that_cannot_be_used_is_refused(tmp_path, row, said):
+    with pytest.raises(DataError, match=said):
+        read_table(tmp_path, f"{SEXES}{row}\n")
+    with pytest.raises(DataError, match="have the column Population"):
+        read_table(tmp_path, SEXES.replace("Population", "People"))
+
+
+def test_released_rates_say_nothing_that_released_counts_do_not():
+    codes = [f"E0900000{number}" for number in range(1, 5)]
+    counts = {"female": (40, 60), "male": (2, 3), "unknown": (7, 9)}
+    rows = [
+        ("sex", group, code, 2013, "rereferral_12m_pct", top, bottom)
+        for group, (top, bottom) in counts.items()
+        for code in codes
+    ]
+    names = ["by", "group", "council_code", "period", "indicator", "numerator", "denominator"]
+    panel = pd.DataFrame(rows, columns=names)
+    people = pd.DataFrame(
+        [(code, 2013, "sex", group, 5000) for code in codes for group in ("female", "male")],
+        columns=list(POPULATION_COLUMNS),
+    )
+
+    def release(people, threshold=3):
+        table = protect_subgroups(panel, people, threshold=threshold, rounding=5)
+        return table.set_index("group")[["denominator", "population", "cases_per_10000"]]
+
+    open_table, hidden = release(people), release(people, threshold=13)
+    assert open_table.loc["female"].tolist() == [240, 20_000, 120.0]
+    assert open_table.loc["unknown"].tolist() == [35, "x", "x"]
+    assert hidden.loc["male"].tolist() == ["c", 20_000, "c"]
+    for table in (open_table, hidden):  # the printed count, and nothing behind it
+        for count, of, rate in table.to_numpy():
+            if isinstance(rate, float):
+                assert rate == round(10_000 * count / of, 1)
+    short = people.drop(index=people.index[-1])  # one council's boys are not known
+    assert release(short).loc["male"].tolist()[1:] == ["x", "x"]
+    assert set(release(people.iloc[:0])["population"]) == {"x"}

@@ -33,6 +33,7 @@ from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.records.census_panel import PanelSettings, read_populations
 from pilot_eval.records.durations import build_exemption_table
+from pilot_eval.records.group_populations import read_group_populations
 from pilot_eval.records.mapping import read_mapping
 from pilot_eval.records.parts import (
     build_coverage,
@@ -104,6 +105,7 @@ def run_census(
     strategy_discussions: Path | None = None,
     core_groups: Path | None = None,
     crosswalk: Path | None = None,
+    group_populations: Path | None = None,
     panels: Sequence[Frequency] = (),
     by: Sequence[By] = (),
     tables: str = "",
@@ -135,6 +137,8 @@ def run_census(
         Local extracts of dates that the census lacks (docs/census-format.md).
     crosswalk : path, optional
         Identifiers that changed between returns (docs/census-format.md).
+    group_populations : path, optional
+        Children of each group by council and year: rates by group (docs/census-format.md).
     panels : sequence of {"quarter", "year"}
         Further panels alongside that by month.
     by : sequence of {"need", "age", "sex", "ethnicity", "disability"}
@@ -167,9 +171,11 @@ def run_census(
         check_parameters(plan, **given)
     released = out.with_name(out.name + RELEASE_SUFFIX)
     _refuse_existing(out, released)
-    _check_given(mapping_file, strategy_discussions, core_groups, crosswalk)
-    with unpacked(paths, within=out.parent if out.parent.is_dir() else None) as found:
-        parts, refused = find_parts(found, data_format, plan.names, tell)
+    _check_given(mapping_file, strategy_discussions, core_groups, crosswalk, group_populations)
+    grouped = read_group_populations(group_populations)
+    within, refused = out.parent if out.parent.is_dir() else None, list[str]()
+    with unpacked(paths, within=within, refused=refused) as found:
+        parts = find_parts(found, data_format, plan.names, tell, refused)
         coverage = build_coverage(parts)
         first_day, cut = covered_days(coverage, data_cut)
         settings, trouble = _try_settings(plan, first_day, cut)
@@ -180,6 +186,7 @@ def run_census(
             coverage=coverage[coverage["complete"]],
             exemptions=build_exemption_table(plan.treatment_register),
             populations=read_populations(),
+            group_populations=grouped,
             data_format=data_format,
             mapping_file=mapping_file,
             strategy_discussions=strategy_discussions,
@@ -198,7 +205,7 @@ def run_census(
             for line in losses["words"]:
                 tell(line)
             _write_private(done, losses, folder)
-            _write_panels(done, plan, folder)
+            _write_panels(done, plan, folder, grouped)
             if any(not part.failed for part in done) and settings is not None:
                 tell("Estimating ...")
                 evidence = _estimate(plan, done, coverage, scenarios or plan.open_scenarios, tell)
@@ -308,7 +315,9 @@ def _write_private(parts: Sequence[PartResult], losses: pd.DataFrame, folder: Pa
         (folder / name).write_bytes(to_csv_bytes(frame))
 
 
-def _write_panels(parts: Sequence[PartResult], plan: EvaluationPlan, folder: Path) -> None:
+def _write_panels(
+    parts: Sequence[PartResult], plan: EvaluationPlan, folder: Path, populations: pd.DataFrame
+) -> None:
     """Write the further panels, which stay, and the groups' protected shares, which may leave."""
     from pilot_eval.reporting.subgroup_tables import protect_subgroups
 
@@ -321,7 +330,7 @@ def _write_panels(parts: Sequence[PartResult], plan: EvaluationPlan, folder: Pat
     grouped = [panel for panel in whole.values() if "group" in panel]
     if grouped:
         rules = plan.disclosure.model_dump(include={"threshold", "rounding"})
-        shares = protect_subgroups(pd.concat(grouped), **rules)
+        shares = protect_subgroups(pd.concat(grouped), populations, **rules)
         (folder / SUBGROUPS).write_bytes(to_csv_bytes(shares))
 
 

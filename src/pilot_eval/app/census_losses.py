@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pilot_eval.app.census_parts import PartResult
-from pilot_eval.records.issues import RULE_SEVERITIES
+from pilot_eval.records.issues import OTHER_DATE_FORM, RULE_SEVERITIES
 
 LOSSES = "losses.csv"
 UNKNOWN = "a council that is not known"
@@ -81,10 +81,12 @@ def _word(row: Mapping[str, object], part: PartResult, code: str) -> str:
         for table in COUNTED
     ]
     issues = part.issues[part.issues["council_code"] == code]
-    shown = issues[~issues["severity"].isin(["note", *RULE_SEVERITIES])]
+    told_elsewhere = issues["severity"].isin(["note", *RULE_SEVERITIES])
+    shown = issues[~told_elsewhere & (issues["rule"] != OTHER_DATE_FORM)]
     kinds = shown.groupby("rule").size().sort_values(ascending=False)
     named = ", ".join(f"{rule.replace('_', ' ')} {count:,}" for rule, count in kinds.items())
     words = f"{row['council']}: " + "; ".join(told) + (f"; issues: {named}" if named else "")
+    words += _advise_dates(issues)
     broken = issues.loc[issues["severity"].isin(RULE_SEVERITIES), "rule"]
     if len(broken):
         words += f"; {broken.nunique()} of DfE's rules broken in {len(broken):,} places"
@@ -92,6 +94,16 @@ def _word(row: Mapping[str, object], part: PartResult, code: str) -> str:
         return f"{words}; NOT USED: {row['failed']}"
     share = row["share_lost"]
     return f"{words}; lost {100 * share:.1f}%" if share else words  # type: ignore[operator]
+
+
+def _advise_dates(issues: pd.DataFrame) -> str:
+    """Say what to write in a mapping file for dates in another form."""
+    forms = issues.loc[issues["rule"] == OTHER_DATE_FORM, "field"].unique()
+    return "".join(
+        f"; dates look like {form}: if so, write in a mapping file, under [dates], "
+        f'format = "{form}", and give it with --mapping'
+        for form in forms
+    )
 
 
 def _word_rest(row: Mapping[str, object], table: str) -> str:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from traceback import extract_tb
 
 import pandas as pd
 
 from pilot_eval.app.send_back import write_send_back
-from pilot_eval.errors import DataError, PilotEvalError
+from pilot_eval.errors import DataError, PilotEvalError, explain
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
 from pilot_eval.records.census_panel import PanelSettings, build_census_panel
@@ -69,6 +70,8 @@ class PartWork(PartReading):
         None where the records leave nothing to compare.
     coverage, exemptions, populations : DataFrame
         As in `build_census_panel`.
+    group_populations : DataFrame
+        As from `read_group_populations`.
     local
         As in `run_census`.
     more_panels, by
@@ -81,6 +84,7 @@ class PartWork(PartReading):
     coverage: pd.DataFrame
     exemptions: pd.DataFrame
     populations: pd.DataFrame
+    group_populations: pd.DataFrame
     local: tuple[LocalIndicator, ...]
     more_panels: tuple[Frequency, ...] = ()
     by: tuple[By, ...] = ()
@@ -129,8 +133,8 @@ def work_on_part(part: CouncilReturns, work: PartWork) -> PartResult:
     """
     try:
         return _work(part, work)
-    except PilotEvalError as fault:
-        return _failed(part, str(fault))
+    except Exception as fault:
+        return _failed(part, _word_fault(fault))
 
 
 def check_part(part: CouncilReturns, reading: PartReading) -> PartResult:
@@ -148,8 +152,17 @@ def check_part(part: CouncilReturns, reading: PartReading) -> PartResult:
     """
     try:
         return _read(part, reading)[0]
-    except PilotEvalError as fault:
-        return _failed(part, str(fault))
+    except Exception as fault:
+        return _failed(part, _word_fault(fault))
+
+
+def _word_fault(fault: Exception) -> str:
+    """Word what stopped a part: of a fault nobody foresaw its kind and place, never its words."""
+    if isinstance(fault, PilotEvalError):
+        return str(fault)
+    last = extract_tb(fault.__traceback__)[-1]
+    got = f"{type(fault).__name__} in {Path(last.filename).name}, line {last.lineno}"
+    return explain("its returns", "be of a form that is foreseen", got, "Please report this line.")
 
 
 def _failed(part: CouncilReturns, why: str, **kept: pd.DataFrame) -> PartResult:
@@ -231,6 +244,7 @@ def _build_more(tables: CensusTables, work: PartWork) -> dict[str, pd.DataFrame]
             by,
             exemptions=work.exemptions,
             coverage=work.coverage,
+            populations=work.group_populations,
             local=work.local,
         )
         more[SUBGROUP_FILE.format(by)] = panel.astype({"council_code": "str"})
@@ -238,7 +252,11 @@ def _build_more(tables: CensusTables, work: PartWork) -> dict[str, pd.DataFrame]
 
 
 def read_councils(
-    paths: Sequence[Path], *, data_format: Format | None, mapping_file: Path | None
+    paths: Sequence[Path],
+    *,
+    data_format: Format | None,
+    mapping_file: Path | None,
+    refused: list[str],
 ) -> tuple[CensusTables, pd.DataFrame, dict[str, str]]:
     """Read whole councils' returns; those of a council that cannot be read are left out.
 
@@ -247,6 +265,8 @@ def read_councils(
     paths : sequence of Path
     data_format : {"xml", "csv", "parquet"}, optional
     mapping_file : Path, optional
+    refused : list of str
+        Why archives and workbooks could not be opened.
 
     Returns
     -------
@@ -261,7 +281,6 @@ def read_councils(
     DataError
         If no council's returns can be read.
     """
-    refused: list[str] = []
     parts = list_parts(paths, format=data_format, refused=refused)
     unread = {"": "; ".join(refused)} if refused else {}
     tables = []
@@ -269,8 +288,8 @@ def read_councils(
         places = [place.path for place in part.places]
         try:
             tables.append(read_census(places, mapping=mapping_file, format=data_format))
-        except PilotEvalError as fault:
-            unread |= dict.fromkeys(part.councils, str(fault))
+        except Exception as fault:
+            unread |= dict.fromkeys(part.councils, _word_fault(fault))
     if not tables:
         raise DataError("\n".join(dict.fromkeys(unread.values())))
     source = "; ".join(dict.fromkeys(one.source for one in tables))
@@ -282,8 +301,9 @@ def find_parts(
     data_format: Format | None,
     names: Mapping[str, str],
     tell: Callable[[str], None],
-) -> tuple[list[CouncilReturns], list[str]]:
-    """List the returns by council, and those that cannot be read; say which were sent again.
+    refused: list[str],
+) -> list[CouncilReturns]:
+    """List the returns by council; say which were sent again.
 
     Parameters
     ----------
@@ -292,20 +312,19 @@ def find_parts(
     names : mapping of str to str
         Council code -> name.
     tell : callable
+    refused : list of str
+        Takes why returns are in none: what cannot be opened, or has no header that can be read.
 
     Returns
     -------
-    parts : list of CouncilReturns
-    refused : list of str
-        Why returns whose header cannot be read are in none.
+    list of CouncilReturns
     """
-    refused: list[str] = []
     parts = list_parts(paths, format=data_format, refused=refused)
     for part in parts:
         for earlier, last in part.resubmitted.items():
             name = names.get(last.council_code, last.council_code)
             tell(f"SENT AGAIN: {word_resubmission(earlier, last, name)}")
-    return parts, refused
+    return parts
 
 
 def join_issues(parts: Sequence[PartResult]) -> pd.DataFrame:

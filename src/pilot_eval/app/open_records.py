@@ -154,8 +154,13 @@ def open_records(
     if checked["data_folder"]:
         folder, form = checked["data_folder"], checked["data_format"]
         mapping = Path(checked["mapping_file"]) if checked["mapping_file"] else None
-        with unpacked(folder) as found:
-            how: dict[str, Any] = {"data_format": form or None, "mapping_file": mapping}
+        refused: list[str] = []
+        with unpacked(folder, refused=refused) as found:
+            how: dict[str, Any] = {
+                "data_format": form or None,
+                "mapping_file": mapping,
+                "refused": refused,
+            }
             tables, coverage, unread = read_councils(found, **how)
         first_day, cut = covered_days(coverage, checked["data_cut"])
         validation = validate_census(tables, data_cut=cut)

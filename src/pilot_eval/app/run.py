@@ -103,8 +103,9 @@ def _check_returns(
         mapping_file=Path(mapping) if mapping else None,
         folder=folder,
     )
-    with unpacked([request.census]) as places:
-        parts, refused = find_parts(places, reading.data_format, plan.names, tell)
+    refused: list[str] = []
+    with unpacked([request.census], refused=refused) as places:
+        parts = find_parts(places, reading.data_format, plan.names, tell, refused)
         checked = [check_part(part, reading) for part in parts]
     losses = measure_losses(checked, plan.names, refused)
     for line in losses["words"]:

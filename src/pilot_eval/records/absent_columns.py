@@ -23,7 +23,7 @@ from pilot_eval.records.names import (
     YEAR_COLUMN,
     Module,
 )
-from pilot_eval.records.near_names import spell
+from pilot_eval.records.near_names import fold, spell
 from pilot_eval.records.returns import refusal
 
 NEEDED = frozenset(
@@ -71,10 +71,11 @@ def choose_columns(path: Path, names: Sequence[str], wanted: Collection[str]) ->
         rule = "name its columns as the return does"
         raise refusal(path, 1, rule, f"`{wrong}`", f"Did you mean `{meant}`? Rename the column.")
     chosen = {name: same.get(name, name) for name in names if name in wanted or name in same}
-    twice = [name for name in chosen.values() if list(chosen.values()).count(name) > 1]
+    used = [chosen[name] for name in names if name in chosen]
+    twice = [name for name in used if used.count(name) > 1]
     if twice:
         rule = f"have the column {twice[0]} once"
-        raise refusal(path, 1, rule, "it under two spellings", "Take one of them out.")
+        raise refusal(path, 1, rule, "it twice", "Take one of them out.")
     return chosen
 
 
@@ -111,15 +112,13 @@ def find_unknown_files(folder: Path, suffix: str, known: Collection[str]) -> lis
     -------
     list of (place, rule)
     """
-    folded = {
-        name.casefold() for name in (*known, HEADER, *(m.element for m in FOR_RULES.values()))
-    }
+    folded = {fold(name) for name in (*known, HEADER, *(m.element for m in FOR_RULES.values()))}
     return [
         (path.stem, UNKNOWN_MODULE)
         for path in sorted(folder.glob("*"))
         if path.suffix.lower() == suffix
         and not path.name.startswith(".")
-        and path.stem.casefold() not in folded
+        and fold(path.stem) not in folded
     ]
 
 
@@ -162,7 +161,10 @@ def find_absent(
     for column, tag in absent.items():
         if column in NEEDED and (module.element, column) not in OPTIONAL:
             rule = f"have the column {tag}, without which records cannot be counted"
-            action = f'Export it, or declare it in a mapping: [absent] columns = ["{tag}"].'
+            action = (
+                f"Export it, name yours in a mapping file (docs/census-format.md), or declare it "
+                f'absent there: [absent] columns = ["{tag}"].'
+            )
             raise refusal(path, 1, rule, "none", action)
     known = [(tag, DECLARED_ABSENT) for tag in module.fields if tag in {*declared, other}]
     found = known + [(tag, "absent_column") for tag in absent.values()]

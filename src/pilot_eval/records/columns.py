@@ -23,8 +23,11 @@ _DAY = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"  # a date, and no time of day but midnight, in any zone
     r"([T ]00:00(:00(\.0+)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
-#: Words that databases write for nothing.
-NO_VALUE = frozenset({"null", "\\n", "nan", "nat", "<na>"})
+#: Words that databases and statistical packages write for nothing.
+NO_VALUE = frozenset(
+    {"null", "(null)", "\\n", "nan", "nat", "<na>", "na", "n/a", "#n/a", "nil", ".", "-"}
+)
+_NO_DAY = frozenset({"none", "00/00/0000", "0000-00-00"})  # NONE is a code elsewhere
 _EPOCH = date(1970, 1, 1).toordinal()
 _MISSING, _BAD = -(2**31), -(2**31) + 1
 _NUMBER = re.compile(r"(\d{1,4})(\.0+)?")
@@ -201,6 +204,8 @@ def take_or_missing(column: Column, rows: NDArray[np.int64]) -> Column:
 @lru_cache(maxsize=100_000)
 def _parse_day(text: str) -> int:
     """Count the days from 1970-01-01 to a date, or say that it is none."""
+    if text.lower() in _NO_DAY:
+        return _MISSING
     found = _DAY.fullmatch(text)
     try:
         day = date(int(found[1]), int(found[2]), int(found[3])) if found else None

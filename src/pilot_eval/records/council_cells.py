@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import ClassVar
 
@@ -119,15 +119,16 @@ def build_grid(
         covered = _covered_by_referrals(records, periods, frequency)
     else:
         covered = _covered_by_returns(records.councils, coverage, periods, frequency, first, cut)
-    return Grid(
+    grid = Grid(
         frequency=frequency,
         periods=periods,
         first_day=first,
         data_cut=cut,
         history_from=np.datetime64(history_from, "D"),
         covered=covered,
-        population=_populations(records.councils, populations, years_ending(periods, frequency)),
+        population=np.full((len(records.councils), len(periods)), np.nan),
     )
+    return replace(grid, population=find_populations(grid, records.councils, populations))
 
 
 def count_indicator(indicator: Indicator, records: Records, grid: Grid) -> Cell:
@@ -338,10 +339,12 @@ def _covered_by_returns(
     return covered
 
 
-def _populations(
-    councils: Sequence[str], populations: pd.DataFrame | None, years: Rows
+def find_populations(
+    grid: Grid, councils: Sequence[str], populations: pd.DataFrame | None
 ) -> np.ndarray:
-    if populations is None:
+    """Find the population of every council and period; NaN where it is not known."""
+    years = years_ending(grid.periods, grid.frequency)
+    if populations is None or not len(populations):
         return np.full((len(councils), len(years)), np.nan)
     wide = populations.pivot(index="council_code", columns="year_ending", values="population_0_17")
     result: np.ndarray = wide.reindex(index=list(councils), columns=list(years)).to_numpy(

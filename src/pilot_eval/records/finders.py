@@ -29,6 +29,7 @@ class Settings:
     data_cut: np.datetime64 | None
 
 
+_ROUNDED = r"\d(?:\.\d+)?[Ee]\+\d{1,3}"
 _SOURCES_FROM = np.datetime64("2013-04-01").astype(DATE_DTYPE)
 _RANGE = tuple(
     np.datetime64(day).astype(DATE_DTYPE) for day in (f"{FIRST_YEAR}-01-01", f"{LAST_YEAR}-12-31")
@@ -46,6 +47,11 @@ START_OF = {
 def is_missing(records: Records, table: str, name: str, _: Settings) -> Found:
     """Find records without a value."""
     return records.frames[table][name].isna()
+
+
+def is_rounded(records: Records, table: str, name: str, _: Settings) -> Found:
+    """Find identifiers such as 1.23E+11: several children would be one."""
+    return records.frames[table][name].str.fullmatch(_ROUNDED).fillna(False).astype(bool)
 
 
 def is_out_of_range(records: Records, table: str, name: str, _: Settings) -> Found:

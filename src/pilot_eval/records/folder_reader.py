@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from pilot_eval.records.names import (
     Layout,
     Module,
 )
-from pilot_eval.records.near_names import find_module, find_near
+from pilot_eval.records.near_names import find_module, find_near, fold
 from pilot_eval.records.returns import (
     MAX_TEXT,
     RawReturn,
@@ -145,12 +146,19 @@ def _headers(path: Path, read: Reader, root: Path | None) -> list[tuple[str, Ret
     """Read the headers of a folder, each with the name of its return."""
     if not path.is_file():
         rule = f"stand by the modules of {path.parent.name}: it says whose return it is"
-        raise refusal(path, None, rule, "none", "Export it too.")
+        alike = (
+            one.name for one in sorted(path.parent.iterdir()) if fold(HEADER) in fold(one.stem)
+        )
+        misnamed = next(alike, "")
+        got, action = (misnamed, f"Name files as their modules: {path.name}.")
+        raise refusal(path, None, rule, got or "none", action if misnamed else "Export it too.")
     fields = {field for part in HEADER_PARTS.values() for field in part}
     table, _ = read(path, fields)
     rows = pa.table({name: table[name].cast(pa.string()) for name in table.column_names})
     heads = []
-    for number, row in enumerate(rows.to_pylist(), start=2):
+    for number, row in enumerate(rows.to_pylist(), start=_first_line(table)):
+        if not any(row.values()):
+            continue
         header = replace(read_header(path, number, row, root), file=path.parent.name)
         heads.append((name_return(row["LEA"] or "", row["Year"] or ""), header))
     if not heads or len({key for key, _ in heads}) < len(heads):
@@ -174,7 +182,7 @@ def _read_file(
         return [_nothing({*needed, *module.fields})] * len(returns), []
     wanted = {*LINKS, *RETURN_KEY, *module.fields}
     table, other = read(path, wanted)
-    table = _with_rows(table)
+    table = _without_empty(_with_rows(table))
     missing = [name for name in needed if name not in table.column_names]
     if missing and module in FOR_RULES.values():
         return [_nothing(set(needed))] * len(returns), other
@@ -184,7 +192,8 @@ def _read_file(
     row = find_too_long(table)
     if row is not None:
         rule = f"hold fields of at most {MAX_TEXT} characters"
-        raise refusal(path, row + 2, rule, "a longer one", "Correct the row.")
+        line = int(table["source_row"][row].as_py()) + _first_line(table) - 1
+        raise refusal(path, line, rule, "a longer one", "Correct the row.")
     return _split(path, table, returns), other
 
 
@@ -194,7 +203,7 @@ def _refuse_misnamed_files(folder: Path, suffix: str, layouts: list[Layout]) -> 
     for path in sorted(folder.glob("*")):
         if path.suffix.lower() == suffix and not path.name.startswith("."):
             meant = find_near(path.stem, known)
-            if meant and meant.casefold() != path.stem.casefold():
+            if meant and fold(meant) != fold(path.stem):
                 rule, action = f"be named as its module: {meant}", "Rename it, or take it out."
                 raise refusal(path, None, rule, "another spelling", action)
 
@@ -204,9 +213,23 @@ def _nothing(names: set[str]) -> pa.Table:
     return _with_rows(pa.table({name: pa.array([], pa.string()) for name in sorted(names)}))
 
 
+def _first_line(table: pa.Table) -> int:
+    """Say on which line of its file the rows of a table begin."""
+    return int((table.schema.metadata or {}).get(csv_reader.FIRST_LINE, 2))
+
+
 def _with_rows(table: pa.Table) -> pa.Table:
     """Add the number of each row, from 1."""
     return table.append_column("source_row", pa.array(np.arange(1, table.num_rows + 1)))
+
+
+def _without_empty(table: pa.Table) -> pa.Table:
+    """Leave out rows in which nothing is written; the others keep their number."""
+    if CHILD_LINK not in table.column_names or not table[CHILD_LINK].null_count:
+        return table
+    names = [name for name in table.column_names if name != "source_row"]
+    filled = [pc.is_valid(table[name]) for name in names]
+    return table.filter(reduce(pc.or_, filled))
 
 
 def _needed(key: str, module: Module) -> tuple[str, ...]:
@@ -236,7 +259,8 @@ def _split(path: Path, table: pa.Table, returns: list[str]) -> list[pa.Table]:
     places = [returns.index(name) if name in returns else -1 for name in names]
     number = np.array(places, dtype="int64")[written.indices.to_numpy()]
     if (number < 0).any():
-        line = int(np.flatnonzero(number < 0)[0]) + 2
+        row = int(np.flatnonzero(number < 0)[0])
+        line = int(table["source_row"][row].as_py()) + _first_line(table) - 1
         rule = f"belong to a return that is in {HEADER}"
         raise refusal(path, line, rule, "a row that does not", "Correct LEA or Year.")
     if len(returns) == 1:

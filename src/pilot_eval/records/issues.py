@@ -17,6 +17,8 @@ SEVERITIES = ("fatal", "warning", "note")
 #: aside for them.
 RULE_SEVERITIES = ("error", "query")
 
+OTHER_DATE_FORM = "other_date_form"
+"""Of a return whose dates seem to be in another form: its field is that form."""
 #: Rules the readers themselves apply, and their severity.
 READER_RULES = {
     "unparsable_date": "fatal",

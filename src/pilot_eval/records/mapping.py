@@ -16,6 +16,7 @@ from typing import Any
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.project import read_toml
+from pilot_eval.records.date_forms import EXCEL
 from pilot_eval.records.names import (
     ASSESSMENT_FIELDS,
     STANDARD,
@@ -44,7 +45,8 @@ class FieldMapping:
     invented : bool
         Whether the tags are made up (the example, simulated returns).
     date_format : str
-        As `%d/%m/%Y`; empty: YYYY-MM-DD. Dates of the standard form are also read.
+        As `%d/%m/%Y`, or `excel`: days counted; empty: YYYY-MM-DD, which is
+        always read.
     nothing : frozenset of str
         Words for nothing, in lower case.
     values : mapping of str to mapping of str to str
@@ -153,11 +155,11 @@ def _read_format(path: Path, entry: Mapping[str, Any]) -> str:
     _refuse_unknown(path, "dates", entry, ("format",))
     given = str(entry.get("format", ""))
     parts = [given.count(part) for part in _DATE_PARTS]
-    if [sum(parts[:1]), sum(parts[1:4]), sum(parts[4:])] == [1, 1, 1]:
+    if given == EXCEL or [sum(parts[:1]), sum(parts[1:4]), sum(parts[4:])] == [1, 1, 1]:
         return given
     if "format" not in entry:
         return ""
-    rule = "give day, month and year, as in %d/%m/%Y"
+    rule = f"give day, month and year, as in %d/%m/%Y, or be {EXCEL}"
     raise DataError(explain("dates.format", rule, "something else", f"Correct {path.name}."))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pilot_eval.records.date_forms import read_day
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.returns import RawReturn
 from pilot_eval.records.schema import SCHEMA
@@ -71,7 +71,5 @@ def _meaning(text: str, *, name: str, mapping: FieldMapping) -> str | None:
         return own[bare.casefold()] or None
     if name not in DATES or not mapping.date_format:
         return text
-    try:
-        return datetime.strptime(bare, mapping.date_format).date().isoformat()
-    except ValueError:
-        return text
+    day = read_day(bare, mapping.date_format)
+    return text if day is None else day.isoformat()

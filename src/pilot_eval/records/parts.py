@@ -77,7 +77,7 @@ def list_parts(
     [('E06000001',), ('E06000002',)]
     """
     groups: list[CouncilReturns] = []
-    for place in find_returns(paths, format=format):
+    for place in find_returns(paths, format=format, refused=refused):
         try:
             headers = tuple(read_headers(place, root))
         except DataError as fault:

@@ -12,14 +12,14 @@ from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.records.issues import stack
 from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import HEADER, STANDARD
-from pilot_eval.records.near_names import find_module
+from pilot_eval.records.near_names import find_module, fold
 from pilot_eval.records.own_values import translate
 from pilot_eval.records.resubmissions import (
     find_standing,
     note_resubmissions,
     refuse_unordered,
 )
-from pilot_eval.records.returns import RawReturn, ReturnHeader
+from pilot_eval.records.returns import MODULE_SUFFIXES, RawReturn, ReturnHeader
 from pilot_eval.records.schema import CensusTables, concat_tables
 from pilot_eval.records.unpacking import unpacked
 
@@ -140,7 +140,10 @@ def _standing_returns(
 
 
 def find_returns(
-    paths: str | Path | Iterable[str | Path], *, format: Format | None = None
+    paths: str | Path | Iterable[str | Path],
+    *,
+    format: Format | None = None,
+    refused: list[str] | None = None,
 ) -> list[ReturnFile]:
     """Find the returns at and below some paths, without reading them.
 
@@ -148,6 +151,9 @@ def find_returns(
     ----------
     paths : path or iterable of paths
     format : {"xml", "csv", "parquet"}, optional
+    refused : list, optional
+        Takes the messages of places that cannot be returns, so that the others can be read;
+        without it the first one is an error.
 
     Returns
     -------
@@ -164,8 +170,14 @@ def find_returns(
     if format is not None and format not in FORMATS:
         rule = f"be one of {', '.join(FORMATS)}"
         raise ParameterError(explain("format", rule, format, "Leave it out to read every format."))
-    found = [place for path in _listed(paths) for place in _places(path)]
+    faults: list[str] = []
+    found = [place for path in _listed(paths) for place in _places(path, faults)]
     kept = [place for place in found if format in (None, place.form)]
+    if refused is not None:
+        refused += faults
+    known = faults if refused is None else refused
+    if known and (refused is None or not kept):
+        raise DataError("; ".join(known))
     if not kept:
         rule = f"hold XML returns, zip archives, workbooks or folders with {HEADER}.csv or .parquet"
         raise DataError(explain("paths", rule, "none", "See docs/census-format.md."))
@@ -214,27 +226,41 @@ def _listed(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     return listed
 
 
-def _places(path: Path) -> list[ReturnFile]:
-    """List the returns at a path, or below it."""
+def _places(path: Path, faults: list[str]) -> list[ReturnFile]:
+    """List the returns at a path, or below it; what cannot be one is a fault."""
+    if path.suffix.lower() in MODULE_SUFFIXES and path.is_file():
+        rule, got = "be a return: a folder with all its modules", "one file"
+        faults.append(explain(path.name, rule, got, "Give the folder that it is in."))
+        return []
     if path.is_file():
         return [ReturnFile(path=path, form="xml")]
     forms = [form for form in FORMATS[1:] if _holds_modules(path, form)]
     if len(forms) > 1:
         rule = "hold its modules in one format"
-        raise DataError(explain(path.name, rule, "two", "Keep one folder per format."))
+        faults.append(explain(path.name, rule, "two", "Keep one folder per format."))
+        return []
     if forms and find_module(path / f"{HEADER}.{forms[0]}").is_file():
         return [ReturnFile(path=path, form=forms[0])]
     without = [ReturnFile(path=path, form=form) for form in forms]  # refused where it is read
     parts = [part for part in path.iterdir() if not part.name.startswith("._")]
+    text = [one for one in parts if fold(one.stem) == fold(HEADER) and _is_text(one)]
+    rule = f"hold its modules as {' or '.join(MODULE_SUFFIXES)} files"
+    faults += [explain(path.name, rule, one.suffix, "Rename them.") for one in text]
     inner = sorted(part for part in parts if part.is_dir() or _is_xml(part))
-    return [*without, *(place for part in inner for place in _places(part))]
+    return [*without, *(place for part in inner for place in _places(part, faults))]
 
 
 def _holds_modules(path: Path, form: str) -> bool:
     """Say whether a folder is a return in a format: it holds the header, or a module."""
     names = (HEADER, *(module.element for module in STANDARD.values()))
-    held = {one.name.casefold() for one in path.glob("*.*")}
-    return any(f"{name}.{form}".casefold() in held for name in names)
+    held = [fold(one.stem) for one in path.glob("*.*") if one.suffix.lower() == f".{form}"]
+    exact = {fold(name) for name in names}
+    # A whole return whose files have more in their names is refused where its header is missed.
+    return not exact.isdisjoint(held) or any(fold(HEADER) in name for name in held)
+
+
+def _is_text(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() not in (_XML_SUFFIX, *MODULE_SUFFIXES)
 
 
 def _is_xml(path: Path) -> bool:

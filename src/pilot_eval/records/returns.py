@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilot_eval.errors import DataError, explain
 from pilot_eval.records.council_numbers import find_council
+from pilot_eval.records.date_forms import may_mean
 from pilot_eval.records.mapping import (
     EXAMPLE_MAPPING,
     FieldMapping,
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 # No field of the return is longer than some tens of characters; more is a broken file.
 MAX_TEXT = 1_000
 MODULE_SUFFIXES = (".csv", ".parquet")
-# 2014, 2014.0, and 2013/14 or 2013-2014 for the year that begins in 2013.
-_YEAR = re.compile(r"(20[0-4]\d)(?:\.0+|[/-](?:20)?(\d\d))?")
+# 2014, 2014.0, and 2013/14, 2013-2014, 13/14 or 201314 for the year that begins in 2013.
+_YEAR = re.compile(r"((?:20)?[0-4]\d)(?:\.0+|[/-](?:20)?(\d\d)|(\d\d)(?:\.0+)?)?")
 _NEEDS_MAPPING = "Give a field mapping (see docs/census-format.md and example_mapping.toml)."
 
 
@@ -240,7 +242,7 @@ def read_year(given: str) -> str:
     Parameters
     ----------
     given : str
-        As 2014, 2014.0, 2013/14 or 2013-2014.
+        As 2014, 2014.0, 2013/14, 2013-2014, 13/14 or 201314.
 
     Returns
     -------
@@ -250,8 +252,10 @@ def read_year(given: str) -> str:
     found = _YEAR.fullmatch(given)
     if not found:
         return ""
-    last = int(found[1]) + 1 if found[2] else int(found[1])
-    return "" if found[2] and last % 100 != int(found[2]) else str(last)
+    second = found[2] or found[3]
+    last = int(found[1][-2:]) + bool(second) + 2000
+    unlike = second and last % 100 != int(second)
+    return "" if unlike or len(found[0]) < 4 else str(last)
 
 
 def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
@@ -260,8 +264,7 @@ def _year(path: Path, line: int | None, text: Mapping[str, str]) -> int:
     if not year:
         rule = "give the Year as four digits, or as 2013/14, in Header/CollectionDetails/Year"
         raise refusal(path, line, rule, "something else", "Correct the header.")
-    written = (f"{year}-03-31", f"31/03/{year}", f"31-03-{year}", f"31.03.{year}")
-    if reference and not reference.startswith(written):
+    if reference and not may_mean(reference, date(int(year), 3, 31)):
         rule = "give in Header/CollectionDetails/ReferenceDate 31 March of its Year"
         raise refusal(path, line, rule, "another day or year", "Correct one of the two.")
     return int(year)

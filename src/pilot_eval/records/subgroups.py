@@ -22,6 +22,7 @@ from pilot_eval.records.census_panel import (
     prepare_for_panel,
 )
 from pilot_eval.records.codes import NEED_CODES, SEX_CODES
+from pilot_eval.records.council_cells import find_populations
 from pilot_eval.records.indicators import Records
 from pilot_eval.records.linking import find_referrals, list_councils, number_children, to_days
 from pilot_eval.records.local_indicators import LocalIndicator
@@ -51,6 +52,7 @@ def build_subgroup_panel(
     *,
     exemptions: pd.DataFrame | None = None,
     coverage: pd.DataFrame | None = None,
+    populations: pd.DataFrame | None = None,
     local: Sequence[LocalIndicator] = (),
 ) -> pd.DataFrame:
     """Build the panel of each group of children.
@@ -63,12 +65,15 @@ def build_subgroup_panel(
     by : {"need", "age", "sex", "ethnicity", "disability"}
     exemptions, coverage, local
         As in `build_census_panel`.
+    populations : DataFrame, optional
+        As from `read_group_populations`: denominators of the rates. Without a group's, its rates
+        have numerators only.
 
     Returns
     -------
     DataFrame
         by, group and the columns of `PANEL_COLUMNS`. Counts are of the group alone and not
-        protected. Rates have numerators only: populations are not known by group.
+        protected.
 
     Raises
     ------
@@ -88,11 +93,31 @@ def build_subgroup_panel(
     parts = []
     for name in group.categories:
         records = _take_group(whole, np.asarray(group == name), settings, exemptions)
-        panel = fill_panel(records, grid, settings, local)
+        own = _take_populations(populations, by, name)
+        populated = replace(grid, population=find_populations(grid, whole.councils, own))
+        panel = fill_panel(records, populated, settings, local)
         parts.append(panel.assign(by=by, group=name))
     names = ["by", "group"]
     panel = pd.concat(parts, ignore_index=True)
     return panel[[*names, *(name for name in panel if name not in names)]]
+
+
+def list_groups(by: By) -> tuple[str, ...]:
+    """List the groups of a grouping that a population can have."""
+    names = {
+        "need": NEED_CODES,
+        "age": tuple(AGES),
+        "sex": SEX_CODES[:2],
+        "ethnicity": tuple(ETHNIC_GROUPS),
+        "disability": YES_NO,
+    }
+    return names[by]
+
+
+def _take_populations(populations: pd.DataFrame | None, by: By, group: str) -> pd.DataFrame | None:
+    if populations is None:
+        return None
+    return populations[(populations["by"] == by) & (populations["group"] == group)]
 
 
 def _take_group(

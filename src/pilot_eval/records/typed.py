@@ -18,6 +18,7 @@ from pilot_eval.records.codes import (
     YES_NO_FROM_RAW,
 )
 from pilot_eval.records.columns import (
+    NO_VALUE,
     take_or_missing,
     to_codes,
     to_dates,
@@ -26,7 +27,8 @@ from pilot_eval.records.columns import (
     to_translated,
     to_yes_no,
 )
-from pilot_eval.records.issues import READER_RULES, locate, note_faults, stack
+from pilot_eval.records.date_forms import guess_form
+from pilot_eval.records.issues import OTHER_DATE_FORM, READER_RULES, locate, note_faults, stack
 from pilot_eval.records.names import NOT_READ
 from pilot_eval.records.published_rules import ask_published_rules
 from pilot_eval.records.resubmissions import note_returns
@@ -41,6 +43,8 @@ from pilot_eval.records.schema import (
 )
 
 IntArray = NDArray[np.int64]
+MOST_UNREAD = 100
+"""Unreadable dates of a column that are looked at to guess their form."""
 NEEDLESS = frozenset({"birth_date", "expected_birth_date"})
 """Dates without which every measure can be computed: a child keeps its referrals."""
 
@@ -72,7 +76,7 @@ def type_return(raw: RawReturn, *, first_referral_id: int = 1, rules: bool = Fal
                 for table, name, rows, rule in work.bad
             ),
             note_faults(work.faults(), frames),
-            note_returns(_noted_absent(raw)),
+            note_returns([*_noted_absent(raw), *_noted_form(raw, work.unread_dates)]),
             ask_published_rules(raw, frames) if rules else empty_issues(),
         ]
     )
@@ -91,6 +95,12 @@ def _noted_absent(raw: RawReturn) -> list[tuple[ReturnHeader, str, str, str]]:
         for place, rule in raw.absent
         if rule != DECLARED_ABSENT and not NOT_READ & {*place.split(".")}
     ]
+
+
+def _noted_form(raw: RawReturn, unread: set[str]) -> list[tuple[ReturnHeader, str, str, str]]:
+    """Name the form that dates which could not be read seem to have: never a date."""
+    form = guess_form(unread)
+    return [(raw.header, form, OTHER_DATE_FORM, "warning")] if form else []
 
 
 def _mark_part(frames: dict[str, pd.DataFrame], part: str) -> dict[str, pd.DataFrame]:
@@ -118,6 +128,7 @@ class _Typing:
         self._raw_faults = raw.faults
         self._first = first_referral_id
         self.bad: list[tuple[str, str, IntArray, str]] = []
+        self.unread_dates: set[str] = set()
         self._assessment_keys = [
             key for key, module in raw.layout.items() if module.assessment_type
         ]
@@ -212,9 +223,10 @@ class _Typing:
         holder = self._above("disabilities")
         child = np.append(self._above("characteristics"), -1)[holder]
         text = pc.utf8_trim_whitespace(module["disability"].cast(pa.string()))
-        known = pc.and_(text.is_valid(), pc.not_equal(text, ""))
+        nothing = pc.is_in(pc.utf8_lower(text), value_set=pa.array(["", *NO_VALUE]))
+        known = pc.and_(text.is_valid(), pc.invert(nothing))
         named = np.asarray(pc.fill_null(known, False)) & (child >= 0)
-        none = pc.is_in(pc.utf8_upper(text), value_set=pa.array([NO_DISABILITY, "NULL"]))
+        none = pc.is_in(pc.utf8_upper(text), value_set=pa.array([NO_DISABILITY]))
         some = named & ~np.asarray(pc.fill_null(none, False))
         codes = np.full(size, -1, dtype="int64")
         codes[child[named]] = YES_NO.index("no")
@@ -267,6 +279,9 @@ class _Typing:
         if kind == "date":
             values, bad = to_dates(column)
             self._note(table, name, bad, "unparsable_date")
+            if len(bad):
+                texts = column.take(pa.array(bad[:MOST_UNREAD])).to_pylist()
+                self.unread_dates.update(texts)
             return values
         if kind == "number":
             values, bad = to_numbers(column)

@@ -9,23 +9,35 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import chain, islice
 from pathlib import Path
+from typing import TextIO
 
 from pilot_eval.errors import DataError, explain
-from pilot_eval.records.names import COUNCIL_COLUMN, HEADER
-from pilot_eval.records.near_names import find_module
+from pilot_eval.records.names import COUNCIL_COLUMN, HEADER, HEADER_PARTS, STANDARD
+from pilot_eval.records.near_names import MOST_TITLE_LINES, find_module, find_names
 
-ZIP, WORKBOOK = ".zip", ".xlsx"
+ZIP, WORKBOOKS = ".zip", (".xlsx", ".xlsm")
+UNREADABLE = (".xls", ".xlsb", ".ods", ".7z", ".rar", ".gz", ".tgz", ".tar")
+"""Forms in which returns are kept that are not opened: they are named, not left out in silence."""
 URL_MARK = "://"
 SSD_CHILDREN = "ssd_person"
+_NAMES = frozenset(
+    {"LAchildID", "CINdetailsID"}.union(
+        *(module.fields for module in STANDARD.values()), *HEADER_PARTS.values()
+    )
+)
 MAX_BYTES = 20_000_000_000
 """Unpacked size of an archive: a nation's returns of ten years are less."""
-_READABLE = (".xml", ".csv", ".parquet", WORKBOOK, ZIP)
+_READABLE = (".xml", ".csv", ".parquet", *WORKBOOKS, ZIP, *UNREADABLE)
 
 
 @contextmanager
 def unpacked(
-    paths: str | Path | Iterable[str | Path], *, within: Path | None = None
+    paths: str | Path | Iterable[str | Path],
+    *,
+    within: Path | None = None,
+    refused: list[str] | None = None,
 ) -> Iterator[list[Path]]:
     """Give the paths with archives and workbooks at or below them unpacked.
 
@@ -38,6 +50,9 @@ def unpacked(
     within : Path, optional
         Folder in which the place for unpacked files is made; the system's by default. Only the
         user can read it, and it is removed at the end.
+    refused : list, optional
+        Takes the messages of archives and workbooks that cannot be opened, so that the others can
+        be read; without it the first one is an error.
 
     Yields
     ------
@@ -58,7 +73,8 @@ def unpacked(
     place = Path(tempfile.mkdtemp(prefix=".returns-", dir=within))
     try:
         kept = [path for path in given if path not in packed and _holds_more(path)]
-        yield [*kept, *_unpack_all(packed, place), *_copy_all(sources, place)]
+        folders = _unpack_all(packed, place, refused)
+        yield [*kept, *folders, *_copy_all(sources, place)]
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
@@ -140,7 +156,7 @@ def _find_packed(path: Path) -> list[Path]:
     return [
         one
         for one in found
-        if one.suffix.lower() in (ZIP, WORKBOOK)
+        if one.suffix.lower() in (ZIP, *WORKBOOKS, *UNREADABLE)
         and not one.name.startswith((".", "~"))
         and one.is_file()
     ]
@@ -152,25 +168,40 @@ def _holds_more(path: Path) -> bool:
     return not path.is_dir() or any(one.suffix.lower() in readable for one in path.rglob("*"))
 
 
-def _unpack_all(packed: Iterable[Path], place: Path) -> list[Path]:
+def _unpack_all(packed: Iterable[Path], place: Path, refused: list[str] | None) -> list[Path]:
     folders = []
     for number, path in enumerate(packed):
         folder = place / str(number) / path.stem
         folder.mkdir(parents=True)
-        unpack = _unpack_workbook if path.suffix.lower() == WORKBOOK else _unpack_zip
-        unpack(path, folder)
+        try:
+            _unpack(path, folder)
+        except DataError as fault:
+            if refused is None:
+                raise
+            refused.append(str(fault))
+            continue
         inner = [one for one in _find_packed(folder) if folder in one.parents]
         if inner:
-            folders += _unpack_all(inner, place / f"{number}-inner")
+            folders += _unpack_all(inner, place / f"{number}-inner", refused)
         if _holds_more(folder):
             folders.append(folder)
     return folders
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix in UNREADABLE:
+        rule = f"be of a form that is opened: {ZIP}, {', '.join(WORKBOOKS)}"
+        raise DataError(explain(path.name, rule, suffix, "Save it as one of them, or unpack it."))
+    (_unpack_zip if suffix == ZIP else _unpack_workbook)(path, folder)
 
 
 def _unpack_zip(path: Path, folder: Path) -> None:
     failed = ""
     try:
         with zipfile.ZipFile(path) as archive:
+            for one in archive.infolist():  # some Windows tools write their own separator
+                one.filename = one.filename.replace("\\", "/")
             wanted = [
                 one
                 for one in archive.infolist()
@@ -198,22 +229,32 @@ def _unpack_workbook(path: Path, folder: Path) -> None:
         book = load_workbook(path, read_only=True, data_only=True)
         for sheet in book.worksheets:
             with (folder / f"{sheet.title}.csv").open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
-                rows = sheet.iter_rows(values_only=True)
-                names = [_word(name) for name in next(rows, ())]
-                width = max((n for n, name in enumerate(names, start=1) if name), default=0)
-                if width:
-                    writer.writerow(names[:width])
-                for row in rows:
-                    if width and any(value is not None for value in row):
-                        texts = [_word(value) for value in row[:width]]
-                        writer.writerow([*texts, *[""] * (width - len(texts))])
+                _write_sheet(sheet.iter_rows(values_only=True), stream)
         book.close()
     except Exception:  # whatever the package raises may quote a cell: none of it goes on
         failed = True
     if failed:
         rule = "be a workbook that can be opened, a sheet per module"
         raise DataError(explain(path.name, rule, "something else", "Save it again as xlsx."))
+
+
+def _write_sheet(rows: Iterator[tuple[object, ...]], stream: TextIO) -> None:
+    """Write a sheet from its names on: titles become blank lines, blank rows at its end go."""
+    first = [[_word(value) for value in row] for row in islice(rows, MOST_TITLE_LINES + 1)]
+    line = find_names(first, _NAMES)
+    width = max((n for n, name in enumerate(first[line], start=1) if name), default=0)
+    if not width:
+        return
+    stream.write("\n" * line)
+    writer, blank = csv.writer(stream), 0
+    for texts in chain(first[line:], ([_word(value) for value in row] for row in rows)):
+        if not any(texts):
+            blank += 1
+            continue
+        for _ in range(blank):
+            writer.writerow([""] * width)
+        blank = 0
+        writer.writerow([*texts[:width], *[""] * (width - len(texts))])
 
 
 def _word(value: object) -> str:

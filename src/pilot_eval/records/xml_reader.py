@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from lxml import etree
 
 from pilot_eval.errors import DataError
+from pilot_eval.records.absent_columns import NEEDED
 from pilot_eval.records.mapping import FieldMapping
 from pilot_eval.records.names import (
     CHILD,
@@ -161,7 +162,8 @@ def _begin(
     header = _header(path, element, root)
     child_tag = f"{{{name.namespace}}}{CHILD}" if name.namespace else CHILD
     layout = layout_of(path, header, mapping, rules=rules)
-    return _Collector(path, header, layout, child_tag)
+    declared = frozenset() if mapping is None else mapping.absent
+    return _Collector(path, header, layout, child_tag, declared)
 
 
 class _GuardedFile:
@@ -254,8 +256,15 @@ def _header(path: Path, element: etree._Element, root: Path | None) -> ReturnHea
 class _Collector:
     """Gather Child elements and turn them into text columns, chunk by chunk."""
 
-    def __init__(self, path: Path, header: ReturnHeader, layout: Layout, child_tag: str) -> None:
-        self.child_tag = child_tag
+    def __init__(
+        self,
+        path: Path,
+        header: ReturnHeader,
+        layout: Layout,
+        child_tag: str,
+        declared: frozenset[str],
+    ) -> None:
+        self.child_tag, self._declared = child_tag, declared
         self._path, self._header, self._layout = path, header, layout
         self._grammar = build_grammar(layout)
         self._serialised: list[bytes] = []
@@ -279,9 +288,23 @@ class _Collector:
     def finish(self) -> RawReturn:
         self._flush()
         modules = {key: pa.concat_tables(tables) for key, tables in self._tables.items()}
+        self._refuse_without_dates(modules)
         return RawReturn(
             header=self._header, layout=self._layout, modules=modules, faults=self._faults
         )
+
+    def _refuse_without_dates(self, modules: dict[str, pa.Table]) -> None:
+        """Refuse a module with unknown elements and none of a date that ends or begins records."""
+        strange = {key for key, _, rule in self._faults if rule == "unknown_element"}
+        for key in sorted(strange & set(self._layout)):
+            for tag, column in self._layout[key].fields.items():
+                none = modules[key][column].null_count == modules[key].num_rows
+                if none and column in NEEDED and tag not in self._declared:
+                    element = self._layout[key].element
+                    rule = f"name the elements of {element} as the return does, {tag} among them"
+                    got = f"no {tag} and elements of other names"
+                    action = f'Correct the export, or declare it: [absent] columns = ["{tag}"].'
+                    raise refusal(self._path, None, rule, got, action)
 
     def _flush(self) -> None:
         serialised = b"".join(self._serialised)

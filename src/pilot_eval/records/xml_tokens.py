@@ -191,7 +191,7 @@ def _elements(serialised: bytes, grammar: Grammar) -> _Elements:
         parent=parent,
         by_state=np.argsort(state, kind="stable"),
         starts=np.cumsum(np.bincount(state + 1, minlength=len(grammar.follow) + 1)),
-        strange=np.flatnonzero((name == _OTHER_NAME) & (parent >= 0)),
+        strange=np.flatnonzero((state == _OTHER_STATE) & (name != _NOT_READ_NAME)),
         text=strings,
         empty=empty,
         escaped=b"&" in serialised,

@@ -6,24 +6,34 @@ two looks at the same referrals only one, so that no printed figure follows from
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from pilot_eval.disclosure.protect.rounding import derive_rate
 from pilot_eval.disclosure.protect.suppression import protect_shares
+from pilot_eval.disclosure.protect.symbols import SUPPRESSED, UNAVAILABLE
 from pilot_eval.records.indicators import ONE_OF_EACH
 
 #: Councils below which a sum tells about one of them.
 LEAST_COUNCILS = 3
 ALL = "all"
-COLUMNS = ("by", "group", "period", "indicator", "numerator", "denominator", "value")
+COLUMNS = (
+    *("by", "group", "period", "indicator", "numerator", "denominator", "value"),
+    *("population", "cases_per_10000"),
+)
 
 
-def protect_subgroups(panel: pd.DataFrame, *, threshold: int, rounding: int) -> pd.DataFrame:
+def protect_subgroups(
+    panel: pd.DataFrame, populations: pd.DataFrame, *, threshold: int, rounding: int
+) -> pd.DataFrame:
     """Add up the councils' groups by year, and withhold what could identify a child.
 
     Parameters
     ----------
     panel : DataFrame
         As from `build_subgroup_panel`, of every council and grouping, by year.
+    populations : DataFrame
+        As from `read_group_populations`; may be empty.
     threshold, rounding : int
         The plan's.
 
@@ -35,7 +45,8 @@ def protect_subgroups(panel: pd.DataFrame, *, threshold: int, rounding: int) -> 
     Notes
     -----
     A reader is taken to know every year's total of all groups. Where that total itself, or what
-    lies outside its numerator, is of 1 to `threshold` children, no group is shown.
+    lies outside its numerator, is of 1 to `threshold` children, no group is shown. Rates are of
+    printed denominators: they say nothing that the counts do not, and are withheld with them.
     """
     shown = panel[panel["indicator"].isin(ONE_OF_EACH)]
     enough = shown["council_code"].nunique() >= LEAST_COUNCILS
@@ -48,7 +59,30 @@ def protect_subgroups(panel: pd.DataFrame, *, threshold: int, rounding: int) -> 
     ]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    table = _add_rates(pd.concat(parts, ignore_index=True), shown, populations)
+    return table[list(COLUMNS)]
+
+
+def _add_rates(table: pd.DataFrame, panel: pd.DataFrame, populations: pd.DataFrame) -> pd.DataFrame:
+    """Divide what is printed by the population of the councils that are in it, if all are known."""
+    keys = ["by", "indicator", "period", "group"]
+    counted = panel[panel["denominator"].notna()].astype({"council_code": "str"})
+    held = populations.rename(columns={"year_ending": "period"}).astype({"period": "int64"})
+    own = counted.merge(
+        held, how="left", on=["council_code", "period", "by", "group"], validate="many_to_one"
+    )
+    whole = own.groupby(keys, observed=True)["population_0_17"].agg(
+        lambda one: one.sum(skipna=False)
+    )
+    population = whole.reindex(pd.MultiIndex.from_frame(table[keys])).to_numpy(dtype=float)
+    rates = derive_rate(table["denominator"], population)
+    cases = pd.to_numeric(table["denominator"], errors="coerce").isna()
+    shown = [
+        UNAVAILABLE if np.isnan(people) else SUPPRESSED if hidden else rate
+        for people, hidden, rate in zip(population, cases, rates, strict=True)
+    ]
+    people = [UNAVAILABLE if np.isnan(one) else int(one) for one in population]
+    return table.assign(population=people, cases_per_10000=pd.Series(shown, dtype=object))
 
 
 def _protect(

@@ -10,6 +10,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import pdtrc
 
 from pilot_eval.disclosure.release.disguise import list_readings, read_as_person
+from pilot_eval.records.near_names import MOST_TITLE_LINES
 from pilot_eval.records.unpacking import unpacked
 
 #: Columns and elements that hold an identifier, whatever module, dataset or extract they are of.
@@ -130,7 +132,7 @@ def read_identifiers(paths: Iterable[str | Path]) -> RunIdentifiers:
     -------
     RunIdentifiers
     """
-    with unpacked(list(paths)) as found:
+    with unpacked(list(paths), refused=[]) as found:
         files = (file for path in found for file in _files_of(path))
         return gather_identifiers(value for file in files for value in _values_in(file))
 
@@ -158,17 +160,25 @@ def _values_of_csv(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         encoding = "utf-16" if file.read(2) in WIDE else "utf-8-sig"
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        line = file.readline()
-        sign = max(",;\t|", key=line.count)
-        chosen = [at for at, name in enumerate(line.strip().split(sign)) if _is_id(name)]
+        for line in islice(file, MOST_TITLE_LINES + 1):  # titles may stand before the names
+            sign = max(",;\t|", key=line.count)
+            chosen = [at for at, name in enumerate(line.strip().split(sign)) if _is_id(name)]
+            if chosen:
+                break
+        else:
+            return
         for row in csv.reader(file, delimiter=sign):
             yield from (row[at] for at in chosen if at < len(row))
 
 
 def _values_of_parquet(path: Path) -> Iterator[str]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(path)
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError):
+        return  # nothing can be read in it, so nothing of it can be in an output
     chosen = [name for name in file.schema_arrow.names if _is_id(name)]
     for batch in file.iter_batches(columns=chosen) if chosen else ():
         for column in batch.columns:
