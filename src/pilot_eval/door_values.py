@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, is_dataclass
 from numbers import Integral
-from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from types import NoneType, SimpleNamespace, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from pilot_eval.door_readers import Error, is_number, refuse, show_word, to_float
 
-LARGEST = 1e50
-"""Numbers above it, and below its inverse, are refused: their fourth powers are no numbers."""
+LARGEST = 1e30
+"""Numbers above it, and below its inverse, are refused: their eighth powers, products of squares of
+variances, would be no numbers."""
 LARGEST_WHOLE = 2**31 - 1
 """Counts above it are refused: nothing here has so many parts."""
 
@@ -143,21 +144,28 @@ def read_fields(item: object, error: Error, **kinds: Any) -> None:
         object.__setattr__(item, name, kind.read(name, getattr(item, name), error))
 
 
-def find_value_kind(hint: object) -> Value | None:
+def find_value_kind(hint: object, names: dict[str, Any]) -> Value | None:
     """Find the kind that an annotation says: a flag, a choice of words, an own object; else None.
 
     Parameters
     ----------
-    hint : type
-        As `typing.get_type_hints` gives it.
+    hint : type or str
+        As the function has it.
+    names : dict of str to object
+        What the names in it mean; one that only a type checker imports means nothing here.
 
     Returns
     -------
     Value or None
     """
+    part = SimpleNamespace(__annotations__={"part": hint}, __globals__=names)
+    try:
+        hint = get_type_hints(part)["part"]
+    except NameError:
+        return None
     if get_origin(hint) in (Union, UnionType):
         parts = [part for part in get_args(hint) if part is not NoneType]
-        return find_value_kind(parts[0]) if len(parts) == 1 else None
+        return find_value_kind(parts[0], names) if len(parts) == 1 else None
     if get_origin(hint) is Literal:
         return OneOf(get_args(hint))
     if hint is bool:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, wraps
-from typing import Any, Literal, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -321,9 +321,9 @@ def find_kinds(function: Callable[..., object]) -> dict[str, Kind]:
 
 def _annotated_kinds(function: Callable[..., object]) -> dict[str, Kind]:
     """Find the kinds that annotations say: flags, choices of words, the project's own objects."""
-    hints = get_type_hints(function)
-    found = {name: find_value_kind(hints[name]) for name in hints if name != "return"}
-    return {name: kind for name, kind in found.items() if kind is not None}
+    own = function.__annotations__
+    found = {name: find_value_kind(own[name], function.__globals__) for name in own}
+    return {name: kind for name, kind in found.items() if kind is not None and name != "return"}
 
 
 def align(

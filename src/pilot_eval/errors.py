@@ -123,6 +123,14 @@ def choose_names(what: str, given: str | Iterable[str] | None, known: Iterable[s
     else:
         chosen = list(given)
     for name in chosen:
-        if name not in names:
+        if not _is_among(name, names):
             raise ParameterError(explain(what, "be known", repr(name), suggest(str(name), names)))
     return list(dict.fromkeys(chosen))
+
+
+def _is_among(name: object, names: list[str]) -> bool:
+    """Whether it is one of them; what cannot be compared is none."""
+    try:
+        return bool(name in names)
+    except (TypeError, ValueError):
+        return False

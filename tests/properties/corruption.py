@@ -58,6 +58,7 @@ THINGS: tuple[Any, ...] = (
     ),
     *(None, float, range(3), {1, 2}, pd.Series(dtype=float), pd.DataFrame()),
 )
+FACTORS = (1e-300, 1e-29, 1e-9, 1e9, 1e28, 1e300)
 WHOLE = (-1, 0, 1, 2, 3, 7, 2.0, 2.5, True, np.int64(3), np.float64(3), "3", np.nan, 10**6)
 SINGLE = (*NUMBERS, "0.1", True, np.float32(0.1), np.int64(1), [0.1], 10**30)
 OTHERS: dict[type, tuple[Any, ...]] = {int: WHOLE, float: SINGLE, str: ("other", "", "t", 1, None)}
@@ -174,7 +175,9 @@ SPOILERS: tuple[Callable[[np.ndarray, np.random.Generator], Any], ...] = (
     lambda a, r: a[..., :1],
     lambda a, r: np.full_like(a, a.flat[0]) if a.size else a,
     lambda a, r: -a if a.dtype.kind in "if" else ~a if a.dtype.kind == "b" else a,
-    lambda a, r: a * float(r.choice([1e-300, 1e-9, 1e9, 1e300])) if a.dtype.kind in "if" else a,
+    lambda a, r: (
+        a * float(r.choice([1e-300, 1e-29, 1e-9, 1e9, 1e28, 1e300])) if a.dtype.kind in "if" else a
+    ),
     _frame,
     _arrow,
     lambda a, r: np.ma.masked_array(a, mask=r.random(a.shape) < 0.2),
@@ -182,8 +185,8 @@ SPOILERS: tuple[Callable[[np.ndarray, np.random.Generator], Any], ...] = (
     lambda a, r: pd.arrays.SparseArray(a.ravel()) if _plain(a) else a,
     lambda a, r: [f"{item} " for item in a.ravel()],
     lambda a, r: np.zeros(len(a), dtype=[("x", float)]),
-    lambda a, r: np.where(r.random(a.shape) < 0.1, r.choice([1e49, 1e-49, 1e30]), 1.0),
-    lambda a, r: np.where(np.arange(len(a)) < 1, 1e30, a.T).T if _plain(a) and len(a) else a,
+    lambda a, r: np.where(r.random(a.shape) < 0.1, r.choice([1e29, 1e-29, 1e49]), 1.0),
+    lambda a, r: np.where(np.arange(len(a)) < 1, 1e29, a.T).T if _plain(a) and len(a) else a,
     lambda a, r: a + 1e15 if a.dtype.kind == "f" else a,
     lambda a, r: a[:0],
     lambda a, r: a[:2],

@@ -7,7 +7,10 @@ benchmarks/bench_properties.py 5,000 of each law and 10,000 wrong calls.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from importlib import import_module
+from pkgutil import walk_packages
 
 import numpy as np
 import pytest
@@ -18,6 +21,8 @@ from laws import LAWS, NOT_APPLIED, find_reason
 from property_page import PAGE, write_page
 from subjects import BEHIND, IN_FRONT, OTHER_TREATED, SUBJECTS, TREATED, find_functions, make_world
 
+import pilot_eval
+from pilot_eval.doors import find_kinds
 from pilot_eval.errors import PilotEvalError
 
 EXAMPLES, SLOW, WRONG = 20, 200, 24
@@ -120,6 +125,16 @@ def test_every_public_function_is_called_or_behind_one_that_is():
     gone = [part for part in BEHIND if not any(f"{n}.".startswith(f"{part}.") for n in found)]
     gone += [row[0] for row in NOT_APPLIED if not any(f"{n}.".startswith(row[0]) for n in SUBJECTS)]
     assert gone == [], "rows of functions that are no more"
+
+
+def test_every_door_of_the_package_knows_its_kinds():
+    """Annotations are read when a function is first called: one that cannot be would fail there."""
+    doors = 0
+    for info in walk_packages(pilot_eval.__path__, "pilot_eval."):
+        for item in vars(import_module(info.name)).values():
+            if inspect.isfunction(item) and item.__module__ == info.name:
+                doors += bool(find_kinds(item))
+    assert doors > len(SUBJECTS) / 2
 
 
 def test_the_page_shows_the_table():

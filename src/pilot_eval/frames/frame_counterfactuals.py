@@ -215,7 +215,10 @@ def robust_test(
     read = read_long(data, outcome=outcome, unit=unit, period=period, start=start, cases=cases)
     few = test_mean_changes(read, draws=draws, seed=seed, alpha=alpha)
     units, _ = collapse_long(read)
-    mean = units.change[units.treated].mean() - units.change[~units.treated].mean()
+    both = units.treated.any() and not units.treated.all()
+    mean = np.nan
+    if both:
+        mean = units.change[units.treated].mean() - units.change[~units.treated].mean()
     return _without_errors("Mean change, robust test", mean, few, alpha)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from pilot_eval.errors import DesignError, explain
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.result_display import ShowsTable, plot_intervals
 
@@ -125,7 +126,15 @@ def build_estimates(
     Returns
     -------
     EffectEstimates
+
+    Raises
+    ------
+    DesignError
+        If there is no term.
     """
+    if not len(terms):
+        rule = "let treated units be compared with others in some period"
+        raise DesignError(explain("outcomes", rule, "no such period", "Add periods or units."))
     errors = np.where(std_errors > 0, std_errors, nan)
     reach = stats.t.ppf(1 - alpha / 2, df) * errors
     table = pd.DataFrame(

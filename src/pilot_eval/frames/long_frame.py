@@ -115,7 +115,10 @@ def read_long(
     [[1.0, 4.0], [2.0, 3.0]]
     """
     _check_columns(data, [outcome, unit, period], cases, start)
+    for name in (unit, period):
+        _check_labels(data[name])
     starts = _read_starts(data, start, unit)
+    _check_labels(starts.rename("start"))
     _check_keys(data, unit, period)
     row, units = pd.factorize(data[unit], sort=True)
     column, periods = _order_periods(data[period])
@@ -157,6 +160,19 @@ def _check_columns(data: object, named: list[str], cases: str | None, start: Sta
     for name in choose_names("column", named, data.columns):
         if (data.columns == name).sum() > 1:
             raise DataError(explain(str(name), "be one column", "two of that name", FIX))
+
+
+def _check_labels(column: pd.Series) -> None:
+    """Refuse what is no label, period or start: lists, complex numbers, what cannot be compared."""
+    try:
+        fine = column.dtype.kind != "c"
+        if column.dtype == object:
+            column.isna()
+            fine = all(hash(item) is not None for item in column)
+    except (TypeError, ArithmeticError):
+        fine = False
+    if not fine:
+        raise DataError(explain(str(column.name), "be single values", "lists or others", FIX))
 
 
 def _check_keys(data: pd.DataFrame, unit: str, period: str) -> None:
