@@ -122,7 +122,6 @@ BEHIND: Mapping[str, str] = {
     "checks.simulated_power": PLANS,
     "checks.specification_curve": PLANS,
     "checks.specification_grid": PLANS,
-    "checks.specification_store": PLANS,
     "checks.trend_evidence.refuse": WITHOUT,
     "checks.trends": PLANS,
     "records.survival_curves.prepare_cases": CHECKED,

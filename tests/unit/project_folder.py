@@ -28,8 +28,8 @@ def make_project(folder: Path) -> Path:
     shutil.copytree(ROOT / "pilots", folder / "pilots", ignore=own)
     shutil.copytree(ROOT / "data", folder / "data")
     (folder / "docs" / "validity").mkdir(parents=True)
-    for stored in ("calibration.csv", "specifications.csv"):
-        shutil.copy(ROOT / "docs" / "validity" / stored, folder / "docs" / "validity")
+    shutil.copy(ROOT / "docs" / "validity" / "calibration.csv", folder / "docs" / "validity")
+    shutil.copytree(ROOT / "docs" / "validity" / "stored", folder / "docs" / "validity" / "stored")
     (folder / "notebooks").mkdir()
     return folder
 

@@ -54,11 +54,12 @@ def test_refresh_names_every_step_before_it_begins(monkeypatch, quiet):
         return []
 
     monkeypatch.setattr(validity_report, "write_validity", note)
-    monkeypatch.setattr(refresh, "refresh_specifications", note)
+    monkeypatch.setattr(refresh, "_use_specifications", note)
+    monkeypatch.setattr(refresh, "_execute", note)
+    monkeypatch.setattr(refresh, "_put_in_place", note)
     with redirect_stdout(said):
-        monkeypatch.setattr(refresh, "refresh_project", lambda *_: [])
         commands.refresh(Namespace(notebooks=[], quiet=quiet, json=False))
     lines = said.getvalue().splitlines()
     before = [lines[i - 1] for i, line in enumerate(lines) if line == "<begun>" and i]
     assert [line for line in before if line.endswith(" ...")] == ([] if quiet else before)
-    assert len(before) == (1 if quiet else 2)
+    assert len(before) == (3 if quiet else 4)

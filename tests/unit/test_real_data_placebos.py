@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -360,6 +363,34 @@ def find_key(plan):
     panel = pe.build_panel(pe.load_published(), plan)
     design = pe.build_design(plan, panel, scenario="announced", outcome="s47_rate")
     return calibration_key(plan, build_pools(plan, design))
+
+
+def test_a_calibration_is_found_on_every_processor():
+    """Other kernels of linear algebra round differently; without them this compares like with like.
+
+    One council starts to be exempt as another stops: hidden counts of comparators cancel out, and
+    what is left of them is rounding.
+    """
+    program = """
+import pilot_eval as pe
+from pilot_eval.evaluation.calibration import build_pools, calibration_key
+plan, table = pe.load_plan(), pe.load_published()
+panel = pe.build_panel(table, plan)
+for scenario, outcome in (("single_switches", "sa_within_45wd_pct"), ("granted", "s47_rate")):
+    design = pe.build_design(plan, panel, scenario=scenario, outcome=outcome)
+    print(calibration_key(plan, build_pools(plan, design)))
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"OPENBLAS_CORETYPE": processor},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for processor in ("Nehalem", "Haswell", "SkylakeX")
+    }
+    assert len(found) == 1
 
 
 def test_one_figure_changed_is_another_calibration(plan, comparisons):

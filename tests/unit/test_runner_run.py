@@ -10,14 +10,16 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 
 import openpyxl
 import pandas as pd
 import pytest
 from project_folder import ROOT, add_notebook, make_project
 
+from pilot_eval import __version__
 from pilot_eval.app import notebooks
-from pilot_eval.app.manifest import hash_file, seal
+from pilot_eval.app.manifest import describe_code, describe_versions, hash_file, seal
 from pilot_eval.app.notebooks import Task
 from pilot_eval.app.reproduce import reproduce
 from pilot_eval.app.request import RunRequest
@@ -290,6 +292,20 @@ def test_bad_input_is_refused_and_leaves_nothing(finished, monkeypatch, options,
     with pytest.raises(error, match=message):
         run_evaluation(RunRequest(root=project, **options), tell=lambda _: None)
     assert sorted((project / "reports").iterdir()) == before
+
+
+def test_a_package_that_is_not_installed_is_described_too(monkeypatch):
+    """As where Databricks or a notebook adds `src` to the path."""
+
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    installed = describe_versions()
+    monkeypatch.setattr(metadata, "requires", missing)
+    assert describe_versions() == installed
+    monkeypatch.setattr(metadata, "version", missing)
+    assert set(describe_versions().values()) > {"not installed"}
+    assert describe_code(ROOT)["version"] == __version__
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def import_published(options: Namespace) -> int:
 
 def refresh(options: Namespace) -> int:
     """Execute the committed notebooks again, then write reports/published from them."""
-    from pilot_eval.app.refresh import PUBLISHED, refresh_project, refresh_specifications
+    from pilot_eval.app.refresh import PUBLISHED, refresh_project
     from pilot_eval.lab.validity_report import write_validity
     from pilot_eval.project import find_root
 
@@ -141,8 +141,6 @@ def refresh(options: Namespace) -> int:
     with keep_telling(_progress(options)) as tell:
         tell("Calibrating the tests on real data, for docs/validity ...")
         write_validity(root / "docs", only="calibration", tell=tell)
-        tell("Computing the specification grids that are out of date ...")
-        refresh_specifications(root)
         results = refresh_project(root, options.notebooks, tell)
     if not all(result.ok for result in results):
         _progress(options)("Nothing was written.")

@@ -7,15 +7,18 @@ import json
 import platform
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from pilot_eval import __version__
 from pilot_eval.app.results import read_table
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.project import find_file
+from pilot_eval.project import find_file, find_root
 
 DATA_FOLDERS = ("data/published", "data/reference")
 HASH_LENGTH = 12
@@ -114,7 +117,7 @@ def describe_code(root: Path) -> dict[str, str]:
     package = Path(__file__).resolve().parent.parent
     source = {path.relative_to(package).as_posix(): hash_file(path) for path in _code(package)}
     described = {
-        "version": metadata.version("pilot-eval"),
+        "version": __version__,
         "source_hash": summarise_hashes(source),
         "commit": _git(root, "rev-parse", "HEAD") or "not known: no git here",
     }
@@ -131,13 +134,29 @@ def describe_versions() -> dict[str, str]:
     dict
     """
     versions = {"python": platform.python_version(), "system": platform.platform()}
-    requirements = metadata.requires("pilot-eval") or []
     names = [
         re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
-        for line in requirements
+        for line in _list_requirements()
         if "extra ==" not in line
     ]
-    return {**versions, **{name: metadata.version(name) for name in sorted(names)}}
+    return {**versions, **{name: _find_version(name) for name in sorted(names)}}
+
+
+def _list_requirements() -> list[str]:
+    """List what the package needs, installed or run from its folder."""
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.requires("pilot-eval") or []
+    project = find_root() / "pyproject.toml"
+    if not project.is_file():
+        return []
+    return list(tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"])
+
+
+def _find_version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _code(package: Path) -> Iterable[Path]:

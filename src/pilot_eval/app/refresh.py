@@ -19,6 +19,7 @@ from pilot_eval.app.progress import Tell
 from pilot_eval.app.request import find_notebooks, list_committed
 from pilot_eval.app.staging import working_folder
 from pilot_eval.errors import ParameterError, RunError, explain
+from pilot_eval.evaluation import stored
 from pilot_eval.file_sets import finish_sets, whole_set
 from pilot_eval.project import PILOTS, PLAN_NAME, default_pilot
 
@@ -68,20 +69,26 @@ def refresh_project(
         raise ParameterError(
             explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
-    with working_folder() as scratch:
-        tell(f"Executing {len(chosen)} notebooks ...")
-        results = _execute(root, {name: known[name] for name in chosen}, Path(scratch), tell)
-        executed = {Path(scratch) / f"{name}.ipynb": known[name] for name in chosen}
+    with working_folder() as private:
+        scratch, noted = Path(private), Path(private, "noted")
+        noted.mkdir()
+        with stored.noting(noted):
+            tell("Computing the specification grids that are out of date ...")
+            _use_specifications(root)
+            tell(f"Executing {len(chosen)} notebooks ...")
+            results = _execute(root, {name: known[name] for name in chosen}, scratch, tell)
+        executed = {scratch / f"{name}.ipynb": known[name] for name in chosen}
         if all(result.ok for result in results):
             tell(f"Writing the notebooks, {PUBLISHED} and the findings in {README} ...")
-            _put_in_place(root, executed)
+            _put_in_place(root, executed, noted, whole=not names)
     return results
 
 
-def _put_in_place(root: Path, executed: Mapping[Path, Path]) -> None:
-    """Write notebooks, tables, charts and the front page as one set."""
+def _put_in_place(root: Path, executed: Mapping[Path, Path], noted: Path, *, whole: bool) -> None:
+    """Write notebooks, tables, charts, stored results and the front page as one set."""
     try:
-        with whole_set(root, replaces=[PUBLISHED]) as new:
+        with whole_set(root, replaces=[PUBLISHED, stored.STORE]) as new:
+            stored.write_store(noted, root, new, whole=whole)
             for path, notebook in executed.items():
                 place = new / notebook.relative_to(root)
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -136,15 +143,16 @@ def _write_readme(root: Path, new: Path) -> None:
     (new / README).write_text(found, encoding="utf-8", newline="\n")
 
 
-def refresh_specifications(root: Path) -> None:
-    """Compute the specification grids again that plan, data or code have made out of date."""
-    from pilot_eval.checks.specification_store import STORE, store_specifications
+def _use_specifications(root: Path) -> None:
+    """Take every pilot's specification grid, or compute it where it is out of date."""
+    from pilot_eval.checks.specification_grid import compute_specification_grid
     from pilot_eval.plan import load_plan
     from pilot_eval.published.council_indicators import load_published
 
     table = load_published(root / "data" / "published" / "council_indicators.csv")
     names = sorted(path.parent.name for path in root.glob(f"{PILOTS}/*/{PLAN_NAME}"))
-    store_specifications([(load_plan(name, root=root), table) for name in names], root / STORE)
+    for name in names:
+        compute_specification_grid(load_plan(name, root=root), table, leave_one_out=True)
 
 
 def write_published(root: Path, folder: Path, *, again: Path | None = None) -> None:

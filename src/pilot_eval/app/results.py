@@ -103,14 +103,14 @@ def write_grid(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> N
     folder : pathlib.Path
         Where to write.
     """
-    from pilot_eval.checks.specification_store import find_specification_grid
+    from pilot_eval.checks.specification_grid import compute_specification_grid
     from pilot_eval.disclosure.release_evidence import may_leave_out, release_grid
     from pilot_eval.reporting.explorer import write_specifications
 
     own = table_file is not None
     table = read_table(plan, table_file)
     allowed = may_leave_out(plan, own_table=own)
-    grid = find_specification_grid(plan, table, leave_one_out=allowed)
+    grid = compute_specification_grid(plan, table, leave_one_out=allowed)
     if len(grid):
         write_specifications(plan, release_grid(plan, grid, own_table=own), folder)
 

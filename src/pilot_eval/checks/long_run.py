@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.units import FEWEST_TREATED
 from pilot_eval.inference.assignments import draw_subsets
 from pilot_eval.plan import EvaluationPlan
@@ -29,6 +30,7 @@ RUN_COLUMNS = (
 )
 
 
+@stored
 def list_long_runs(
     plan: EvaluationPlan, table: pd.DataFrame, *, before: int = 2, after: int = 10
 ) -> pd.DataFrame:

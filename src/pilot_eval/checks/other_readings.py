@@ -13,6 +13,7 @@ import pandas as pd
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import measure_doses
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_design, run_methods
 from pilot_eval.inference import InferenceResult, dose_test, pooled_counts_test
@@ -26,6 +27,7 @@ COLUMNS = ("outcome", "reading", "scale", "estimate_low", "estimate_high", "conf
 READING_COLUMNS = (*COLUMNS, "p_value", "n_treated", "reason")
 
 
+@stored
 def list_other_readings(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str
 ) -> pd.DataFrame:

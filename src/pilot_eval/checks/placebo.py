@@ -23,6 +23,7 @@ from pilot_eval.evaluation.calibration import (
     calibrate_pools,
 )
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.inference.placebo_sets import draw_placebo_sets
 from pilot_eval.inference.set_statistics import mean_difference
 from pilot_eval.plan import EvaluationPlan
@@ -136,6 +137,7 @@ def placebo_in_time(
     return pd.DataFrame(rows, columns=["start", *QUICK_COLUMNS])
 
 
+@stored
 def list_placebo_years(
     plan: EvaluationPlan,
     table: pd.DataFrame,

@@ -14,6 +14,7 @@ from pilot_eval.design.treatment import grade_councils
 from pilot_eval.evaluation.calibration_store import find_carrying_test
 from pilot_eval.evaluation.council_effects import council_effects
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_councils
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
@@ -32,6 +33,7 @@ LONDON = ("Inner London", "Outer London")
 """Regions of the councils' facts."""
 
 
+@stored
 def list_plan_readings(
     plan: EvaluationPlan,
     panel: pd.DataFrame,
@@ -73,6 +75,7 @@ def list_plan_readings(
     return pd.DataFrame(rows, columns=list(READING_COLUMNS))
 
 
+@stored
 def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     """Leave out the comparators that would move an estimate most, as if they had been treated.
 
@@ -108,6 +111,7 @@ def bound_unknown_treated(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     return _restrict_each(plan, design, sets)
 
 
+@stored
 def list_spillover_readings(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     """Estimate without comparators that what was done next to them can have reached.
 
@@ -139,6 +143,7 @@ def list_spillover_readings(plan: EvaluationPlan, design: Design) -> pd.DataFram
     return _restrict_each(plan, design, sets)
 
 
+@stored
 def list_certainty_readings(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     """Estimate with the councils alone whose treatment the register grades well enough.
 
@@ -164,6 +169,7 @@ def list_certainty_readings(plan: EvaluationPlan, design: Design) -> pd.DataFram
     return _restrict_each(plan, design, sets)
 
 
+@stored
 def list_left_out(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     """Estimate without each treated council in turn.
 
@@ -188,6 +194,7 @@ def list_left_out(plan: EvaluationPlan, design: Design) -> pd.DataFrame:
     return _restrict_each(plan, design, sets)
 
 
+@stored
 def list_like_readings(
     plan: EvaluationPlan,
     table: pd.DataFrame,

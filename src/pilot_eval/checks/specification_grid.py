@@ -18,6 +18,7 @@ from pilot_eval.errors import DesignError
 from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.families import adjust_for_families
 from pilot_eval.evaluation.published_strand import Estimated, estimate_design, evaluate
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.verdict_inputs import (
     ADJUSTED_TEST,
     FIRST_TEST,
@@ -28,7 +29,6 @@ from pilot_eval.evidence_row import EvidenceRow
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.plan_settings import ComparatorRule
 from pilot_eval.published.panel import build_panel
-from pilot_eval.run_cache import once_per_run
 
 RULES = get_args(ComparatorRule)
 READINGS = (FIRST_TEST, ADJUSTED_TEST)
@@ -124,7 +124,7 @@ def _pick_windows(
     return planned, found
 
 
-@once_per_run
+@stored
 def compute_specification_grid(
     plan: EvaluationPlan, table: pd.DataFrame, *, leave_one_out: bool = True
 ) -> pd.DataFrame:

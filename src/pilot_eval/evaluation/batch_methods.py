@@ -291,7 +291,7 @@ def add_adjusted_corners(
         def pull(units: Units, sign: int = sign) -> np.ndarray:
             return sign * _estimate_adjusted(units, given)
 
-        tried = np.vstack([hidden.corner(sign * slope), counts])
+        tried = np.vstack([filled.corner(sign * slope), counts])
         starts = {0, int(pull(filled.at(tried)).argmax())}
         found += [tried[0], *(improve(filled, tried[one], pull, STEPS) for one in sorted(starts))]
     every = np.vstack([counts, *found])

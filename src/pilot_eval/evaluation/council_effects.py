@@ -10,7 +10,7 @@ import numpy as np
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.fillings import FilledUnits, choose_fillings, collapse_fillings
+from pilot_eval.evaluation.fillings import NOISE, FilledUnits, choose_fillings, collapse_fillings
 from pilot_eval.inference.inputs import no_variation
 from pilot_eval.inference.size_adjusted import (
     MIN_COMPARATORS,
@@ -71,6 +71,7 @@ def _number_effect(
     change, treated = units.change[:, keep], units.treated[keep]
     effect = change[:, treated][:, 0] - change[:, ~treated].mean(1)
     low, high = float(effect.min()), float(effect.max())
+    high = low if high - low <= NOISE * float(np.abs(change).max()) else high
     numbers = {"effect": low if low == high else nan, "effect_low": low, "effect_high": high}
     if fit is None:
         return dict.fromkeys(EFFECT_COLUMNS[4:], nan)
@@ -94,6 +95,6 @@ def _fillings(plan: EvaluationPlan, filled: FilledUnits) -> np.ndarray:
     treated = np.flatnonzero(filled.base.treated)
     others = filled.change_slope[:, ~filled.base.treated].mean(1)
     pulls = filled.change_slope[:, treated].T - others
-    corners = [hidden.corner(sign * pull) for pull in pulls for sign in (-1, 1)]
+    corners = [filled.corner(sign * pull) for pull in pulls for sign in (-1, 1)]
     chosen = choose_fillings(filled, seed=plan.seed)
     return np.unique(np.vstack([*corners, chosen.counts[chosen.deciding]]), axis=0)

@@ -32,6 +32,10 @@ SEARCH_ROUNDS = 40
 PATH_STEPS = 9
 """Fillings between the two corners: somewhere among them a set that spans zero comes near it."""
 
+NOISE = 1e-9
+"""A count that moves an estimate by a smaller share of what it moves its council does not move it:
+the rest is rounding, and has another sign on another processor."""
+
 Objective = Callable[[np.ndarray], np.ndarray]
 UnitObjective = Callable[[Units], np.ndarray]
 
@@ -120,9 +124,27 @@ class FilledUnits:
         return replace(self, base=base, change_slope=values[1:] - values[0])
 
     def corners(self) -> tuple[np.ndarray, np.ndarray]:
-        """Find the fillings with the lowest and the highest estimate, each of shape (h,)."""
-        pull = self.change_slope @ self._contrast(np.ones(len(self.base.treated)))
-        return self.hidden.corner(-pull), self.hidden.corner(pull)
+        """Find the fillings with the lowest and the highest estimate, each of shape (h,).
+
+        Counts that do not move the estimate are at their lowest in one and their highest in the
+        other, since they move its uncertainty.
+        """
+        pull = self._pull(np.ones(len(self.base.treated)))
+        return self.hidden.corner(-pull), self.hidden.corner(np.where(pull == 0, 1.0, pull))
+
+    def corner(self, pull: np.ndarray) -> np.ndarray:
+        """Find the filling at which an estimate is largest, shape (h,).
+
+        Parameters
+        ----------
+        pull : ndarray, shape (h,)
+            What one child more in each hidden count adds to the estimate.
+        """
+        return self.hidden.corner(self._without_noise(pull))
+
+    def _without_noise(self, pull: np.ndarray) -> np.ndarray:
+        noise = NOISE * np.abs(self.change_slope).sum(axis=1)
+        return np.where(np.abs(pull) > noise, pull, 0.0)
 
     def ends(self, weights: np.ndarray | None = None) -> tuple[float, float]:
         """Find the lowest and the highest effect that the hidden counts allow.
@@ -133,10 +155,12 @@ class FilledUnits:
             Weights of the units in their group's mean; 0 leaves a unit out. Equal by default.
         """
         every = np.ones(len(self.base.treated)) if weights is None else np.asarray(weights, float)
-        contrast = self._contrast(every)
-        span = (self.hidden.high - self.hidden.low) * (self.change_slope @ contrast)
-        lowest = float(self.base.change @ contrast)
+        span = (self.hidden.high - self.hidden.low) * self._pull(every)
+        lowest = float(self.base.change @ self._contrast(every))
         return lowest + float(np.minimum(span, 0).sum()), lowest + float(np.maximum(span, 0).sum())
+
+    def _pull(self, weights: np.ndarray) -> np.ndarray:
+        return self._without_noise(self.change_slope @ self._contrast(weights))
 
     def _contrast(self, weights: np.ndarray) -> np.ndarray:
         treated = self.base.treated

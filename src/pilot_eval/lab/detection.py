@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.lab.simulate_monthly import MonthlySettings, simulate_monthly_counts
 from pilot_eval.monitoring.trial import Looks, MonitoringPlan, compute_looks
 
@@ -19,6 +20,7 @@ FEWEST_CASES = 5.0
 WITHIN = (6, 12, 24)
 
 
+@stored
 def months_to_detection(
     indicator: str,
     harms: Sequence[float],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import ParameterError, explain
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.lab.simulate_monthly import TWO_WAVES, MonthlySettings, simulate_monthly_panel
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.trial import MonitoringPlan
@@ -108,6 +109,7 @@ def title_looks(looks: pd.DataFrame) -> str:
     return f"Simulated: the boundary is crossed {int(alarms.iloc[0])} months after the start"
 
 
+@stored
 def watch_councils(trial: SimulatedTrial, *, seed: int) -> pd.DataFrame:
     """Run every treated council's own chart.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.monitoring.cusum import calibrate_cusum, compute_cusum
 from pilot_eval.monitoring.trial import MonitoringPlan, compute_looks, estimate_persistence
 
@@ -59,6 +60,7 @@ def lay_out_months(table: pd.DataFrame, stem: str) -> tuple[pd.DataFrame, pd.Dat
     return counts[whole], children[whole]
 
 
+@stored
 def list_boundary_alarms(
     counts: pd.DataFrame,
     children: pd.DataFrame,
@@ -135,6 +137,7 @@ def _cut(
     return first, counts.to_numpy(float)[:, span], children.to_numpy(float)[:, span]
 
 
+@stored
 def list_chart_alarms(
     counts: pd.DataFrame,
     children: pd.DataFrame,
