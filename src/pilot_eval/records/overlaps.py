@@ -38,7 +38,8 @@ _KEYS = {
     "conferences": ([REFERRAL, "icpc_date"], "core_group_date"),
     "reviews": ([CHILD, "plan_start_date", "review_date"], None),
 }
-_ACROSS = {
+#: What makes a record of one return the record of another.
+ACROSS = {
     "children": [CHILD],
     "referrals": [CHILD, "referral_date"],
     "assessments": [REFERRAL, "assessment_type", "start_date"],
@@ -173,7 +174,7 @@ def _single_year(records: Records) -> bool:
 
 def _latest(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
     """Split the rows of a table into those of the latest return with the record, and others."""
-    key = _ACROSS[name]
+    key = ACROSS[name]
     latest = frame.groupby(key, dropna=False, observed=True)["census_year"].transform("max")
     # Without a child or a date there is nothing to compare by: such rows stay, to be set aside.
     stays = (frame["census_year"] == latest) | frame[key].isna().any(axis=1) | (frame[CHILD] < 0)
@@ -182,7 +183,7 @@ def _latest(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index]:
 
 def _stand_ins(referrals: pd.DataFrame, kept: pd.DataFrame) -> pd.Series:
     """Give for each referral number the one that stands in its place."""
-    key = _ACROSS["referrals"]
+    key = ACROSS["referrals"]
     first = kept.drop_duplicates(key)[[*key, REFERRAL]].rename(columns={REFERRAL: "to"})
     found = referrals[[*key, REFERRAL]].merge(first, how="left", on=key, validate="many_to_one")
     own = found[REFERRAL].isin(kept[REFERRAL]) | found["to"].isna()

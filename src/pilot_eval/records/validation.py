@@ -120,7 +120,8 @@ def validate_census(
     work = _Work(tables, Settings(census_year=census_year, data_cut=cut))
     records = work.leave_out("superseded", *keep_latest_return(as_records(tables)))
     records = work.set_aside(records, work.fatal_when_read())
-    records = work.leave_out("superseded", *drop_vanished(records))
+    records, taken, moved = drop_vanished(records)
+    records = work.note(work.leave_out("superseded", records, taken), moved)
     work.locate("lost_leading_zeros", "children", "child_id", find_lost_zeros(records))
     records = work.apply(records, RECORD_RULES)
     for merge in (merge_episodes, merge_plans, merge_repeats):
@@ -174,6 +175,11 @@ class _Work:
     def locate(self, rule: str, table: str, name: str, rows: pd.Index) -> None:
         """Note what is so of records that stay."""
         self._locate([(rule, table, name, rows)], "warning")
+
+    def note(self, records: Records, taken: Taken) -> Records:
+        """Note what was done about records that stay."""
+        self._locate(taken, "note")
+        return records
 
     def leave_out(self, outcome: str, records: Records, taken: Taken) -> Records:
         """Note records that another one stands for."""
