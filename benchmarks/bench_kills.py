@@ -3,10 +3,11 @@
     python benchmarks/bench_kills.py [--kills 100] [--only COMMAND]
 
 Linux. Each command runs in a forked process of its own on a small project; before one of its file
-operations in the folder it writes, drawn at random, it is killed without warning. The next
-command's start clears up. Prints a table: what was found then is the state before or the finished
-one; anything else is "mixed". "Open" counts unfinished folders of children's records that others
-could have read.
+operations in the folder it writes, drawn at random, it is killed without warning. Commands that
+take long run once: before operations drawn at random, what is on the disk is copied, which is what
+a kill would leave. The next command's start clears up. Prints a table: what was found then is the
+state before or the finished one; anything else is "mixed". "Open" counts unfinished folders of
+children's records that others could have read.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import stat
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -117,7 +118,7 @@ def make_before(command: str, folder: Path) -> None:
         (folder / "validity").mkdir()
         for name in ("validity.md", "validity/made_up_0.csv", "validity/kept.csv"):
             (folder / name).write_text("old")
-    elif command == "check-release --move-to":
+    elif command.startswith("check-release"):
         for number in range(8):
             (folder / "run" / "figures").mkdir(parents=True, exist_ok=True)
             (folder / "run" / "figures" / f"{number}.csv").write_text("outcome,estimate\na,2.5\n")
@@ -144,18 +145,34 @@ COMMANDS: dict[str, Callable[[Path], None]] = {
     "check-release --move-to": run(
         "check-release", "FOLDER/run", "--move-to", "FOLDER/out", "--quiet"
     ),
+    "check-release --sheet": run(
+        "check-release", "FOLDER/run", "--sheet", "FOLDER/s.csv", "--quiet"
+    ),
     "simulate": run(*SIMULATE, "--last-year", "2012", "--out", "FOLDER/returns", "--quiet"),
     "init": run("init", "mine", "--quiet"),
     "design --out": run("design", "--outcome", "cpp_rate", "--out", "FOLDER/d.xlsx", "--quiet"),
     "census": run(*CENSUS, "--out", "FOLDER/results"),
+    "census --tables parquet": run(
+        *(*CENSUS, "--tables", "parquet", "--by", "sex", "--panel", "year"),
+        *("--out", "FOLDER/results"),
+    ),
+    "council-report": run("council-report", "Hackney", "--out", "FOLDER/results"),
     "run": run("run", "--no-notebooks", "--out", "FOLDER/results", "--quiet"),
 }
+#: Too long to be run again for each kill.
+SLOW = (
+    *("import-published", "design --out", "census", "census --tables parquet"),
+    *("council-report", "run"),
+)
 #: What these write differs in times and random names: their files are compared by name.
-BY_NAME = ("run", "census", "design --out", "simulate", "check-release --move-to")
+BY_NAME = (
+    *("run", "council-report", "census", "census --tables parquet", "design --out", "simulate"),
+    *("check-release --move-to", "check-release --sheet"),
+)
 
 
-def start(command: str, folder: Path, limit: int, count: Path) -> int:
-    """Run a command in a fork that is killed before its file operation number `limit`."""
+def start(command: str, folder: Path, count: Path, act: Callable[[int], None]) -> int:
+    """Run a command in a fork, and act before each of its file operations, by number."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1]
@@ -167,10 +184,12 @@ def start(command: str, folder: Path, limit: int, count: Path) -> int:
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
+        if seen < 0:  # what acting does itself
+            return
         if event.split(".")[0] in OPERATIONS and str(folder) in str(arguments):
-            seen += 1
-            if seen > limit:
-                os.kill(os.getpid(), signal.SIGKILL)
+            number, seen = seen, -1
+            act(number)
+            seen = number + 1
 
     sys.addaudithook(watch)
     try:
@@ -204,31 +223,66 @@ def clear_up(folder: Path) -> None:
             clear_dead(place)
 
 
-def kill(command: str, place: Path, kills: int, draw: random.Random) -> Counter[str]:
+def die_at(limit: int) -> Callable[[int], None]:
+    def act(number: int) -> None:
+        if number >= limit:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return act
+
+
+def copy_states(folder: Path, states: Path, most: int) -> Callable[[int], None]:
+    """Copy the folder before `most` of the operations, each equally likely to be among them."""
+    draw = random.Random(20110201)
+
+    def act(number: int) -> None:
+        place = number if number < most else draw.randrange(number + 1)
+        if place < most:
+            shutil.rmtree(states / str(place), ignore_errors=True)
+            shutil.copytree(folder, states / str(place), symlinks=True)
+
+    return act
+
+
+def list_left(command: str, place: Path, kills: int, operations: int) -> Iterator[None]:
+    """Put in the folder, again and again, what a kill leaves."""
+    before, folder, count = place / "before", place / "folder", place / "operations"
+    draw = random.Random(20110201)
+    for _ in range(0 if command in SLOW else kills):
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+        start(command, folder, count, die_at(draw.randrange(operations)))
+        yield
+    for state in sorted((place / "states").glob("*")):
+        shutil.rmtree(folder)
+        state.rename(folder)
+        yield
+
+
+def kill(command: str, place: Path, kills: int) -> Counter[str]:
     """Kill a command many times and count how each ended."""
     before, folder, count = place / "before", place / "folder", place / "operations"
     make_before(command, before)
     by_name = command in BY_NAME
     states = {}
     shutil.copytree(before, folder)
+    (place / "states").mkdir()
     states["as it was"] = list_state(folder, by_name)
-    start(command, folder, 10**9, count)
+    copy = copy_states(folder, place / "states", kills if command in SLOW else 0)
+    start(command, folder, count, copy)
     states["finished"] = list_state(folder, by_name)
-    operations, found = int(count.read_text()), Counter[str]()
+    found = Counter(operations=int(count.read_text()))
     if states["as it was"] == states["finished"]:
         raise SystemExit(f"{command} wrote nothing")
-    for _ in range(kills):
-        shutil.rmtree(folder)
-        shutil.copytree(before, folder)
-        start(command, folder, draw.randrange(operations), count)
-        found["open"] += find_open(folder) if command == "census" else 0
+    for _ in list_left(command, place, kills, found["operations"]):
+        found["kills"] += 1
+        found["open"] += find_open(folder) if command.startswith("census") else 0
         clear_up(folder)
         state = list_state(folder, by_name)
         if command == "check-release --move-to" and state != states["as it was"]:
             # Copied, then taken away: a file may be in both places, never in none.
             state = {n: "" for n in state if n.startswith(("out/", "run/outputs"))}
         found[next((name for name, known in states.items() if known == state), "mixed")] += 1
-    found["operations"] = operations
     return found
 
 
@@ -248,9 +302,9 @@ def main_program() -> int:
                 from test_published_import import TRAPS, make_source
 
                 make_source(place / "source", TRAPS)
-            found = kill(command, place, options.kills, random.Random(20110201))
+            found = kill(command, place, options.kills)
         cells = [found[key] for key in ("as it was", "finished", "mixed", "open")]
-        print(f"| `{command}` | {found['operations']} | {options.kills} |", end=" ")
+        print(f"| `{command}` | {found['operations']} | {found['kills']} |", end=" ")
         print(" | ".join(map(str, cells)), "|", flush=True)
         bad += found["mixed"] + found["open"]
     return int(bad > 0)

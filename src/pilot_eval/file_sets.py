@@ -21,7 +21,7 @@ MOST_HOST = 20  # letters of the machine's name in a folder's
 
 
 @contextmanager
-def whole_set(base: Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
+def whole_set(base: Path, *, replaces: Iterable[str] = (), folders: bool = False) -> Iterator[Path]:
     """Give a hidden folder whose files take the places of those of the same names in `base`.
 
     The files are written first; one rename then decides that all of them stand. A process that is
@@ -34,6 +34,8 @@ def whole_set(base: Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
         Made if it is not there.
     replaces : iterable of str
         Folders below `base` that hold nothing but the new files afterwards.
+    folders : bool
+        What is written are new folders, which keep their permissions; none of them is there yet.
 
     Yields
     ------
@@ -46,13 +48,17 @@ def whole_set(base: Path, *, replaces: Iterable[str] = ()) -> Iterator[Path]:
     folder = new_folder(base, "set")
     try:
         yield folder
-        names = list_files(folder)
+        whole = sorted(path.name for path in folder.iterdir()) if folders else []
+        names = [] if folders else list_files(folder)
         old = [f"{top}/{name}" for top in replaces for name in list_files(base / top)]
         _check_places(base, names)
-        index = {"files": names, "gone": sorted(set(old) - set(names))}
+        index = {"files": names, "gone": sorted(set(old) - set(names)), "folders": whole}
         (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
         with locked(base):
             _finish_all(base)
+            for place in (base / name for name in whole):
+                if place.exists() and not _is_empty(place):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
             folder.rename(base / f"{FINISHED}{time.time_ns():020d}-{os.getpid()}")
             _finish_all(base)
     finally:
@@ -161,6 +167,11 @@ def _finish_all(base: Path) -> None:
             folder.rmdir()
             continue
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        for name in index["folders"]:
+            if (folder / name).is_dir():
+                if (base / name).is_dir():
+                    (base / name).rmdir()
+                (folder / name).rename(base / name)
         for name in index["files"]:
             if (folder / name).exists():
                 (base / name).parent.mkdir(parents=True, exist_ok=True)
@@ -168,6 +179,10 @@ def _finish_all(base: Path) -> None:
         for name in index["gone"]:
             (base / name).unlink(missing_ok=True)
         _clear(folder)
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _clear(folder: Path) -> None:

@@ -9,26 +9,36 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 FAR = 10_000
+OUTSIDER, INSIDER = 3, 2
 
 
-def attack(table):
-    """Return {cell: (lowest, highest)} for every hidden count the attacker could care about.
+def attack(table, enough, insider=None):
+    """Return {cell: feasible values found} for every hidden count the attacker could care about.
 
-    Values are proved different as soon as two consistent tables differ in the cell; only then is
-    the search for that cell cut short.
+    The search for a cell ends with `enough` values; each is proved by a whole table that fits.
+    An insider knows a row exactly, and is not asked about sums of it and of printed zeros.
     """
     lines, low, high = [], [], []
     for row, row_members in table["rows"].items():
         for column, column_members in table["columns"].items():
+            members = np.outer(row_members, column_members).ravel().astype(float)
             least, most = _read(table, row, column)
-            lines.append(np.outer(row_members, column_members).ravel().astype(float))
+            if insider is not None and sum(row_members) == row_members[insider]:
+                least = most = members @ table["truth"].ravel()
+            lines.append(members)
             low.append(least)
             high.append(most)
     for members, least, most in table.get("earlier", []):
         lines.append(members.ravel().astype(float))
         low.append(least)
         high.append(most)
-    return _find_ranges(np.array(lines), np.array(low), np.array(high), table)
+    lines, low, high = np.array(lines), np.array(low), np.array(high)
+    wanted = _list_wanted(table)
+    if insider is not None:
+        known = (lines[(low == high) & (high == 0)] > 0).any(axis=0).reshape(table["truth"].shape)
+        known[insider] = True
+        wanted = {cell: line for cell, line in wanted.items() if line[~known.ravel()].any()}
+    return _find_values((lines, low, high), wanted, enough)
 
 
 def _read(table, row, column):
@@ -55,27 +65,35 @@ def _rounds(n, base, figure):
     return figure <= n + base / 2 < figure + base
 
 
-def _find_ranges(lines, low, high, table):
-    wanted = _list_wanted(table)
+def _find_values(sums, wanted, enough):
+    lines, low, high = sums
     seen = {cell: set() for cell in wanted}
-    constraint = LinearConstraint(lines, low, high)
+    plain = LinearConstraint(lines, low, high)
+
+    def look(aim, *more):
+        answer = milp(
+            aim,
+            integrality=np.ones(lines.shape[1]),
+            bounds=Bounds(0, FAR),
+            constraints=[plain, *more],
+        )
+        assert answer.status == 0 or more, answer.message
+        if answer.status:
+            return
+        inner = np.round(answer.x)
+        assert (lines @ inner >= low).all()
+        assert (lines @ inner <= high).all()
+        for other, members in wanted.items():
+            seen[other].add(int(members @ inner))
+
     for cell, members in wanted.items():
         for sign in (1, -1):
-            if len(seen[cell]) > 1:
-                continue
-            answer = milp(
-                sign * members,
-                integrality=np.ones(lines.shape[1]),
-                bounds=Bounds(0, FAR),
-                constraints=[constraint],
-            )
-            assert answer.status == 0, answer.message
-            inner = np.round(answer.x)
-            assert (lines @ inner >= low).all()
-            assert (lines @ inner <= high).all()
-            for other, other_members in wanted.items():
-                seen[other].add(int(other_members @ inner))
-    return {cell: (min(values), max(values)) for cell, values in seen.items()}
+            if len(seen[cell]) < enough:
+                look(sign * members)
+        for value in range(min(seen[cell]) + 1, max(seen[cell])):
+            if len(seen[cell]) < enough and value not in seen[cell]:
+                look(members, LinearConstraint(members[None, :], value, value))
+    return seen
 
 
 def _list_wanted(table):
@@ -94,6 +112,21 @@ def _list_wanted(table):
     return wanted
 
 
-def find_pinned(table):
-    """List the hidden counts the attacker knows for certain."""
-    return [cell for cell, (low, high) in attack(table).items() if low == high]
+def find_narrow(table, insider=None, enough=None):
+    """List hidden counts with fewer feasible values than promised: three, two for an insider."""
+    enough = enough or (OUTSIDER if insider is None else INSIDER)
+    return [cell for cell, seen in attack(table, enough, insider).items() if len(seen) < enough]
+
+
+def find_all_narrow(table):
+    """List what is narrow for the reader outside, and for each reader who knows a row."""
+    found = [(None, cell) for cell in find_narrow(table)]
+    for insider in range(len(table["truth"])):
+        found += [(insider, cell) for cell in find_narrow(table, insider)]
+    return found
+
+
+def withhold_all(table):
+    """Print nothing but zeros: what is narrow even then was told by an earlier release."""
+    published = table["published"].map(lambda figure: figure if figure in (0, "z") else "c")
+    return {**table, "published": published, "told": "symbols only"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -74,6 +75,13 @@ for limit in range(200):
     if status == 0:
         break
 """
+WHOLE_FOLDERS = (
+    WHOLE_SET.replace('replaces=["c"]', "folders=True")
+    .replace('("a", "b/b", "c/c"):', '("c/c", "d/d"):')
+    .replace('("a", "c/c", "c/gone"):', '("a",):')
+    .replace('"c/c": "old", "c/gone": "old"', "")
+    .replace('"a": "new", "b/b": "new"', '"a": "old", "d/d": "new"')
+)
 TWO_ANALYSTS = """
 import sys
 from pathlib import Path
@@ -147,15 +155,27 @@ def test_what_a_living_process_writes_is_left_alone(tmp_path):
 
 
 @POSIX
-def test_a_set_is_whole_wherever_the_process_is_killed(tmp_path):
+@pytest.mark.parametrize("program", [WHOLE_SET, WHOLE_FOLDERS])
+def test_a_set_is_whole_wherever_the_process_is_killed(tmp_path, program):
     """Killed before each of its file operations in turn, until it ends by itself."""
     done = subprocess.run(
-        [sys.executable, "-c", WHOLE_SET, str(tmp_path)], capture_output=True, text=True
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True
     )
     assert done.stderr == ""
     outcomes = done.stdout.split()
     assert set(outcomes) == {"old", "new"}
-    assert len(outcomes) > 25
+    assert len(outcomes) > 15
+
+
+def test_folders_take_no_place_that_is_taken(tmp_path):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "mine").touch()
+    with pytest.raises(FileExistsError), whole_set(tmp_path, folders=True) as new:
+        shutil.copytree(tmp_path / "b", new / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    with whole_set(tmp_path, folders=True) as new:
+        (new / "a").mkdir(mode=0o700)
+    assert os.name == "nt" or mode(tmp_path / "a") == 0o700
 
 
 def test_a_set_is_dropped_after_an_error(tmp_path):

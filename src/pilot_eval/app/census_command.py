@@ -24,12 +24,13 @@ from pilot_eval.app.executors import open_executor
 from pilot_eval.app.open_records import build_settings
 from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
-from pilot_eval.app.staging import publish, stage
+from pilot_eval.app.staging import stage
 from pilot_eval.design.records_design import design_census
 from pilot_eval.disclosure.release.register import ROW_LEVEL
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.evaluation.records_strand import evaluate_census, join_changes
 from pilot_eval.evidence import to_csv_bytes
+from pilot_eval.file_sets import finish_sets, whole_set
 from pilot_eval.plan import EvaluationPlan, load_plan
 from pilot_eval.records.census_panel import PanelSettings, read_populations
 from pilot_eval.records.durations import build_exemption_table
@@ -170,6 +171,7 @@ def run_census(
     for given in ({"data_cut": data_cut}, *({"scenario": one} for one in scenarios)):
         check_parameters(plan, **given)
     released = out.with_name(out.name + RELEASE_SUFFIX)
+    finish_sets(out.parent)  # of a run that was killed
     _refuse_existing(out, released)
     _check_given(mapping_file, strategy_discussions, core_groups, crosswalk, group_populations)
     grouped = read_group_populations(group_populations)
@@ -213,21 +215,26 @@ def run_census(
             else:  # records of one year are still checked and counted
                 tell(f"No estimates: {trouble or 'no record of any council can be used.'}")
             _write_register(folder, plan, done[0].strand)
-            written = publish(folder, iter([out]), private=True)
-        verdicts = _release(plan, written, released, [*found, *([crosswalk] if crosswalk else [])])
-    return CensusRun(folder=written, released=released, verdicts=verdicts, losses=losses)
+            verdicts = _publish(plan, folder, (out, released), [*found, *filter(None, [crosswalk])])
+    return CensusRun(folder=out, released=released, verdicts=verdicts, losses=losses)
 
 
-def _release(
-    plan: EvaluationPlan, written: Path, released: Path, returns: Sequence[Path]
+def _publish(
+    plan: EvaluationPlan, folder: Path, places: tuple[Path, Path], returns: Sequence[Path]
 ) -> pd.DataFrame:
-    """Copy what passes the release check, the returns' own identifiers looked for."""
+    """Put results in their place, and what passes the release check alongside: both or neither.
+
+    The returns' own identifiers are looked for.
+    """
     from pilot_eval.disclosure.release.release_check import release
     from pilot_eval.disclosure.release.run_identifiers import read_identifiers
 
     rules = plan.disclosure.model_dump(include={"threshold", "rounding"})
     known = read_identifiers(returns)
-    return release(written, released, **rules, identifiers=known, keep=True)
+    out, released = places
+    with whole_set(out.parent, folders=True) as new:
+        folder.rename(new / out.name)
+        return release(new / out.name, new / released.name, **rules, identifiers=known, keep=True)
 
 
 def _estimate(

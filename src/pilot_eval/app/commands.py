@@ -13,7 +13,7 @@ from pilot_eval.app.listing_commands import completion, data, design, parameters
 from pilot_eval.app.options import hand_on
 from pilot_eval.app.progress import keep_telling
 from pilot_eval.errors import DataError, ParameterError, explain
-from pilot_eval.file_sets import whole_file
+from pilot_eval.file_sets import finish_sets, whole_file
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -183,6 +183,7 @@ def check_release(options: Namespace) -> int:
     from pilot_eval.disclosure.release.release_check import check_release as check
     from pilot_eval.disclosure.release.release_check import describe_release
 
+    finish_sets(options.folder.absolute().parent)  # of a census that was killed
     with keep_telling(_progress(options)) as tell:
         if options.returns:
             tell("Reading the identifiers of the returns ...")

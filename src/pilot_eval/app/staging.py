@@ -69,15 +69,13 @@ def stage(target: Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def publish(folder: Path, names: Iterable[Path], *, private: bool = False) -> Path:
+def publish(folder: Path, names: Iterable[Path]) -> Path:
     """Rename a finished folder, in one step, to the first name that is free.
 
     Parameters
     ----------
     folder : pathlib.Path
     names : iterable of pathlib.Path
-    private : bool
-        Whether it stays closed to others, as working files of children's records do.
 
     Returns
     -------
@@ -89,8 +87,7 @@ def publish(folder: Path, names: Iterable[Path], *, private: bool = False) -> Pa
     RunError
         If none is free: another run took it meanwhile.
     """
-    if not private:
-        folder.chmod(0o777 & ~_umask())
+    folder.chmod(0o777 & ~_umask())
     tried = folder
     for name in names:
         tried = name

@@ -96,6 +96,7 @@ def _protect(
         threshold=threshold,
         groups={ALL: list(counts.index)},
         rounding=rounding,
+        insiders=False,
         earlier=pd.DataFrame({"numerator": [int(total)], "denominator": [int(of_all)]}, index=[ALL])
         if safe
         else None,

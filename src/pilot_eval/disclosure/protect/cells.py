@@ -161,7 +161,8 @@ def find_differences(members: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     numpy.ndarray, shape (differences, labels)
-        One row for each "all eight minus seven of them" that has no row yet, each once.
+        One row for each "all eight minus seven of them", and for each "England less all of its
+        regions", that has no row yet, each once.
 
     Examples
     --------
@@ -174,10 +175,21 @@ def find_differences(members: NDArray[np.float64]) -> NDArray[np.float64]:
     overlap = totals @ totals.T
     size = totals.sum(axis=1)
     outer, inner = np.nonzero((overlap == size[None, :]) & (size[:, None] > size[None, :]))
-    gaps = np.unique(totals[outer] - totals[inner], axis=0)
+    rests = [_subtract_all(totals[at], totals[inner[outer == at]]) for at in np.unique(outer)]
+    gaps = np.unique(np.vstack([totals[outer] - totals[inner], *rests]), axis=0)
+    gaps = gaps[gaps.any(axis=1)]
     printed = {row.tobytes() for row in np.ascontiguousarray(members, dtype=float)}
     fresh = [gap for gap in gaps if np.ascontiguousarray(gap).tobytes() not in printed]
     return np.array(fresh).reshape(len(fresh), members.shape[1])
+
+
+def _subtract_all(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take from a group all groups within it that do not overlap, the largest first."""
+    rest = outer.copy()
+    for group in inner[np.argsort(-inner.sum(axis=1), kind="stable")]:
+        if (rest >= group).all():
+            rest = rest - group
+    return rest
 
 
 def spread_base(rounding: int | Mapping[object, int], names: Sequence[object]) -> NDArray[np.int64]:

@@ -1,11 +1,12 @@
 """What a reader can work out: the values a withheld count could still have.
 
-Integer programs over the leaves of a `CellSet`. Nothing here is approximate: a count is *pinned*
-when no other whole number is consistent with what is printed.
+Integer programs over the leaves of a `CellSet`. Nothing here is approximate: a count is *narrow*
+when fewer whole numbers than asked for are consistent with what is printed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,9 @@ from scipy.sparse import csr_array
 from pilot_eval.disclosure.protect.cells import CellSet
 from pilot_eval.errors import DisclosureError, explain
 
-# A solver's "whole" number may be off by this much.
-WHOLE = 0.5
+# Tables kept to be used again, and how near a sum of floats is to a whole number.
+MOST_KEPT = 400
+NEAR = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +33,15 @@ class Room:
     bounds: Bounds
 
 
-def find_pinned(
-    cells: CellSet, low: NDArray[Any], high: NDArray[Any], targets: NDArray[np.int64]
+def find_narrow(
+    cells: CellSet,
+    low: NDArray[Any],
+    high: NDArray[Any],
+    targets: NDArray[np.int64],
+    values: int = 2,
+    pool: list[NDArray[np.float64]] | None = None,
 ) -> NDArray[np.int64]:
-    """Find the targets that have a single feasible value.
+    """Find the targets that have fewer feasible values than asked for.
 
     Parameters
     ----------
@@ -43,31 +50,68 @@ def find_pinned(
         What a reader knows of every cell.
     targets : numpy.ndarray of int
         Cells that must not be pinned.
+    values : int
+        Feasible values that each has to have, its own among them.
+    pool : list of numpy.ndarray, shape (cells,), optional
+        Tables found before, for any reader: those that fit are used again, new ones are added.
 
     Returns
     -------
     numpy.ndarray of int
-        The pinned ones among `targets`, in order.
+        The narrow ones among `targets`, in order.
 
     Notes
     -----
-    Every solution is a table that fits what is printed, so it clears every target whose value
-    differs from the true one: few programs settle a whole table.
+    Every solution is a table that fits what is printed and tells a value of every target: few
+    programs settle a whole table.
     """
-    room = find_room(cells, low, high)
-    open_targets = [int(target) for target in targets]
-    pinned: list[int] = []
+    room, pool = find_room(cells, low, high), [] if pool is None else pool
+    seen = {int(target): {round(cells.counts[target])} for target in targets}
+
+    def learn(solution: NDArray[np.float64] | None) -> None:
+        if solution is not None:
+            pool.append(solution)
+            for target, found in seen.items():
+                found.add(round(solution[target]))
+
+    if pool and seen:
+        tables = np.array(pool[-MOST_KEPT:])
+        fits = tables[((tables >= low - NEAR) & (tables <= high + NEAR)).all(axis=1)]
+        for target, found in seen.items():
+            found.update(np.unique(np.round(fits[:, target])).astype(int).tolist())
+
     for sign in (1.0, -1.0):
-        open_targets = _clear(cells, room, open_targets, open_targets, sign)
-    while open_targets:
-        target = open_targets[0]
-        for sign in (1.0, -1.0):
-            if target in open_targets:
-                open_targets = _clear(cells, room, [target], open_targets, sign)
-        if target in open_targets:
-            open_targets.remove(target)
-            pinned.append(target)
-    return np.array(sorted(pinned), dtype=int)
+        aims = [target for target, found in seen.items() if len(found) < values]
+        if aims:
+            learn(_solve(cells, room, aims, sign))
+    return np.array(
+        [
+            target
+            for target, found in sorted(seen.items())
+            if not _has_enough(cells, room, target, (found, values), learn)
+        ],
+        dtype=int,
+    )
+
+
+def _has_enough(
+    cells: CellSet,
+    room: Room,
+    target: int,
+    wanted: tuple[set[int], int],
+    learn: Callable[[NDArray[np.float64] | None], None],
+) -> bool:
+    """Look for further values of one target: both ends, then what lies between."""
+    found, values = wanted
+    for sign in (1.0, -1.0):
+        if len(found) < values:
+            learn(_solve(cells, room, [target], sign))
+    for value in range(min(found) + 1, max(found)):
+        if len(found) >= values:
+            break
+        if value not in found:
+            learn(_solve(cells, room, [target], 1.0, value=value))
+    return len(found) >= values
 
 
 def find_room(cells: CellSet, low: NDArray[Any], high: NDArray[Any]) -> Room:
@@ -126,25 +170,25 @@ def cap_of(cells: CellSet) -> float:
     return float(2 * cells.counts.max(initial=0) + 100)
 
 
-def _clear(
-    cells: CellSet, room: Room, aim: list[int], targets: list[int], sign: float
-) -> list[int]:
-    if not targets:
-        return targets
-    moved = _solve(cells, room, aim, sign) - cells.counts
-    return [target for target in targets if abs(moved[target]) < WHOLE]
-
-
-def _solve(cells: CellSet, room: Room, aim: list[int], sign: float) -> NDArray[np.float64]:
+def _solve(
+    cells: CellSet, room: Room, aim: list[int], sign: float, *, value: int | None = None
+) -> NDArray[np.float64] | None:
+    """Give all cells of the table with the largest (smallest) aim, or with this value of it."""
     if not len(room.free):
         return cells.counts
-    objective = -sign * np.asarray(room.members[aim].sum(axis=0), dtype=float)
+    toward = np.asarray(room.members[aim].sum(axis=0), dtype=float)
+    limits = [room.constraint] if room.constraint.A.shape[0] else []
+    if value is not None:
+        step = value - cells.counts[aim].sum()
+        limits = [*limits, LinearConstraint(csr_array(toward[None, :]), step, step)]
     answer = milp(
-        objective,
+        -sign * toward,
         integrality=np.ones(len(room.free)),
         bounds=room.bounds,
-        constraints=[room.constraint] if room.constraint.A.shape[0] else [],
+        constraints=limits,
     )
+    if answer.x is None and value is not None:
+        return None
     if answer.x is None:
         raise DisclosureError(
             explain("table", "agree with its own totals", answer.message, "Check the counts.")

@@ -8,7 +8,7 @@ all of these tables exist at once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +17,12 @@ from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import block_array, csr_array, hstack, vstack
 
 from pilot_eval.disclosure.protect.cells import CellSet
-from pilot_eval.disclosure.protect.feasibility import find_pinned, leaf_counts
+from pilot_eval.disclosure.protect.feasibility import find_narrow, leaf_counts
 
+#: A reader's number, and a cell that has too few values for this one.
+Narrow = tuple[int, int]
 Knowledge = Literal["every primary cell", "inner primary cells", "symbols only"]
 KNOWLEDGE: tuple[Knowledge, ...] = ("every primary cell", "inner primary cells", "symbols only")
-
 # Second tables sought in one program, and the leaves of all of them together: beyond this, they
 # are sought in turns, each keeping what is withheld, and what turned out redundant is printed.
 TABLES_AT_ONCE = 12
@@ -30,7 +31,9 @@ LEAVES_AT_ONCE = 800
 MOST_BRANCHES = 20_000
 # A solver's whole numbers are this near to one.
 FRACTION = 1e-5
-# Turns of "withhold, look for pinned cells"; every turn withholds more, so few are ever needed.
+# Feasible values of every count at risk: for a reader from outside, and for one who knows a row.
+OUTSIDER_VALUES, INSIDER_VALUES = 3, 2
+# Turns of "withhold, look for narrow cells"; every turn withholds more, so few are ever needed.
 MOST_TURNS = 50
 
 
@@ -42,12 +45,13 @@ class Protection:
     ----------
     primary, secondary : numpy.ndarray of bool, shape (cells,)
     exposed : numpy.ndarray of int
-        Cells that stay pinned whatever is withheld now, because an earlier release disclosed them.
+        Cells that stay narrow whatever is withheld now, because an earlier release disclosed them.
     knowledge : str
-        What a reader may know without pinning a cell: which cells are primary, which inner cells
+        What a reader may know without narrowing a cell: which cells are primary, which inner cells
         are, or only that every symbol stands for at least 1.
     optimal : bool
-        True where the program proved that no cheaper set of cells protects.
+        True where the program proved that no cheaper set of cells lets every count at risk move
+        by two for a reader from outside, and by one for each one inside.
     """
 
     primary: NDArray[np.bool_]
@@ -58,15 +62,23 @@ class Protection:
 
 
 def protect_cells(
-    cells: CellSet, *, threshold: int, cost: NDArray[Any] | None = None
+    cells: CellSet,
+    *,
+    threshold: int,
+    insiders: NDArray[np.bool_] | None = None,
+    cost: NDArray[Any] | None = None,
 ) -> Protection:
-    """Choose the cells to withhold so that no withheld count has a single feasible value.
+    """Choose the cells to withhold so that every withheld count keeps several feasible values.
+
+    Three for a reader of what is printed, two for one who knows some leaves.
 
     Parameters
     ----------
     cells : CellSet
     threshold : int
         Counts from 1 to this are withheld (primary).
+    insiders : numpy.ndarray of bool, shape (readers, leaves), optional
+        What each reader inside knows exactly.
     cost : numpy.ndarray, shape (cells,), optional
         What withholding each cell loses. Default: 1, and up to 1 more by the share of the table
         that the cell sums, so that totals are kept where that costs no further cell.
@@ -82,13 +94,14 @@ def protect_cells(
     """
     primary = (cells.counts >= 1) & (cells.counts <= threshold)
     cost = 1 + cells.members.mean(axis=1) if cost is None else cost
-    reader, hopeless = _find_reader(cells, threshold, primary)
-    secondary, optimal = _withhold(reader, cost, hopeless)
+    insiders = np.zeros((0, cells.members.shape[1]), dtype=bool) if insiders is None else insiders
+    readers, hopeless = _find_readers(cells, threshold, primary, insiders)
+    secondary, optimal = _withhold(readers, cost, hopeless)
     return Protection(
         primary=primary & cells.shown,
         secondary=secondary,
-        exposed=hopeless,
-        knowledge=reader.knowledge,
+        exposed=np.unique([cell for _, cell in hopeless if primary[cell]]).astype(int),
+        knowledge=readers[0].knowledge,
         optimal=optimal,
     )
 
@@ -101,6 +114,8 @@ class Reader:
     threshold: int
     primary: NDArray[np.bool_]
     knowledge: Knowledge
+    own: NDArray[np.bool_]
+    pool: list[NDArray[np.float64]]
 
     @property
     def withholdable(self) -> NDArray[np.bool_]:
@@ -108,9 +123,16 @@ class Reader:
         return self.cells.shown & (self.cells.counts > self.threshold)
 
     @property
-    def targets(self) -> NDArray[np.int64]:
-        """Cells that nobody may pin: primary ones, printed or not."""
-        return np.flatnonzero(self.primary)
+    def values(self) -> int:
+        """Feasible values that this reader must be left with."""
+        return INSIDER_VALUES if self.own.any() else OUTSIDER_VALUES
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Cells that this reader knows: sums of own leaves and of zeros, which are printed."""
+        zeros = self.cells.members[self.cells.shown & (self.cells.counts == 0)].any(axis=0)
+        others = np.flatnonzero(~(self.own | zeros))
+        return np.asarray(self.cells.members[:, others].sum(axis=1) == 0, dtype=bool)
 
     def bound(self, secondary: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give the least and most each cell can be for this reader."""
@@ -119,7 +141,8 @@ class Reader:
         for cells in (self.primary & self.cells.shown, secondary, ~self.cells.shown):
             low = np.where(cells, withheld[0], low)
             high = np.where(cells, withheld[1], high)
-        return low, high
+        inside, counts = self.inside, self.cells.counts
+        return np.where(inside, counts, low), np.where(inside, counts, high)
 
     def bound_withheld(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Give the limits each cell would have if it were withheld."""
@@ -129,10 +152,14 @@ class Reader:
         high = np.where(told & self.primary, float(self.threshold), np.inf)
         return np.maximum(low, self.cells.known_low), np.minimum(high, self.cells.known_high)
 
-    def pinned_by(self, secondary: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Find the targets pinned when these cells are withheld with the primary ones."""
+    def narrow_by(self, secondary: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Find the counts at risk with too few values when these cells are withheld too.
+
+        Primary cells, printed or not, and whatever else is withheld.
+        """
         low, high = self.bound(secondary)
-        return find_pinned(self.cells, low, high, self.targets)
+        targets = np.flatnonzero((self.primary | secondary) & ~self.inside)
+        return find_narrow(self.cells, low, high, targets, self.values, self.pool)
 
     def _marked(self) -> NDArray[np.bool_]:
         if self.knowledge == "every primary cell":
@@ -142,55 +169,74 @@ class Reader:
         return np.zeros(len(self.primary), dtype=bool)
 
 
-def _find_reader(
-    cells: CellSet, threshold: int, primary: NDArray[np.bool_]
-) -> tuple[Reader, NDArray[np.int64]]:
-    """Take the best informed reader for whom withholding everything would protect.
+def _find_readers(
+    cells: CellSet, threshold: int, primary: NDArray[np.bool_], insiders: NDArray[np.bool_]
+) -> tuple[list[Reader], set[Narrow]]:
+    """Take the best informed readers for whom withholding everything would protect.
 
     Five children in five cells, and five in all: whoever knows that the total is primary knows
     every cell, whatever is withheld. Against that only silence on which cells are primary helps.
     """
     best: Any = None
+    pool: list[NDArray[np.float64]] = []
     for knowledge in KNOWLEDGE:
-        reader = Reader(cells=cells, threshold=threshold, primary=primary, knowledge=knowledge)
-        hopeless = reader.pinned_by(reader.withholdable)
+        outsider = Reader(
+            cells=cells,
+            threshold=threshold,
+            primary=primary,
+            knowledge=knowledge,
+            own=np.zeros(cells.members.shape[1], dtype=bool),
+            pool=pool,
+        )
+        readers = [outsider, *(replace(outsider, own=own) for own in insiders)]
+        hopeless = set(_list_narrow(readers, outsider.withholdable))
         if best is None or len(hopeless) < len(best[1]):
-            best = reader, hopeless
-        if not len(hopeless):
+            best = readers, hopeless
+        if not hopeless:
             break
-    result: tuple[Reader, NDArray[np.int64]] = best
-    return result
+    return best[0], best[1]
+
+
+def _list_narrow(readers: list[Reader], secondary: NDArray[np.bool_]) -> list[Narrow]:
+    return [
+        (number, int(cell))
+        for number, reader in enumerate(readers)
+        for cell in reader.narrow_by(secondary)
+    ]
 
 
 def _withhold(
-    reader: Reader, cost: NDArray[Any], hopeless: NDArray[Any]
+    readers: list[Reader], cost: NDArray[Any], hopeless: set[Narrow]
 ) -> tuple[NDArray[np.bool_], bool]:
-    secondary = np.zeros(len(reader.primary), dtype=bool)
+    outsider = readers[0]
+    secondary = np.zeros(len(outsider.primary), dtype=bool)
     proofs: list[bool] = []
-    at_once = max(1, min(TABLES_AT_ONCE, LEAVES_AT_ONCE // reader.cells.members.shape[1]))
+    at_once = max(1, min(TABLES_AT_ONCE, LEAVES_AT_ONCE // outsider.cells.members.shape[1]))
     while len(proofs) < MOST_TURNS:
-        pinned = np.setdiff1d(reader.pinned_by(secondary), hopeless)
-        if not len(pinned):
+        narrow = [pair for pair in _list_narrow(readers, secondary) if pair not in hopeless]
+        if not narrow:
             break
-        secondary, proved = _choose(reader, cost, secondary, pinned[:at_once])
+        own = [(cell, readers[number]) for number, cell in narrow[:at_once]]
+        aims = [_Aim(cell, reader.own, reader.values - 1) for cell, reader in own]
+        secondary, proved = _choose(outsider, cost, secondary, aims)
         proofs.append(proved)
     else:
-        secondary = reader.withholdable
+        secondary = outsider.withholdable
     optimal = all(proofs) and len(proofs) <= 1
     if optimal:  # the cheapest choice holds nothing redundant
         return secondary, True
-    secondary = _drop_redundant(reader, cost, secondary, hopeless)
-    return _release_pinned(reader, secondary), False
+    secondary = _drop_redundant(readers, cost, secondary, hopeless)
+    return _release_pinned(outsider, secondary), False
 
 
 def _drop_redundant(
-    reader: Reader, cost: NDArray[Any], secondary: NDArray[np.bool_], hopeless: NDArray[Any]
+    readers: list[Reader], cost: NDArray[Any], secondary: NDArray[np.bool_], hopeless: set[Narrow]
 ) -> NDArray[np.bool_]:
     """Print, dearest first, every secondary cell that later choices made unnecessary."""
     for cell in sorted(np.flatnonzero(secondary), key=lambda i: -cost[i]):
         fewer = secondary.copy()
         fewer[cell] = False
-        if np.isin(reader.pinned_by(fewer), hopeless).all():
+        if all(hopeless.issuperset(_list_narrow([reader], fewer)) for reader in readers):
             secondary = fewer
     return secondary
 
@@ -198,22 +244,37 @@ def _drop_redundant(
 def _release_pinned(reader: Reader, secondary: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Print secondary cells that could be worked out anyway: printing them tells nothing new."""
     low, high = reader.bound(secondary)
-    known = find_pinned(reader.cells, low, high, np.flatnonzero(secondary))
+    known = find_narrow(reader.cells, low, high, np.flatnonzero(secondary))
     kept = secondary.copy()
     kept[known] = False
     return kept
 
 
 def _choose(
-    reader: Reader, cost: NDArray[Any], secondary: NDArray[np.bool_], targets: NDArray[np.int64]
+    reader: Reader, cost: NDArray[Any], secondary: NDArray[np.bool_], aims: list[_Aim]
 ) -> tuple[NDArray[np.bool_], bool]:
-    """Solve for the cheapest further cells; widen the second tables' steps if 1 is too narrow."""
-    for step in (1, reader.threshold):
-        program = _Program(reader=reader, secondary=secondary, step=step)
-        answer = program.solve(cost, targets)
-        if answer is not None:
-            return answer
+    """Solve for the cheapest further cells; widen the second tables' steps if too narrow.
+
+    A count that cannot move by two can move by one both ways, or by one at least.
+    """
+    both = [replace(aims[0], least=1, ways=(way, way)) for way in (0.0, 1.0)]
+    for tried in (aims, aims[:1], both if aims[0].least > 1 else []):
+        for step in (max(aim.least for aim in tried), reader.threshold) if tried else ():
+            program = _Program(reader=reader, secondary=secondary, step=step)
+            answer = program.solve(cost, tried)
+            if answer is not None:
+                return answer
     return reader.withholdable, False
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """A count that is to move in a second table in which a reader's own leaves stay."""
+
+    target: int
+    own: NDArray[np.bool_]
+    least: int
+    ways: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,15 +285,13 @@ class _Program:
     secondary: NDArray[np.bool_]
     step: int
 
-    def solve(
-        self, cost: NDArray[Any], targets: NDArray[np.int64]
-    ) -> tuple[NDArray[np.bool_], bool] | None:
+    def solve(self, cost: NDArray[Any], aims: list[_Aim]) -> tuple[NDArray[np.bool_], bool] | None:
         """Return the withheld cells and whether they are proved cheapest; None if impossible."""
         choice = np.flatnonzero(self.reader.withholdable & ~self.secondary)
-        blocks = list(self._tables(choice, targets))
+        blocks = list(self._tables(choice, aims))
         n_tables, n_free = len(blocks), blocks[0].table.shape[1] - 1
         goal = np.concatenate([cost[choice], np.zeros(n_tables * (n_free + 1))])
-        limits = (self._bounds(len(choice), n_tables, n_free), _stack(blocks))
+        limits = (self._bounds(len(choice), aims), _stack(blocks))
         # Simple and hierarchical tables have whole corners: fractions need no forbidding there.
         directions = np.append(np.zeros(n_free), 1)
         some_whole = np.concatenate([np.ones(len(choice)), np.tile(directions, n_tables)])
@@ -245,13 +304,14 @@ class _Program:
         secondary[choice[answer.x[: len(choice)] > 0.5]] = True
         return secondary, answer.status == 0
 
-    def _bounds(self, n_choice: int, n_tables: int, n_free: int) -> Bounds:
-        one_low = np.append(np.maximum(-self._leaves(), -self.step), 0.0)
-        one_high = np.append(np.full(n_free, float(self.step)), 1.0)
-        return Bounds(
-            np.concatenate([np.zeros(n_choice), np.tile(one_low, n_tables)]),
-            np.concatenate([np.ones(n_choice), np.tile(one_high, n_tables)]),
-        )
+    def _bounds(self, n_choice: int, aims: list[_Aim]) -> Bounds:
+        low, high, free = [np.zeros(n_choice)], [np.ones(n_choice)], self._free()
+        for aim in aims:
+            still = aim.own[free]
+            least = np.where(still, 0.0, np.maximum(-self._leaves(), -self.step))
+            low.append(np.append(least, aim.ways[0]))
+            high.append(np.append(np.where(still, 0.0, float(self.step)), aim.ways[1]))
+        return Bounds(np.concatenate(low), np.concatenate(high))
 
     def _free(self) -> NDArray[np.int64]:
         """Leaves that may differ in a second table: not those a printed 0 fixes."""
@@ -262,7 +322,7 @@ class _Program:
     def _leaves(self) -> NDArray[np.float64]:
         return leaf_counts(self.reader.cells)[self._free()]
 
-    def _tables(self, choice: NDArray[Any], targets: NDArray[Any]) -> Iterator[_Block]:
+    def _tables(self, choice: NDArray[Any], aims: list[_Aim]) -> Iterator[_Block]:
         """Write each second table's limits: printed bounds, wider where a cell is withheld."""
         cells, step = self.reader.cells, self.step
         low, high = (b - cells.counts for b in self.reader.bound(self.secondary))
@@ -274,8 +334,8 @@ class _Program:
         widen_low[choice, here] = np.maximum(wide[0], -step) - low[choice]
         widen_high[choice, here] = np.minimum(wide[1], step) - high[choice]
         members = cells.members[:, self._free()]
-        for target in targets:
-            yield _Block.build(members, (low, high), (widen_low, widen_high), int(target), step)
+        for aim in aims:
+            yield _Block.build(members, (low, high), (widen_low, widen_high), aim, step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,15 +353,15 @@ class _Block:
         members: NDArray[Any],
         limits: tuple[Any, Any],
         widen: tuple[Any, Any],
-        target: int,
+        aim: _Aim,
         step: int,
     ) -> _Block:
-        """Limit every cell, and make the target move: up by at least 1, or down."""
+        """Limit every cell, and make the target move by at least so much: up, or down."""
         (low, high), (widen_low, widen_high) = limits, widen
         n_cells, n_choice = widen_low.shape
         infinite = np.full(n_cells, np.inf)
         plain = csr_array(np.column_stack([members, np.zeros(n_cells)]))
-        move = np.append(members[target], -float(step + 1))
+        move = np.append(members[aim.target], -float(step + aim.least))
         moves = csr_array(np.vstack([move, move]))
         return cls(
             choice=vstack(
@@ -310,7 +370,7 @@ class _Block:
             ),
             table=vstack([plain, plain, moves], format="csr"),
             low=np.concatenate([low, -infinite, [-step, -np.inf]]),
-            high=np.concatenate([infinite, high, [np.inf, -1.0]]),
+            high=np.concatenate([infinite, high, [np.inf, -float(aim.least)]]),
         )
 
 

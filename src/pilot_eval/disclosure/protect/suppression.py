@@ -63,13 +63,15 @@ def protect_table(
     rounding: int | Mapping[object, int] = 1,
     hidden_rows: Iterable[object] = (),
     hidden_columns: Iterable[object] = (),
+    insiders: bool = True,
     earlier: pd.DataFrame | None = None,
     earlier_rounding: int | Mapping[object, int] = 1,
 ) -> ProtectedTable:
     """Add totals to a table of counts and withhold what could identify a child.
 
-    No withheld count keeps a single feasible value, given every printed cell, total and rounding
-    interval, for a reader who knows which cells are primary and that these are 1 to `threshold`.
+    Every withheld count keeps three feasible values or more, given every printed cell, total and
+    rounding interval, for a reader who knows which cells are primary and that these are 1 to
+    `threshold`; two for one who also knows a row of `counts` exactly.
 
     Parameters
     ----------
@@ -84,6 +86,8 @@ def protect_table(
         Rounding base, for all rows or for the named ones (``{"England": 10}``).
     hidden_rows, hidden_columns : labels, optional
         Rows and columns that are only printed as part of totals (and must not be worked out).
+    insiders : bool
+        False where nobody knows a row exactly: rows are groups of children, and not councils.
     earlier : pandas.DataFrame of object, optional
         What an earlier release of the same counts printed, by the names of this table's rows and
         columns. A group printed only then is named in `row_groups` and `hidden_rows`.
@@ -101,9 +105,9 @@ def protect_table(
 
     Examples
     --------
-    >>> table = pd.DataFrame({"in time": [20, 3], "late": [5, 30]}, index=["A", "B"])
+    >>> table = pd.DataFrame({"in time": [20, 3, 31, 40], "late": [9, 30, 16, 21]}, index=[*"ABCD"])
     >>> protect_table(table, threshold=5).published.loc["Total"].tolist()
-    [23, 35, 58]
+    ['c', 'c', 170]
     """
     check_threshold(threshold)
     row_names, rows = build_groups(counts.index, _default_group(row_groups, counts.index))
@@ -119,7 +123,8 @@ def protect_table(
     if earlier is not None:
         then = earlier.reindex(index=row_names, columns=column_names).to_numpy(dtype=object)
         cells = _bind(cells, then.ravel(), spread_base(earlier_rounding, row_names))
-    protection = protect_cells(cells, threshold=threshold)
+    known = np.kron(np.eye(len(counts)), np.ones(counts.shape[1])) > 0
+    protection = protect_cells(cells, threshold=threshold, insiders=known if insiders else None)
     frame = pd.DataFrame(index=pd.Index(row_names, name=counts.index.name), columns=column_names)
     return _print_table(cells, protection, frame, shown)
 
@@ -131,6 +136,7 @@ def protect_shares(
     threshold: int,
     groups: Mapping[str, Iterable[object]] | None = None,
     rounding: int | Mapping[object, int] = 1,
+    insiders: bool = True,
     per: int = 100,
     decimals: int = 1,
     earlier: pd.DataFrame | None = None,
@@ -143,8 +149,8 @@ def protect_shares(
     ----------
     numerator, denominator : pandas.Series
         Exact counts by council, same index; each numerator is part of its denominator.
-    threshold, groups, rounding, earlier
-        As `row_groups`, `rounding` and `earlier` in `protect_table`.
+    threshold, groups, rounding, insiders, earlier
+        As `row_groups`, `rounding`, `insiders` and `earlier` in `protect_table`.
     per : int
         100 for percentages.
     decimals : int
@@ -162,6 +168,7 @@ def protect_shares(
         column_groups={"denominator": ["numerator", "outside"]},
         rounding=rounding,
         hidden_columns=["outside"],
+        insiders=insiders,
         earlier=earlier,
     ).published
     value = derive_rate(table["numerator"], table["denominator"], per=per, decimals=decimals)
