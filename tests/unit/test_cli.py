@@ -230,6 +230,7 @@ def test_jobs_must_be_a_whole_number(capsys, jobs):
 
 def test_choices_of_options_are_those_of_the_functions():
     from pilot_eval.app.completion import Shell
+    from pilot_eval.lab.simulate_sources import Source
     from pilot_eval.records.periods import Frequency
     from pilot_eval.records.read import Format
     from pilot_eval.records.subgroups import By
@@ -241,6 +242,7 @@ def test_choices_of_options_are_those_of_the_functions():
         if "choices" in facts
     }
     assert found[("census", "--format")] == found[("simulate", "--format")] == {*get_args(Format)}
+    assert found[("simulate", "--source")] == {*get_args(Source)}
     assert found[("census", "--by")] == {*get_args(By)}
     assert found[("census", "--panel")] == {*get_args(Frequency)} - {"month"}  # always written
     assert found[("completion", "shell")] == {*get_args(Shell)}

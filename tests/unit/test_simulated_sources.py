@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from mess_examples import records, write
 
+from pilot_eval.app.cli import main
 from pilot_eval.errors import ParameterError
 from pilot_eval.lab.simulate import simulate_census
 from pilot_eval.lab.simulate_settings import SimulationSettings
@@ -98,3 +101,74 @@ def count_ended(earlier, whole) -> int:
         whole.referrals.loc[changed, ["council_code", "child_id", "referral_id"]]
     )
     return int(inside["end_date"].between(f"{YEARS[0] - 1}-04-01", f"{YEARS[0]}-03-31").sum())
+
+
+ASKED = ["--council", "E10000006", "--council", "E09000012", "--first-year", "2013"]
+ASKED += ["--last-year", "2014", "--scale", "0.05", "--seed", "5"]
+
+
+def simulated_by(folder, *more) -> dict[str, list]:
+    assert main(["simulate", "--out", str(folder), *ASKED, *more]) == 0
+    return accepted(folder)
+
+
+def test_the_command_writes_every_source_and_what_later_returns_correct(tmp_path, capsys):
+    whole = simulated_by(tmp_path / "plain")
+    again = simulated_by(tmp_path / "again", "--resubmit", "--redated", "0.2", "--format", "csv")
+    assert again == whole
+    assert "8 returns of invented children" in capsys.readouterr().out
+    issues = read_census([tmp_path / "again"]).issues["rule"]
+    assert (issues == "resubmitted_return").sum() == 4
+    result = validate_census(read_census([tmp_path / "again"]), data_cut="2014-03-31")
+    assert (result.issues["rule"] == "redated_in_later_return").sum() > 0
+    datasets = simulated_by(tmp_path / "ssd", "--source", "ssd")
+    assert {name: datasets[name] for name in ("referrals", "plans", "conferences")} == {
+        name: whole[name] for name in ("referrals", "plans", "conferences")
+    }
+    assert 0 < len(datasets["assessments"]) < len(whole["assessments"])
+    pytest.importorskip("sqlalchemy", reason="the extra `sql` is not installed")
+    assert main(["simulate", "--out", str(tmp_path / "base"), *ASKED, "--source", "database"]) == 0
+    assert [path.name for path in (tmp_path / "base").iterdir()] == ["children.db"]
+    assert accepted(f"sqlite:///{tmp_path / 'base' / 'children.db'}") == whole
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--source", "ssd", "--resubmit"),
+        ("--source", "database", "--resubmit"),
+        ("--source", "ssd", "--redated", "0.1"),
+        ("--redated", "1.5"),
+        ("--redated", "0.1", "--first-year", "2014"),
+    ],
+)
+def test_what_a_source_cannot_hold_is_refused(tmp_path, capsys, asked):
+    assert main(["simulate", "--out", str(tmp_path / "o"), *ASKED, *asked]) == 2
+    assert "Write returns" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def test_tables_and_columns_that_a_mapping_names_are_read_from_a_database(tmp_path):
+    pytest.importorskip("sqlalchemy", reason="the extra `sql` is not installed")
+    folder = write(tmp_path)
+    for file, old, new in (
+        ("CINdetails", "CINclosureDate", "Date case closed"),
+        ("CINdetails", "PrimaryNeedCode", "PrimaryNeedCode,Team"),
+        ("CINdetails", ",N1,", ",N1,x,"),
+        ("Section47", "S47ActualStartDate", "enquiry_begun"),
+    ):
+        path = folder / f"{file}.csv"
+        path.write_text(path.read_text().replace(old, new))
+    (folder / "Section47.csv").rename(folder / "Enquiries.csv")
+    (tmp_path / "own.toml").write_text(
+        '[returns]\nyears = [2014]\n[modules.referrals.fields]\nclosure_date = "Date case closed"\n'
+        '[modules.section47s]\nelement = "Enquiries"\n'
+        '[modules.section47s.fields]\ns47_start_date = "enquiry_begun"\n'
+    )
+    url, own = f"sqlite:///{tmp_path / 'own.db'}", tmp_path / "own.toml"
+    write_database(folder, url)
+    assert [len(records(url, mapping=own)[name]) for name in ("referrals", "section47s")] == [3, 1]
+    for name, frame in records(folder, mapping=own).items():
+        pd.testing.assert_frame_equal(records(url, mapping=own)[name], frame)
+    issues = read_census(url, mapping=own).issues
+    assert issues.loc[issues["rule"] == "unknown_column", "field"].tolist() == ["Team"]

@@ -176,7 +176,7 @@ def run_census(
     _check_given(mapping_file, strategy_discussions, core_groups, crosswalk, group_populations)
     grouped = read_group_populations(group_populations)
     within, refused = out.parent if out.parent.is_dir() else None, list[str]()
-    with unpacked(paths, within=within, refused=refused) as found:
+    with unpacked(paths, within=within, refused=refused, mapping=mapping_file) as found:
         parts = find_parts(found, data_format, plan.names, tell, refused)
         coverage = build_coverage(parts)
         first_day, cut = covered_days(coverage, data_cut)

@@ -50,7 +50,11 @@ def run(options: Namespace) -> int:
     from pilot_eval.records.unpacking import copied
 
     options.parameters = _pairs(options.parameters)
-    with copied(options.census) as census, keep_telling(_progress(options)) as tell:
+    mapping = options.parameters.get("mapping_file")
+    with (
+        copied(options.census, mapping=mapping) as census,
+        keep_telling(_progress(options)) as tell,
+    ):
         asked = {**hand_on(options, RunRequest), "census": census}
         request = RunRequest(root=find_root(), **asked)
         result = run_evaluation(request, tell)
@@ -311,18 +315,21 @@ def simulate(options: Namespace) -> int:
     from pilot_eval.app.staging import publish, stage
     from pilot_eval.lab.simulate import simulate_census
     from pilot_eval.lab.simulate_settings import SimulationSettings
-    from pilot_eval.records.writers import write_census
+    from pilot_eval.lab.simulate_sources import write_sources
 
     options.councils = tuple(options.councils)
     settings = SimulationSettings(**hand_on(options, SimulationSettings))
     tables, _truth = simulate_census(settings, seed=options.seed)
     years = range(options.first_year, options.last_year + 1)
     with stage(options.out) as folder:
-        found = write_census(tables, folder, format=options.format, years=years)
+        asked = {**hand_on(options, write_sources), "folder": folder, "years": years}
+        found = write_sources(tables, **asked)
         names = [path.relative_to(folder) for path in found]
         publish(folder, iter([options.out]))
     written = [options.out / name for name in names]
-    lines = f"{len(written)} returns of invented children written to {options.out}"
+    kind = "returns" if options.source == "returns" else options.source
+    count = sum(path.suffix != ".csv" for path in names)  # local extracts are not returns
+    lines = f"{count} {kind} of invented children written to {options.out}"
     _finish(options, lines, written=written)
     return OK
 

@@ -155,7 +155,7 @@ def open_records(
         folder, form = checked["data_folder"], checked["data_format"]
         mapping = Path(checked["mapping_file"]) if checked["mapping_file"] else None
         refused: list[str] = []
-        with unpacked(folder, refused=refused) as found:
+        with unpacked(folder, refused=refused, mapping=mapping) as found:
             how: dict[str, Any] = {
                 "data_format": form or None,
                 "mapping_file": mapping,

@@ -104,7 +104,7 @@ def _check_returns(
         folder=folder,
     )
     refused: list[str] = []
-    with unpacked([request.census], refused=refused) as places:
+    with unpacked([request.census], refused=refused, mapping=reading.mapping_file) as places:
         parts = find_parts(places, reading.data_format, plan.names, tell, refused)
         checked = [check_part(part, reading) for part in parts]
     losses = measure_losses(checked, plan.names, refused)

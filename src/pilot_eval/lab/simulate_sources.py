@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,15 +18,114 @@ import pyarrow.parquet as pq
 
 from pilot_eval.errors import ParameterError, explain
 from pilot_eval.records.names import ASSESSMENT_LINK, HEADER, STANDARD
+from pilot_eval.records.read import Format
 from pilot_eval.records.schema import CensusTables, frames_of
 from pilot_eval.records.ssd import CONFERENCES, SSD_MODULES
 from pilot_eval.records.views import year_bounds
-from pilot_eval.records.writers import fill_header, link_modules
+from pilot_eval.records.writers import fill_header, link_modules, write_census
 from pilot_eval.records.written import written_modules
 from pilot_eval.reference.facts import load_councils
 
+Source = Literal["returns", "ssd", "database"]
+DATABASE = "children.db"
 _SEX = {"1": "M", "2": "F"}
 _EARLIER = np.timedelta64(14, "D")
+
+
+def write_sources(
+    tables: CensusTables,
+    folder: Path,
+    *,
+    years: range,
+    source: Source = "returns",
+    format: Format = "xml",
+    resubmit: bool = False,
+    redated: float = 0.0,
+    seed: int = 1,
+) -> list[Path]:
+    """Write simulated children in a source, with what later returns correct.
+
+    Parameters
+    ----------
+    tables : CensusTables
+        Whole episodes.
+    folder : Path
+    years : range
+        Ending 31 March.
+    source : {"returns", "ssd", "database"}
+        Yearly returns; a Standard Safeguarding Dataset per council, which has single assessments
+        alone (others are left out); the returns in a SQLite file.
+    format : {"xml", "csv", "parquet"}
+        Of returns.
+    resubmit : bool
+        Whether each return is sent twice, first without its reviews.
+    redated : float
+        Share, 0 to 1, of the episodes open at the end of the first year that its return has two
+        weeks earlier than the next.
+    seed : int
+        For the choice of those.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    ParameterError
+        If a source cannot hold what is asked for.
+    """
+    _check_sources(years, source, resubmit=resubmit, redated=redated)
+    if source == "ssd":
+        return _write_datasets(tables, folder, years)
+    if source == "database":
+        with TemporaryDirectory(dir=folder) as place:
+            _write_returns(tables, Path(place), years, "parquet", False, redated, seed)
+            write_database(place, f"sqlite:///{folder / DATABASE}")
+        return [folder / DATABASE]
+    return _write_returns(tables, folder, years, format, resubmit, redated, seed)
+
+
+def _check_sources(years: range, source: Source, *, resubmit: bool, redated: float) -> None:
+    if source != "returns" and resubmit:
+        rule = "be left out: a dataset or database has one version of a return"
+        raise ParameterError(explain("resubmit", rule, source, "Write returns."))
+    if redated and (source == "ssd" or len(years) < 2 or not 0 <= redated <= 1):
+        rule = "be a share from 0 to 1, of returns of two years or more"
+        raise ParameterError(explain("redated", rule, "something else", "Write returns, as 0.05."))
+
+
+def _write_returns(
+    tables: CensusTables,
+    folder: Path,
+    years: range,
+    format: Format,
+    resubmit: bool,
+    redated: float,
+    seed: int,
+) -> list[Path]:
+    versions = [(years, tables)]
+    if redated:
+        earlier, _ = redate_episodes(tables, years[0], share=redated, seed=seed)
+        versions = [(years[:1], earlier), (years[1:], tables)]
+    written = []
+    for own, seen in versions:
+        if resubmit:
+            first = replace(seen, reviews=seen.reviews.iloc[:0])
+            written += write_census(first, folder, format=format, years=own)
+        serial = 2 if resubmit else 1
+        written += write_census(seen, folder, format=format, years=own, serial=serial)
+    return list(dict.fromkeys(written))
+
+
+def _write_datasets(tables: CensusTables, folder: Path, years: range) -> list[Path]:
+    numbers = {one.council_code: one.dfe_number for one in load_councils()}
+    single = (tables.assessments["assessment_type"] == "single").to_numpy()
+    frames = {**frames_of(tables), "assessments": tables.assessments[single]}
+    written = []
+    for code in sorted(tables.referrals["council_code"].astype("str").unique()):
+        own = {name: frame[frame["council_code"] == code] for name, frame in frames.items()}
+        written.append(write_ssd_dataset(replace(tables, **own), folder / numbers[code], years))
+    return written
 
 
 def write_ssd_dataset(tables: CensusTables, folder: str | Path, years: Iterable[int]) -> Path:
@@ -102,7 +203,11 @@ def write_database(folder: str | Path, url: str) -> None:
     url : str
         As SQLAlchemy reads it.
     """
-    from sqlalchemy import create_engine
+    try:
+        from sqlalchemy import create_engine
+    except ImportError:
+        rule, action = "have its extra installed", "Install it: pip install 'pilot-eval[sql]'."
+        raise ParameterError(explain("database", rule, "none", action)) from None
 
     engine = create_engine(url)
     files = sorted(one for one in Path(folder).rglob("*") if one.suffix in (".csv", ".parquet"))

@@ -21,7 +21,7 @@ from pilot_eval.records.resubmissions import (
 )
 from pilot_eval.records.returns import MODULE_SUFFIXES, RawReturn, ReturnHeader
 from pilot_eval.records.schema import CensusTables, concat_tables
-from pilot_eval.records.unpacking import unpacked
+from pilot_eval.records.unpacking import is_ssd, unpacked
 
 Format = Literal["xml", "csv", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -86,7 +86,7 @@ def read_census(
     if not isinstance(mapping, FieldMapping) and mapping is not None:
         mapping = read_mapping(mapping)
     root = None if root is None else Path(root)
-    with unpacked(paths) as found:
+    with unpacked(paths, mapping=mapping) as found:
         places = find_returns(found, format=format)
         headers = [header for place in places for header in read_headers(place, root)]
         standing = find_standing(headers)
@@ -234,6 +234,8 @@ def _places(path: Path, faults: list[str]) -> list[ReturnFile]:
         return []
     if path.is_file():
         return [ReturnFile(path=path, form="xml")]
+    if is_ssd(path):  # a dataset, of which `unpacked` makes returns
+        return []
     forms = [form for form in FORMATS[1:] if _holds_modules(path, form)]
     if len(forms) > 1:
         rule = "hold its modules in one format"

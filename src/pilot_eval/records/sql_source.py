@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pilot_eval.errors import DataError, ParameterError, explain
+from pilot_eval.records.mapping import EXAMPLE_MAPPING, FieldMapping, read_mapping
 from pilot_eval.records.names import (
     ASSESSMENT_LINK,
     CHILD_LINK,
@@ -31,6 +32,7 @@ from pilot_eval.records.names import (
     YEAR_COLUMN,
     add_rules_layout,
 )
+from pilot_eval.records.near_names import fold
 from pilot_eval.records.returns import name_return
 from pilot_eval.records.ssd import SSD_COLUMNS, write_ssd_returns
 
@@ -49,7 +51,7 @@ OwnTable = tuple[str | None, str, dict[str, str]]
 Tables = dict[str, OwnTable]
 
 
-def copy_database(url: str, folder: Path) -> None:
+def copy_database(url: str, folder: Path, mapping: FieldMapping | None = None) -> None:
     """Copy the returns in a database to folders of Parquet modules.
 
     Parameters
@@ -59,6 +61,8 @@ def copy_database(url: str, folder: Path) -> None:
         ``mssql+pyodbc://...``, ``databricks://...``.
     folder : Path
         Exists and is empty; gets a folder for each return.
+    mapping : FieldMapping, optional
+        Own names of tables and columns; by default those of simulated two-stage returns.
 
     Raises
     ------
@@ -67,6 +71,7 @@ def copy_database(url: str, folder: Path) -> None:
     DataError
         If the database cannot be read, or holds neither returns nor the dataset.
     """
+    mapping = read_mapping(EXAMPLE_MAPPING) if mapping is None else mapping
     create_engine, inspect, failures = _import_sqlalchemy()
     failed = ""
     try:
@@ -77,7 +82,7 @@ def copy_database(url: str, folder: Path) -> None:
             raise FileNotFoundError  # connecting would make an empty one
         try:
             with engine.connect() as connection:
-                _copy(connection, inspect(connection), folder)
+                _copy(connection, inspect(connection), folder, mapping)
         finally:
             engine.dispose()
     except ModuleNotFoundError as fault:
@@ -99,9 +104,14 @@ def _import_sqlalchemy() -> tuple[Any, Any, tuple[type[Exception], ...]]:
     return create_engine, inspect, (SQLAlchemyError, OSError)
 
 
-def _copy(connection: Connection, inspector: Inspector, folder: Path) -> None:
-    modules = {module.element: module.fields for module in add_rules_layout(STANDARD).values()}
-    wanted = {name: (*_LINKS, *_KEY, *fields) for name, fields in modules.items()}
+def _copy(
+    connection: Connection, inspector: Inspector, folder: Path, mapping: FieldMapping
+) -> None:
+    layouts = [add_rules_layout(layout) for layout in (STANDARD, mapping.layout)]
+    modules = [module for layout in layouts for module in layout.values()]
+    wanted: dict[str, tuple[str, ...]] = {one.element: (*_LINKS, *_KEY) for one in modules}
+    for one in modules:
+        wanted[one.element] = (*wanted[one.element], *one.fields)
     tables = _find_tables(inspector, {HEADER: _HEADER_FIELDS, **wanted, **SSD_COLUMNS})
     if HEADER not in tables:
         rule = f"hold a table {HEADER} that names council (LEA) and year"
@@ -114,8 +124,8 @@ def _copy(connection: Connection, inspector: Inspector, folder: Path) -> None:
     heads = header.to_pylist()
     for head in heads:
         _write(pa.Table.from_pylist([head], header.schema), folder, _return_name(head), HEADER)
-    for name in wanted:
-        if name in tables:
+    for name in tables:
+        if name != HEADER:
             _copy_module(connection, tables[name], folder, name, heads)
 
 
@@ -214,10 +224,10 @@ def _split_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> pa.Tab
 
 def _find_tables(inspector: Inspector, wanted: dict[str, Sequence[str]]) -> Tables:
     """Find the tables in the default schema, or in the first other one that has the header."""
-    known = {name.casefold(): name for name in wanted}
+    known = {fold(name): name for name in wanted}
     for schema in [None, *inspector.get_schema_names()]:
         own = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
-        found = {known[name.casefold()]: name for name in own if name.casefold() in known}
+        found = {known[fold(name)]: name for name in own if fold(name) in known}
         if HEADER in found:
             return {
                 name: (schema, table, _find_columns(inspector, schema, table, wanted[name]))
@@ -229,9 +239,11 @@ def _find_tables(inspector: Inspector, wanted: dict[str, Sequence[str]]) -> Tabl
 def _find_columns(
     inspector: Inspector, schema: str | None, table: str, wanted: Sequence[str]
 ) -> dict[str, str]:
-    known = {name.casefold(): name for name in wanted}
+    """Name the columns as they are known; a module's others come too, for the reader to name."""
+    known = {fold(name): name for name in wanted}
     own = [str(column["name"]) for column in inspector.get_columns(table, schema)]
-    return {known[name.casefold()]: name for name in own if name.casefold() in known}
+    alone = table.casefold().startswith(("ssd_", HEADER.casefold()))
+    return {known.get(fold(one), one): one for one in own if not alone or fold(one) in known}
 
 
 def _name_source(table: OwnTable) -> TableClause:

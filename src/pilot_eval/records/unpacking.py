@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pilot_eval.errors import DataError, explain
+from pilot_eval.records.mapping import FieldMapping, read_mapping
 from pilot_eval.records.names import COUNCIL_COLUMN, HEADER, HEADER_PARTS, STANDARD
 from pilot_eval.records.near_names import MOST_TITLE_LINES, find_module, find_names
 
@@ -38,6 +39,7 @@ def unpacked(
     *,
     within: Path | None = None,
     refused: list[str] | None = None,
+    mapping: FieldMapping | Path | str | None = None,
 ) -> Iterator[list[Path]]:
     """Give the paths with archives and workbooks at or below them unpacked.
 
@@ -53,6 +55,8 @@ def unpacked(
     refused : list, optional
         Takes the messages of archives and workbooks that cannot be opened, so that the others can
         be read; without it the first one is an error.
+    mapping : FieldMapping or path, optional
+        Own names of a database's tables and columns.
 
     Yields
     ------
@@ -66,6 +70,7 @@ def unpacked(
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
     sources = [path for path in listed if is_url(path) or _holds_tables(Path(path))]
     given = [Path(path) for path in listed if path not in sources]
+    sources += [inner for path in given for inner in _find_datasets(path)]
     packed = [path for one in given for path in _find_packed(one)]
     if not packed and not sources:
         yield given
@@ -74,25 +79,34 @@ def unpacked(
     try:
         kept = [path for path in given if path not in packed and _holds_more(path)]
         folders = _unpack_all(packed, place, refused)
-        yield [*kept, *folders, *_copy_all(sources, place)]
+        yield [*kept, *folders, *_copy_all(sources, place, mapping)]
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 def _holds_tables(path: Path) -> bool:
     """Say whether a folder is a dataset, and not returns."""
-    return path.is_dir() and (_is_ssd(path) or _is_partitioned(path))
+    return path.is_dir() and (is_ssd(path) or _is_partitioned(path))
 
 
-def _is_ssd(path: Path) -> bool:
+def is_ssd(path: Path) -> bool:
+    """Say whether a folder is a Standard Safeguarding Dataset."""
     return find_module(path / f"{SSD_CHILDREN}.csv").is_file()
+
+
+def _find_datasets(path: Path) -> list[Path]:
+    """Find the datasets below a folder."""
+    inside = sorted(path.rglob("*.csv")) if path.is_dir() else []
+    return [one.parent for one in inside if one.stem.casefold() == SSD_CHILDREN]
 
 
 def _is_partitioned(path: Path) -> bool:
     return any((path / HEADER).glob(f"{COUNCIL_COLUMN}=*"))
 
 
-def _copy_all(sources: Iterable[str | Path], place: Path) -> list[Path]:
+def _copy_all(
+    sources: Iterable[str | Path], place: Path, mapping: FieldMapping | Path | str | None
+) -> list[Path]:
     """Copy databases and datasets to folders of returns."""
     folders = []
     for number, source in enumerate(sources):
@@ -101,8 +115,9 @@ def _copy_all(sources: Iterable[str | Path], place: Path) -> list[Path]:
         if is_url(source):
             from pilot_eval.records.sql_source import copy_database
 
-            copy_database(str(source), folder)
-        elif _is_ssd(Path(source)):
+            own = read_mapping(mapping) if isinstance(mapping, str | Path) else mapping
+            copy_database(str(source), folder, own)
+        elif is_ssd(Path(source)):
             from pilot_eval.records.ssd import copy_ssd_folder
 
             copy_ssd_folder(Path(source), folder)
@@ -115,7 +130,9 @@ def _copy_all(sources: Iterable[str | Path], place: Path) -> list[Path]:
 
 
 @contextmanager
-def copied(source: str | Path | None, *, within: Path | None = None) -> Iterator[Path | None]:
+def copied(
+    source: str | Path | None, *, within: Path | None = None, mapping: str | None = None
+) -> Iterator[Path | None]:
     """Give returns by a path: those of a database as a copy, which is removed at the end.
 
     So that its address, which may hold a password, is in no parameter and no output.
@@ -123,7 +140,7 @@ def copied(source: str | Path | None, *, within: Path | None = None) -> Iterator
     Parameters
     ----------
     source : str, Path or None
-    within : Path, optional
+    within, mapping : path, optional
         As in `unpacked`.
 
     Yields
@@ -133,7 +150,7 @@ def copied(source: str | Path | None, *, within: Path | None = None) -> Iterator
     if source is None or not is_url(source):
         yield None if source is None else Path(source)
         return
-    with unpacked(source, within=within) as (folder,):
+    with unpacked(source, within=within, mapping=mapping or None) as (folder,):
         yield folder
 
 
