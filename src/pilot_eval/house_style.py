@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE = "#12436D", "#28A197", "#801650", "#F46A25"
 GREY, PALE, TEXT = "#6B7278", "#B1B4B6", "#0B0C0C"
+CLEAR = {"facecolor": "white", "linewidth": 0, "pad": 1}
+"""Ground of a text that can lie over lines."""
 WIDTH = 8.0  # inches
 DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
 LABEL_LETTERS = 36

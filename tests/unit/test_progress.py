@@ -54,7 +54,7 @@ def test_refresh_names_every_step_before_it_begins(monkeypatch, quiet):
         return []
 
     monkeypatch.setattr(validity_report, "write_validity", note)
-    monkeypatch.setattr(refresh, "_use_specifications", note)
+    monkeypatch.setattr(refresh, "_use_long_checks", note)
     monkeypatch.setattr(refresh, "_execute", note)
     monkeypatch.setattr(refresh, "_put_in_place", note)
     with redirect_stdout(said):

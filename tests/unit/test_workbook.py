@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from test_verdicts import STILL
 
+from pilot_eval.checks.long_run import RUN_COLUMNS
 from pilot_eval.errors import DataError
 from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.evidence import EVIDENCE_COLUMNS
@@ -73,6 +74,15 @@ def evidence():
     return pd.DataFrame(rows)
 
 
+LONG_RUNS = pd.DataFrame(
+    [
+        ["granted", "repeat_plan_pct", -1, 2011.0, 0.0, 0.0, 0.0, 0.0, 0.2, 8, 8, 130, 9],
+        ["granted", "repeat_plan_pct", 10, float("nan"), -1.24, 1.26, -9, 9, 0.2, 7, 7, 130, 9],
+    ],
+    columns=list(RUN_COLUMNS),
+)
+
+
 @pytest.fixture(scope="module")
 def book_path(tmp_path_factory, plan, evidence, indicators):
     path = tmp_path_factory.mktemp("book") / "tables.xlsx"
@@ -84,6 +94,7 @@ def book_path(tmp_path_factory, plan, evidence, indicators):
         indicators=indicators,
         names=names,
         verdicts=[VERDICT],
+        long_runs=LONG_RUNS,
     )
 
 
@@ -97,6 +108,17 @@ def read_table(sheet):
     (table,) = sheet.tables.values()
     rows = [[cell.value for cell in row] for row in sheet[table.ref]]
     return pd.DataFrame(rows[1:], columns=[head.split("\n")[0] for head in rows[0]])
+
+
+def test_the_long_run_has_a_sheet(book):
+    [sheet] = [s for s in book.worksheets if "years after the start" in str(s["A1"].value)]
+    assert "up to 10 years" in sheet["A1"].value
+    table = read_table(sheet)
+    assert table["Year"].tolist() == ["2010-11", "[z]"]
+    assert table["Effect, lower end"].tolist() == [0, -1.2]
+    assert table["Effect, upper end"].tolist() == [0, 1.3]
+    assert table["Band, upper end"].tolist() == [0, 9]
+    assert table["Treated"].tolist() == [8, 7]
 
 
 def test_cover_contents_notes_then_one_table_a_sheet(book, plan):
@@ -154,6 +176,7 @@ def test_the_same_tables_give_the_same_bytes(book_path, tmp_path, plan, evidence
         indicators=indicators,
         names=council_names(),
         verdicts=[VERDICT],
+        long_runs=LONG_RUNS,
     )
     assert again.read_bytes() == book_path.read_bytes()
 

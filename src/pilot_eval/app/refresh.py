@@ -73,8 +73,8 @@ def refresh_project(
         scratch, noted = Path(private), Path(private, "noted")
         noted.mkdir()
         with stored.noting(noted):
-            tell("Computing the specification grids that are out of date ...")
-            _use_specifications(root)
+            tell("Computing the stored results that are out of date ...")
+            _use_long_checks(root)
             tell(f"Executing {len(chosen)} notebooks ...")
             results = _execute(root, {name: known[name] for name in chosen}, scratch, tell)
         executed = {scratch / f"{name}.ipynb": known[name] for name in chosen}
@@ -143,8 +143,9 @@ def _write_readme(root: Path, new: Path) -> None:
     (new / README).write_text(found, encoding="utf-8", newline="\n")
 
 
-def _use_specifications(root: Path) -> None:
-    """Take every pilot's specification grid, or compute it where it is out of date."""
+def _use_long_checks(root: Path) -> None:
+    """Take what every pilot's report rests on besides notebooks, or compute it again."""
+    from pilot_eval.checks.long_run import list_long_runs
     from pilot_eval.checks.specification_grid import compute_specification_grid
     from pilot_eval.plan import load_plan
     from pilot_eval.published.council_indicators import load_published
@@ -152,7 +153,9 @@ def _use_specifications(root: Path) -> None:
     table = load_published(root / "data" / "published" / "council_indicators.csv")
     names = sorted(path.parent.name for path in root.glob(f"{PILOTS}/*/{PLAN_NAME}"))
     for name in names:
-        compute_specification_grid(load_plan(name, root=root), table, leave_one_out=True)
+        plan = load_plan(name, root=root)
+        compute_specification_grid(plan, table, leave_one_out=True)
+        list_long_runs(plan, table)
 
 
 def write_published(root: Path, folder: Path, *, again: Path | None = None) -> None:

@@ -80,6 +80,7 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     -----
     The same plan and data give the same bytes.
     """
+    from pilot_eval.checks.long_run import list_long_runs
     from pilot_eval.disclosure.release_evidence import release_evidence
     from pilot_eval.evaluation import evaluate
     from pilot_eval.reporting.workbook import SOURCE
@@ -87,7 +88,8 @@ def write_results(plan: EvaluationPlan, table_file: Path | None, folder: Path) -
     table = read_table(plan, table_file)
     evidence = release_evidence(plan, evaluate(plan, table), public=True)
     source = f"the analyst's own table {table_file.name}" if table_file else SOURCE
-    write_files(plan, evidence, table, source, folder)
+    runs = None if table_file else list_long_runs(plan, table)
+    write_files(plan, evidence, table, source, folder, long_runs=runs)
 
 
 def write_grid(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> None:
@@ -116,7 +118,13 @@ def write_grid(plan: EvaluationPlan, table_file: Path | None, folder: Path) -> N
 
 
 def write_files(
-    plan: EvaluationPlan, evidence: Evidence, table: DataFrame, source: str, folder: Path
+    plan: EvaluationPlan,
+    evidence: Evidence,
+    table: DataFrame,
+    source: str,
+    folder: Path,
+    *,
+    long_runs: DataFrame | None = None,
 ) -> None:
     """Write evidence that is there, the workbook and the tidy data.
 
@@ -130,6 +138,8 @@ def write_files(
     source : str
         Where they come from, in words.
     folder : pathlib.Path
+    long_runs : pandas.DataFrame, optional
+        As from `list_long_runs`; of figures that are public alone.
     """
     from pilot_eval import __version__
     from pilot_eval.published.panel import select_span
@@ -147,6 +157,7 @@ def write_files(
         indicators=table,
         names=plan.names,
         verdicts=evidence.verdicts,
+        long_runs=long_runs,
         source=source,
     )
     if plan.units:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from pilot_eval.house_style import (
+    CLEAR,
     DARK_BLUE,
     DARK_PINK,
     GREY,
@@ -52,8 +53,7 @@ def plot_overview(answers: AnswersFile) -> Figure | None:
         place, ticks = 0.0, []
         for family, own in groups:
             head = names.get(family, family)
-            clear = {"facecolor": "white", "linewidth": 0, "pad": 1}
-            axes.text(-REACH, place, head, fontweight="bold", va="center", bbox=clear)
+            axes.text(-REACH, place, head, fontweight="bold", va="center", bbox=CLEAR)
             place -= 0.8
             for row in own:
                 _draw_row(axes, place, row)

@@ -20,6 +20,7 @@ from pilot_eval.reporting.workbook_tables import (
     bracket,
     name_periods,
     tabulate_indicator,
+    tabulate_long_runs,
     tabulate_results,
 )
 
@@ -34,7 +35,7 @@ COVER_WIDTH = 110  # characters; longer lines would wrap into each other
 RESULT_WIDTHS = (36, 20, 10, 24, 10, 28, 14, *[12] * 8, 14, 46)
 HEADING_LINES = 6
 LINE_HEIGHT = 16  # points
-RESULTS = "results_"
+RESULTS, LONG_RUNS = "results_", "long_run"
 SOURCE = "Department for Education, characteristics of children in need and looked-after children"
 PUBLISHED_AS_IS = "Figures published by the Department are shown with its suppression."
 WITHHELD = "Figures that rest on few children (from 1 to {}) are withheld."
@@ -68,6 +69,11 @@ NOTES = {
         "One finding for each outcome and scenario, by rules in the analysis plan. Security is "
         "about the evidence and not the size of the effect: 5 is the most secure, 0 the least."
     ),
+    "band": (
+        "The band contains the whole true path, all its years together, with a probability of one "
+        "minus the plan's level. Nothing is adjusted for levels before the start. The year before "
+        "the start is the reference, 0."
+    ),
     "episodes": (
         "Figures can count episodes, such as referrals: a child then counts more than once."
     ),
@@ -86,6 +92,7 @@ def write_workbook(
     indicators: pd.DataFrame,
     names: Mapping[str, str],
     verdicts: Sequence[Verdict] = (),
+    long_runs: pd.DataFrame | None = None,
     source: str = SOURCE,
     contact: str = "The pilot_eval developers",
 ) -> Path:
@@ -105,6 +112,8 @@ def write_workbook(
         council_code -> council name.
     verdicts : sequence of Verdict
         `Evidence.verdicts`.
+    long_runs : pandas.DataFrame, optional
+        As from `checks.long_run.list_long_runs`.
     source : str
         Where the figures come from.
     contact : str
@@ -122,7 +131,7 @@ def write_workbook(
     with _quiet_gptables():
         import gptables
 
-        sheets = build_sheets(plan, evidence, indicators, dict(names), verdicts, source)
+        sheets = build_sheets(plan, evidence, indicators, dict(names), verdicts, long_runs, source)
         book = gptables.produce_workbook(
             filename=str(path),
             sheets=sheets,
@@ -206,13 +215,14 @@ def build_sheets(
     indicators: pd.DataFrame,
     names: dict[str, str],
     verdicts: Sequence[Verdict] = (),
+    long_runs: pd.DataFrame | None = None,
     source: str = SOURCE,
 ) -> dict[str, GPTable]:
-    """Build one marked-up table a sheet: results by family, then every outcome by council.
+    """Build one marked-up table a sheet: results by family, the long run, outcomes by council.
 
     Parameters
     ----------
-    plan, evidence, indicators, names, verdicts, source
+    plan, evidence, indicators, names, verdicts, long_runs, source
         As for `write_workbook`.
 
     Returns
@@ -225,6 +235,8 @@ def build_sheets(
         for family in plan.questions
         if (evidence["family"] == family).any()
     ]
+    if long_runs is not None and len(long_runs):
+        tables.append(_build_long_runs(plan, long_runs, source))
     available = set(indicators["indicator"])
     tables += [
         _build_indicator(plan, indicators, names, key, source)
@@ -273,6 +285,27 @@ def _build_results(
             _format_numbers(table, [*RESULT_COLUMNS.values()], "0.0"),
             _format_numbers(table, ["P-value"], "0.000"),
             _format_numbers(table, WHOLE, "0"),
+            _wrap(table),
+        ],
+    )
+
+
+def _build_long_runs(plan: EvaluationPlan, long_runs: pd.DataFrame, source: str) -> GPTable:
+    from gptables import GPTable
+
+    table = tabulate_long_runs(plan, long_runs).map(as_text)
+    return GPTable(
+        table=table,
+        table_name=LONG_RUNS,
+        title=f"Effects by year, up to {long_runs['time'].max()} years after the start",
+        scope=f"Scope: {plan.texts.units} named in each scenario, against comparators",
+        source=f"Source: {as_text(source)}",
+        legend=explain_symbols(table),
+        instructions="This sheet holds one table. Notes are on the sheet Notes.",
+        table_notes={"Band, lower end": "$$band$$"},
+        index_columns={2: 0},
+        additional_formatting=[
+            _format_numbers(table, list(table.columns[4:8]), "0.0"),
             _wrap(table),
         ],
     )

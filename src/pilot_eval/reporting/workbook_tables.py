@@ -47,6 +47,14 @@ RESULT_COLUMNS = {
 }
 
 
+LONG_RUN_COLUMNS = {
+    "estimate_low": "Effect, lower end",
+    "estimate_high": "Effect, upper end",
+    "conf_low": "Band, lower end",
+    "conf_high": "Band, upper end",
+}
+
+
 def tabulate_results(
     plan: EvaluationPlan,
     evidence: pd.DataFrame,
@@ -95,6 +103,37 @@ def tabulate_results(
     ]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(Remarks=frame["Remarks"].replace("", "None"))
+
+
+def tabulate_long_runs(plan: EvaluationPlan, long_runs: pd.DataFrame) -> pd.DataFrame:
+    """Lay out effects by year since the start.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    long_runs : pandas.DataFrame
+        As from `checks.long_run.list_long_runs`.
+
+    Returns
+    -------
+    pandas.DataFrame of str and float
+        A row per outcome, scenario and year; symbols in brackets where units start in different
+        years.
+    """
+    columns: dict[str, list[object]] = {
+        "Outcome": [_label_outcome(plan, key) for key in long_runs["outcome"]],
+        "Scenario": [_label_scenario(plan, key) for key in long_runs["scenario"]],
+        "Years since the start": long_runs["time"].tolist(),
+        "Year": [
+            bracket(NOT_APPLICABLE) if pd.isna(year) else name_year(int(year))
+            for year in long_runs["year"]
+        ],
+    }
+    for column, heading in LONG_RUN_COLUMNS.items():
+        columns[heading] = [show_estimate(value) for value in long_runs[column]]
+    for column, heading in (("n_treated", "Treated"), ("n_comparators", "Comparators")):
+        columns[heading] = long_runs[column].tolist()
+    return pd.DataFrame(columns, dtype=object)
 
 
 def tabulate_indicator(
