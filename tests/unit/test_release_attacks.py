@@ -129,12 +129,39 @@ IDENTIFIERS = {
     "before the archive.xlsx": UPN.encode() + book(),
     "shared words.xlsx": book(xl__strings_DOT_xml=f"<a><t>{UPN}</t></a>"),
     "chart.xlsx": book(xl__charts__c_DOT_xml=f"<c><v>{UPN}</v></c>"),
+    "base32.json": json.dumps({"a": base64.b32encode(f"pupil {UPN}".encode()).decode()}).encode(),
+    "base64 of base64.json": json.dumps(
+        {"a": base64.b64encode(base64.b64encode(f"pupil {UPN}".encode())).decode()}
+    ).encode(),
+    "percent of percent.html": b'<a href="?q=%2541%2531%2532%2533456789012">a</a>',
+    "quoted print.txt": b"=41=31=32=33456789012",
+    "seven bits.html": b"<p>+AEEAMQAyADMANAA1ADYANwA4ADkAMAAxADI-</p>",
+    "joined by a script.html": b'<script>let a="A123"+"456789012"</script>',
+    "codes of letters.html": (
+        f"<script>String.fromCharCode({','.join(str(ord(c)) for c in UPN)})</script>".encode()
+    ),
+    "stars between.txt": b"A*1234*5678*9012",
+    "tabs between.txt": b"A\t1234\t5678\t9012",
+    "by its name.txt": b"UPN: 123456789012",
+    "learner.txt": b"The unique learner number is 1234567890.",
+    "one child.txt": b"child 8812345 was seen",
+    "full stops.txt": b"943.476.5919",
+    "small postcode.txt": b"lives at la1 4yf",
+    "street.txt": b"lives at 12 High Street",
+    "telephone.txt": b"call 07700 900123",
+    "birthday in parts.csv": b"birth_day,birth_month,birth_year\n12,3,2004\n",
+    "whose name.csv": b"child's name,area\nJane Smith,A\n",
+    "footer.xlsx": book(lambda sheet: setattr(sheet.oddFooter.center, "text", UPN)),
+    "metadata.pdf": b"%PDF-1.4\n1 0 obj <</Subtype /XML>> stream\n<x:xmpmeta>"
+    + UPN.encode()
+    + b"</x:xmpmeta>\nendstream endobj\n",
     "table.parquet": b"PAR1" + UPN.encode(),
     "table.csv.gz": zlib.compress(UPN.encode()),
     "mail.eml": UPN.encode(),
 }
 BIRTHS = (
     "born on the twelfth of March two thousand and four",
+    "who turned eight on 12 March 2012",
     "DOB 12-Mar-2004",
     "DOB 12.Mar.04",
     "DOB: 2004-W11-5",
@@ -146,6 +173,9 @@ BIRTHS = (
     "D.O.B. ١٢/٠٣/٢٠٠٤",
 )
 COUNTS = {
+    "columns and rows.json": '{"columns": ["area", "children"], "data": [["A", 3], ["B", 60]]}',
+    "share of the count beside.csv": "area,children,late (%)\nA,40,7.5\nB,900,10.0\n",
+    "rows of a script.html": '<script>const rows=[{"area":"A","children":3}]</script>',
     "share beside.csv": "area,children\nA,3 (7.5%)\nB,60 (2.0%)\n",
     "a part.csv": "area,children\nA,3/40\nB,60/90\n",
     "in words.csv": "area,children\nA,three\nB,60\n",

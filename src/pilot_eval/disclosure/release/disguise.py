@@ -9,10 +9,12 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 MOST_UNPACKED = 1_000_000
 """Bytes of an encoded payload that are read."""
 _LAYERS = 3
+_MOST_PAYLOADS = 1_000
 _READABLE = 0.9
 _SHORTEST = 8
 # Letters of other scripts that look like Latin ones: all that begin or end an identifier.
@@ -28,6 +30,12 @@ _ESCAPE = re.compile(
 )
 _BASE64 = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}={0,2}", re.ASCII)
 _HEX = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}){10,}(?![0-9a-f])", re.IGNORECASE)
+_BASE32 = re.compile(r"(?<![A-Z2-7=])(?:[A-Z2-7]{8}){2,}[A-Z2-7]{0,7}={0,6}(?![A-Z2-7])")
+_QUOTED = re.compile(r"=([0-9A-F]{2})")
+_UTF7 = re.compile(r"\+[A-Za-z0-9+/]{5,}-?")
+# Words put together by a script: "A1" + "23", and the codes of their letters.
+_JOINED = re.compile(r"[\"'`]\s*\+\s*[\"'`]")
+_CODES = re.compile(r"(?<![\d.])\d{2,3}(?:\s*,\s*\d{2,3}){7,400}(?![\d.])")
 _BACKWARDS = re.compile(
     "[\u202d\u202e]|direction\\s*:\\s*rtl|bidi-override|<[^<>]{1,200} dir=[\"']?rtl", re.IGNORECASE
 )
@@ -51,8 +59,33 @@ def list_readings(text: str) -> list[str]:
     ['%41&#49;', '%411', 'A1']
     """
     seen = read_as_person(text)
-    readings = [text, seen, _ESCAPE.sub(_letter, seen), *_payloads(seen)]
+    readings = [text, seen, *_escaped(seen)]
+    found = [seen]
+    for _ in range(_LAYERS):
+        found = [words for inner in found for words in _payloads(inner)][:_MOST_PAYLOADS]
+        readings += found
     return list(dict.fromkeys(readings))
+
+
+def _escaped(text: str) -> Iterator[str]:
+    """Resolve escapes, escapes of escapes, quoted print, seven bits, and what a script joins."""
+    for _ in range(_LAYERS):
+        plain = _ESCAPE.sub(_letter, text)
+        if plain == text:
+            break
+        yield plain
+        text = plain
+    if _JOINED.search(text):
+        yield _JOINED.sub("", text)
+    if _QUOTED.search(text):
+        yield _QUOTED.sub(lambda match: chr(int(match[1], 16)), text.replace("=\n", ""))
+    for match in _UTF7.finditer(text):
+        with suppress(UnicodeDecodeError):
+            yield match[0].encode("ascii").decode("utf-7")
+    for match in _CODES.finditer(text):
+        letters = [chr(int(code)) for code in match[0].split(",")]
+        if all(" " <= letter <= "~" for letter in letters):
+            yield "".join(letters)
 
 
 def read_as_person(text: str) -> str:
@@ -114,6 +147,10 @@ def _payloads(text: str) -> Iterator[str]:
         except binascii.Error:
             continue
         yield from _words_in(data)
+    for match in _BASE32.finditer(text):
+        run = match[0].rstrip("=")
+        with suppress(ValueError):  # no such digits
+            yield from _words_in(base64.b32decode(run + "=" * (-len(run) % 8)))
     for match in _HEX.finditer(text):
         yield from _words_in(bytes.fromhex(match[0]))
 

@@ -38,6 +38,7 @@ MANY_ROWS = 50
 # Periods begin or end on the same few days of a month; events of children on most.
 FEW_DAYS = 4
 COUNTED = ("children", "councils")
+PERCENT = re.compile(r"%|per ?cent|\bpct\b", re.IGNORECASE)
 # Rounded to one decimal, a percentage is within this of the exact one.
 PERCENT_SLACK = 0.05
 
@@ -224,6 +225,7 @@ def _plain_number(cell: str) -> str:
 
 def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
     """Find a percentage alongside its denominator that gives a withheld numerator away."""
+    yield from _check_shares_of(table, where, rules)
     percents = [name for name in table.columns if name in ("value", "percent", "pct")]
     if "denominator" not in table.columns or not percents:
         return
@@ -240,6 +242,21 @@ def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[
         )
         if (told & _is_percent(table)).any():
             yield "fail", f"{where}: column {name} gives away a small count with its denominator"
+
+
+def _check_shares_of(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
+    """Find percentages beside the one count of children, of which they may be shares."""
+    counts = [name for name in table.columns if find_kind(name, rules.kinds) == "children"]
+    if len(counts) != 1:
+        return
+    base = _counts_in(table[counts[0]])
+    for name in (name for name in table.columns if PERCENT.search(name)):
+        percent = pd.to_numeric(table[name].str.replace("[,%]", "", regex=True), errors="coerce")
+        low = np.ceil((percent - PERCENT_SLACK) * base / 100)
+        high = np.floor((percent + PERCENT_SLACK) * base / 100)
+        few = low.between(1, rules.threshold) | _outside(base, low, rules)
+        if ((low == high) & few).any():
+            yield "review", f"{where}: column {name} may give away a small part of {counts[0]}"
 
 
 def _outside(base: pd.Series, inside: pd.Series, rules: Rules) -> pd.Series:

@@ -33,7 +33,47 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a unique pupil number",
-        re.compile(r"(?<![\w])[A-HJ-NP-Z](?:[ ._/-]?\d){11}[ ._/-]?[\dA-Z](?![\w])", re.IGNORECASE),
+        re.compile(
+            r"(?<![\w])[A-HJ-NP-Z](?:[ \t._/*-]?\d){11}[ \t._/*-]?[\dA-Z](?![\w])", re.IGNORECASE
+        ),
+    ),
+    (
+        "fail",
+        "a pupil's or learner's number by its name",
+        re.compile(
+            r"\b(?:UPN|ULN|unique (?:pupil|learner) number|(?:pupil|learner) number)\b"
+            r"(?:\W|\bis\b|\bwas\b){1,8}[A-Z]?\d{8,13}(?!\d)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "review",
+        "what may be one child's number",
+        re.compile(
+            r"\b(?:child|pupil|client|boy|girl)(?: (?:id|no\.?|number|ref(?:erence)?))?"
+            r"[ :=#]{1,3}\d{5,12}(?![\d.,])",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "review",
+        "what may be an address",
+        re.compile(
+            r"\b\d{1,4}[a-zA-Z]?,? (?:[A-Z][a-z]+ ){1,3}"
+            r"(?:Street|Road|Lane|Avenue|Close|Drive|Crescent|Gardens|Terrace|Grove)\b"
+        ),
+    ),
+    (
+        "review",
+        "a telephone number",
+        re.compile(r"(?<![\d.,])(?:\+44 ?|0)[1-37]\d{2,3}[ -]\d{3}[ -]?\d{3,4}(?![\d.])"),
+    ),
+    (
+        "review",
+        "what may be a postcode in small letters",
+        re.compile(
+            r"(?<![\w.#-])[a-z]{1,2}\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
+        ),
     ),
     (
         "fail",
@@ -61,7 +101,8 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
         "fail",
         "a date of birth",
         re.compile(
-            r"(?:birth[ _]?date|date[ _]?of[ _]?birth|\bd\.?o\.?b\.?\b|\bborn\b|birth)"
+            r"(?:birth[ _]?date|date[ _]?of[ _]?birth|\bd\.?o\.?b\.?\b|\bborn\b|birth"
+            r"|\bturned [a-z\d]+\b)"
             r"(?:\W|\bon\b|\bis\b|\bwas\b|[\"'<>/a-z]){0,24}?" + _DATE,
             re.IGNORECASE,
         ),
@@ -104,7 +145,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
 )
 
 # Written in threes and a four, as the health service does.
-_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}[ -]\d{3}[ -]\d{4}(?!\d|[.,/-]\d)")
+_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}[ .-]\d{3}[ .-]\d{4}(?!\d|[.,/-]\d)")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w")
 _NAME_LENGTH = 4
 _NOT_A_NAME = {"root", "user", "admin", "runner", "jovyan", "ubuntu", "debian", "test", "guest"}

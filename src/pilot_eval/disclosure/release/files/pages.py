@@ -8,6 +8,8 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,6 +25,7 @@ HTML_TABLE = re.compile(r"<(?:table|tr|dl)\b", re.IGNORECASE)
 PACKED = ("image/", "application/pdf", "application/octet-stream", "audio/", "video/")
 COLOUR = re.compile(r"[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8}")  # or the number of a revision
 DATA_KEYS = ("data", "attachments")
+MOST_LISTS = 500
 CELLS = ("td", "th", "dt", "dd", "tr")
 PICTURE_TYPES = ("image/png", "image/jpeg")
 
@@ -111,11 +114,20 @@ def _lists_of(tree: Any) -> Iterator[tuple[str, Any]]:
 def _data_of(tree: Any) -> Iterator[tuple[str, Any]]:
     """Read the data that a page keeps for its scripts as tables."""
     for script in tree.iter("script"):
+        words = script.text or ""
         try:
-            node = json.loads(script.text or "")
+            found = [json.loads(words)]
         except ValueError:  # a program
-            continue
-        yield from find_json_tables(node, "data of a script")
+            found = list(_records_in(words))
+        for node in found:
+            yield from find_json_tables(node, "data of a script")
+
+
+def _records_in(program: str) -> Iterator[Any]:
+    """Read the lists of records that stand in a program."""
+    for match in islice(re.finditer(r"\[\s*\{", program), MOST_LISTS):
+        with suppress(ValueError):  # part of the program
+            yield json.JSONDecoder().raw_decode(program, match.start())[0]
 
 
 def _links_in(source: str) -> Iterator[Content]:

@@ -31,6 +31,7 @@ PDF_STRING = re.compile(
 PDF_WORDS = re.compile(
     rb"T[jJ]\b|/(?:Contents|Title|Author|Subject|Keywords|TU?|V|Alt|ActualText)\s*[(<]"
 )
+PDF_MARKUP = re.compile(rb"\A\W{0,4}<[?!a-zA-Z]|<(?:x|rdf|xmp)\w*:")
 PDF_OCTAL = re.compile(rb"\\([0-7]{1,3})")
 PDF_HIDES = {
     b"/EmbeddedFile": "embedded files",
@@ -95,6 +96,7 @@ def read_pdf(path: Path) -> Content:
     words = [word for stream in streams for word in _drawn_words(stream)]
     hidden = [name for sign, name in PDF_HIDES.items() if sign in data or sign in b"".join(streams)]
     texts = [
+        *(("metadata", readable(stream)) for stream in streams if PDF_MARKUP.search(stream)),
         ("properties", "\n".join(found)),
         ("pages", " ".join(words)),
         ("pages", "".join(words)),

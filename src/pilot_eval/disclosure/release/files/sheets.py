@@ -123,6 +123,7 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
             yield from _inside(record, where)
     elif isinstance(node, dict):
         yield where, pd.DataFrame(_scalars([node])).astype(str)
+        yield from _laid_out(node.get("columns"), node.get("data"), where)
         columns = {key: value for key, value in node.items() if _is_column(value)}
         if columns and len({len(column) for column in columns.values()}) == 1:
             yield where, pd.DataFrame(columns).astype(str)
@@ -130,6 +131,14 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
             for key, column in columns.items():
                 yield f"{where}.{key}", pd.DataFrame({key: column}).astype(str)
         yield from _inside(node, where)
+
+
+def _laid_out(names: object, rows: object, where: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Read a table given as the names of its columns and lists of their values."""
+    if not (isinstance(names, list) and isinstance(rows, list) and _is_column(names)):
+        return
+    if all(_is_column(row) and len(row) == len(names) for row in rows):
+        yield where, pd.DataFrame(rows, columns=list(map(str, names))).astype(str)
 
 
 def read_xlsx(path: Path) -> Content:
@@ -163,6 +172,10 @@ def read_xlsx(path: Path) -> Content:
     return merge(parts, titled=bool(properties.title))
 
 
+# What stands before the words of a header or footer: place, font, size, colour.
+MARGIN_CODE = re.compile(r'&(?:"[^"]*"|K[0-9A-F]{6}|\d{1,3}|[A-Z])')
+
+
 def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
     """Read the words that the file keeps outside cells: names, headers, prompts, properties."""
     with zipfile.ZipFile(path) as book:
@@ -170,6 +183,7 @@ def _read_parts(path: Path) -> Iterator[tuple[str, str]]:
             if name.endswith(WORDED):
                 root = etree.fromstring(book.read(name))
                 words = [n.text for n in root.iter() if n.text and not _is_value(n)]
+                words += [MARGIN_CODE.sub(" ", word) for word in words if "&" in word]
                 words += [word for node in root.iter() for word in node.attrib.values()]
                 yield f"part {name}", "\n".join(dict.fromkeys(words))
 
