@@ -93,6 +93,12 @@ READ = {
         lambda flag: {"1": "Y", "0": "N", "true": "Y", "false": "N"}[flag],
     ),
     "blanks": ("ChildIdentifiers", "LAchildID", lambda text: f" {text} "),
+    "summer time": (
+        "Assessments",
+        "AssessmentAuthorisationDate",
+        lambda day: f"{day}T00:00:00.000+01:00",
+    ),
+    "no leading noughts": ("Section47", "S47ActualStartDate", lambda day: day.replace("-0", "-")),
 }
 
 
@@ -107,14 +113,15 @@ def test_what_can_be_read_is_read_as_it_was_meant(clean, meant, tmp_path, fault,
 
 @pytest.mark.parametrize("rate", RATES)
 def test_words_for_nothing_stand_for_nothing(clean, meant, tmp_path, rate):
-    """An empty field becomes NULL in a share of the rows."""
+    """An empty field becomes a word in a share of the rows."""
     folder = tmp_path / "mess"
     shutil.copytree(clean, folder)
     rng = np.random.default_rng(6)
     for path in sorted(folder.rglob("CINdetails.csv")):
         frame = pd.read_csv(path, dtype="str", keep_default_na=False)
         empty = (frame["CINclosureDate"] == "") & (rng.random(len(frame)) < rate)
-        frame.loc[empty, "CINclosureDate"] = "NULL"
+        words = rng.choice(["NULL", "NA", "N/A", "(null)", "None", "-"], len(frame))
+        frame["CINclosureDate"] = frame["CINclosureDate"].mask(empty, words)
         frame.to_csv(path, index=False)
     assert content(read(folder).accepted) == content(meant.accepted)
 
@@ -144,6 +151,13 @@ LOST = {
     "year 1900": Lossy(
         "ChildProtectionPlans", "CPPstartDate", lambda day: f"1900{day[4:]}", "plans",
         "date_out_of_range",
+    ),
+    "rounded identifier": Lossy(
+        "Assessments", "LAchildID", lambda _: "1.23E+11", "assessments", "rounded_identifier"
+    ),
+    "time of day": Lossy(
+        "Assessments", "AssessmentAuthorisationDate", lambda day: f"{day}T09:30:00", "assessments",
+        "unparsable_date",
     ),
 }  # fmt: skip
 
