@@ -1,15 +1,17 @@
-"""Single values that callers hand over: numbers, words, flags, the project's own objects."""
+"""Single values and tables that callers hand over: numbers, words, flags, paths, own objects."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+import pandas as pd
 
-from pilot_eval.door_readers import Error, is_number, refuse, show_word, to_float
+from pilot_eval.door_readers import Error, is_number, read_numbers, refuse, show_word, to_float
 
 LARGEST = 1e30
 """Numbers above it, and below its inverse, are refused: their eighth powers, products of squares of
@@ -126,7 +128,78 @@ class Yes:
         return bool(value)
 
 
-Value = Whole | Number | Seed | OneOf | Yes | Made
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One text."""
+
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> str:
+        """Read the argument."""
+        if not isinstance(value, str):
+            refuse(error, name, "be a text", show_word(value))
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path, or the text of one."""
+
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> str | Path:
+        """Read the argument."""
+        if not isinstance(value, (str, Path)) or "\0" in str(value):
+            refuse(error, name, "be a path", type(value).__name__)
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table with named columns, each row named once.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        Columns it must have; others may be there too.
+    key : tuple of str
+        Columns that name a row; empty where the function itself looks.
+    numbers : tuple of str
+        Columns of numbers, of any dtype that holds them; they become floats.
+    """
+
+    columns: tuple[str, ...]
+    key: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    axis: None = None
+
+    def read(self, name: str, value: object, error: Error) -> pd.DataFrame:
+        """Read the argument."""
+        if not isinstance(value, pd.DataFrame):
+            refuse(error, name, "be a table", type(value).__name__)
+        if value.columns.nlevels > 1:
+            refuse(error, name, "have one name for each column", "names of several levels")
+        if lacking := [column for column in self.columns if column not in value]:
+            refuse(error, name, f"have the columns {', '.join(self.columns)}", f"no {lacking[0]}")
+        if again := [column for column in self.columns if (value.columns == column).sum() > 1]:
+            refuse(error, name, "name each column once", f"{again[0]} twice")
+        if twice := self._count_repeated(name, value, error):
+            refuse(error, name, f"have one row for each {' and '.join(self.key)}", f"{twice} more")
+        other = [column for column in self.numbers if value[column].dtype != float]
+        read = {column: read_numbers(column, value[column], error) for column in other}
+        return value.assign(**read) if read else value
+
+    def _count_repeated(self, name: str, value: pd.DataFrame, error: Error) -> int:
+        """Count rows whose key another has; lists and the like are no keys."""
+        if not self.key:
+            return 0
+        try:
+            return int(value.duplicated(list(self.key)).sum())
+        except TypeError:
+            refuse(error, name, "have single values as keys", "lists or others")
+
+
+Value = Whole | Number | Seed | OneOf | Yes | Word | Place | Made
 ALPHA = Number(low=0.0, high=1.0, open=True)
 
 
@@ -145,7 +218,7 @@ def read_fields(item: object, error: Error, **kinds: Any) -> None:
 
 
 def find_value_kind(hint: object, names: dict[str, Any]) -> Value | None:
-    """Find the kind that an annotation says: a flag, a choice of words, an own object; else None.
+    """Find the kind that an annotation says: a flag, words, a path, an own object; else None.
 
     Parameters
     ----------
@@ -165,10 +238,13 @@ def find_value_kind(hint: object, names: dict[str, Any]) -> Value | None:
         return None
     if get_origin(hint) in (Union, UnionType):
         parts = [part for part in get_args(hint) if part is not NoneType]
+        if set(parts) == {str, Path}:
+            return Place()
         return find_value_kind(parts[0], names) if len(parts) == 1 else None
     if get_origin(hint) is Literal:
         return OneOf(get_args(hint))
-    if hint is bool:
-        return Yes()
-    own = isinstance(hint, type) and hint.__module__.startswith("pilot_eval.")
-    return Made(hint) if own and is_dataclass(hint) else None  # type: ignore[arg-type]
+    if hint in (bool, str):
+        return Yes() if hint is bool else Word()
+    if not isinstance(hint, type) or not hint.__module__.startswith("pilot_eval."):
+        return None
+    return None if getattr(hint, "_is_protocol", False) else Made(hint)

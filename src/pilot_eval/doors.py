@@ -25,6 +25,7 @@ from pilot_eval.door_values import (
     Number,
     OneOf,
     Seed,
+    Table,
     Value,
     Whole,
     Yes,
@@ -196,38 +197,6 @@ class Names:
         return np.array([str(label) for label in array])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table with named columns, each row named once.
-
-    Attributes
-    ----------
-    columns : tuple of str
-        Columns it must have; others may be there too.
-    key : tuple of str
-        Columns that name a row; empty where the function itself looks.
-    numbers : tuple of str
-        Columns of numbers, of any dtype that holds them; they become floats.
-    """
-
-    columns: tuple[str, ...]
-    key: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    axis: Axis | None = None
-
-    def read(self, name: str, value: object, error: Error) -> pd.DataFrame:
-        """Read the argument."""
-        if not isinstance(value, pd.DataFrame):
-            refuse(error, name, "be a table", type(value).__name__)
-        if lacking := [column for column in self.columns if column not in value]:
-            refuse(error, name, f"have the columns {', '.join(self.columns)}", f"no {lacking[0]}")
-        if self.key and (twice := int(value.duplicated(list(self.key)).sum())):
-            refuse(error, name, f"have one row for each {' and '.join(self.key)}", f"{twice} more")
-        other = [column for column in self.numbers if value[column].dtype != float]
-        read = {column: read_numbers(column, value[column], error) for column in other}
-        return value.assign(**read) if read else value
-
-
 Kind = Numbers | Flags | Starts | Periods | Names | Table | Value
 
 
@@ -276,22 +245,17 @@ def takes(
 
         @cache
         def find_all() -> dict[str, Kind]:
-            return {**_annotated_kinds(function), **kinds}
+            return kinds | {n: k for n, k in _annotated_kinds(function).items() if n not in kinds}
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
             known = find_all()
-            given = {}
-            for name, value in bound.arguments.items():
-                if (
-                    value is None
-                    and name in known
-                    and signature.parameters[name].default is not None
-                ):
+            given = {name: bound.arguments[name] for name in known if name in bound.arguments}
+            for name in [name for name, value in given.items() if value is None]:
+                if signature.parameters[name].default is not None:
                     refuse(error, name, "be given", "None")
-                if name in known and value is not None:
-                    given[name] = value
+                del given[name]
             given = align(error, given, known, twice=twice, reorder=reorder and not twice)
             read = {name: known[name].read(name, value, error) for name, value in given.items()}
             _same_units(error, read, known)

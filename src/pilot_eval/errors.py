@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class PilotEvalError(Exception):
@@ -91,7 +92,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {names[near[0]]!r}?" if near else f"Known: {', '.join(names.values())}."
 
 
-def choose_names(what: str, given: str | Iterable[str] | None, known: Iterable[str]) -> list[str]:
+def choose_names(what: str, given: str | Iterable[Any] | None, known: Iterable[str]) -> list[str]:
     """Check names against those that are known.
 
     Parameters

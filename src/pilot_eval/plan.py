@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from pilot_eval.errors import DataError, PlanError, explain
+from pilot_eval.errors import DataError, PlanError, choose_names, explain
 from pilot_eval.plan_settings import (
     AdjustmentSettings,
     CalibrationSettings,
@@ -29,6 +29,7 @@ from pilot_eval.plan_settings import (
     Texts,
     VerdictRules,
     Window,
+    change_keys,
     word_fault,
 )
 from pilot_eval.project import PLAN_NAME, TEXTS_NAME, find_pilot, read_toml
@@ -152,6 +153,8 @@ class EvaluationPlan(Section):
 
     def window_of(self, outcome: str, scenario: str | None = None) -> Window:
         """Return the window of an outcome, or the one that a scenario puts in its place."""
+        choose_names("outcome", outcome, self.outcomes)
+        choose_names("scenario", scenario, self.scenarios)
         name = self.outcomes[outcome].window
         return self.windows[self.scenarios[scenario].windows.get(name, name) if scenario else name]
 
@@ -183,13 +186,7 @@ class EvaluationPlan(Section):
         >>> plan.revise({"comparators.rule": "same_region", "inference.alpha": 0.1})
         ...                                                                   # doctest: +SKIP
         """
-        content = self.model_dump()
-        for dotted, value in changes.items():
-            *path, last = dotted.split(".")
-            section = content
-            for key in path:
-                section = section.setdefault(key, {})
-            section[last] = value
+        content = change_keys(self.model_dump(), changes)
         return _validate(content, "revised plan")
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pilot_eval.errors import explain
+from pilot_eval.errors import PlanError, explain
 from pilot_eval.reference.plan_periods import PERIOD_PATTERN, period_kind
 
 ComparatorRule = Literal["all_england", "same_region", "same_type", "nearest", "neighbours_2021"]
@@ -318,3 +318,35 @@ def word_fault(error: Mapping[str, Any]) -> list[str]:
 
 def _known_keys() -> list[str]:
     return sorted({key for section in Section.__subclasses__() for key in section.model_fields})
+
+
+def change_keys(content: dict[str, Any], changes: object) -> dict[str, Any]:
+    """Put new values at dotted keys of a plan's content, in place.
+
+    Parameters
+    ----------
+    content : dict
+    changes : mapping of str to object
+        Dotted key -> new value.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    PlanError
+        If the changes are no such mapping, or a key lies below a single value.
+    """
+    if not isinstance(changes, Mapping) or not all(isinstance(key, str) for key in changes):
+        rule, action = "map keys of the plan to values", 'Write {"inference.alpha": 0.1}.'
+        raise PlanError(explain("changes", rule, type(changes).__name__, action))
+    for dotted, value in changes.items():
+        *path, last = dotted.split(".")
+        section = content
+        for key in path:
+            section = section.setdefault(key, {})
+            if not isinstance(section, dict):
+                raise PlanError(explain(dotted, "be a key of the plan", key, "Correct it."))
+        section[last] = value
+    return content

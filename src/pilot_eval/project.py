@@ -33,6 +33,7 @@ def find_root(start: str | Path | None = None) -> Path:
         The nearest folder, at or above `start`, with pilot folders in ``pilots/``; where there is
         none, the project that comes with the package (see `find_shipped`).
     """
+    _check_place("root", start)
     origin = Path(start or os.environ.get(ROOT_VARIABLE) or Path.cwd()).resolve()
     for folder in (origin, *origin.parents):
         if (folder / PILOTS).is_dir():
@@ -111,13 +112,14 @@ def find_pilot(pilot: str | Path | None = None, root: str | Path | None = None) 
     PlanError
         If there is no such pilot, or `pilot` is a plan file of version 0.1.
     """
+    _check_place("pilot", pilot)
     name = str(pilot or default_pilot(root))
     path = Path(name)
     if path.suffix == ".toml":
         action = f"Convert it with `pilot-eval init NAME --from {name}`, then use `--pilot NAME`."
         raise PlanError(explain("pilot", "be a pilot folder", f"the plan file {name}", action))
     for folder in (path, find_root(root) / PILOTS / name, find_shipped() / PILOTS / name):
-        if (folder / PLAN_NAME).is_file():
+        if _is_file(folder / PLAN_NAME):
             return folder.resolve()
     near = get_close_matches(name, list_pilots(root), n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
@@ -182,3 +184,18 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise tomllib.TOMLDecodeError("nested too deeply") from fault
     except ValueError as fault:
         raise tomllib.TOMLDecodeError("a number with too many digits") from fault
+
+
+def _check_place(name: str, value: object) -> None:
+    """Refuse what is neither a path nor the text of one."""
+    if value is not None and (not isinstance(value, (str, Path)) or "\0" in str(value)):
+        got = type(value).__name__
+        raise PlanError(explain(name, "be a name or a path", got, "Name a pilot folder."))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file; what is too long for a path is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -103,6 +103,49 @@ def test_a_spoilt_panel_raises_nothing_but_the_projects_errors(name, spoil):
     assert spoil == "no rows", "the spoilt panel is believed"  # without rows nobody is compared
 
 
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_column_that_is_not_there_is_named(name):
+    panel = _study()[1]
+    for column in panel:
+        try:
+            _call(FUNCTIONS[name], panel.drop(columns=column))
+        except PilotEvalError:
+            continue
+
+
+ODD = (None, 3, 2.5, b"x", [], {"a"}, ["cpp_rate"], np.array([1.0, 2.0]), pd.DataFrame(), "no such")
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arguments_of_another_type_are_refused(name):
+    for argument in inspect.signature(FUNCTIONS[name]).parameters:
+        for odd in ODD:
+            given = {"plan": _study()[0], "panel": _study()[1], **GIVEN, argument: odd}
+            known = inspect.signature(FUNCTIONS[name]).parameters
+            try:
+                FUNCTIONS[name](**{key: value for key, value in given.items() if key in known})
+            except PilotEvalError:
+                continue
+
+
+NO_PILOT = (3, b"x", ["a"], np.array([1.0, 2.0]), "x" * 5000, "a\0b", "../x")
+
+
+@pytest.mark.parametrize("place", NO_PILOT)
+def test_what_is_no_pilot_is_refused(place):
+    with pytest.raises(PilotEvalError):
+        pe.load_plan(place)
+    if not isinstance(place, str):  # a folder without pilots has those of the package
+        with pytest.raises(PilotEvalError):
+            pe.load_plan(root=place)
+
+
+@pytest.mark.parametrize("changes", [3, "a", ["a"], {3: 1}, {"title.x": 1}, {"no such": 1}])
+def test_changes_that_are_none_are_refused(changes):
+    with pytest.raises(PilotEvalError):
+        _study()[0].revise(changes)
+
+
 @pytest.fixture(scope="module")
 def published():
     table = pe.load_published()

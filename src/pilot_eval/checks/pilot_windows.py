@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pilot_eval.doors import takes
+from pilot_eval.doors import Names, Whole, takes
 from pilot_eval.errors import DataError, DesignError, explain
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import PANEL
@@ -76,7 +76,7 @@ class History:
         return np.full(len(self.names), "all")
 
 
-@takes(DataError, panel=PANEL)
+@takes(DataError, panel=PANEL, before=Whole(least=0), leave_out=Names(axis=None))
 def collect_history(
     plan: EvaluationPlan,
     panel: pd.DataFrame,

@@ -17,7 +17,7 @@ from pilot_eval.estimation.synthetic_weights import Solver
 from pilot_eval.frames.frame_inference import collapse_long, test_linear, test_mean_changes
 from pilot_eval.frames.frame_regression import net_of_slopes, slopes_of_untreated
 from pilot_eval.frames.frame_results import EffectEstimates, build_estimates
-from pilot_eval.frames.long_frame import Start, read_long
+from pilot_eval.frames.long_frame import Column, Start, read_long
 from pilot_eval.inference.result import InferenceResult
 
 EFFECT = "effect"
@@ -28,11 +28,11 @@ NO_ERROR = "none: the few_ columns are the inference"
 def imputation(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     covariates: str | None = None,
     draws: int = 9999,
     seed: int = 1,
@@ -87,9 +87,9 @@ def imputation(
 def synthetic_did(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
     covariates: str | None = None,
     solver: Solver = "exact",
@@ -171,11 +171,11 @@ def synthetic_did(
 def robust_test(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     draws: int = 9999,
     seed: int = 1,
     alpha: float = 0.05,

@@ -20,7 +20,7 @@ from pilot_eval.frames.frame_regression import (
     slopes_within_cohorts,
 )
 from pilot_eval.frames.frame_results import EffectEstimates, build_estimates
-from pilot_eval.frames.long_frame import LongFrame, Start, read_long
+from pilot_eval.frames.long_frame import Column, LongFrame, Start, read_long
 from pilot_eval.inference.result import InferenceResult
 
 EFFECT = "effect"
@@ -30,11 +30,11 @@ EFFECT = "effect"
 def difference_in_differences(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     covariates: str | None = None,
     draws: int = 9999,
     seed: int = 1,
@@ -115,11 +115,11 @@ def difference_in_differences(
 def event_study(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     covariates: str | None = None,
     draws: int = 9999,
     seed: int = 1,
@@ -188,11 +188,11 @@ def event_study(
 def group_time(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     covariates: str | None = None,
     aggregate: Literal["simple", "dynamic", "group"] = "simple",
     control: Control = "never",

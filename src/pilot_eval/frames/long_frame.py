@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -18,7 +18,9 @@ from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
 from pilot_eval.frames.frame_covariates import read_covariates
 
 FIX = "Correct the table."
-Start = str | Mapping[object, object]
+Column = Hashable
+"""A name of a column of the caller's table: most often a text."""
+Start = Column | Mapping[object, object]
 NUMBERS = Numbers(axis=None, missing=True)
 
 
@@ -68,11 +70,11 @@ class LongFrame:
 def read_long(
     data: pd.DataFrame,
     *,
-    outcome: str,
-    unit: str,
-    period: str,
+    outcome: Column,
+    unit: Column,
+    period: Column,
     start: Start,
-    cases: str | None = None,
+    cases: Column | None = None,
     covariates: str | None = None,
 ) -> LongFrame:
     """Check a long table and arrange it as a wide panel.
@@ -150,7 +152,7 @@ def _in_spreads(values: np.ndarray) -> np.ndarray:
     return in_spreads
 
 
-def _check_columns(data: object, named: list[str], cases: str | None, start: Start) -> None:
+def _check_columns(data: object, named: list[Column], cases: Column | None, start: Start) -> None:
     if not isinstance(data, pd.DataFrame):
         raise DataError(explain("data", "be a DataFrame", type(data).__name__, FIX))
     if cases is not None:
@@ -175,7 +177,7 @@ def _check_labels(column: pd.Series) -> None:
         raise DataError(explain(str(column.name), "be single values", "lists or others", FIX))
 
 
-def _check_keys(data: pd.DataFrame, unit: str, period: str) -> None:
+def _check_keys(data: pd.DataFrame, unit: Column, period: Column) -> None:
     keys = data[[unit, period]]
     name = f"{unit}, {period}"
     if keys.isna().any(axis=None):
@@ -216,7 +218,7 @@ def _mean_cases(values: np.ndarray, row: np.ndarray, n_units: int) -> np.ndarray
     return total / counts
 
 
-def _read_starts(data: pd.DataFrame, start: Start, unit: str) -> pd.Series:
+def _read_starts(data: pd.DataFrame, start: Start, unit: Column) -> pd.Series:
     """Give every row its unit's start; a mapping may name units of the table alone."""
     if not isinstance(start, (Mapping, pd.Series)):
         return data[start]

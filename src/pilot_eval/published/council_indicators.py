@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pilot_eval.doors import takes
 from pilot_eval.errors import DataError, RunError, explain
 from pilot_eval.file_sets import whole_set
 from pilot_eval.plan import load_plan
@@ -48,6 +49,7 @@ _TEXT_COLUMNS = (
 )
 
 
+@takes(DataError)
 def load_published(path: str | Path | None = None) -> pd.DataFrame:
     """Load the tidy table of published council indicators.
 

@@ -47,8 +47,10 @@ PANEL_COLUMNS = (
     "dfe_reference",
 )
 
+DESCRIBED = ("numerator", "confidence", "dfe_reference")
+"""Columns that say where a figure is from: shown where they are there."""
 PANEL = Table(
-    columns=("outcome", "council_code", "period", "value", "value_low", "value_high"),
+    columns=tuple(name for name in PANEL_COLUMNS if name not in DESCRIBED),
     key=("outcome", "council_code", "period"),
     numbers=("value", "value_low", "value_high"),
 )
