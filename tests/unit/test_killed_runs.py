@@ -82,7 +82,7 @@ WHOLE_FOLDERS = (
     .replace('"c/c": "old", "c/gone": "old"', "")
     .replace('"a": "new", "b/b": "new"', '"a": "old", "d/d": "new"')
 )
-TWO_ANALYSTS = """
+ANALYST = """
 import sys
 from pathlib import Path
 from pilot_eval.file_sets import list_files, whole_set
@@ -90,6 +90,16 @@ for _ in range(30):
     with whole_set(Path(sys.argv[1])) as new:
         for number in range(20):
             (new / str(number)).write_text(sys.argv[2])
+"""
+RUN = """
+import sys
+from pathlib import Path
+from pilot_eval.app.staging import publish, stage
+base = Path(sys.argv[1])
+with stage(base / "run") as folder:
+    for number in range(50):
+        (folder / str(number)).write_text(sys.argv[2])
+    publish(folder, (base / f"run-{number}" for number in range(20)))
 """
 POOL = """
 import time
@@ -220,13 +230,26 @@ def test_refresh_writes_notebooks_tables_and_front_page_together_or_not(tmp_path
 
 
 @POSIX
-def test_two_analysts_who_write_the_same_set_do_not_mix_it(tmp_path):
-    command = [sys.executable, "-c", TWO_ANALYSTS, str(tmp_path)]
-    runs = [subprocess.Popen([*command, word]) for word in ("one", "two")]
-    assert [run.wait(60) for run in runs] == [0, 0]
+@pytest.mark.parametrize("words", [("one", "two"), tuple("abcdefghij")])
+def test_analysts_who_write_the_same_set_do_not_mix_it(tmp_path, words):
+    command = [sys.executable, "-c", ANALYST, str(tmp_path)]
+    runs = [subprocess.Popen([*command, word]) for word in words]
+    assert [run.wait(120) for run in runs] == [0] * len(words)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) == 20
     assert len({path.read_text() for path in files}) == 1
+
+
+def test_ten_runs_at_once_each_keep_a_folder_of_their_own(tmp_path):
+    command = [sys.executable, "-c", RUN, str(tmp_path)]
+    runs = [subprocess.Popen([*command, str(number)]) for number in range(10)]
+    assert [run.wait(120) for run in runs] == [0] * 10
+    folders = sorted(path.name for path in tmp_path.iterdir())
+    assert folders == sorted(f"run-{number}" for number in range(10))
+    found = [sorted((tmp_path / name).rglob("*")) for name in folders]
+    assert all(len(files) == 50 for files in found)
+    words = [{path.read_text() for path in files} for files in found]
+    assert sorted(map(min, words)) == sorted(map(max, words)) == sorted(map(str, range(10)))
 
 
 def test_simulated_returns_go_into_a_new_folder(tmp_path, capsys):

@@ -71,6 +71,24 @@ def test_a_harmless_trial_stays_quiet(trial, tmp_path):
     assert pd.read_csv(tmp_path / "watched" / "history.csv").shape == (16 * len(CODES), 4)
 
 
+def test_a_year_of_monthly_reruns_keeps_the_history(trial, tmp_path):
+    first = _counts(harm=0.0)
+    later = pd.period_range("2011-07", periods=8, freq="M").astype(str)
+    again = first.assign(month=first["month"].map(dict(zip(MONTHS[4:12], later, strict=True))))
+    counts = pd.concat([first, again.dropna()], ignore_index=True)
+    trial(_months(counts, 0, 12))
+    for month in [*MONTHS[12:], *later]:
+        extract = counts[counts["month"] == month]
+        assert trial(extract) in (0, 4)
+        before = _snapshot(tmp_path / "watched")
+        assert trial(extract) == 2  # it is there already
+        assert _snapshot(tmp_path / "watched") == before
+    kept = pd.read_csv(tmp_path / "watched" / "history.csv", dtype={"month": str})
+    keys = ["council_code", "month"]
+    told = kept.sort_values(keys)[list(counts)].to_numpy().tolist()
+    assert told == counts.sort_values(keys).to_numpy().tolist()
+
+
 def test_harm_alerts_and_then_meets_the_withdrawal_rule(trial, tmp_path):
     counts = _counts(harm=0.25)
     assert trial(_months(counts, 0, 12)) == 0
