@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 DIGITS = 3
 SHEET_NAME_LENGTH = 31  # Excel's limit
 INCHES_PER_ROW = 0.34
-FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.]+(e[-+]?\d+)?$|inf$)")
+# Full-width signs, and what a spreadsheet takes off the front of a cell, count too.
+FORMULA = re.compile(
+    r"[\t\r]|[\s\u200b\ufeff]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?![\d.]+(e[-+]?\d+)?$|inf$))"
+)
 _NOT_IN_A_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",

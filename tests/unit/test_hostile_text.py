@@ -58,7 +58,17 @@ def test_what_documents_need_is_kept():
     assert "data:image/png" in render_markdown(picture)
 
 
-FORMULAS = ["=1+1", "+1+cmd", "-2+3", "@SUM(A1)", "\t=1", "=HYPERLINK(1)"]
+FORMULAS = [
+    "=1+1",
+    "+1+cmd",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "=HYPERLINK(1)",
+    " =1",
+    "\uff1d1",
+    "\u200b=1",
+]
 
 
 def test_formulas_in_csv_are_text_and_numbers_stay_numbers():
