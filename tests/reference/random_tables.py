@@ -79,7 +79,8 @@ def describe_for_attacker(counts, options, protected):
         rows[name] = [int(r in group) for r in counts.index]
     for name, group in options.get("column_groups", {"Total": counts.columns}).items():
         columns[name] = [int(c in group) for c in counts.columns]
-    printed = {r for k, v in options["row_groups"].items() if k != "England" for r in v}
+    regions = [v for k, v in options["row_groups"].items() if k != "England" and len(v) > 1]
+    printed = {row for region in regions for row in region}
     if hidden_rows and printed and len(printed) < len(inside) - 1:
         rows["England less all regions"] = [int(row not in printed) for row in inside]
         hidden_rows.append("England less all regions")
