@@ -1,6 +1,6 @@
 """Attack protected random tables of eight kinds, and those of a rule used by hand as a control.
 
-    python benchmarks/bench_disclosure.py [--tables 8000] [--jobs 2] [--out FILE.json]
+    python benchmarks/bench_disclosure.py [--tables 160] [--jobs 2] [--out FILE.json]
 
 Prints a section of docs/performance.md; the record kept in
 docs/assurance/disclosure_benchmark.json is what ``--out`` writes.
@@ -179,7 +179,7 @@ def print_section(record, n_tables):
 
 def main():
     options = read_options(__doc__, "--tables", "--jobs", "--out")
-    n_tables = int(options.tables or (32 if options.small else 8_000))
+    n_tables = int(options.tables or (32 if options.small else 160))
     with ProcessPoolExecutor(int(options.jobs or 2)) as pool:
         record = reduce(add, pool.map(run, [n_tables // len(SEEDS)] * len(SEEDS), SEEDS))
     print_section(record, n_tables)

@@ -22,6 +22,8 @@ LONG = {  # files that run whole evaluations, simulations or other packages
     *("test_simulate", "test_display", "test_evaluate_census", "test_release_corpus"),
     *("test_inference_frames", "test_inference_reference", "test_replication_packages"),
     *("test_two_waves", "test_published_own_table", "test_adjusted", "test_runner_parameters"),
+    *("test_one_of_ten", "test_planted_mess", "test_messy_returns", "test_other_mess"),
+    *("test_second_counter", "test_simulated_sources"),
     *("test_workbook", "test_estimation_synthetic", "test_published_reimport", "test_grammars"),
 }
 

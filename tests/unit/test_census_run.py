@@ -7,6 +7,7 @@ nowhere else: none of them may be in what a run writes, prints or raises.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -96,6 +97,7 @@ def finished(returns, tmp_path_factory):
 
 def test_a_good_run_writes_everything_and_nothing_of_a_child(finished, returns):
     code, out = finished
+    assert os.name == "nt" or out.stat().st_mode & 0o077 == 0  # results by council are private
     assert len(leaks("", returns)) == len(list(returns.iterdir()))  # the markers are there
     assert code == 0
     names = {path.name for path in out.rglob("*") if path.is_file()}
@@ -331,7 +333,10 @@ def read_code(path) -> str:
 def test_a_broken_return_is_its_councils_alone_in_a_report_too(returns, tmp_path, capfd):
     """Said on the screen, in the losses and on the page; no value is kept; exit code 3."""
     folder = tmp_path / "returns"
-    shutil.copytree(returns, folder)
+    folder.mkdir()
+    for number in (340, 390, 909):
+        for path in returns.glob(f"{number}_*.xml"):
+            shutil.copy(path, folder)
     path = folder / "909_2012.xml"
     path.write_text(BREAKS["a stray tag"](path.read_text(encoding="utf-8")), encoding="utf-8")
     given = ("--census", folder, "-p", "data_cut", CUT, "--only", NOTEBOOKS[0])

@@ -70,7 +70,13 @@ def ten_councils(folder):
     return folder
 
 
-@pytest.mark.parametrize("name", ONE_OF_TEN)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (number % 3 > 0))
+        for number, name in enumerate(ONE_OF_TEN)  # every third one by default, all with --slow
+    ],
+)
 def test_what_is_wrong_with_one_council_stays_with_it(tmp_path, name):
     spoil, kept, said = ONE_OF_TEN[name]
     folder = ten_councils(tmp_path / "returns")

@@ -11,6 +11,7 @@ import pytest
 from project_folder import ROOT
 
 import pilot_eval as pe
+from pilot_eval import run_cache
 from pilot_eval.checks.placebo import list_placebo_years
 from pilot_eval.checks.plan_readings import (
     AS_PLANNED,
@@ -64,6 +65,39 @@ def test_as_planned_is_the_evidence(plan, table, panel):
     planned = found.set_index("reading").loc[AS_PLANNED]
     assert planned[numbers].tolist() == pytest.approx(robust[numbers].tolist())
     assert found[numbers].nunique().max() == 1  # a council that is in no comparison changes none
+
+
+@pytest.mark.parametrize(
+    ("scenario", "outcome"),
+    [
+        ("conferences_both", OUTCOME),
+        ("single_exempt", "sa_within_45wd_pct"),
+        ("single_switches", "sa_within_45wd_pct"),
+    ],
+)
+def test_a_comparison_alone_is_what_it_is_among_all(table, monkeypatch, scenario, outcome):
+    """Clusters, levels, starts and stops, and counts that are hidden: computed here and now."""
+    monkeypatch.delenv(run_cache.VARIABLE, raising=False)
+    alone = pe.evaluate(pe.load_plan(), table, scenarios=[scenario], outcomes=[outcome])
+    kept = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv")
+    kept = kept[(kept["scenario"] == scenario) & (kept["outcome"] == outcome)]
+    numbers = ["estimate_low", "estimate_high", "conf_low", "conf_high", "p_value", "calibration"]
+    pd.testing.assert_frame_equal(
+        alone.table.set_index("method")[numbers],
+        kept.set_index("method")[numbers],
+        rtol=1e-8,
+        check_dtype=False,
+    )
+
+
+@pytest.mark.parametrize("scenario", ["conferences_both", "single_switches"])
+def test_the_stored_readings_are_what_is_computed(plan, panel, monkeypatch, scenario):
+    monkeypatch.delenv(run_cache.VARIABLE, raising=False)
+    outcome = plan.scenarios[scenario].outcomes[0]
+    design = pe.build_design(plan, panel, scenario=scenario, outcome=outcome)
+    for function in (list_left_out, list_spillover_readings):
+        computed = function.__wrapped__(plan, design)
+        pd.testing.assert_frame_equal(function(plan, design), computed, rtol=1e-9)
 
 
 def test_two_units_are_rated_two_at_most(plan, table):

@@ -85,7 +85,10 @@ def plant(clean: Path, folder: Path, rate: float) -> int:
     return planted
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize(
+    "rate",
+    [pytest.param(0.01, marks=pytest.mark.slow), pytest.param(0.05, marks=pytest.mark.slow), 0.2],
+)
 def test_estimates_from_repaired_returns_are_those_from_clean_ones(returns, clean, tmp_path, rate):
     assert plant(returns, tmp_path / "mess", rate) > 100
     mapping = tmp_path / "own.toml"

@@ -317,7 +317,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     gap = (high - low) * 0.055
     height = low
     place: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-    place["bbox"] = CLEAR | {"alpha": 0.8}
+    place["bbox"] = CLEAR | {"alpha": 0.55}
     for x, value, name, colour in sorted(ends, key=lambda end: end[1]):
         height = max(value, height + gap)  # also of lines that end earlier: labels are long
         axes.annotate(name, (x, height), color=colour, fontsize=9.5, annotation_clip=False, **place)

@@ -165,7 +165,7 @@ def find_identifiers(text: str) -> Iterator[Finding]:
 
     Examples
     --------
-    >>> [reason for _, reason in find_identifiers("UPN A123456789012")]
+    >>> [reason for _, reason in find_identifiers("see A123456789012")]
     ['a unique pupil number']
     """
     readings = list_readings(text)
