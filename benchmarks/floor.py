@@ -99,7 +99,9 @@ def main() -> None:
                 )
                 seconds[name].append(processor_seconds(root, [*command, *out]))
                 print(
-                    f"round {number + 1}, {name}: {seconds[name][-1]:.1f} processor s", flush=True
+                    f"round {number + 1}, {name}: {seconds[name][-1]:.1f} processor s",
+                    flush=True,
+                    file=sys.stderr,
                 )
     ratios = {
         f"main_job_{name}_to_floor": compare(seconds[name], seconds["floor"])
