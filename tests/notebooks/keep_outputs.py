@@ -1,6 +1,8 @@
 """A plugin of pytest for nbval's step: keep what every cell gave, so that the canary need not run.
 
 Where the environment names no folder, nothing is kept, and the canary executes notebooks itself.
+A kernel that dies before it replies is started again, as `pilot_eval.app.notebooks` does: its
+ports are free when they are chosen, and another process may take one before the kernel does.
 """
 
 from __future__ import annotations
@@ -9,7 +11,33 @@ import json
 import os
 from pathlib import Path
 
+import nbval.kernel
+
+from pilot_eval.app.notebooks import DEAD_AT_START
+
 VARIABLE = "PILOT_EVAL_FRESH_OUTPUTS"
+STARTS = 3
+start_once = nbval.kernel.start_new_kernel
+
+
+def pytest_configure():
+    """Let nbval start a kernel again."""
+    nbval.kernel.start_new_kernel = start_kernel
+
+
+def pytest_unconfigure():
+    nbval.kernel.start_new_kernel = start_once
+
+
+def start_kernel(*arguments, **options):
+    """Start a kernel, again where it died before it replied."""
+    for _ in range(STARTS - 1):
+        try:
+            return start_once(*arguments, **options)
+        except RuntimeError as fault:
+            if DEAD_AT_START not in str(fault):
+                raise
+    return start_once(*arguments, **options)
 
 
 def pytest_runtest_teardown(item):
