@@ -90,16 +90,6 @@ def test_a_comparison_alone_is_what_it_is_among_all(table, monkeypatch, scenario
     )
 
 
-@pytest.mark.parametrize("scenario", ["conferences_both", "single_switches"])
-def test_the_stored_readings_are_what_is_computed(plan, panel, monkeypatch, scenario):
-    monkeypatch.delenv(run_cache.VARIABLE, raising=False)
-    outcome = plan.scenarios[scenario].outcomes[0]
-    design = pe.build_design(plan, panel, scenario=scenario, outcome=outcome)
-    for function in (list_left_out, list_spillover_readings):
-        computed = function.__wrapped__(plan, design)
-        pd.testing.assert_frame_equal(function(plan, design), computed, rtol=1e-9)
-
-
 def test_two_units_are_rated_two_at_most(plan, table):
     [verdict] = pe.evaluate(plan, table, scenarios=SCENARIO).verdicts
     assert verdict.inputs.n_units == 2

@@ -36,6 +36,12 @@ STORED = [
     plan_readings.list_spillover_readings,
     simulated_trial.watch_councils,
 ]
+OUTCOMES = {
+    "conferences_first": "icpc_within_15wd_pct",
+    "conferences_both": "icpc_within_15wd_pct",
+    "single_exempt": "sa_within_45wd_pct",
+    "single_switches": "sa_within_45wd_pct",
+}
 FRAME = pd.DataFrame(
     {
         "number": [0.1 + 0.2, -1e-17, np.nan, np.inf],
@@ -50,6 +56,12 @@ FRAME = pd.DataFrame(
 def double(frame, *, by=2, note=None):
     """Multiply the numbers of a table."""
     return frame.assign(number=frame["number"] * by)
+
+
+def read_keys(function):
+    """State and arguments of each committed result of a function."""
+    lines = stored._read_lines(find_file(stored.STORE) / f"{function.__name__}.jsonl")
+    return [key.split() for key in lines]
 
 
 @pytest.fixture
@@ -153,8 +165,7 @@ def test_hashes_know_every_kind_of_argument_that_checks_take():
 @pytest.mark.parametrize("function", STORED, ids=lambda function: function.__name__)
 def test_what_is_committed_is_of_the_present_code(function):
     """Run `pilot-eval refresh` where this fails."""
-    states = {state for state, _ in stored.read_keys(function)}
-    assert states == {stored.find_state(function)}
+    assert {state for state, _ in read_keys(function)} == {stored.find_state(function)}
 
 
 def test_every_stored_function_is_known():
@@ -162,15 +173,23 @@ def test_every_stored_function_is_known():
     assert names == {function.__name__ for function in STORED}
 
 
-def test_what_is_committed_is_what_is_computed():
-    """The readings of page 02a and of the page on robustness, without the store."""
+@pytest.mark.parametrize(
+    ("scenario", "functions"),
+    [
+        ("conferences_first", ["list_left_out", "list_spillover_readings"]),
+        ("conferences_both", ["bound_unknown_treated", "list_certainty_readings"]),
+        ("single_exempt", ["list_left_out", "list_certainty_readings"]),
+        ("single_switches", ["bound_unknown_treated", "list_left_out"]),
+    ],
+)
+def test_what_is_committed_is_what_is_computed(scenario, functions):
+    """Readings of pages 02a, 02b and of the page on robustness, with and without the store."""
     plan, table = load_plan(), load_published()
     panel = build_panel(table, plan)
-    outcome = "icpc_within_15wd_pct"
-    for function in (plan_readings.list_left_out, plan_readings.list_spillover_readings):
-        design = build_design(plan, panel, scenario="conferences_first", outcome=outcome)
-        key = stored._hash_arguments((plan, design), {})
-        assert key in {arguments for _, arguments in stored.read_keys(function)}
+    design = build_design(plan, panel, scenario=scenario, outcome=OUTCOMES[scenario])
+    for function in (getattr(plan_readings, name) for name in functions):
+        keys = {key for _, key in read_keys(function)}
+        assert stored._hash_arguments((plan, design), {}) in keys
         pd.testing.assert_frame_equal(
             function(plan, design), function.__wrapped__(plan, design), rtol=1e-9
         )

@@ -65,7 +65,7 @@ def stored(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
             key = f"{find_state(function)} {_hash_arguments(args, kwargs)}"
         except _UnknownError:
             return computed(*args, **kwargs)
-        line = _read_lines(path, path.stat().st_mtime_ns if path.is_file() else 0).get(key)
+        line = _read_lines(path).get(key)
         result = computed(*args, **kwargs) if line is None else _lay_out(line)
         if again:
             noted = hashlib.sha256(key.encode()).hexdigest()
@@ -100,7 +100,7 @@ def write_store(noted: Path, root: Path, new: Path, *, whole: bool) -> None:
     """
     lines = {}
     for path in sorted((root / STORE).glob("*.jsonl")):
-        kept = {} if whole else _read_lines(path, path.stat().st_mtime_ns)
+        kept = {} if whole else _read_lines(path)
         lines[path.stem] = dict(kept)
     for path in sorted(noted.iterdir()):
         line = path.read_text(encoding="utf-8")
@@ -110,26 +110,6 @@ def write_store(noted: Path, root: Path, new: Path, *, whole: bool) -> None:
         if own:
             text = "".join(f"{own[key]}\n" for key in sorted(own))
             (new / STORE / f"{name}.jsonl").write_text(text, encoding="utf-8", newline="\n")
-
-
-def read_keys(function: Callable[..., object], root: Path | None = None) -> list[tuple[str, str]]:
-    """Read of a function's stored results the state that each was computed in, and its arguments.
-
-    Parameters
-    ----------
-    function : callable
-        Marked `stored`.
-    root : path, optional
-        Project folder; found from the current folder by default.
-
-    Returns
-    -------
-    list of (str, str)
-        Hashes; the state is that of `find_state` where the result is up to date.
-    """
-    path = find_file(STORE, root) / f"{function.__name__}.jsonl"
-    keys = _read_lines(path, path.stat().st_mtime_ns if path.is_file() else 0)
-    return [(key.split()[0], key.split()[1]) for key in keys]
 
 
 def find_state(function: Callable[..., object]) -> str:
@@ -198,11 +178,13 @@ def _parts_of_table(value: pd.DataFrame | pd.Series | pd.Index) -> Iterator[byte
     yield np.ascontiguousarray(pd.util.hash_pandas_object(value), dtype="<u8").tobytes()
 
 
-@lru_cache(maxsize=32)
-def _read_lines(path: Path, _written: int) -> dict[str, str]:
+def _read_lines(path: Path) -> dict[str, str]:
     """Read a file of the store: key -> line; empty where there is no file."""
-    if not path.is_file():
-        return {}
+    return _read_written(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@lru_cache(maxsize=32)
+def _read_written(path: Path, _written: int) -> dict[str, str]:
     return {_read_key(line): line for line in path.read_text(encoding="utf-8").splitlines()}
 
 
