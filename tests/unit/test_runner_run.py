@@ -47,6 +47,7 @@ HTML(f'<figure><img alt="It rises" src="data:image/png;base64,{data}"></figure>'
 
 OUTPUTS = (
     *("tables.xlsx", "ees/figures.csv", "ees/figures.meta.csv"),
+    *("ees/long_run.csv", "ees/long_run.meta.csv"),
     *("ees/figures.footnotes.csv", "verdicts.csv", "answers.csv", "answers.json"),
     *("evidence.csv", "qa_log.csv", "qa_log_assumptions.csv", "qa_log_rap.csv", "manifest.json"),
 )

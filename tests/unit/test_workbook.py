@@ -19,7 +19,13 @@ from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.published.panel import select_span
 from pilot_eval.reference.facts import council_names, load_councils
-from pilot_eval.reporting.ees import META_COLUMNS, PLACE_COLUMNS, write_ees
+from pilot_eval.reporting.ees import (
+    META_COLUMNS,
+    PLACE_COLUMNS,
+    RUN_FILTERS,
+    write_ees,
+    write_ees_long_runs,
+)
 from pilot_eval.reporting.workbook import write_workbook
 
 VERDICT = judge(replace(STILL, outcome="repeat_plan_pct"), load_plan().verdict)
@@ -264,6 +270,60 @@ SCREENING = {
 @pytest.mark.parametrize("rule", SCREENING)
 def test_tidy_data_keep_the_services_screening_rules(tidy, rule):
     assert SCREENING[rule](*tidy[:2])
+
+
+@pytest.fixture(scope="module")
+def tidy_runs(tmp_path_factory, plan):
+    """Two paths of two years each, and one of units that start in different years."""
+    ends = {"estimate_low": -1.04, "estimate_high": 2.06, "conf_low": -9.5, "conf_high": 9.96}
+    counts = {"n_treated": 5, "n_units": 5, "n_comparators": 130, "n_gaps": 2, "p_value": 0.4}
+    keys = [("announced", "repeat_plan_pct", 2012), ("granted", "cla_rate", 2012)]
+    keys.append(("conferences_both", "icpc_within_15wd_pct", None))
+    rows = [
+        {"scenario": scenario, "outcome": outcome, "time": time, **ends, **counts}
+        | {"year": start and start + time}
+        for scenario, outcome, start in keys
+        for time in (0, 1)
+    ]
+    folder = tmp_path_factory.mktemp("runs")
+    paths = write_ees_long_runs(folder, plan=plan, runs=pd.DataFrame(rows))
+    return [pd.read_csv(path, dtype=str, keep_default_na=False) for path in paths]
+
+
+@pytest.mark.parametrize("rule", [*SCREENING, "filters"])
+def test_the_long_run_keeps_the_services_screening_rules(tidy_runs, rule):
+    """A row for each group, outcome and year; filters are in the file and tell rows apart."""
+    data, meta = tidy_runs
+    one = data[data["scenario"] == data["scenario"].iloc[0]]
+    filters = meta.loc[meta["col_type"] == "Filter", "col_name"].tolist()
+    rules = SCREENING | {
+        "filters": lambda data, meta: filters == [*RUN_FILTERS],
+        "row_duplicates": lambda data, meta: (
+            not one.duplicated(["time_period"]).any()
+            and not data.duplicated([*filters, "time_period"]).any()
+        ),
+        "symbols": lambda data, meta: SCREENING["symbols"](
+            data, meta[meta["col_type"] == "Indicator"]
+        ),
+    }
+    assert rules[rule](data, meta)
+
+
+def test_the_long_run_holds_dated_paths_as_computed(tidy_runs, plan):
+    data, meta = tidy_runs
+    assert list(data.columns) == [*PLACE_COLUMNS, *meta["col_name"]]
+    assert len(data) == 4
+    row = data.set_index(["scenario", "time_period"]).loc[
+        (plan.scenarios["announced"].label, "201213")
+    ]
+    ends = ["estimate_low", "estimate_high", "conf_low", "conf_high", "n_treated"]
+    assert row[ends].tolist() == ["-1.0", "2.1", "-9.5", "10.0", "5"]
+
+
+def test_paths_without_years_leave_no_tidy_data(tmp_path, plan):
+    runs = pd.DataFrame({"year": [None, None]})
+    assert write_ees_long_runs(tmp_path / "ees", plan=plan, runs=runs) == ()
+    assert not (tmp_path / "ees").exists()
 
 
 def test_tidy_data_hold_figures_and_symbols_as_published(tidy):

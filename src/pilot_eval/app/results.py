@@ -144,7 +144,7 @@ def write_files(
     from pilot_eval import __version__
     from pilot_eval.published.panel import select_span
     from pilot_eval.reporting.answers_file import collect_answers, write_answers
-    from pilot_eval.reporting.ees import write_ees
+    from pilot_eval.reporting.ees import write_ees, write_ees_long_runs
     from pilot_eval.reporting.workbook import write_workbook
 
     table = select_span(table, plan)
@@ -169,3 +169,5 @@ def write_files(
         councils=tuple(plan.councils.values()),
         verdicts=evidence.verdicts,
     )
+    if long_runs is not None:
+        write_ees_long_runs(folder / TIDY, plan=plan, runs=long_runs)

@@ -45,6 +45,15 @@ META_COLUMNS = (
     "filter_grouping_column",
 )
 FOOTNOTE_COLUMNS = ("indicator", "footnote")
+RUN_FILTERS = {"scenario": "Group", "outcome": "Outcome"}
+RUN_INDICATORS = {
+    "estimate_low": ("Effect, lowest that hidden figures allow", "1"),
+    "estimate_high": ("Effect, highest that hidden figures allow", "1"),
+    "conf_low": ("Band, lower end", "1"),
+    "conf_high": ("Band, upper end", "1"),
+    "n_treated": ("Treated", "0"),
+    "n_comparators": ("Comparators", "0"),
+}
 DECIMALS = 1
 
 #: Region as in data/reference/councils.csv -> code and name of England's nine regions.
@@ -195,6 +204,52 @@ def build_ees_footnotes(
         if verdict.inputs.outcome in keys
     ]
     return pd.DataFrame(rows, columns=list(FOOTNOTE_COLUMNS))
+
+
+def write_ees_long_runs(
+    folder: str | Path, *, plan: EvaluationPlan, runs: pd.DataFrame, name: str = "long_run"
+) -> tuple[Path, ...]:
+    """Write effects by year as a data file with group and outcome as filters, and its metadata.
+
+    Parameters
+    ----------
+    folder : path
+        Made if need be.
+    plan : EvaluationPlan
+    runs : pandas.DataFrame
+        As from `checks.long_run.list_long_runs`. Paths of units that start in different years have
+        no year that the service could show, and are left out.
+    name : str
+        Stem: ``<name>.csv`` and ``<name>.meta.csv``.
+
+    Returns
+    -------
+    data, metadata : pathlib.Path
+        Nothing is written where no path has years.
+    """
+    dated = runs[runs["year"].notna()]
+    if dated.empty:
+        return ()
+    data = pd.DataFrame([_describe_place(int(year), None) for year in dated["year"]])
+    data["scenario"] = [plan.scenarios[key].label for key in dated["scenario"]]
+    data["outcome"] = [plan.outcomes[key].label for key in dated["outcome"]]
+    for key, (_, decimals) in RUN_INDICATORS.items():
+        data[key] = [f"{value:.{decimals}f}" for value in dated[key]]
+    data = data.sort_values(["scenario", "outcome", "time_period"], kind="stable")
+    filters = [(key, "Filter", label, "", "") for key, label in RUN_FILTERS.items()]
+    shown = [
+        (key, "Indicator", label, "", decimals) for key, (label, decimals) in RUN_INDICATORS.items()
+    ]
+    heads = ("col_name", "col_type", "label", "indicator_unit", "indicator_dp")
+    meta = pd.DataFrame(filters + shown, columns=list(heads))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = (folder / f"{name}.csv", folder / f"{name}.meta.csv")
+    for path, frame in zip(
+        paths, (data, meta.reindex(columns=list(META_COLUMNS), fill_value="")), strict=True
+    ):
+        neutralise_formulas(frame).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    return paths
 
 
 def name_period(period: Period) -> tuple[str, str]:

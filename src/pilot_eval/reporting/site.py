@@ -52,6 +52,8 @@ FILES = {
     "ees/figures.csv": "the figures as tidy data, a row for each place and period",
     "ees/figures.meta.csv": "what each column of the tidy data is",
     "ees/figures.footnotes.csv": "the findings, as footnotes of the tidy data",
+    "ees/long_run.csv": "effects by year since the start, with their bands, as tidy data",
+    "ees/long_run.meta.csv": "what each column of them is",
     "qa_log.csv": "the quality assurance log, as a table",
     "qa_log_assumptions.csv": "assumptions and caveats, with what tests each",
     "qa_log_rap.csv": "checklist of a reproducible analytical pipeline",
