@@ -13,7 +13,6 @@ from pilot_eval.design.build import Design
 from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Evidence
 from pilot_eval.house_style import (
-    CLEAR,
     DARK_BLUE,
     DARK_PINK,
     GREY,
@@ -312,15 +311,24 @@ def _say_effects(
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Label lines where each ends, pushed apart so that no two labels overlap."""
-    low, high = axes.get_ylim()
-    gap = (high - low) * 0.055
-    height = low
-    place: dict[str, Any] = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-    place["bbox"] = CLEAR | {"alpha": 0.55}
-    for x, value, name, colour in sorted(ends, key=lambda end: end[1]):
-        height = max(value, height + gap)  # also of lines that end earlier: labels are long
-        axes.annotate(name, (x, height), color=colour, fontsize=9.5, annotation_clip=False, **place)
+    """Label lines in a column right of all, so that no label lies over a line or another label.
+
+    A dotted line leads from where a line ends to a label that is not beside it.
+    """
+    gap = np.ptp(axes.get_ylim()) * 0.055
+    last = max(end[0] for end in ends)
+    column = last + 0.035 * (last - axes.get_xlim()[0])
+    ends = sorted(ends, key=lambda end: end[1])
+    steps = gap * np.arange(len(ends))
+    apart = np.array([end[1] for end in ends]) - steps
+    up, down = np.maximum.accumulate(apart), np.minimum.accumulate(apart[::-1])[::-1]
+    heights = (up + down) / 2 + steps  # as far up as down, so that labels stay near their lines
+    for (x, value, name, colour), height in zip(ends, heights, strict=True):
+        beside = x == last and abs(height - value) < gap / 2
+        lead = {"arrowstyle": "-", "lw": 0 if beside else 0.8, "ls": ":", "color": colour}
+        lead |= {"relpos": (0, 0.5), "shrinkA": 2, "shrinkB": 4}
+        place: dict[str, Any] = {"va": "center", "annotation_clip": False, "arrowprops": lead}
+        axes.annotate(name, (x, value), (column, height), color=colour, fontsize=9.5, **place)
 
 
 def set_periods(axes: Axes, periods: Sequence[Period]) -> None:
