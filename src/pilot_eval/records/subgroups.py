@@ -23,8 +23,15 @@ from pilot_eval.records.census_panel import (
 )
 from pilot_eval.records.codes import NEED_CODES, SEX_CODES
 from pilot_eval.records.council_cells import find_populations
+from pilot_eval.records.episodes import build_episodes, build_plan_episodes
 from pilot_eval.records.indicators import Records
-from pilot_eval.records.linking import find_referrals, list_councils, number_children, to_days
+from pilot_eval.records.linking import (
+    find_referrals,
+    list_councils,
+    number_children,
+    number_councils,
+    to_days,
+)
 from pilot_eval.records.local_indicators import LocalIndicator
 from pilot_eval.records.schema import SCHEMA, YES_NO, CensusTables, frames_of
 
@@ -88,18 +95,23 @@ def build_subgroup_panel(
         rule = "be one of " + ", ".join(GROUPINGS)
         raise ParameterError(explain("by", rule, by, "Choose one of them."))
     group = _GROUPS[by](tables)
-    whole = prepare_for_panel(tables, settings, exemptions)
+    whole = Records(
+        tables=tables,
+        councils=tuple(list_councils(tables)),
+        episodes=build_episodes(tables),
+        plans=build_plan_episodes(tables),
+        durations={},
+    )
     grid = lay_out_grid(whole, settings, coverage=coverage, populations=None)
-    parts = []
-    for name in group.categories:
-        records = _take_group(whole, np.asarray(group == name), settings, exemptions)
-        own = _take_populations(populations, by, name)
-        populated = replace(grid, population=find_populations(grid, whole.councils, own))
-        panel = fill_panel(records, populated, settings, local)
-        parts.append(panel.assign(by=by, group=name))
-    names = ["by", "group"]
-    panel = pd.concat(parts, ignore_index=True)
-    return panel[[*names, *(name for name in panel if name not in names)]]
+    names = list(group.categories)
+    owned = [_take_populations(populations, by, name) for name in names]
+    wide = replace(
+        grid,
+        covered=np.tile(grid.covered, (len(names), 1)),
+        population=np.vstack([find_populations(grid, whole.councils, own) for own in owned]),
+    )
+    panel = fill_panel(_split(whole, group, settings, exemptions), wide, settings, local)
+    return _put_groups_first(panel, by, names, whole.councils)
 
 
 def list_groups(by: By) -> tuple[str, ...]:
@@ -120,10 +132,43 @@ def _take_populations(populations: pd.DataFrame | None, by: By, group: str) -> p
     return populations[(populations["by"] == by) & (populations["group"] == group)]
 
 
-def _take_group(
-    whole: Records, kept: np.ndarray, settings: PanelSettings, exemptions: pd.DataFrame | None
+def _split(
+    whole: Records, group: pd.Categorical, settings: PanelSettings, exemptions: pd.DataFrame | None
 ) -> Records:
-    """Take the referrals of a group, what belongs to them, and what all records say of them."""
+    """Let every group of a council be a council of its own: its referrals and what belongs to them.
+
+    What all records of a child say of a referral or a plan stays as it is.
+    """
+    taken = [_take_group(whole, np.asarray(group == name)) for name in group.categories]
+    names = [f"{code} {place}" for place in range(len(taken)) for code in whole.councils]
+
+    def stack(frame: pd.DataFrame, held: Sequence[np.ndarray]) -> pd.DataFrame:
+        rows = np.concatenate([np.flatnonzero(mask) for mask in held])
+        place = np.repeat(np.arange(len(held)), [mask.sum() for mask in held])
+        council = number_councils(frame, whole.councils)[rows]
+        council = np.where(council < 0, -1, place * len(whole.councils) + council)
+        own = frame.iloc[rows].reset_index(drop=True)
+        return own.assign(council_code=pd.Categorical.from_codes(council, names))
+
+    frames = {
+        name: stack(getattr(whole.tables, name), [held[name] for held in taken]) for name in SCHEMA
+    }
+    if exemptions is not None:
+        codes = exemptions["council_code"].astype("str")
+        exemptions = pd.concat(
+            [exemptions.assign(council_code=codes + f" {place}") for place in range(len(taken))],
+            ignore_index=True,
+        )
+    return replace(
+        prepare_for_panel(replace(whole.tables, **frames), settings, exemptions),
+        councils=tuple(names),
+        episodes=stack(whole.episodes, [held["referrals"] for held in taken]),
+        plans=stack(whole.plans, [held["plans"] for held in taken]),
+    )
+
+
+def _take_group(whole: Records, kept: np.ndarray) -> dict[str, np.ndarray]:
+    """Find the rows of every table that belong to the referrals of a group."""
     referrals = whole.tables.referrals[kept]
     held = {"referrals": kept}
     for name, frame in frames_of(whole.tables).items():
@@ -133,15 +178,23 @@ def _take_group(
         both = [getattr(whole.tables, name), referrals]
         asked, known = number_children(both, whole.councils)
         held[name] = np.isin(asked, known)
-    frames = {name: getattr(whole.tables, name)[rows] for name, rows in held.items()}
-    frames = {name: frames[name].reset_index(drop=True) for name in SCHEMA}
-    own = replace(whole.tables, **frames)
-    return replace(
-        prepare_for_panel(own, settings, exemptions),
-        councils=whole.councils,
-        episodes=whole.episodes[kept].reset_index(drop=True),
-        plans=whole.plans[held["plans"]].reset_index(drop=True),
-    )
+    return held
+
+
+def _put_groups_first(
+    panel: pd.DataFrame, by: By, names: Sequence[str], councils: Sequence[str]
+) -> pd.DataFrame:
+    """Order a panel of groups as councils by group, indicator, council and period; name both."""
+    indicators = panel["indicator"].cat.categories
+    shape = (len(indicators), len(names), len(councils), -1)
+    order = np.arange(len(panel)).reshape(shape).swapaxes(0, 1).ravel()
+    found = panel.iloc[order].reset_index(drop=True)
+    place = found["council_code"].cat.codes.to_numpy()
+    own = pd.Categorical.from_codes(place % len(councils), pd.Index(councils, dtype="str"))
+    found["council_code"] = own
+    found.insert(0, "by", by)
+    found.insert(1, "group", np.array(names, dtype=object)[place // len(councils)])
+    return found
 
 
 def _by_need(tables: CensusTables) -> pd.Categorical:

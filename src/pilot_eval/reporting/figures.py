@@ -315,6 +315,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
 
     A dotted line leads from where a line ends to a label that is not beside it.
     """
+    from matplotlib.lines import Line2D
+
     gap = np.ptp(axes.get_ylim()) * 0.055
     last = max(end[0] for end in ends)
     column = last + 0.035 * (last - axes.get_xlim()[0])
@@ -324,11 +326,11 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     up, down = np.maximum.accumulate(apart), np.minimum.accumulate(apart[::-1])[::-1]
     heights = (up + down) / 2 + steps  # as far up as down, so that labels stay near their lines
     for (x, value, name, colour), height in zip(ends, heights, strict=True):
-        beside = x == last and abs(height - value) < gap / 2
-        lead = {"arrowstyle": "-", "lw": 0 if beside else 0.8, "ls": ":", "color": colour}
-        lead |= {"relpos": (0, 0.5), "shrinkA": 2, "shrinkB": 4}
-        place: dict[str, Any] = {"va": "center", "annotation_clip": False, "arrowprops": lead}
-        axes.annotate(name, (x, value), (column, height), color=colour, fontsize=9.5, **place)
+        axes.text(column, height, name, color=colour, fontsize=9.5, va="center")
+        if x != last or abs(height - value) >= gap / 2:
+            ends_at = column - 0.2 * (column - last)
+            lead = Line2D([x, ends_at], [value, height], color=colour, lw=0.8, ls=":")
+            axes.add_artist(lead)  # moves no limit of the axes
 
 
 def set_periods(axes: Axes, periods: Sequence[Period]) -> None:
