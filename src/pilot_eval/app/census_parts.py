@@ -18,8 +18,14 @@ from pilot_eval.app.send_back import write_send_back
 from pilot_eval.errors import DataError, PilotEvalError, explain
 from pilot_eval.estimation.census_changes import CensusSettings
 from pilot_eval.evaluation.records_strand import CensusChanges, collapse_part
-from pilot_eval.records.census_panel import PanelSettings, build_census_panel
+from pilot_eval.records.census_panel import (
+    PanelSettings,
+    fill_panel,
+    lay_out_grid,
+    prepare_for_panel,
+)
 from pilot_eval.records.crosswalk import apply_crosswalk
+from pilot_eval.records.indicators import Records
 from pilot_eval.records.issues import RULE_SEVERITIES, stack
 from pilot_eval.records.local_extracts import add_local_extracts
 from pilot_eval.records.local_indicators import LocalIndicator
@@ -208,38 +214,33 @@ def _work(part: CouncilReturns, work: PartWork) -> PartResult:
         return checked
     if work.folder is not None and work.keep_tables:
         write_tables(accepted, work.folder / TABLES, part="_".join(part.councils))
+    records = prepare_for_panel(accepted, work.panel, work.exemptions)
     return replace(
         checked,
-        panel=_build_panel(accepted, work, work.panel),
-        more=_build_more(accepted, work),
+        panel=_build_panel(records, work, work.panel),
+        more=_build_more(records, work),
         changes=collapse_part(accepted, work.changes, work.exemptions) if work.changes else None,
     )
 
 
-def _build_panel(tables: CensusTables, work: PartWork, settings: PanelSettings) -> pd.DataFrame:
-    panel = build_census_panel(
-        tables,
-        settings,
-        exemptions=work.exemptions,
-        coverage=work.coverage,
-        populations=work.populations,
-        local=work.local,
-    ).panel
+def _build_panel(records: Records, work: PartWork, settings: PanelSettings) -> pd.DataFrame:
+    grid = lay_out_grid(records, settings, coverage=work.coverage, populations=work.populations)
+    panel = fill_panel(records, grid, settings, work.local)
     return panel.astype({"council_code": "str"})
 
 
-def _build_more(tables: CensusTables, work: PartWork) -> dict[str, pd.DataFrame]:
+def _build_more(records: Records, work: PartWork) -> dict[str, pd.DataFrame]:
     """Build the panels of other periods, and those of groups of children by year."""
     settings = {
         name: replace(work.panel, frequency=name) for name in {*work.more_panels, GROUPED_BY}
     }
     more = {
-        PANEL_FILE.format(name): _build_panel(tables, work, settings[name])
+        PANEL_FILE.format(name): _build_panel(records, work, settings[name])
         for name in work.more_panels
     }
     for by in work.by:
         panel = build_subgroup_panel(
-            tables,
+            records.tables,
             settings[GROUPED_BY],
             by,
             exemptions=work.exemptions,
