@@ -483,3 +483,19 @@ def test_a_period_that_one_council_alone_has_still_has_an_effect():
     seen = np.array([[True, True, True], [True, True, False], [True, True, False]])
     effects = solve_period_effects(values, seen)
     assert effects - effects[0] == pytest.approx([0.0, 1.0, 6.0])
+
+
+@pytest.mark.parametrize(("n_treated", "n_comparators"), [(20, 40), (15, 18), (12, 9)])
+def test_a_sharp_band_keeps_its_level_with_many_treated(n_treated, n_comparators):
+    """Sets of comparators drawn without replacement would vary too little: 16% and more erred."""
+    rng = np.random.default_rng(5)
+    treated = np.arange(n_treated + n_comparators) < n_treated
+    cases, trials = np.full(len(treated), 200.0), 400
+    left = 0
+    for seed in range(trials):
+        common = rng.normal(size=(len(treated), 1))
+        curve = common + rng.normal(size=(len(treated), 4))
+        band = simultaneous_band(curve, treated, cases, method="sharp", draws=399, seed=seed)
+        left += bool((band.conf_low > 0).any() or (band.conf_high < 0).any())
+    assert stats.binomtest(left, trials, 0.05).proportion_ci(0.99).low < 0.05
+    assert left / trials < 0.09

@@ -275,6 +275,9 @@ def test_detectable_effect_is_nan_without_an_answer():
     changes = np.random.default_rng(1).normal(size=30)
     assert np.isnan(minimum_detectable_effect(changes, np.ones(30), [1.0], 1, "robust"))
     assert np.isnan(minimum_detectable_effect(np.zeros(30), np.ones(30), [1.0] * 3, 3, "cr2"))
+    few = changes[:6]  # more treated than comparators: no set can take their place
+    assert np.isnan(minimum_detectable_effect(few, np.ones(6), np.ones(9), 9, "robust"))
+    assert minimum_detectable_effect(few, np.ones(6), np.ones(9), 9, "size_adjusted") > 0
     assert minimum_detectable_effect(changes, np.ones(30), [1.0], 1, "size_adjusted") > 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 from html import unescape
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from made_up_pilots import list_made_up, write_pilot
@@ -63,6 +65,27 @@ def test_starts_are_those_of_the_register(pilot):
             "ends": {"2019 to 2020: 5 councils", "until 2020: 5 councils"},
         }[made.name]
     )
+
+
+def test_reasons_speak_of_the_plans_own_units():
+    """Too few comparators, and too few treated, of teams: nothing is said of councils."""
+    made = PILOTS["teams"]
+    codes = list(made.units)
+    for kept, said in ((codes[:8], "3 comparator teams, needs 5"), (codes[4:], "treated teams")):
+        reasons = explain_gaps(made, kept)
+        assert any(said in reason for reason in reasons), reasons
+        assert not any("council" in reason or "; ;" in reason for reason in reasons)
+
+
+def explain_gaps(made, kept) -> set[str]:
+    first = (ROOT / "pilots" / "timescales-2011" / "plan.toml").read_text(encoding="utf-8")
+    verdict = first[first.index("[verdict]") : first.index("# The adjusted reading")]
+    with TemporaryDirectory() as name:
+        table = write_pilot(made, Path(name), verdict)
+        plan = pe.load_plan(Path(name, "pilots", made.name))
+        figures = read_council_table(table, units=[unit.unit_code for unit in plan.units])
+    own = figures[figures["council_code"].isin(kept)]
+    return set(pe.evaluate(plan, own).table["reason"])
 
 
 # --- reports ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from typing import Any
 
 from pilot_eval import __version__
 from pilot_eval.app.grammars import defer_grammars
+from pilot_eval.app.options import read_source
 from pilot_eval.errors import PilotEvalError, explain
 from pilot_eval.file_sets import finish_sets
 from pilot_eval.project import find_root
@@ -152,20 +153,13 @@ def _share(text: str) -> float:
     return share
 
 
-def _source(text: str) -> str | Path:
-    """Read where returns are: a path, or the URL of a database."""
-    from pilot_eval.records.unpacking import is_url
-
-    return text if is_url(text) else Path(text)
-
-
 TYPES: Mapping[str, Callable[[str], Any]] = {
     "path": Path,
     "count": _count,
     "whole": int,
     "number": float,
     "share": _share,
-    "source": _source,
+    "source": read_source,
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilot_eval.app.listing_commands import completion, data, design, parameters
-from pilot_eval.app.options import hand_on
+from pilot_eval.app.options import hand_on, take_options
 from pilot_eval.app.progress import keep_telling
 from pilot_eval.errors import DataError, ParameterError, explain
 from pilot_eval.file_sets import finish_sets, whole_file
@@ -50,6 +50,7 @@ def run(options: Namespace) -> int:
     from pilot_eval.records.unpacking import copied
 
     options.parameters = _pairs(options.parameters)
+    take_options(options)
     mapping = options.parameters.get("mapping_file")
     with (
         copied(options.census, mapping=mapping) as census,

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
+from pilot_eval.app.options import OPTIONS
 from pilot_eval.app.parameters import VOCABULARY, Declared, Rule, check_parameters
 from pilot_eval.app.request import find_notebooks, list_parameters
 from pilot_eval.errors import ParameterError, RunError, choose_names, explain
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ipywidgets import ValueWidget, VBox
 
 SUFFIX = "-changed"
-OPTIONS = {"pilot": "--pilot", "table_file": "--table", "data_folder": "--census"}
 LONG_LIST = 8  # rows of a list from which several can be chosen
 
 
@@ -71,7 +71,7 @@ class ParameterForm:
         words = ["pilot-eval", "run", "--only", self.source.stem]
         for name, value in self.changed.items():
             text = ",".join(value) if isinstance(value, list) else str(value)
-            words += [OPTIONS[name], text] if name in OPTIONS else ["-p", f"{name}={text}"]
+            words += [OPTIONS[name][0], text] if name in OPTIONS else ["-p", f"{name}={text}"]
         return shlex.join(words)
 
     def write(self, path: str | Path | None = None) -> Path:

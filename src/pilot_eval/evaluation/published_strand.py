@@ -122,7 +122,8 @@ def _evaluate(
         found = estimated.get((scenario, outcome))
         design = found.tested.design if found else None
         own = found.with_family(adjusted[scenario, outcome]) if found else [_describe(plan, label)]
-        rows += [replace(row, **stamp) for row in own]
+        own = [replace(row, **stamp, reason=_in_units(plan, row.reason)) for row in own]
+        rows += own
         verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
         if design is None:
             continue
@@ -242,8 +243,13 @@ def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
 
 def _name_starts(plan: EvaluationPlan, design: Design) -> str:
     """Say when how many of the plan's units were treated."""
+    return _in_units(plan, design.name_starts())
+
+
+def _in_units(plan: EvaluationPlan, text: str) -> str:
+    """Say in the plan's own units what methods say of councils."""
     words = {"councils": plan.texts.units, "council": plan.texts.unit}
-    return re.sub(r"\bcouncils?\b", lambda match: words[match[0]], design.name_starts())
+    return re.sub(r"\bcouncils?\b", lambda match: words[match[0]], text)
 
 
 def _periods(design: Design) -> dict[str, str]:
@@ -288,13 +294,14 @@ def _say_hidden(design: Design, numbers: Mapping[str, Any]) -> str:
 
 def _too_few(plan: EvaluationPlan, design: Design) -> str:
     found = ", ".join(design.names) or "none"
-    gaps = "; ".join(
+    gaps = [
         f"{item.council_name}: {item.reason}" for item in design.dropped if item.role == "treated"
-    )
+    ]
     if len(design.treated) >= FEWEST_TREATED:
         return "no comparator has figures"
     units = plan.texts.units
-    return f"fewer than {FEWEST_TREATED} treated {units} have figures (found: {found}); {gaps}"
+    few = f"fewer than {FEWEST_TREATED} treated {units} have figures (found: {found})"
+    return "; ".join([few, *gaps])
 
 
 def _describe(plan: EvaluationPlan, label: dict[str, Any]) -> EvidenceRow:

@@ -188,9 +188,9 @@ def _by_placebo_sets(data: Changes, alpha: float, power: float, draws: int, seed
     z = (changes - changes.mean()) / np.sqrt(variance[~data.treated])
     w = 1 / np.sqrt(variance[data.treated])
     k, n = data.n_treated, z.size
-    members = draw_subsets(np.random.default_rng(seed), draws, n, k)
     if n <= k + 1:
         return nan
+    members = draw_subsets(np.random.default_rng(seed), draws, n, k)
     sums, squares = sum_sets(z[None], members)[0], sum_sets(z[None] ** 2, members)[0]
     cross = (z[members] * w).sum(1)
     critical = np.quantile(np.abs(welch_t(sums, squares, z.sum(), (z**2).sum(), k, n)), 1 - alpha)

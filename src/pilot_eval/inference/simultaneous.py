@@ -15,7 +15,7 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from pilot_eval.doors import Numbers, OneOf
 from pilot_eval.errors import InferenceError, explain
-from pilot_eval.inference.assignments import draw_assignments, draw_subsets
+from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.inputs import (
     Changes,
     check_changes,
@@ -190,7 +190,7 @@ def _sharp(
     # The factor undoes what estimating the comparators' mean takes away.
     z = centred[:, ~treated] / root[:, ~treated] * np.sqrt(n0 / (n0 - 1))
     rng = np.random.default_rng(seed)
-    members = draw_subsets(rng, draws, n0, n1)
+    members = rng.integers(n0, size=(draws, n1))  # with replacement: sets without vary too little
     drawn = (
         sum(z[:, members[:, column]] * root[:, treated][:, [column]] for column in range(n1)) / n1
     )
