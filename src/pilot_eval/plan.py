@@ -40,6 +40,7 @@ from pilot_eval.reference.pilot_facts import (
     MeasurementBreak,
     PilotUnit,
     Requirement,
+    check_codes,
     read_breaks,
     read_events,
     read_register,
@@ -386,6 +387,7 @@ def _council_faults(plan: EvaluationPlan) -> list[str]:
         for council in dict.fromkeys(clustered)
         if clustered.count(council) > 1
     ]
+    faults += check_codes(plan.treatment_register, plan.names)
     for name, scenario in plan.scenarios.items():
         excluded = sorted(set(scenario.councils) & set(plan.comparators.exclude))
         faults += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
@@ -284,6 +285,11 @@ class Texts(Section):
     def unit(self) -> str:
         """One of `units`, such as council."""
         return self.units.removesuffix("s")
+
+    def in_units(self, text: str) -> str:
+        """Say in the plan's own units what methods say of councils."""
+        words = {"councils": self.units, "council": self.unit}
+        return re.sub(r"\bcouncils?\b", lambda match: words[match[0]], text)
 
     def name_requirement(self, key: str) -> str:
         """Name a requirement of the register in words."""

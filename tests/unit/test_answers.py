@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
+from project_folder import ROOT
 from readability import reading_age
 from test_verdicts import SOUND, STILL
 
@@ -79,3 +81,21 @@ def test_reading_age_is_the_published_index():
     assert reading_age(hard) == 41
     with pytest.raises(DataError, match="hold words"):
         reading_age("...")
+
+
+def test_outcomes_without_any_comparison_are_those_that_no_row_estimates(plan):
+    """A test, or a scenario, without an estimate is not an outcome without a comparison."""
+    table = pd.read_csv(ROOT / "reports" / "published" / "evidence.csv", keep_default_na=False)
+    alone = table[(table["outcome"] == "cin_rate")].assign(status="not_estimable")
+    rest = table[table["outcome"] != "cin_rate"]
+    estimated = table.groupby("outcome")["status"].agg(lambda found: "estimated" in set(found))
+    assert not estimated.all() or not any(
+        "Without any" in say for say in answers.list_limits(plan, table)
+    )
+    [said] = [
+        say for say in answers.list_limits(plan, pd.concat([rest, alone])) if "Without any" in say
+    ]
+    gone = {"cin_rate", *estimated.index[~estimated]}
+    names = {plan.outcomes[key].label for key in gone}
+    told = said.removeprefix("Without any comparison: ").removesuffix(".").split(", ")
+    assert {name[:1].lower() + name[1:] for name in names} == set(told)

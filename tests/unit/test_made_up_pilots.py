@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 import pytest
 from made_up_pilots import list_made_up, write_pilot
 from project_folder import ROOT
@@ -16,10 +17,14 @@ from stories import list_story
 from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 
 import pilot_eval as pe
+from pilot_eval.checks.specification_curve import CURVE_COLUMNS
 from pilot_eval.project import list_pilots
 from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
+from pilot_eval.reporting import checks, design_tables
 from pilot_eval.reporting.answers_file import collect_answers
+from pilot_eval.reporting.display import NO_SPECIFICATION, Sentence, show_or_say
+from pilot_eval.reporting.figures import plot_specification_curve
 from pilot_eval.reporting.front_page import render_front_page
 
 PILOTS = list_made_up(council_names(ROOT))
@@ -86,6 +91,29 @@ def explain_gaps(made, kept) -> set[str]:
         figures = read_council_table(table, units=[unit.unit_code for unit in plan.units])
     own = figures[figures["council_code"].isin(kept)]
     return set(pe.evaluate(plan, own).table["reason"])
+
+
+def test_pages_on_too_few_units_say_so():
+    """No specification and no design: a sentence stands where figures and tables would."""
+    plan = pe.load_plan()
+    figures = pe.build_panel(pe.load_published(), plan)
+    empty = pd.DataFrame(columns=list(CURVE_COLUMNS))
+    outcome = plan.family.primary_outcomes[0]
+    for shown in (
+        plot_specification_curve(plan, empty, outcome=outcome),
+        checks.tabulate_choices(plan, empty),
+        checks.tabulate_comparator_rules(empty, scenario=plan.family.primary_scenario),
+    ):
+        assert shown == NO_SPECIFICATION
+    units = plan.texts.model_copy(update={"units": "teams"})
+    teams = plan.model_copy(update={"texts": units})
+    none = show_or_say(teams, pe.design_pilot, plan, figures.head(50), outcome=outcome)
+    assert isinstance(none, Sentence)
+    assert "ten teams" in none.text
+    assert none.text in design_tables.open_design(teams, outcome, none).text
+    assert design_tables.tabulate_detectable(plan, none) == none
+    assert design_tables.tabulate_price(plan, none) == none
+    assert design_tables.word_draw(plan, none) == none.text
 
 
 # --- reports ------------------------------------------------------------------------------------

@@ -72,6 +72,8 @@ def test_a_plan_file_of_version_0_1_is_refused_with_the_command_that_converts_it
     ("file", "old", "new", "words"),
     [
         ("register.csv", "2011-03,", "March 2011,", "register.csv, row 2, column granted"),
+        ("register.csv", "E10000006", "E99999999", r"E99999999 \(Cumbria\) is the code of no unit"),
+        ("register.csv", ",Cumbria,", ",Leeds,", "E10000006 is Cumbria, and Leeds is E08000035"),
         ("breaks.csv", ",2011,", ",eleven,", "breaks.csv, row 2, column first_year_after"),
         ("events.csv", "sourced", "hearsay", "column evidence_grade"),
         ("plan.toml", 'title = "', 'events = []\ntitle = "', "remove the key"),

@@ -5,7 +5,6 @@ Notebooks, command line and tests all call `evaluate`; nothing else strings stag
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -122,7 +121,7 @@ def _evaluate(
         found = estimated.get((scenario, outcome))
         design = found.tested.design if found else None
         own = found.with_family(adjusted[scenario, outcome]) if found else [_describe(plan, label)]
-        own = [replace(row, **stamp, reason=_in_units(plan, row.reason)) for row in own]
+        own = [replace(row, **stamp, reason=plan.texts.in_units(row.reason)) for row in own]
         rows += own
         verdicts.append(judge(collect_inputs(plan, own, design), plan.verdict))
         if design is None:
@@ -243,13 +242,7 @@ def _label(plan: EvaluationPlan, design: Design) -> dict[str, Any]:
 
 def _name_starts(plan: EvaluationPlan, design: Design) -> str:
     """Say when how many of the plan's units were treated."""
-    return _in_units(plan, design.name_starts())
-
-
-def _in_units(plan: EvaluationPlan, text: str) -> str:
-    """Say in the plan's own units what methods say of councils."""
-    words = {"councils": plan.texts.units, "council": plan.texts.unit}
-    return re.sub(r"\bcouncils?\b", lambda match: words[match[0]], text)
+    return plan.texts.in_units(design.name_starts())
 
 
 def _periods(design: Design) -> dict[str, str]:

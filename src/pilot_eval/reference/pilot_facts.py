@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -108,6 +108,30 @@ def read_register(folder: Path) -> tuple[Exemption, ...]:
         If a cell is not what its column may contain; all faults are listed.
     """
     return _read(folder / REGISTER, Exemption)
+
+
+def check_codes(register: Sequence[Exemption], names: Mapping[str, str]) -> list[str]:
+    """Find codes of a register that are no unit's, and names that are another unit's.
+
+    Parameters
+    ----------
+    register : sequence of Exemption
+    names : mapping of str to str
+        Code of every unit -> its name.
+
+    Returns
+    -------
+    list of str
+        One sentence each; empty where nothing is wrong.
+    """
+    codes = {name: code for code, name in names.items()}
+    faults = []
+    for code, name in dict.fromkeys((row.council_code, row.council_name) for row in register):
+        if code not in names:
+            faults.append(f"{REGISTER}: {code} ({name}) is the code of no unit: correct it")
+        elif codes.get(name, code) != code:
+            faults.append(f"{REGISTER}: {code} is {names[code]}, and {name} is {codes[name]}")
+    return faults
 
 
 def read_requirements(folder: Path) -> tuple[Requirement, ...]:

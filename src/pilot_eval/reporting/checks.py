@@ -17,7 +17,14 @@ from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import name_year
-from pilot_eval.reporting.display import Opening, Table, format_number, format_range
+from pilot_eval.reporting.display import (
+    NO_SPECIFICATION,
+    Opening,
+    Sentence,
+    Table,
+    format_number,
+    format_range,
+)
 
 INTERVALS = {
     "estimate_low": "Estimate, from",
@@ -43,13 +50,15 @@ OPTION_WORDS = {
 def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) -> Opening:
     """Open the page on robustness: the finding, chance, and the other specifications."""
     used, found = verdict.inputs, summarise_curve(curve)
-    return Opening(
-        verdict.short,
-        f"{used.label}, {used.group}. {word_placebo_in_space(space)} Of "
-        f"{found['specifications']:,.0f} specifications, {100 * found['share_above_zero']:.0f}% "
+    others = (
+        f"Of {found['specifications']:,.0f} specifications, {100 * found['share_above_zero']:.0f}% "
         f"give an estimate above zero and {100 * found['share_excluding_zero']:.0f}% an interval "
-        "without zero.",
+        "without zero."
+        if len(curve)
+        else NO_SPECIFICATION.text
     )
+    said = f"{used.label}, {used.group}. {word_placebo_in_space(space)} {others}"
+    return Opening(verdict.short, said)
 
 
 def word_placebo_in_space(space: PlaceboInSpace) -> str:
@@ -181,8 +190,10 @@ def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenar
     )
 
 
-def tabulate_choices(plan: EvaluationPlan, curve: pd.DataFrame) -> Table:
+def tabulate_choices(plan: EvaluationPlan, curve: pd.DataFrame) -> Table | Sentence:
     """Show what the specifications of every single choice give, whatever the other choices."""
+    if curve.empty:
+        return NO_SPECIFICATION
     rows = []
     for choice in CHOICES:
         for option, own in curve.groupby(choice, sort=False):
@@ -217,8 +228,10 @@ def _name_option(plan: EvaluationPlan, choice: str, option: str) -> str:
     return OPTION_WORDS.get(option, option)
 
 
-def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table:
+def tabulate_comparator_rules(curve: pd.DataFrame, *, scenario: str) -> Table | Sentence:
     """Show the sharp, unweighted estimate under each comparator rule, years as planned."""
+    if curve.empty:
+        return NO_SPECIFICATION
     curve = curve[curve["scenario"] == scenario]
     rows = curve[
         (curve["weights"] == "councils equal")

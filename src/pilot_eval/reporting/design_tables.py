@@ -7,7 +7,7 @@ from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.project import find_file
 from pilot_eval.published.boundaries import CHANGES, read_boundary_changes
-from pilot_eval.reporting.display import Table
+from pilot_eval.reporting.display import Opening, Sentence, Table
 
 LOTS = {
     "lot_none": "Lot",
@@ -28,19 +28,37 @@ PRICE = {
 }
 
 
-def tabulate_detectable(plan: EvaluationPlan, design: PilotDesign) -> Table:
+def open_design(plan: EvaluationPlan, outcome: str, design: PilotDesign | Sentence) -> Opening:
+    """Open the page with the design, or with why there is none.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    outcome : str
+    design : PilotDesign or Sentence
+        A sentence where the figures bear none, here and in the other functions.
+    """
+    judged = f"Judged on: {plan.outcomes[outcome].label}."
+    if isinstance(design, Sentence):
+        return Opening("No design can be judged on these figures", f"{judged} {design.text}")
+    return Opening(design.title, judged)
+
+
+def tabulate_detectable(plan: EvaluationPlan, design: PilotDesign | Sentence) -> Table | Sentence:
     """Show the smallest effect found, by how many take part and for how long.
 
     Parameters
     ----------
     plan : EvaluationPlan
-    design : PilotDesign
+    design : PilotDesign or Sentence
 
     Returns
     -------
-    Table
+    Table or Sentence
         A dash where no effect of any size would be found.
     """
+    if isinstance(design, Sentence):
+        return design
     names = {"councils": plan.texts.units.capitalize(), "periods_after": "Periods after"}
     frame = design.table.replace(float("inf"), float("nan"))
     return Table(
@@ -49,8 +67,10 @@ def tabulate_detectable(plan: EvaluationPlan, design: PilotDesign) -> Table:
     )
 
 
-def tabulate_price(plan: EvaluationPlan, design: PilotDesign) -> Table:
+def tabulate_price(plan: EvaluationPlan, design: PilotDesign | Sentence) -> Table | Sentence:
     """Show what those that were chosen detect, compared with a random draw of the same size."""
+    if isinstance(design, Sentence):
+        return design
     label = plan.outcomes[design.outcome].label
     return Table(
         frame=design.choice.rename(columns=PRICE),
@@ -58,7 +78,18 @@ def tabulate_price(plan: EvaluationPlan, design: PilotDesign) -> Table:
     )
 
 
-def list_divided(plan: EvaluationPlan, design: PilotDesign) -> list[str]:
+def word_draw(plan: EvaluationPlan, design: PilotDesign | Sentence) -> str:
+    """Say in Markdown whom the lot gives, whom to ask next, and what to know of them."""
+    if isinstance(design, Sentence):
+        return design.text
+    drawn = [
+        f"**Drawn:** {'; '.join(design.drawn)}",
+        f"**Reserves:** {'; '.join(design.reserves)}",
+    ]
+    return "\n\n".join([*drawn, *design.notes, *_list_divided(plan, design)])
+
+
+def _list_divided(plan: EvaluationPlan, design: PilotDesign) -> list[str]:
     """Say which of those drawn have become several: their figures are the successors' together."""
     asked = {*design.drawn, *design.reserves}
     dates = {

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pandas as pd
 
+from pilot_eval.errors import DataError, DesignError
+from pilot_eval.plan import EvaluationPlan
+
 if TYPE_CHECKING:
     from pilot_eval.house_style import Picture
+
+P = ParamSpec("P")
+Shown = TypeVar("Shown")
 
 MISSING = "–"
 COLUMN_WORDS: Mapping[str, str] = {
@@ -51,6 +57,28 @@ class Sentence:
 
     def __repr__(self) -> str:
         return self.text
+
+
+def show_or_say(
+    plan: EvaluationPlan, build: Callable[P, Shown], *args: P.args, **kwargs: P.kwargs
+) -> Shown | Sentence:
+    """Build what a page shows, or say why these figures do not bear it.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    build : callable
+        Raises a `DesignError` or a `DataError` where units or periods are too few for it.
+    *args, **kwargs
+        Of `build`.
+    """
+    try:
+        return build(*args, **kwargs)
+    except (DesignError, DataError) as fault:
+        return Sentence(f"Not shown: {plan.texts.in_units(str(fault))}")
+
+
+NO_SPECIFICATION = Sentence("No specification has enough units on both sides to be estimated.")
 
 
 @dataclass(frozen=True, slots=True)

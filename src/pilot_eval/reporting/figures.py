@@ -26,7 +26,13 @@ from pilot_eval.house_style import (
 )
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import Period, middle_of, name_year, width_of
-from pilot_eval.reporting.display import Figure, Sentence, format_number, format_range
+from pilot_eval.reporting.display import (
+    NO_SPECIFICATION,
+    Figure,
+    Sentence,
+    format_number,
+    format_range,
+)
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 
 if TYPE_CHECKING:
@@ -214,7 +220,9 @@ def plot_detectable(
     )
 
 
-def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outcome: str) -> Figure:
+def plot_specification_curve(
+    plan: EvaluationPlan, curve: pd.DataFrame, *, outcome: str
+) -> Figure | Sentence:
     """Plot every specification's estimate and interval in order, coloured by scenario.
 
     Parameters
@@ -226,9 +234,13 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
 
     Returns
     -------
-    Figure
-        Its numbers: a row per scenario.
+    Figure or Sentence
+        Its numbers: a row per scenario; a sentence where no specification has an interval.
     """
+    ends = curve[["conf_low", "conf_high"]].to_numpy(dtype=float)
+    finite = ends[np.isfinite(ends)]
+    if not finite.size:
+        return NO_SPECIFICATION
     above = 100 * (curve["estimate_low"] > 0).mean()
     excluding = 100 * ((curve["conf_low"] > 0) | (curve["conf_high"] < 0)).mean()
     title = (
@@ -248,8 +260,7 @@ def plot_specification_curve(plan: EvaluationPlan, curve: pd.DataFrame, *, outco
             axes.vlines(places[own], *ends, color=colour, lw=3)
             axes.plot(places[own], ends[0], marker, color=colour, ms=4, label=label)
             axes.plot(places[own], ends[1], marker, color=colour, ms=4)
-        ends = curve[["conf_low", "conf_high"]].to_numpy()
-        reach = np.quantile(np.abs(ends[np.isfinite(ends)]), 0.9)
+        reach = np.quantile(np.abs(finite), 0.9)
         axes.set_ylim(-1.1 * reach, 1.3 * reach)
         name_axis(axes, "Specifications, in order of their estimate")
         axes.set_ylabel(f"Effect, {plan.outcomes[outcome].unit}")
