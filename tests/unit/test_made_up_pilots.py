@@ -24,7 +24,11 @@ from pilot_eval.reference.facts import council_names
 from pilot_eval.reporting import checks, design_tables
 from pilot_eval.reporting.answers_file import collect_answers
 from pilot_eval.reporting.display import NO_SPECIFICATION, Sentence, show_or_say
-from pilot_eval.reporting.figures import plot_specification_curve
+from pilot_eval.reporting.figures import (
+    plot_detectable,
+    plot_effects,
+    plot_specification_curve,
+)
 from pilot_eval.reporting.front_page import render_front_page
 
 PILOTS = list_made_up(council_names(ROOT))
@@ -77,20 +81,35 @@ def test_reasons_speak_of_the_plans_own_units():
     made = PILOTS["teams"]
     codes = list(made.units)
     for kept, said in ((codes[:8], "3 comparator teams, needs 5"), (codes[4:], "treated teams")):
-        reasons = explain_gaps(made, kept)
+        reasons = set(evaluate_some(made, kept)[1].table["reason"])
         assert any(said in reason for reason in reasons), reasons
         assert not any("council" in reason or "; ;" in reason for reason in reasons)
 
 
-def explain_gaps(made, kept) -> set[str]:
+def evaluate_some(made, kept):
+    """Evaluate a made-up pilot on some of its units alone: plan and evidence."""
     first = (ROOT / "pilots" / "timescales-2011" / "plan.toml").read_text(encoding="utf-8")
     verdict = first[first.index("[verdict]") : first.index("# The adjusted reading")]
     with TemporaryDirectory() as name:
         table = write_pilot(made, Path(name), verdict)
         plan = pe.load_plan(Path(name, "pilots", made.name))
         figures = read_council_table(table, units=[unit.unit_code for unit in plan.units])
-    own = figures[figures["council_code"].isin(kept)]
-    return set(pe.evaluate(plan, own).table["reason"])
+    return plan, pe.evaluate(plan, figures[figures["council_code"].isin(kept)])
+
+
+def test_two_against_two_are_told_in_words():
+    """CR2 alone has an answer: no chart of effects, none of what could be found."""
+    made = PILOTS["teams"]
+    plan, evidence = evaluate_some(made, list(made.units)[3:7])
+    chosen = {"scenario": "volunteers"}
+    shown = [
+        plot_effects(plan, evidence, outcome="visited_in_5_pct", **chosen),
+        plot_detectable(plan, evidence, **chosen),
+    ]
+    assert all(isinstance(item, Sentence) for item in shown), shown
+    assert "2 comparator teams, needs 5" in shown[0].text
+    assert {verdict.rating for verdict in evidence.verdicts} == {0}
+    assert "cannot be told" in evidence.summary()
 
 
 def test_pages_on_too_few_units_say_so():

@@ -119,7 +119,8 @@ def plot_effects(
     """
     own = evidence.effects.query("scenario == @scenario and outcome == @outcome")
     pooled = evidence.table.query("scenario == @scenario and outcome == @outcome")
-    if not (pooled["status"] == "estimated").any():
+    drawn = pooled[pooled["method"].isin(["sharp", "robust"])]
+    if drawn.empty or not (drawn["status"] == "estimated").all():
         return Sentence(f"{plan.outcomes[outcome].label}: {pooled['reason'].iloc[0]}.")
     rows = [(*row, DARK_BLUE, "o") for row in own[EFFECT_NUMBERS].itertuples(False, None)]
     for method, colour in (("sharp", TURQUOISE), ("robust", DARK_PINK)):
@@ -183,7 +184,8 @@ def plot_detectable(
     rows = evidence.table.query(
         "scenario == @scenario and status == 'estimated' and unit == 'percentage points'"
     )
-    if rows.empty:
+    rows = rows[rows["method"].isin(["sharp", "robust"])]
+    if rows["method"].nunique() < 2:  # both, or neither: they need as many comparators
         return Sentence("No outcome in percentage points could be compared.")
     wide = rows.pivot(index="outcome", columns="method", values="mde").loc[
         list(dict.fromkeys(rows["outcome"]))
