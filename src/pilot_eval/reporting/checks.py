@@ -121,7 +121,7 @@ def tabulate_placebo_in_time(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
         for row in found.to_dict("records"):
             shown = {label: row[column] for column, label in INTERVALS.items()}
             start = {"Outcome": outcome.label, "Start": name_year(row["start"])}
-            rows.append(start | shown | {"Note": _first(row["reason"])})
+            rows.append(start | shown | {"Note": plan.texts.in_units(_first(row["reason"]))})
     frame = pd.DataFrame(rows, columns=["Outcome", "Start", *INTERVALS.values(), "Note"])
     return Table(frame=_numbers(frame), caption="Effects of pretended starts, before the true one")
 
@@ -180,7 +180,7 @@ def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenar
             "Interval": shown[1],
             "p": found["p_value"],
             "Units": found["n_treated"],
-            "Note": [_first(text) for text in found["reason"]],
+            "Note": [plan.texts.in_units(_first(text)) for text in found["reason"]],
         }
     )
     return Table(
