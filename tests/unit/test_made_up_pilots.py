@@ -18,6 +18,7 @@ from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 
 import pilot_eval as pe
 from pilot_eval.checks.specification_curve import CURVE_COLUMNS
+from pilot_eval.disclosure.release.release_check import check_release
 from pilot_eval.project import list_pilots
 from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
@@ -109,6 +110,7 @@ def test_two_against_two_are_told_in_words():
     assert all(isinstance(item, Sentence) for item in shown), shown
     assert "2 comparator teams, needs 5" in shown[0].text
     assert {verdict.rating for verdict in evidence.verdicts} == {0}
+    assert "none can be left out" in checks.word_leaving_out(pd.DataFrame())
     assert "cannot be told" in evidence.summary()
 
 
@@ -181,7 +183,29 @@ def test_the_whole_report_is_made_and_speaks_of_this_pilot_alone(pilot):
     assert made.title in pages["index.html"]
     assert plan.texts.introduction in pages["index.html"]
     assert "Not part of this report" in pages["index.html"]
+    assert held(out) == []
     shutil.rmtree(out)
+
+
+def held(out) -> list[str]:
+    """Name what of a clean run the release check does not let through."""
+    judged = check_release(out, threshold=5, rounding=10)
+    return judged.loc[judged["verdict"] != "pass", "reason"].tolist()
+
+
+def test_what_a_run_on_an_own_table_writes_may_be_released(tmp_path):
+    """Its manifest too: the plan in it are settings, and count nobody."""
+    from pilot_eval.app.request import RunRequest
+    from pilot_eval.app.run import run_evaluation
+
+    made = PILOTS["teams"]
+    first = (ROOT / "pilots" / "timescales-2011" / "plan.toml").read_text(encoding="utf-8")
+    verdict = first[first.index("[verdict]") : first.index("# The adjusted reading")]
+    table = write_pilot(made, tmp_path, verdict)
+    out = tmp_path / "results"
+    request = RunRequest(root=tmp_path, pilot=made.name, table_file=table, out=out, notebooks=False)
+    assert run_evaluation(request, lambda _: None).failed == []
+    assert held(out) == []
 
 
 def test_a_pilot_is_checked_on_its_own_table(pilot, capsys):

@@ -217,3 +217,50 @@ def test_the_runs_own_threshold_counts(tmp_path):
 )
 def test_ordinary_words_are_no_identifiers(clean):
     assert [verdict for verdict, _ in find_identifiers(clean) if verdict == "fail"] == []
+
+
+GIVEN_AWAY = {
+    "a key by another name": ("csv", "child_reference,days\n100234,12\n100236,18\n"),
+    "a number in parts by slashes": ("csv", "ref,seen\n943/476/5919,yes\n"),
+    "a birth in words": ("txt", "The child, born on the third of April 2009, moved."),
+    "a share": ("csv", "council,share_pct,children\nLeeds,8.1,37\nYork,50.0,30\n"),
+    "the rest of a total": ("csv", "council,late,total\nLeeds,37,40\nYork,22,30\n"),
+    "boxes": (
+        "html",
+        "<div><div>Leeds</div><div>children</div><div>3</div></div>",
+    ),
+    "letters in cells": (
+        "html",
+        "<table><tr>" + "".join(f"<td>{c}</td>" for c in "A823200001257") + "</tr></table>",
+    ),
+    "base85": ("txt", base64.b85encode(b"pupil A823200001257 moved away").decode()),
+    "ascii85": ("txt", base64.a85encode(b"pupil A823200001257 moved away").decode()),
+    "a server": ("txt", r"\\server\share\cin\909.xml"),
+}
+
+
+@pytest.mark.parametrize("plant", GIVEN_AWAY)
+def test_what_gives_away_is_found_whatever_its_form(tmp_path, plant):
+    ending, words = GIVEN_AWAY[plant]
+    (tmp_path / f"file.{ending}").write_text(words, encoding="utf-8")
+    [found] = check_release(tmp_path, threshold=5).to_dict("records")
+    assert found["verdict"] != "pass"
+    assert found["reason"].count(";") >= 1, found["reason"]  # more than that it has no label
+
+
+HARMLESS = {
+    "one in four": ("txt", "1 in 4 children has a plan."),
+    "parts of many": ("csv", "council,total,girls,boys\nLeeds,1200,590,610\nYork,340,160,180\n"),
+    "code": ("txt", r"`\n` is a new line and `\hat\tau` the effect"),
+    "a rank": ("csv", "rank,council,value\n1,Leeds,13.3\n2,York,12.1\n"),
+    "ratings": ("csv", "finding,rating\nno clear change,2\nrose,4\n"),
+    "sizes of groups": ("csv", "outcome,with_figures\nReferrals in the year,4\n"),
+}
+
+
+@pytest.mark.parametrize("words", HARMLESS)
+def test_what_counts_nobody_is_let_through(tmp_path, words):
+    ending, body = HARMLESS[words]
+    (tmp_path / f"file.{ending}").write_text(body, encoding="utf-8")
+    [found] = check_release(tmp_path, threshold=5).to_dict("records")
+    assert found["reason"] == "not labelled: no entry in outputs.csv"

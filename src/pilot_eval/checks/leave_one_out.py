@@ -59,12 +59,14 @@ def leave_one_out_comparators(
     -------
     DataFrame, one row for each comparator
         Indexed by council code, or by the name of a cluster, whose councils are left out together;
-        `estimate_low` and `estimate_high`, period effects being those of all comparators.
+        `estimate_low` and `estimate_high`, period effects being those of all comparators. Empty
+        where there is one comparator only.
     """
     design = build_design(plan, panel, scenario=scenario, outcome=outcome)
     labels = name_units(plan, design)
     filled = collapse_fillings(design).combine(labels)
     others = np.flatnonzero(~filled.base.treated)
+    others = others if len(others) > 1 else others[:0]
     one_less = np.ones((len(others), len(filled.base.treated)))
     one_less[np.arange(len(others)), others] = 0
     ends = [filled.ends(weights) for weights in one_less]

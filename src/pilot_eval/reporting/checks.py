@@ -190,6 +190,14 @@ def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenar
     )
 
 
+def word_leaving_out(each: pd.DataFrame) -> str:
+    """Say between which estimates leaving out any one comparator leads."""
+    if each.empty:
+        return "There is one comparator: none can be left out."
+    low, high = each["estimate_low"].min(), each["estimate_high"].max()
+    return f"Leaving out any one comparator: estimates from {low:.2f} to {high:.2f}."
+
+
 def tabulate_choices(plan: EvaluationPlan, curve: pd.DataFrame) -> Table | Sentence:
     """Show what the specifications of every single choice give, whatever the other choices."""
     if curve.empty:

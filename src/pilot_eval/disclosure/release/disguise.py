@@ -31,6 +31,7 @@ _ESCAPE = re.compile(
 _BASE64 = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}={0,2}", re.ASCII)
 _HEX = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}){10,}(?![0-9a-f])", re.IGNORECASE)
 _BASE32 = re.compile(r"(?<![A-Z2-7=])(?:[A-Z2-7]{8}){2,}[A-Z2-7]{0,7}={0,6}(?![A-Z2-7])")
+_BASE85 = re.compile(r"(?<!\S)[!-~]{20,4000}(?!\S)")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{5,}-?")
 # Words put together by a script: "A1" + "23", and the codes of their letters.
@@ -153,6 +154,10 @@ def _payloads(text: str) -> Iterator[str]:
             yield from _words_in(base64.b32decode(run + "=" * (-len(run) % 8)))
     for match in _HEX.finditer(text):
         yield from _words_in(bytes.fromhex(match[0]))
+    for match in _BASE85.finditer(text):
+        for decode in (base64.b85decode, base64.a85decode):
+            with suppress(ValueError):  # no such digits
+                yield from _words_in(decode(match[0]))
 
 
 def _words_in(data: bytes) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pilot_eval.disclosure.release.disguise import read_as_person
-from pilot_eval.disclosure.release.identifiers import Finding
+from pilot_eval.disclosure.release.identifiers import Finding, find_identifiers
 from pilot_eval.disclosure.release.kinds import PERSON_FIELDS, Kind, find_kind
 
 PUBLISHED = "published"
@@ -38,7 +38,11 @@ MANY_ROWS = 50
 # Periods begin or end on the same few days of a month; events of children on most.
 FEW_DAYS = 4
 COUNTED = ("children", "councils")
-PERCENT = re.compile(r"%|per ?cent|\bpct\b", re.IGNORECASE)
+PERCENT = re.compile(r"%|per ?cent|(?<![a-z])pct(?![a-z])", re.IGNORECASE)
+# A column of which others may be parts.
+WHOLE_OF = re.compile(r"\b(?:total|all|denominator|base|out of)\b", re.IGNORECASE)
+# A number written with one letter to a cell has at least so many.
+FEWEST_LETTERS = 8
 # Rounded to one decimal, a percentage is within this of the exact one.
 PERCENT_SLACK = 0.05
 
@@ -83,6 +87,7 @@ def check_table(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Findi
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     kinds = {name: find_kind(name, rules.kinds) for name in table.columns}
     yield from _check_records(table, where, kinds)
+    yield from _check_letters(table, where)
     if len(table) >= MANY_ROWS and _must_meet_rules(table, rules).any():
         yield from _check_anonymous(table, where, kinds, rules)
     counted = table[_must_meet_rules(table, rules)]
@@ -123,6 +128,19 @@ def _check_records(table: pd.DataFrame, where: str, kinds: Mapping[str, Kind]) -
     person = [n for n in kinds if re.sub(r"[^a-z]", "", n.lower()) in PERSON_FIELDS and filled[n]]
     if len(person) > 1 and "children" not in kinds.values():
         yield "fail", f"{where}: columns {', '.join(person)} describe persons one by one"
+
+
+def _check_letters(table: pd.DataFrame, where: str) -> Iterator[Finding]:
+    """Read rows, the head among them, that are written with one letter to a cell."""
+    if table.shape[1] < FEWEST_LETTERS:
+        return
+    head = [re.sub(r" \(\d+\)$", "", name) for name in table.columns]  # names that came again
+    rows = [head, *table.astype(str).to_numpy().tolist()]
+    for row in rows:
+        letters = [str(cell).strip() for cell in row]
+        if max(map(len, letters)) == 1:
+            for verdict, what in find_identifiers("".join(letters)):
+                yield verdict, f"{where}: {what}, one letter to a cell"
 
 
 def _check_anonymous(
@@ -208,7 +226,7 @@ def _is_aggregate(table: pd.DataFrame) -> pd.Series:
 
 def _counts_in(column: pd.Series) -> pd.Series:
     """Read whole numbers; a column most of whose numbers are fractions holds no counts."""
-    text = column.astype(str).map(_plain_number)
+    text = column.fillna("").astype(str).map(_plain_number)
     numeric = text[text.str.fullmatch(NUMBER)]
     if numeric.str.fullmatch(WHOLE).mean() < MOST:
         return pd.Series(np.nan, index=column.index)
@@ -226,6 +244,7 @@ def _plain_number(cell: str) -> str:
 def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
     """Find a percentage alongside its denominator that gives a withheld numerator away."""
     yield from _check_shares_of(table, where, rules)
+    yield from _check_remainders(table, where, rules)
     percents = [name for name in table.columns if name in ("value", "percent", "pct")]
     if "denominator" not in table.columns or not percents:
         return
@@ -257,6 +276,24 @@ def _check_shares_of(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[
         few = low.between(1, rules.threshold) | _outside(base, low, rules)
         if ((low == high) & few).any():
             yield "review", f"{where}: column {name} may give away a small part of {counts[0]}"
+
+
+def _check_remainders(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
+    """Find counts beside a total of which they may be parts, and that leave few of it."""
+    counts = {name: _counts_in(table[name]) for name in table.columns}
+    totals = [name for name in counts if WHOLE_OF.search(name.replace("_", " "))]
+    for total in totals:
+        if find_kind(total, rules.kinds) not in ("children", "untyped"):
+            continue
+        for name, part in counts.items():
+            known = part.notna() & counts[total].notna()
+            parts = find_kind(name, rules.kinds) in ("children", "untyped") and name != total
+            if not (parts and known.any()) or (part > counts[total])[known].any():
+                continue
+            rest = (counts[total] - part)[known]
+            exact = (rest % rules.rounding != 0).any() or rules.rounding == 1
+            if exact and rest.between(1, rules.threshold).any():
+                yield "review", f"{where}: column {name} may leave a small part of {total}"
 
 
 def _outside(base: pd.Series, inside: pd.Series, rules: Rules) -> pd.Series:

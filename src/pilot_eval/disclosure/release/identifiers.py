@@ -14,7 +14,11 @@ Finding = tuple[Verdict, str]
 
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-_NUMBERED = r"\d{1,2}(?:st|nd|rd|th)?"
+_ORDINAL = (
+    r"(?:(?:twenty|thirty)[ -])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)"
+    r"|tenth|eleventh|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|(?:twen|thir)tieth"
+)
+_NUMBERED = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_ORDINAL})"
 _WORD_YEAR = r"[-/., ]{1,2}'?(?:(?:19|20)\d\d|\d\d(?!\d))"
 _DATE = (
     rf"(?:(?:19|20)\d\d[-/. ]?{_MONTH}[-/. ]?{_DAY}"
@@ -139,13 +143,13 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
         "a path on somebody's machine",
         re.compile(
             r"(?<![\w/.:])/(?:root|tmp|mnt|var|opt|srv|work|media|data|private|workspace)/[\w.-]+"
-            r"|(?<![\w])[A-Z]:\\+[\w.-]+|\\\\\\\\?[\w.-]+\\+[\w.$-]+"
+            r"|(?<![\w])[A-Z]:\\+[\w.-]+|(?<!\\)\\\\(?:\\\\)?[\w.-]{3,}\\+[\w.$-]{2,}"
         ),
     ),
 )
 
 # Written in threes and a four, as the health service does.
-_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}[ .-]\d{3}[ .-]\d{4}(?!\d|[.,/-]\d)")
+_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w")
 _NAME_LENGTH = 4
 _NOT_A_NAME = {"root", "user", "admin", "runner", "jovyan", "ubuntu", "debian", "test", "guest"}
@@ -172,7 +176,8 @@ def find_identifiers(text: str) -> Iterator[Finding]:
     for verdict, what, pattern in _RULES:
         if any(pattern.search(reading) for reading in readings):
             yield verdict, what
-    if any(_is_health_number(digits) for read in readings for digits in _TEN_DIGITS.findall(read)):
+    tens = (match[0] for reading in readings for match in _TEN_DIGITS.finditer(reading))
+    if any(map(_is_health_number, tens)):
         yield "fail", "a National Health Service number"
     if any(name in reading for name in _user_names() for reading in readings):
         yield "fail", "the name of the user"

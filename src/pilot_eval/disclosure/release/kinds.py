@@ -86,6 +86,12 @@ def _squeeze(name: str) -> str:
 
 
 RECORD_FIELDS = frozenset(_squeeze(name) for name in (*RETURN_FIELDS, *_KEYS_AND_DATES))
+# What a system calls one person's key: child_reference, pupil no, case number.
+_PERSONS_KEY = re.compile(
+    r"(?:child|young ?person|person|pupil|client|patient|case|service ?user|individual|learner)"
+    r"'?s? ?(?:id|ids|ref|refs|reference|key|identifier|no\.?|num|number|code)"
+    r"(?: ?(?:no\.?|number|code))?"
+)
 
 #: What is recorded of a person; two of them next to each other without a count is a list of people.
 PERSON_FIELDS = frozenset(
@@ -101,6 +107,9 @@ PERSON_FIELDS = frozenset(
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("label", r"^(note number|no\.?|row)$|\b(code|name|label|status|reason|hash|settings)s?$"),
     ("label", r"\b(citation|source|unit|note)s?$"),
+    ("label", r"^(outcomes?|scenarios?|findings?|specifications?|readings?|tests?|rank)$"),
+    ("councils", r"^(with figures|rests on|seen|listed|units|how many|left out for gaps)$"),
+    ("estimate", r"^rating$|^security\b"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
     ("estimate", r"estimate|std error|\bse\b|\bconf\b|bound|interval|\bmde\b|effects?\b|weight"),
     (
@@ -153,6 +162,8 @@ def _kind_of(name: str) -> Kind:
     if _squeeze(name) in RECORD_FIELDS:
         return "record"
     words = " ".join(name.lower().replace("_", " ").split())
+    if _PERSONS_KEY.fullmatch(words):
+        return "record"
     for kind, pattern in _PATTERNS:
         if re.search(pattern, words):
             return kind

@@ -23,7 +23,9 @@ _START = r"(?<![\w.,:/–-])"
 _OTHER = r"(?!(?:and|or|of|in|for|to|with|the|that|per|councils?|pilots?|years?|months?|days?)\b)"
 # One word between, or two that belong together: "3 late children", "3 very young children".
 _BETWEEN = rf"(?:[a-z]+ |(?:{_OTHER}[a-z]+ ){{2}})?"
-_DIGITS = re.compile(rf"{_START}(\d{{1,2}}) {_BETWEEN}(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))")
+_DIGITS = re.compile(
+    rf"(?<!\d in ){_START}(\d{{1,2}}) {_BETWEEN}(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))"
+)
 _PART = re.compile(
     rf"{_START}(\d{{1,4}}) \(?(?:out )?of (?:the )?(\d{{1,4}})\)? {_BETWEEN}(?:{_UNITS})\b"
 )
@@ -39,6 +41,7 @@ _SPELT = re.compile(
 _FEW = re.compile(
     rf"\b(?:a single|an only|a couple of|a pair of|both) (?:[a-z]+ )?{_PERSONS}\b", re.IGNORECASE
 )
+_AFTER = re.compile(rf"\b{_PERSONS}\s*[:=\n]\s*(\d{{1,2}})(?![\d.,%/–-])", re.IGNORECASE)
 _SIZE = re.compile(r"\b[nN] ?= ?(\d{1,2})(?![\d.,])(?! ?(?:treated|councils|pilots|comparators))")
 
 
@@ -72,6 +75,8 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     spelt = any(SPELT[word.lower()] <= rules.threshold for word in _SPELT.findall(text))
     if spelt or _FEW.search(text):
         yield "review", "what may be a small count of children, in words"
+    if any(1 <= int(number) <= rules.threshold for number in _AFTER.findall(text)):
+        yield "review", "what may be a small count after what it counts"
     if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
         yield "review", "a small n; say of what"
 

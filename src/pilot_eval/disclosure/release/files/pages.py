@@ -65,7 +65,9 @@ def parse_page(source: str) -> Content:
     texts = [("source", bare), ("words", _words_of(tree))]
     return merge(
         [
-            Content(tables=[*tables, *_lists_of(tree), *_data_of(tree)], texts=texts),
+            Content(
+                tables=[*tables, *_lists_of(tree), *_grids_of(tree), *_data_of(tree)], texts=texts
+            ),
             *_pictures_in(source),
             *_links_in(source),
         ],
@@ -109,6 +111,20 @@ def _lists_of(tree: Any) -> Iterator[tuple[str, Any]]:
         values = [text for tag, text in words if tag == "dd"]
         if len(names) == len(values) and names:
             yield f"list {number}", make_table([names, values])
+
+
+def _grids_of(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Read boxes that hold nothing but boxes of words as the rows of tables, by their width."""
+    rows: dict[int, list[list[str]]] = {}
+    for box in tree.iter("div", "section", "p", "li"):
+        cells = list(box)
+        if any(cell.tag not in ("div", "span") or len(cell) for cell in cells):
+            continue
+        words = [" ".join((cell.text or "").split()) for cell in cells]
+        if len(words) > 1 and any(word.isdecimal() for word in words):
+            rows.setdefault(len(words), []).append(words)
+    for number, (width, own) in enumerate(rows.items(), start=1):
+        yield f"grid {number}", make_table([[""] * width, *own])
 
 
 def _data_of(tree: Any) -> Iterator[tuple[str, Any]]:
