@@ -89,7 +89,8 @@ def _word(row: Mapping[str, object], part: PartResult, code: str) -> str:
     words += _advise_dates(issues)
     broken = issues.loc[issues["severity"].isin(RULE_SEVERITIES), "rule"]
     if len(broken):
-        words += f"; {broken.nunique()} of DfE's rules broken in {len(broken):,} places"
+        where = f"{len(broken):,} place{'' if len(broken) == 1 else 's'}"
+        words += f"; {broken.nunique()} of DfE's rules broken in {where}"
     if row["failed"]:
         return f"{words}; NOT USED: {row['failed']}"
     share = row["share_lost"]
