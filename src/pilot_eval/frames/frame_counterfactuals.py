@@ -17,7 +17,7 @@ from pilot_eval.estimation.synthetic_weights import Solver
 from pilot_eval.frames.frame_inference import collapse_long, test_linear, test_mean_changes
 from pilot_eval.frames.frame_regression import net_of_slopes, slopes_of_untreated
 from pilot_eval.frames.frame_results import EffectEstimates, build_estimates
-from pilot_eval.frames.long_frame import Column, Start, read_long
+from pilot_eval.frames.long_frame import Column, Start, naming_columns, read_long
 from pilot_eval.inference.result import InferenceResult
 
 EFFECT = "effect"
@@ -25,6 +25,7 @@ NO_ERROR = "none: the few_ columns are the inference"
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def imputation(
     data: pd.DataFrame,
     *,
@@ -84,6 +85,7 @@ def imputation(
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def synthetic_did(
     data: pd.DataFrame,
     *,
@@ -168,6 +170,7 @@ def synthetic_did(
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def robust_test(
     data: pd.DataFrame,
     *,

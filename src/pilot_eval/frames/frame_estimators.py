@@ -20,13 +20,14 @@ from pilot_eval.frames.frame_regression import (
     slopes_within_cohorts,
 )
 from pilot_eval.frames.frame_results import EffectEstimates, build_estimates
-from pilot_eval.frames.long_frame import Column, LongFrame, Start, read_long
+from pilot_eval.frames.long_frame import Column, LongFrame, Start, naming_columns, read_long
 from pilot_eval.inference.result import InferenceResult
 
 EFFECT = "effect"
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def difference_in_differences(
     data: pd.DataFrame,
     *,
@@ -112,6 +113,7 @@ def difference_in_differences(
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def event_study(
     data: pd.DataFrame,
     *,
@@ -185,6 +187,7 @@ def event_study(
 
 
 @takes(ParameterError, draws=Whole(), seed=Seed(), alpha=ALPHA)
+@naming_columns()
 def group_time(
     data: pd.DataFrame,
     *,

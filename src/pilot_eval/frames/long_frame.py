@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -13,7 +14,13 @@ import pandas as pd
 
 from pilot_eval.door_readers import read_numbers
 from pilot_eval.doors import Numbers
-from pilot_eval.errors import DataError, ParameterError, choose_names, explain
+from pilot_eval.errors import (
+    DataError,
+    ParameterError,
+    PilotEvalError,
+    choose_names,
+    explain,
+)
 from pilot_eval.estimation.cohorts import CohortPanel, build_cohort_panel
 from pilot_eval.frames.frame_covariates import read_covariates
 
@@ -22,6 +29,26 @@ Column = Hashable
 """A name of a column of the caller's table: most often a text."""
 Start = Column | Mapping[object, object]
 NUMBERS = Numbers(axis=None, missing=True)
+
+
+#: What wide estimators call it -> what it is in a long table.
+LONG_NAMES = {
+    "`first_treated`": "`start`",
+    "`outcomes`": "`outcome`",
+    "`n_pre` must be a whole number from": "periods before the start must number at least",
+}
+
+
+@contextmanager
+def naming_columns() -> Iterator[None]:
+    """Name arguments of a long table in what estimators behind it refuse."""
+    try:
+        yield
+    except PilotEvalError as fault:
+        words = str(fault)
+        for wide, long in LONG_NAMES.items():
+            words = words.replace(wide, long)
+        raise type(fault)(words) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
