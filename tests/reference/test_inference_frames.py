@@ -219,6 +219,6 @@ def test_covariates_that_cannot_be_used_are_refused(one_start):
 @pytest.mark.parametrize("name", ["difference_in_differences", "group_time", "synthetic_did"])
 def test_what_is_refused_is_named_as_the_caller_named_it(one_start, name):
     """Not by the names of the arrays behind: `first_treated`, `outcomes`, `n_pre`."""
-    with pytest.raises(DesignError, match="`start` must .* before its start") as refused:
+    with pytest.raises(DesignError, match=r"`start` must .* before its start") as refused:
         getattr(pe, name)(one_start.assign(g=2003), **COLUMNS, **QUICK)
     assert "first_treated" not in str(refused.value)
