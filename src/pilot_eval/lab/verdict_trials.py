@@ -84,7 +84,7 @@ class TrialWorld:
 def build_worlds(
     plan: EvaluationPlan, table: pd.DataFrame, *, scenarios: Sequence[str] | None = None
 ) -> list[TrialWorld]:
-    """Build a world for every comparison that has at least two treated units.
+    """Build a world for every comparison of changes that has at least two treated units.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def build_worlds(
     worlds = []
     for verdict in evidence.verdicts:
         used = verdict.inputs
-        if used.status == "estimated":
+        if used.status == "estimated" and plan.window_of(used.outcome, used.scenario).pre:
             design = build_design(plan, panel, scenario=used.scenario, outcome=used.outcome)
             worlds.append(_build_world(plan, design, used, family_size))
     return worlds
