@@ -75,7 +75,7 @@ def show_or_say(
     try:
         return build(*args, **kwargs)
     except (DesignError, DataError) as fault:
-        return Sentence(f"Not shown: {plan.texts.in_units(str(fault))}")
+        return Sentence(f"Left out: {plan.texts.in_units(str(fault))}")
 
 
 NO_SPECIFICATION = Sentence("No specification has enough units on both sides to be estimated.")
