@@ -131,7 +131,11 @@ def list_limits(plan: EvaluationPlan, table: pd.DataFrame) -> list[str]:
         )
     if missing:
         limits.insert(0, missing)
-    compared = set(table.loc[table["status"] == "estimated", "outcome"])
+    compared = set(table.loc[table["status"] == "estimated", "outcome"]) | {
+        outcome
+        for scenario, outcome in plan.comparisons
+        if plan.outcomes[outcome].descriptive and not plan.why_described(scenario, outcome)
+    }
     names = [_short(plan, key) for key in dict.fromkeys(gone["outcome"]) if key not in compared]
     if names:
         limits.append(f"Without any comparison: {', '.join(names)}.")

@@ -143,7 +143,9 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
         "a path on somebody's machine",
         re.compile(
             r"(?<![\w/.:])/(?:root|tmp|mnt|var|opt|srv|work|media|data|private|workspace)/[\w.-]+"
-            r"|(?<![\w])[A-Z]:\\+[\w.-]+|(?<!\\)\\\\(?:\\\\)?[\w.-]{3,}\\+[\w.$-]{2,}"
+            r"|(?<![\w])[A-Z]:\\+[\w.-]+"
+            # A server's folder, as it is and in JSON; a formula's backslashes are alike in number.
+            r"|(?<!\\)(?:\\\\[\w.-]{3,}\\|\\\\\\\\[\w.-]{3,}\\\\)(?!\\)[\w.$-]{2,}"
         ),
     ),
 )
