@@ -133,6 +133,9 @@ def child_environment(proxy):
         environment.setdefault(name, "1")  # several processes share the cores already
     for name in ("PYTHONHOME", "PYTHONPATH", "MPLBACKEND"):
         environment.pop(name, None)
+    if environment.pop("PYTHONDONTWRITEBYTECODE", None):
+        # Each of many processes would compile every package anew; the wish is kept outside .venv.
+        environment["PYTHONPYCACHEPREFIX"] = str(VENV / "bytecode")
     if proxy:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
             environment[name] = proxy

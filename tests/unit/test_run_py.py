@@ -160,6 +160,20 @@ def test_wheels_mean_no_index_and_the_proxy_is_passed_on(run_py, monkeypatch, tm
     assert run_py.child_environment("http://p:1")["HTTPS_PROXY"] == "http://p:1"
 
 
+def test_where_python_must_not_write_bytecode_it_is_kept_with_the_environment(run_py, monkeypatch):
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    assert "PYTHONPYCACHEPREFIX" not in run_py.child_environment("")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    child = run_py.child_environment("")
+    assert "PYTHONDONTWRITEBYTECODE" not in child
+    code = "import sys, json; print(json.__cached__, sys.dont_write_bytecode, sep='\\n')"
+    run = [sys.executable, "-c", code]
+    place, off = subprocess.check_output(run, env=child, encoding="utf-8").splitlines()
+    assert Path(place).is_relative_to(run_py.VENV)
+    assert off == "False"
+
+
 def test_uv_installs_the_same_lock_where_it_can_be_had(run_py, monkeypatch):
     calls = []
     monkeypatch.setattr(run_py, "quietly", lambda command, _: calls.append(command) or True)
