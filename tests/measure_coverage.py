@@ -2,7 +2,8 @@
 
 `tests/run_all.py` loads the plugin and prints the figures in its last lines. Tracing makes a test a
 third slower, and most of the time goes to tests marked `long`: it rests while these run, but for
-those of `ALSO`, and what only they reach does not count.
+those of `ALSO`, and what only they reach does not count. Traced tests share what is computed once
+(`once_per_run`) with each other alone: whether a test that rests came first changes no figure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
+
+from pilot_eval.run_cache import VARIABLE as RUN_CACHE
 
 VARIABLE = "PILOT_EVAL_COVERAGE"
 CORE = ("design", "estimation", "inference", "evaluation", "disclosure", "records")
@@ -54,17 +57,20 @@ class Measure:
     def __init__(self, folder: Path) -> None:
         self.measured = open_coverage(folder)
         self.measured.start()
+        self.kept = folder / "kept"
+        self.kept.mkdir(exist_ok=True)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        rests = item.path.stem not in ALSO and any(map(item.get_closest_marker, RESTS))
-        if rests:
-            self.measured.stop()
+        if item.path.stem in ALSO or not any(map(item.get_closest_marker, RESTS)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(RUN_CACHE, str(self.kept))
+                return (yield)
+        self.measured.stop()
         try:
             return (yield)
         finally:
-            if rests:
-                self.measured.start()
+            self.measured.start()
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:  # later, a worker of xdist may be ended at any moment

@@ -109,13 +109,26 @@ def test_doses_are_months_and_teams_of_the_plan():
     islington, cumbria = doses["E09000019"], doses["E10000006"]
     assert cumbria == 1
     assert islington == pytest.approx(0.333 * (7 + 12) / 24)
+    begun = measure_doses(plan, "granted", 2, in_practice=True)  # the second wave in December
+    assert begun["E10000006"] == 1
+    assert begun["E09000019"] == pytest.approx(0.333 * (4 + 12) / 24)
+    assert begun["E09000032"] == pytest.approx((4 + 12) / 24)
+    assert measure_doses(plan, "announced", 2, in_practice=True) == measure_doses(
+        plan, "announced", 2
+    )
 
 
 def test_readings_on_the_published_figures():
     plan = pe.load_plan().revise({"inference.draws": 199})
     panel = pe.build_panel(pe.load_published(), plan)
     found = list_other_readings(plan, panel, scenario="granted")
-    assert set(found["reading"]) == {"by dose", "pooled counts", "log odds, adjusted"}
+    doses = {"by dose", "by dose, from the start in practice"}
+    assert set(found["reading"]) == {*doses, "pooled counts", "log odds, adjusted"}
+    second = list_other_readings(plan, panel, scenario="granted_september")
+    granted, begun = (second[second["reading"] == reading] for reading in sorted(doses))
+    ratio = begun["estimate_low"].to_numpy() / granted["estimate_low"]
+    assert ratio.dropna().to_numpy() == pytest.approx((7 + 12) / (4 + 12))  # all doses alike
+    assert (begun["p_value"].to_numpy() == granted["p_value"]).sum() == len(ratio.dropna())
     answered = found[found["estimate_low"].notna()]
     assert (answered["conf_low"] <= answered["estimate_low"]).all()
     assert (answered["estimate_high"] <= answered["conf_high"]).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -92,6 +93,7 @@ def _check_returns(
         return None
     from pilot_eval.app.census_losses import LOSSES, measure_losses
     from pilot_eval.app.census_parts import PartReading, check_part, find_parts
+    from pilot_eval.app.executors import open_executor
     from pilot_eval.app.send_back import FOLDER
     from pilot_eval.records.unpacking import unpacked
 
@@ -106,7 +108,9 @@ def _check_returns(
     refused: list[str] = []
     with unpacked([request.census], refused=refused, mapping=reading.mapping_file) as places:
         parts = find_parts(places, reading.data_format, plan.names, tell, refused)
-        checked = [check_part(part, reading) for part in parts]
+        jobs = min(request.jobs or count_cores(), len(parts))
+        with open_executor(jobs=jobs, tell=tell) as executor:
+            checked = list(executor.map(partial(check_part, reading=reading), parts))
     losses = measure_losses(checked, plan.names, refused)
     for line in losses["words"]:
         tell(line)

@@ -23,6 +23,7 @@ from pilot_eval.plan import EvaluationPlan
 PERCENT = "percentage points"
 MIDDLE = (20.0, 80.0)
 """Between these levels, in percent, log odds are nearly linear in shares (Long 1997, p. 85)."""
+IN_PRACTICE = "by dose, from the start in practice"
 COLUMNS = ("outcome", "reading", "scale", "estimate_low", "estimate_high", "conf_low", "conf_high")
 READING_COLUMNS = (*COLUMNS, "p_value", "n_treated", "reason")
 
@@ -33,8 +34,9 @@ def list_other_readings(
 ) -> pd.DataFrame:
     """Read every comparison of a scenario in the other ways that apply to it.
 
-    By dose, where the plan gives councils different exposure: the effect of full exposure. By
-    counts pooled over councils, binomial or Poisson with exposure: a ratio of odds or rates. In log
+    By dose, where the plan gives councils different exposure: the effect of full exposure; again
+    from the months in which the register says that work began, where these are later. By counts
+    pooled over councils, binomial or Poisson with exposure: a ratio of odds or rates. In log
     odds of shares near 0 or 100%, adjusted for the level before the start: a ratio of odds.
 
     Parameters
@@ -78,6 +80,9 @@ def _list_readings(
     doses = measure_doses(plan, design.scenario, len(design.post))
     if len(set(doses.values())) > 1:
         yield "by dose", settings.unit, lambda end: _read_dose(plan, end, doses)
+    used = measure_doses(plan, design.scenario, len(design.post), in_practice=True)
+    if used != doses and min(used.values()) > 0:
+        yield IN_PRACTICE, settings.unit, lambda end: _read_dose(plan, end, used)
     scale = "odds ratio" if settings.unit == PERCENT else "rate ratio"
     exposure = _lay_out_exposure(panel, design)
     if exposure.index.isin(design.treated).sum() < FEWEST_TREATED:

@@ -228,7 +228,9 @@ def _find_freed(plan: EvaluationPlan, requirement: str) -> dict[str, Exemption]:
     }
 
 
-def measure_doses(plan: EvaluationPlan, scenario: str, years: int) -> dict[str, float]:
+def measure_doses(
+    plan: EvaluationPlan, scenario: str, years: int, *, in_practice: bool = False
+) -> dict[str, float]:
     """Measure how much of the time and of the teams after the start was under the trial.
 
     Parameters
@@ -237,16 +239,36 @@ def measure_doses(plan: EvaluationPlan, scenario: str, years: int) -> dict[str, 
     scenario : str
     years : int
         Periods after the start, of twelve months.
+    in_practice : bool
+        Count from the month in which the register says that work under the trial began, where that
+        is later than what the scenario states (a power granted may be used months later).
 
     Returns
     -------
     dict of str to float
-        Council code -> share of full exposure, above 0 and at most 1.
+        Council code -> share of full exposure, at most 1; above 0, but in practice 0 or less where
+        work began after the last period.
     """
     codes = {name: code for code, name in plan.names.items()}
     chosen = plan.scenarios[scenario]
     count = len(chosen.councils)
     months, shares = chosen.months_exposed or (12,) * count, chosen.share_of_teams or (1.0,) * count
-    rows = zip(chosen.councils, months, shares, strict=True)
-    late = 12 * (years - 1)
-    return {codes[name]: share * (first + late) / (12 * years) for name, first, share in rows}
+    doses = {}
+    for place, name in enumerate(chosen.councils):
+        first = months[place]
+        if in_practice and chosen.first_treated:
+            opened = period_days(chosen.first_treated[place])[0]
+            first = min(first, 12 - _count_months_late(plan, codes[name], opened))
+        doses[codes[name]] = shares[place] * (first + 12 * (years - 1)) / (12 * years)
+    return doses
+
+
+def _count_months_late(plan: EvaluationPlan, code: str, opened: date) -> int:
+    """Count the months from a period's first day to the first start that the register records."""
+    begun = [
+        first_day(known)
+        for row in plan.treatment_register
+        if row.council_code == code and row.freed != "no" and (known := row.started or row.granted)
+    ]
+    first = min(begun, default=opened)
+    return 12 * (first.year - opened.year) + first.month - opened.month

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import nan
 
 import numpy as np
 import pandas as pd
@@ -226,15 +227,22 @@ def _is_aggregate(table: pd.DataFrame) -> pd.Series:
 
 def _counts_in(column: pd.Series) -> pd.Series:
     """Read whole numbers; a column most of whose numbers are fractions holds no counts."""
-    text = column.fillna("").astype(str).map(_plain_number)
-    numeric = text[text.str.fullmatch(NUMBER)]
-    if numeric.str.fullmatch(WHOLE).mean() < MOST:
-        return pd.Series(np.nan, index=column.index)
-    whole = text.where(text.str.fullmatch(WHOLE)).str.replace(",", "")
-    return pd.to_numeric(whole, errors="coerce")
+    cells = [_read_number(cell) for cell in column.fillna("").astype(str)]
+    numbers = [cell for cell in cells if cell is not None]
+    if sum(not np.isnan(number) for number in numbers) < MOST * len(numbers):
+        cells = [None] * len(cells)
+    return pd.Series(cells, index=column.index, dtype="float64")
 
 
 @lru_cache(maxsize=100_000)
+def _read_number(cell: str) -> float | None:
+    """Read a whole number; NaN for another number, None for other text."""
+    text = _plain_number(cell)
+    if not NUMBER.fullmatch(text):
+        return None
+    return float(text.replace(",", "")) if WHOLE.fullmatch(text) else nan
+
+
 def _plain_number(cell: str) -> str:
     """Write "c. 3", "3 (7.5%)", "3/40", "three" and other ways of writing a count as its digits."""
     cell = ABOUT.sub("", read_as_person(cell).strip().lower())
@@ -280,15 +288,13 @@ def _check_shares_of(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[
 
 def _check_remainders(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
     """Find counts beside a total of which they may be parts, and that leave few of it."""
-    counts = {name: _counts_in(table[name]) for name in table.columns}
-    totals = [name for name in counts if WHOLE_OF.search(name.replace("_", " "))]
+    able = [n for n in table.columns if find_kind(n, rules.kinds) in ("children", "untyped")]
+    totals = [name for name in able if WHOLE_OF.search(name.replace("_", " "))]
+    counts = {name: _counts_in(table[name]) for name in able if totals}
     for total in totals:
-        if find_kind(total, rules.kinds) not in ("children", "untyped"):
-            continue
         for name, part in counts.items():
             known = part.notna() & counts[total].notna()
-            parts = find_kind(name, rules.kinds) in ("children", "untyped") and name != total
-            if not (parts and known.any()) or (part > counts[total])[known].any():
+            if name == total or not known.any() or (part > counts[total])[known].any():
                 continue
             rest = (counts[total] - part)[known]
             exact = (rest % rules.rounding != 0).any() or rules.rounding == 1
