@@ -145,6 +145,7 @@ def sampling_variance(levels: np.ndarray, cases: np.ndarray, per: float) -> np.n
     Returns
     -------
     ndarray, shape (n,)
+        NaN for a unit without a level.
 
     Examples
     --------
@@ -153,12 +154,14 @@ def sampling_variance(levels: np.ndarray, cases: np.ndarray, per: float) -> np.n
     array([26.04166667,  2.51004016])
     """
     share = levels / per
-    average = np.nanmean(share, axis=0)
+    known = ~np.isnan(share)  # in a period there may be no level at all
+    average = np.where(known, share, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     smooth = (share * cases + average * PRIOR_CASES) / (cases + PRIOR_CASES)
     chance = np.maximum(smooth, 0.0) * (1 - np.minimum(smooth, 1.0))
     variance = per**2 * chance / cases
     seen = ~np.isnan(variance)
-    result: np.ndarray = np.where(seen, variance, 0.0).sum(axis=1) / seen.sum(axis=1) ** 2
+    mean = np.where(seen, variance, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1) ** 2
+    result: np.ndarray = np.where(seen.any(axis=1), mean, np.nan)
     return result
 
 

@@ -99,7 +99,8 @@ class SyntheticWeights:
         step = step - step.mean()
         count = donors.sum(1) * step.shape[1]
         total, square = donors @ step.sum(1), donors @ (step**2).sum(1)
-        result: np.ndarray = np.sqrt(np.maximum(square - total**2 / count, 0.0) / (count - 1))
+        spread = np.maximum(square - total**2 / count, 0.0) / np.maximum(count - 1, 1)
+        result: np.ndarray = np.sqrt(spread)
         return result
 
     def _solve(

@@ -16,7 +16,13 @@ from pilot_eval.inference.inputs import (
     takes_changes,
     why_not_estimable,
 )
-from pilot_eval.inference.randomisation import ShiftedSets, answer_by_sets, name_limits, step_size
+from pilot_eval.inference.randomisation import (
+    ShiftedSets,
+    answer_by_sets,
+    hold_estimate,
+    name_limits,
+    step_size,
+)
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import FEWEST_VALIDATED, NOT_VALIDATED, RobustBatch
 from pilot_eval.inference.size_adjusted import MIN_COMPARATORS
@@ -189,10 +195,11 @@ def adjusted_batch(
     strata = label_strata(levels.mean(axis=0))
     assignments = draw_assignments(mask, draws=draws, strata=strata, seed=seed)
     fit, sets = compute_adjusted(adjusted, mask, size, factor, assignments)
-    low, high = sets.interval(alpha, step_size(fit.variance[:, mask]))
+    estimate = adjusted.residual[:, mask].mean(axis=1)
+    low, high = hold_estimate(estimate, *sets.interval(alpha, step_size(fit.variance[:, mask])))
     limits = name_limits(assignments, alpha, low.min(), high.max())
     return RobustBatch(
-        estimate=adjusted.residual[:, mask].mean(axis=1),
+        estimate=estimate,
         p_value=sets.p_value(),
         conf_low=low,
         conf_high=high,

@@ -249,11 +249,12 @@ def answer_by_sets(
     }
     if sets is None:
         return InferenceResult(method=method, reason=reason, **counts)
-    low, high = sets.interval(alpha, scale)
+    estimate = difference_of_means(data)
+    low, high = hold_estimate(estimate, *sets.interval(alpha, scale))
     limits = name_limits(sets.assignments, alpha, low[0], high[0])
     return InferenceResult(
         method=method,
-        estimate=difference_of_means(data),
+        estimate=estimate,
         p_value=float(sets.p_value()[0]),
         conf_low=float(low[0]),
         conf_high=float(high[0]),
@@ -261,6 +262,17 @@ def answer_by_sets(
         diagnostics=_diagnostics(sets) | (diagnostics or {}),
         **counts,
     )
+
+
+def hold_estimate(
+    estimate: float | np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Widen intervals that do not hold their estimate.
+
+    The effects that are not rejected lie around the standardised difference, in which noisy units
+    count for less; the estimate counts all alike, and where units differ greatly may lie outside.
+    """
+    return np.minimum(low, estimate), np.maximum(high, estimate)
 
 
 def step_size(variance: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from pilot_eval.inference.inputs import (
 from pilot_eval.inference.randomisation import (
     ShiftedSets,
     answer_by_sets,
+    hold_estimate,
     name_limits,
     shifted_sets,
     step_size,
@@ -180,6 +181,7 @@ def robust_batch(
     fit, sets = compute_robust(values[usable], mask, size[usable], factor[usable], assignments)
     answer.p_value[usable] = sets.p_value()
     ends = sets.interval(alpha, step_size(fit.variance[:, mask]))
+    ends = hold_estimate(answer.estimate[usable], *ends)
     answer.conf_low[usable], answer.conf_high[usable] = ends
     limits = name_limits(assignments, alpha, ends[0].min(), ends[1].max())
     return replace(answer, reason="; ".join(filter(None, [answer.reason, limits])))

@@ -17,7 +17,7 @@ from pilot_eval.inference.assignments import Assignments
 from pilot_eval.inference.inputs import centre, check_changes, why_not_estimable
 from pilot_eval.inference.path_sets import draw_path_sets
 from pilot_eval.inference.paths import draw_paths
-from pilot_eval.inference.randomisation import difference_of_means, name_limits
+from pilot_eval.inference.randomisation import difference_of_means, hold_estimate, name_limits
 from pilot_eval.inference.result import InferenceResult
 from pilot_eval.inference.robust import (
     FEWEST_VALIDATED,
@@ -132,11 +132,12 @@ def path_test(
         strata=strata,
         seed=seed,
     )
-    low, high = (float(end[0]) for end in sets.interval(alpha))
+    estimate = difference_of_means(data)
+    low, high = (float(end[0]) for end in hold_estimate(estimate, *sets.interval(alpha)))
     weak = NOT_VALIDATED if data.n_treated < FEWEST_VALIDATED else ""
     return replace(
         empty,
-        estimate=difference_of_means(data),
+        estimate=estimate,
         p_value=float(sets.p_value()[0]),
         conf_low=low,
         conf_high=high,
@@ -208,7 +209,7 @@ def path_batch(
         strata=strata,
         seed=seed,
     )
-    ends = sets.interval(alpha)
+    ends = hold_estimate(answer.estimate[usable], *sets.interval(alpha))
     answer.p_value[usable] = sets.p_value()
     answer.conf_low[usable], answer.conf_high[usable] = ends
     limits = name_limits(sets.sets, alpha, ends[0].min(), ends[1].max())
