@@ -209,3 +209,12 @@ def test_a_start_that_is_no_date_is_refused_where_periods_are_dates(write, start
 def test_a_table_of_another_kind_is_refused_by_every_estimator(name, change):
     with pytest.raises(PilotEvalError):
         estimate(change(make_table()), name)
+
+
+def test_without_residuals_there_is_an_estimate_and_no_standard_error():
+    data = pd.DataFrame({"u": [0, 0, 1, 1], "t": [0, 1, 0, 1], "y": [1.0, 5.0, 2.0, 3.0]})
+    found = pe.difference_in_differences(data, outcome="y", unit="u", period="t", start={0: 1})
+    [row] = found.to_frame().to_dict("records")
+    assert row["estimate"] == pytest.approx((5 - 1) - (3 - 2))
+    assert np.isnan([row["std_error"], row["p_value"], row["conf_low"]]).all()
+    assert "1 treated unit, needs 2" in found.summary()

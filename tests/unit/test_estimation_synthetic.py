@@ -153,3 +153,11 @@ def test_bad_input_is_refused(outcomes, treated, n_pre, words):
 def test_too_few_comparators_for_placebos_are_refused():
     with pytest.raises(DesignError, match="placebos"):
         placebo_synthetic_did(PANEL[:6], TREATED[:6], 12, seed=0)
+
+
+def test_placebos_that_leave_no_comparator_are_refused_with_several_starts_too():
+    outcomes = np.random.default_rng(1).normal(size=(20, 8))
+    first = np.r_[np.full(5, 5.0), np.full(5, 6.0), np.full(10, np.nan)]
+    with pytest.raises(DesignError, match="at least 12 for placebos of 10 treated"):
+        estimate_staggered_synthetic_did(outcomes, first, draws=9, seed=1)
+    assert np.isfinite(estimate_staggered_synthetic_did(outcomes, first)[0].att)

@@ -19,6 +19,7 @@ from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 import pilot_eval as pe
 from pilot_eval.checks.specification_curve import CURVE_COLUMNS
 from pilot_eval.disclosure.release.release_check import check_release
+from pilot_eval.evaluation.unit_facts import describe_councils
 from pilot_eval.project import list_pilots
 from pilot_eval.published.council_table import read_council_table
 from pilot_eval.reference.facts import council_names
@@ -96,6 +97,25 @@ def evaluate_some(made, kept):
         plan = pe.load_plan(Path(name, "pilots", made.name))
         figures = read_council_table(table, units=[unit.unit_code for unit in plan.units])
     return plan, pe.evaluate(plan, figures[figures["council_code"].isin(kept)])
+
+
+def test_a_unit_seen_only_just_before_its_own_later_start_is_compared(tmp_path):
+    """It has no figure before the first wave: its level, and how sure that is, are its own."""
+    made = PILOTS["two-waves"]
+    first = (ROOT / "pilots" / "timescales-2011" / "plan.toml").read_text(encoding="utf-8")
+    verdict = first[first.index("[verdict]") : first.index("# The adjusted reading")]
+    table = read_council_table(write_pilot(made, tmp_path, verdict))
+    plan = pe.load_plan(tmp_path / "pilots" / made.name)
+    late = list(made.spells)[-1]
+    seen_late = table[(table["council_code"] != late) | (table["year_ending"] >= 2019)]
+    evidence = pe.evaluate(plan, seen_late, outcomes="visited_in_5_pct").table
+    assert set(evidence["status"]) == {"estimated"}
+    assert set(evidence["n_treated"]) == {6}
+    panel = pe.build_panel(seen_late, plan)
+    design = pe.build_design(plan, panel, scenario="everybody", outcome="visited_in_5_pct")
+    variance = describe_councils(plan, design).level_variance[list(design.codes).index(late)]
+    share, size = design.figures.loc[late, 2019] / 100, design.cases[late]
+    assert variance == pytest.approx(1e4 * share * (1 - share) / size, rel=0.05)
 
 
 def test_two_against_two_are_told_in_words():

@@ -95,6 +95,8 @@ def _write_register(request: RunRequest, prepared: Prepared, folder: Path) -> No
     )
     records = [name for name, page in prepared.pages.items() if "data_folder" in page.parameters]
     strand = "census" if request.census else "simulated"
+    if units != "councils":  # how many took part heads columns of pages and tables
+        entries = [replace(entry, kinds=f"{units.capitalize()}=councils") for entry in entries]
     write_register(folder, [_of_records(entry, records, strand) for entry in entries])
 
 

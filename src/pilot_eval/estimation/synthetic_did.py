@@ -220,6 +220,11 @@ def estimate_staggered_synthetic_did(
     float array (n_cohorts,)
         The cohorts' own estimates.
 
+    Raises
+    ------
+    DesignError
+        As `placebo_synthetic_did`.
+
     References
     ----------
     Arkhangelsky et al. (2021), appendix A; Clarke, Pailanir, Athey and Imbens (2023),
@@ -231,6 +236,8 @@ def estimate_staggered_synthetic_did(
     sizes = (panel.cohort == np.arange(len(panel.starts))[:, None]).sum(1)
     share = sizes * (panel.shape[1] - panel.starts)
     share = share / share.sum()
+    if draws:
+        _check_enough(len(pool), len(own))
     paths = _random_sets(len(pool), len(own), draws, np.random.default_rng(seed))
     effects = np.empty((len(panel.starts), 1 + draws))
     for g, start in enumerate(panel.starts):
@@ -279,6 +286,14 @@ def rank_among(att: float, placebos: np.ndarray, *, exact: bool) -> PlaceboDistr
 
 
 def _placebo_sets(n_pool: int, size: int, draws: int, seed: int) -> tuple[np.ndarray, bool]:
+    _check_enough(n_pool, size)
+    if comb(n_pool, size) <= draws:
+        return np.array(list(combinations(range(n_pool), size))), True
+    return _random_sets(n_pool, size, draws, np.random.default_rng(seed)), False
+
+
+def _check_enough(n_pool: int, size: int) -> None:
+    """Refuse placebos that would leave fewer than two comparators to each other."""
     if n_pool - size < 2:
         raise DesignError(
             explain(
@@ -288,9 +303,6 @@ def _placebo_sets(n_pool: int, size: int, draws: int, seed: int) -> tuple[np.nda
                 "Use the estimate without a placebo distribution.",
             )
         )
-    if comb(n_pool, size) <= draws:
-        return np.array(list(combinations(range(n_pool), size))), True
-    return _random_sets(n_pool, size, draws, np.random.default_rng(seed)), False
 
 
 def _random_sets(n_pool: int, size: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -51,9 +51,10 @@ def find_facts(plan: EvaluationPlan, codes: Sequence[str], level_variance: np.nd
 def describe_councils(plan: EvaluationPlan, design: Design) -> UnitFacts:
     """Look up what is known of a design's councils, in the order of `design.codes`.
 
-    Hidden counts are in the middle of what they can be: the variance of a level hardly depends on
-    them. That of a level other than a share of cases (working days) is not known: it is taken as 0,
-    as is that of an earlier outcome's, whose error is in no change.
+    The level is that of the periods with which a council's own treated ones are compared. Hidden
+    counts are in the middle of what they can be: its variance hardly depends on them. The variance
+    of a level other than a share of cases (working days) is not known: it is taken as 0, as is that
+    of an earlier outcome's, whose error is in no change.
     """
     per = None if design.compares_levels else CASES_PER.get(plan.outcomes[design.outcome].unit)
     return find_facts(plan, design.codes, _level_variance(design, per))
@@ -64,7 +65,9 @@ def _level_variance(design: Design, per: float | None) -> np.ndarray:
     codes = list(design.codes)
     if per is None:
         return np.zeros(len(codes))
-    hidden = design.own_hidden
-    levels = hidden.fill(design.figures, hidden.middle()).loc[codes, list(design.pre)]
-    cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], levels.shape)
-    return sampling_variance(levels.to_numpy(float), cases, per)
+    hidden, periods = design.own_hidden, [*design.pre, *design.post]
+    figures = hidden.fill(design.figures, hidden.middle()).loc[codes, periods].to_numpy(float)
+    of, _, reference = design.lay_out_paths()
+    own = np.vstack([reference, reference.any(axis=0)])[of]  # comparators': those of every path
+    cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], figures.shape)
+    return sampling_variance(np.where(own, figures, np.nan), cases, per)

@@ -67,7 +67,8 @@ def regress_two_way(data: LongFrame) -> Regression:
     n_rows = int(data.seen.sum())
     n_effects = sum(int(data.seen.any(axis=axis).sum()) for axis in (0, 1)) - 1
     df = n_rows - len(coefficients) - n_effects
-    variance = bread @ (scores.T @ scores) @ bread * n_rows / df
+    factor = n_rows / df if df > 0 else np.nan  # without a residual there is no variance
+    variance = bread @ (scores.T @ scores) @ bread * factor
     return Regression(
         effect=float(coefficients[0]),
         std_error=float(np.sqrt(variance[0, 0])),

@@ -82,7 +82,7 @@ class EffectEstimates(ShowsTable):
             ShowsTable.summary(self),
             f"std_error: {self.std_error_kind}",
             f"few_: {few.method} test, {few.n_treated} treated, {few.n_comparators} comparators"
-            + (f"; {few.reason}" if few.reason else ""),
+            + (f"; {few.reason.replace('council', 'unit')}" if few.reason else ""),
         ]
         return "\n".join(said)
 

@@ -110,6 +110,8 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("label", r"^(outcomes?|scenarios?|findings?|specifications?|readings?|tests?|rank)$"),
     ("councils", r"^(with figures|rests on|seen|listed|units|how many|left out for gaps)$"),
     ("estimate", r"^rating$|^security\b"),
+    ("estimate", r"^(sharp|robust) test$|^cr2$|^by formula$|^lot( within (type|region|level))?$"),
+    ("periods", r"^stretches$"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
     ("estimate", r"estimate|std error|\bse\b|\bconf\b|bound|interval|\bmde\b|effects?\b|weight"),
     (
