@@ -134,6 +134,12 @@ def test_two_against_two_are_told_in_words():
     assert "cannot be told" in evidence.summary()
 
 
+def test_without_unequal_exposure_there_is_no_reading_by_dose(pilot):
+    _, plan, table, *_ = pilot
+    said = checks.tabulate_doses(plan, pe.build_panel(table, plan))
+    assert said == Sentence(f"All {plan.texts.units} of a group were exposed alike.")
+
+
 def test_pages_on_too_few_units_say_so():
     """No specification and no design: a sentence stands where figures and tables would."""
     plan = pe.load_plan()

@@ -23,6 +23,7 @@ from pilot_eval.plan import EvaluationPlan
 PERCENT = "percentage points"
 MIDDLE = (20.0, 80.0)
 """Between these levels, in percent, log odds are nearly linear in shares (Long 1997, p. 85)."""
+BY_DOSE = "by dose"
 IN_PRACTICE = "by dose, from the start in practice"
 COLUMNS = ("outcome", "reading", "scale", "estimate_low", "estimate_high", "conf_low", "conf_high")
 READING_COLUMNS = (*COLUMNS, "p_value", "n_treated", "reason")
@@ -79,7 +80,7 @@ def _list_readings(
     settings = plan.outcomes[design.outcome]
     doses = measure_doses(plan, design.scenario, len(design.post))
     if len(set(doses.values())) > 1:
-        yield "by dose", settings.unit, lambda end: _read_dose(plan, end, doses)
+        yield BY_DOSE, settings.unit, lambda end: _read_dose(plan, end, doses)
     used = measure_doses(plan, design.scenario, len(design.post), in_practice=True)
     if used != doses and min(used.values()) > 0:
         yield IN_PRACTICE, settings.unit, lambda end: _read_dose(plan, end, used)

@@ -68,6 +68,8 @@ def _level_variance(design: Design, per: float | None) -> np.ndarray:
     hidden, periods = design.own_hidden, [*design.pre, *design.post]
     figures = hidden.fill(design.figures, hidden.middle()).loc[codes, periods].to_numpy(float)
     of, _, reference = design.lay_out_paths()
-    own = np.vstack([reference, reference.any(axis=0)])[of]  # comparators': those of every path
+    before = np.arange(len(periods)) < len(design.pre)
+    every = reference.any(axis=0) if len(reference) else before  # comparators': of all paths
+    own = np.vstack([*reference, every])[of]
     cases = np.broadcast_to(design.cases.reindex(codes).to_numpy(float)[:, None], figures.shape)
     return sampling_variance(np.where(own, figures, np.nan), cases, per)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pilot_eval.checks.leave_one_out import leave_one_out_treated
-from pilot_eval.checks.other_readings import list_other_readings
+from pilot_eval.checks.other_readings import BY_DOSE, IN_PRACTICE, list_other_readings
 from pilot_eval.checks.placebo import PlaceboInSpace, placebo_council, placebo_in_time
 from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import CHOICES, summarise_curve
@@ -165,13 +165,39 @@ def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
 def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str) -> Table:
     """Show the readings by dose, by pooled counts and in log odds, outcome by outcome."""
     found = list_other_readings(plan, panel, scenario=scenario)
+    return Table(
+        frame=_lay_out_readings(plan, found),
+        caption="The same comparisons on other scales; a ratio of 1 is no change",
+        decimals={"p": 2, "Units": 0},
+    )
+
+
+def tabulate_doses(plan: EvaluationPlan, panel: pd.DataFrame) -> Table | Sentence:
+    """Show the primary outcomes' readings by dose, of every group with unequal exposure."""
+    parts = []
+    for key in plan.open_scenarios:
+        found = list_other_readings(plan, panel, scenario=key)
+        mine = found["reading"].isin([BY_DOSE, IN_PRACTICE])
+        own = found[mine & found["outcome"].isin(plan.family.primary_outcomes)]
+        parts.append(_lay_out_readings(plan, own).assign(Group=plan.scenarios[key].short))
+    frame = pd.concat(parts, ignore_index=True)
+    if frame.empty:
+        return Sentence(f"All {plan.texts.units} of a group were exposed alike.")
+    return Table(
+        frame=frame[["Group", *(name for name in frame if name != "Group")]],
+        caption="Effect of full exposure, where some were exposed for longer or in a larger part",
+        decimals={"p": 2, "Units": 0},
+    )
+
+
+def _lay_out_readings(plan: EvaluationPlan, found: pd.DataFrame) -> pd.DataFrame:
     decimals = [2 if "ratio" in scale else 1 for scale in found["scale"]]
     ends = ("estimate_low", "estimate_high"), ("conf_low", "conf_high")
     shown = [
         [format_range(*row) for row in zip(found[low], found[high], decimals, strict=True)]
         for low, high in ends
     ]
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "Outcome": [plan.outcomes[key].label for key in found["outcome"]],
             "Reading": found["reading"],
@@ -182,11 +208,6 @@ def tabulate_other_readings(plan: EvaluationPlan, panel: pd.DataFrame, *, scenar
             "Units": found["n_treated"],
             "Note": [plan.texts.in_units(_first(text)) for text in found["reason"]],
         }
-    )
-    return Table(
-        frame=frame,
-        caption="The same comparisons on other scales; a ratio of 1 is no change",
-        decimals={"p": 2, "Units": 0},
     )
 
 
