@@ -3,7 +3,8 @@
 `tests/run_all.py` loads the plugin and prints the figures in its last lines. Tracing makes a test a
 third slower, and most of the time goes to tests marked `long`: it rests while these run, but for
 those of `ALSO`, and what only they reach does not count. Traced tests share what is computed once
-(`once_per_run`) with each other alone: whether a test that rests came first changes no figure.
+(`once_per_run`) with each other alone, under another variable: whether a test that rests, or a
+process that is not traced, came first changes no figure.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 from coverage import Coverage
 
-from pilot_eval.run_cache import VARIABLE as RUN_CACHE
+from pilot_eval import run_cache
 
 VARIABLE = "PILOT_EVAL_COVERAGE"
 CORE = ("design", "estimation", "inference", "evaluation", "disclosure", "records")
@@ -28,6 +29,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "pilot_eval"
 FLOOR = 90
 """Per cent of branches, in each folder of the core."""
 RESTS = ("long", "slow", "browser")
+TRACED = "PILOT_EVAL_TRACED_RUN_CACHE"
 ALSO = {  # files of long tests that alone reach some of the core
     *("test_one_of_ten", "test_planted_mess", "test_messy_returns", "test_other_mess"),
     *("test_second_counter", "test_simulated_sources", "test_hidden_counts"),
@@ -64,7 +66,8 @@ class Measure:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
         if item.path.stem in ALSO or not any(map(item.get_closest_marker, RESTS)):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setenv(RUN_CACHE, str(self.kept))
+                patch.setenv(TRACED, str(self.kept))
+                patch.setattr(run_cache, "VARIABLE", TRACED)
                 return (yield)
         self.measured.stop()
         try:

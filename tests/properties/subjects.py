@@ -80,6 +80,7 @@ BEHIND: Mapping[str, str] = {
     "inference.placebo_sets": CHECKED,
     "inference.pretrial": CHECKED,
     "inference.randomisation.answer_by_sets": CHECKED,
+    "inference.randomisation.hold_estimate": CHECKED,
     "inference.randomisation.difference_of_means": CHECKED,
     "inference.path_sets": CHECKED,
     "inference.randomisation.find_ends": CHECKED,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_up_pilots import list_made_up, write_pilot
@@ -17,6 +19,7 @@ from stories import list_story
 from test_front_page import EASIEST_FOR, MOST_WORDS, read_lines
 
 import pilot_eval as pe
+from pilot_eval.checks.placebo import placebo_in_space
 from pilot_eval.checks.specification_curve import CURVE_COLUMNS
 from pilot_eval.disclosure.release.release_check import check_release
 from pilot_eval.evaluation.unit_facts import describe_councils
@@ -27,11 +30,14 @@ from pilot_eval.reporting import checks, design_tables
 from pilot_eval.reporting.answers_file import collect_answers
 from pilot_eval.reporting.display import NO_SPECIFICATION, Sentence, show_or_say
 from pilot_eval.reporting.figures import (
+    _find_limit,
     plot_detectable,
     plot_effects,
     plot_specification_curve,
+    plot_trend,
 )
 from pilot_eval.reporting.front_page import render_front_page
+from pilot_eval.reporting.tables import design_summary, tabulate_balance
 
 PILOTS = list_made_up(council_names(ROOT))
 
@@ -132,6 +138,29 @@ def test_two_against_two_are_told_in_words():
     assert {verdict.rating for verdict in evidence.verdicts} == {0}
     assert "none can be left out" in checks.word_leaving_out(pd.DataFrame())
     assert "cannot be told" in evidence.summary()
+
+
+def test_pages_on_treated_without_figures_say_so():
+    """Found on random pilots: an error stood where a sentence or an empty chart should."""
+    made = PILOTS["teams"]
+    plan, evidence = evaluate_some(made, list(made.units)[5:])
+    chosen = {"scenario": "volunteers", "outcome": "visited_in_5_pct"}
+    with TemporaryDirectory() as name:
+        table = write_pilot(replace(made, name="other"), Path(name), "")
+        figures = read_council_table(table, units=[unit.unit_code for unit in plan.units])
+    panel = pe.build_panel(figures[figures["council_code"].isin(list(made.units)[5:])], plan)
+    design = pe.build_design(plan, panel, **chosen)
+    assert design_summary(design).startswith("none (0 of 5) against 15 comparators")
+    assert "0 treated teams moved by an unknown number" in plot_trend(plan, design).title
+    space = placebo_in_space(plan, panel, **chosen)
+    assert "for groups to compare with" in checks.word_placebo_in_space(space)
+    assert isinstance(checks.tabulate_leave_one_out(plan, panel, **chosen), Sentence)
+    assert isinstance(plot_effects(plan, evidence, **chosen), Sentence)
+    nothing = replace(design, figures=design.figures * np.nan)
+    assert plot_trend(plan, nothing).numbers.shape[0] == 1
+    alike = tabulate_balance(plan, panel.assign(value=1.0), (), design.comparators).frame
+    assert alike["Difference, standard deviations"].isna().all()
+    assert _find_limit([2.0, np.inf, np.nan], np.nan) == pytest.approx(2.5)
 
 
 def test_without_unequal_exposure_there_is_no_reading_by_dose(pilot):

@@ -92,7 +92,7 @@ print(slow("x"), flush=True)
 
 
 def start(kept: Path, seconds: float) -> subprocess.Popen[str]:
-    environment = {**os.environ, run_cache.VARIABLE: str(kept), "PILOT_EVAL_ROOT": str(ROOT)}
+    environment = {**os.environ, "PILOT_EVAL_RUN_CACHE": str(kept), "PILOT_EVAL_ROOT": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-c", PROCESS.format(seconds=seconds)],
         env=environment,

@@ -148,6 +148,17 @@ def test_a_whole_refresh_drops_what_is_used_no_more(store):
     assert len(path.read_text(encoding="utf-8").splitlines()) == 1
 
 
+def test_a_refresh_of_some_pages_drops_what_older_code_gave(store, monkeypatch):
+    fill(store, ([FRAME], {"by": 3}), ([FRAME], {"by": 4}))
+    for noted in (store / "noted").iterdir():
+        noted.unlink()
+    monkeypatch.setattr(stored, "_hash_function", lambda *_: "x")
+    fill(store, ([FRAME], {"by": 3}), whole=False)
+    path = store / stored.STORE / "double.jsonl"
+    assert len(path.read_text(encoding="utf-8").splitlines()) == 1
+    stored.stored(never)(FRAME, by=3)
+
+
 def test_hashes_know_every_kind_of_argument_that_checks_take():
     @dataclass
     class Design:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isnan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -312,7 +312,7 @@ def _price(
     }
     as_good = next((n for n, effect in lots.items() if effect <= by_choice), size)
     others = history.figures[rest, start - history.before : start].mean(axis=1)
-    gap = (levels.mean() - others.mean()) / others.std()
+    gap = (levels.mean() - others.mean()) / others.std() if np.ptp(others) else nan
     return pd.DataFrame(
         [
             {

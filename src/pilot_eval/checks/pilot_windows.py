@@ -113,7 +113,7 @@ def collect_history(
     values = values.loc[:, values.notna().mean() >= 0.5]
     complete = values.dropna()
     if len(complete) < 10 or complete.shape[1] <= before:
-        got = f"{len(complete)} councils in {complete.shape[1]} periods"
+        got = f"{len(complete)} councils, number of periods {complete.shape[1]}"
         rule = f"have figures of ten councils in more than {before} periods"
         raise DesignError(explain(outcome, rule, got, "Choose another outcome, or fewer periods."))
     cases = rows.groupby("council_code")["denominator"].mean().reindex(complete.index)

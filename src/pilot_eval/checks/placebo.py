@@ -50,6 +50,8 @@ class PlaceboInSpace:
     share_as_large : float
         Share of groups, the pilots' own included, whose effect is at least as far from zero: the
         largest over the ends of the set; 1 where the set spans zero.
+
+    No placebos, and NaN, where there are no more comparators than treated, or no treated.
     """
 
     estimate_low: float
@@ -82,6 +84,10 @@ def placebo_in_space(
     filled = collapse_fillings(design).combine(name_units(plan, design))
     units = filled.at(np.stack(filled.corners()))
     pool = np.flatnonzero(~units.treated)
+    if not 0 < units.treated.sum() < len(pool):
+        return PlaceboInSpace(
+            estimate_low=nan, estimate_high=nan, placebos=np.empty(0), share_as_large=nan
+        )
     band = _size_bands(units.cases, units.treated)
     rng = np.random.default_rng(plan.seed)
     groups = _draw_like(band[units.treated], band[pool], plan.inference.draws, rng)

@@ -310,7 +310,7 @@ def _restrict_each(
         sizes: dict[str, object] = {"n_treated": len(codes)}
         sizes |= {"n_comparators": len(others)}
         sizes |= {"test": OWN_TEST if codes else ""}
-        said = f"{reading}: {ONE if codes else 'no council'}"
+        said = f"{reading}: {plan.texts.in_units(ONE if codes else 'no council')}"
         rows.append({"reading": said} | ends | rest | sizes)
     frame = pd.DataFrame(rows, columns=list(READING_COLUMNS))
     return frame.astype(dict.fromkeys(_NUMBERS, float))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -96,20 +97,21 @@ def write_store(noted: Path, root: Path, new: Path, *, whole: bool) -> None:
     root, new : path
         Project folder, and the folder in which the new store is written.
     whole : bool
-        Whether what was not used goes.
+        Whether what was not used goes. What an older state of a function gave goes in any case.
     """
-    lines = {}
-    for path in sorted((root / STORE).glob("*.jsonl")):
-        kept = {} if whole else _read_lines(path)
-        lines[path.stem] = dict(kept)
+    fresh: dict[str, dict[str, str]] = defaultdict(dict)
     for path in sorted(noted.iterdir()):
         line = path.read_text(encoding="utf-8")
-        lines.setdefault(path.name.rpartition("-")[0], {})[_read_key(line)] = line
+        fresh[path.name.rpartition("-")[0]][_read_key(line)] = line
+    earlier = [] if whole else sorted((root / STORE).glob("*.jsonl"))
+    old = {path.stem: _read_lines(path) for path in earlier}
     (new / STORE).mkdir(parents=True)
-    for name, own in lines.items():
-        if own:
-            text = "".join(f"{own[key]}\n" for key in sorted(own))
-            (new / STORE / f"{name}.jsonl").write_text(text, encoding="utf-8", newline="\n")
+    for name in {**old, **fresh}:
+        states = {_state(key) for key in fresh[name] or old[name]}
+        kept = {key: line for key, line in old.get(name, {}).items() if _state(key) in states}
+        own = kept | fresh[name]
+        text = "".join(f"{own[key]}\n" for key in sorted(own))
+        (new / STORE / f"{name}.jsonl").write_text(text, encoding="utf-8", newline="\n")
 
 
 def find_state(function: Callable[..., object]) -> str:
@@ -190,6 +192,10 @@ def _read_written(path: Path, _written: int) -> dict[str, str]:
 
 def _read_key(line: str) -> str:
     return line.split('"')[3]
+
+
+def _state(key: str) -> str:
+    return key.partition(" ")[0]
 
 
 def _describe(result: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -21,6 +21,10 @@ from pilot_eval.inference.variance import variance_of_total
 
 Method = Literal["robust", "size_adjusted", "cr2"]
 FEWEST_TREATED = {"robust": 2, "cr2": 2, "size_adjusted": 1}
+CLOSE = 1e-9
+"""How near to the effect at which one more set is missed, in standard errors."""
+ROUNDING = 1e-9
+"""In sets: 0.2 of 100 are 20, and not a little less."""
 LARGEST = 1e3
 """Largest effect looked for, in standard errors; beyond it there is none worth naming."""
 NODES = 200
@@ -199,13 +203,12 @@ def _by_placebo_sets(data: Changes, alpha: float, power: float, draws: int, seed
         grown = 2 * tau * cross + tau**2 * (w**2).sum()
         shift = tau * w.sum()
         totals = z.sum() + shift, (z**2).sum() + grown
-        return float(
-            (np.abs(welch_t(sums + shift, squares + grown, *totals, k, n)) < critical).mean()
-        )
+        reached = welch_t(sums + shift, squares + grown, *totals, k, n)
+        return float((np.abs(reached) < critical).sum())
 
     unit = float(np.sqrt(variance[data.treated].sum()) / k)
-    if not missed(LARGEST * unit) <= 1 - power <= missed(0.0):
+    # Between two counts: no effect misses exactly so many, and the root is where a set passes.
+    most = np.floor((1 - power) * len(members) + ROUNDING) + 0.5
+    if not missed(LARGEST * unit) < most < missed(0.0):
         return nan
-    return float(
-        brentq(lambda tau: missed(tau) - (1 - power), 0.0, LARGEST * unit, xtol=1e-6 * unit)
-    )
+    return float(brentq(lambda tau: missed(tau) - most, 0.0, LARGEST * unit, xtol=CLOSE * unit))

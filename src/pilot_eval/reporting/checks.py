@@ -63,6 +63,8 @@ def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) ->
 
 def word_placebo_in_space(space: PlaceboInSpace) -> str:
     """Say how unusual the effect is among placebo groups of the same sizes."""
+    if not len(space.placebos):
+        return "There are too few comparators, or no treated, for groups to compare with."
     share = format_number(100 * space.share_as_large)
     return (
         f"The effect is {format_range(space.estimate_low, space.estimate_high)}. "
@@ -128,9 +130,11 @@ def tabulate_placebo_in_time(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
 
 def tabulate_leave_one_out(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str
-) -> Table:
-    """Show the estimate without each treated council in turn."""
+) -> Table | Sentence:
+    """Show the estimate without each treated council in turn; a sentence where none has figures."""
     found = leave_one_out_treated(plan, panel, scenario=scenario, outcome=outcome)
+    if found.empty:
+        return Sentence("None of the treated has figures: none can be left out.")
     frame = found[["left_out", *INTERVALS]].rename(columns={"left_out": "Left out"} | INTERVALS)
     return Table(frame=_numbers(frame), caption="Estimates without each of the treated in turn")
 

@@ -30,6 +30,7 @@ from pilot_eval.reporting.display import (
     NO_SPECIFICATION,
     Figure,
     Sentence,
+    count,
     format_number,
     format_range,
 )
@@ -74,7 +75,8 @@ def plot_trend(plan: EvaluationPlan, design: Design) -> Figure:
         axes.fill_between(years, band.iloc[0], band.iloc[1], color=GREY, alpha=0.15, lw=0)
         mean = comparators.mean()
         axes.plot(years, mean, color=GREY, lw=3, marker="s")
-        ends = [(years[-1], mean.dropna().iloc[-1], f"{len(comparators)} comparators (mean)", GREY)]
+        label = f"{count(len(comparators), 'comparator')} (mean)"
+        ends = [(years[-1], value, label, GREY) for value in mean.dropna()[-1:]]  # all hidden: none
         for (name, line), colour, marker in zip(lines.items(), cycle(COLOURS), cycle("oDv^P")):
             axes.plot(years, known[name], color=colour, lw=1.7, marker=marker)
             axes.vlines(years, line, tops[name], color=colour, lw=4, alpha=0.5)
@@ -131,21 +133,18 @@ def plot_effects(
     reach = pooled.set_index("method")["mde"]["sharp"]
     title = _say_effects(plan, outcome, own["effect_low"], rows[-1])
     with canvas(height=1.6 + 0.42 * len(rows)) as (figure, axes):
-        axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
+        if np.isfinite(reach):
+            axes.axvspan(-reach, reach, color=GREY, alpha=0.13, lw=0)
         axes.axvline(0, color=TEXT, lw=1)
         for position, (_, first, last, low, high, colour, marker) in enumerate(reversed(rows)):
             axes.plot([low, high], [position] * 2, color=colour, lw=2.5, solid_capstyle="butt")
             axes.plot([first, last], [position] * 2, marker=marker, color=colour, ms=8, lw=7)
         axes.set_yticks(range(len(rows)), [row[0] for row in reversed(rows)])
-        limit = 1.25 * max(
-            abs(value) for row in rows for value in row[1:5] if abs(value) < 5 * reach
-        )
+        limit = _find_limit([abs(value) for row in rows for value in row[1:5]], 5 * reach)
         axes.set_xlim(-limit, limit)
-        name_axis(
-            axes,
-            f"Effect, {plan.outcomes[outcome].unit}.\n"
-            f"Shaded: too small to be {plan.inference.words} (sharp test)",
-        )
+        shaded = f"Shaded: too small to be {plan.inference.words} (sharp test)"
+        told = shaded if np.isfinite(reach) else "No effect of any size would be sure to be seen"
+        name_axis(axes, f"Effect, {plan.outcomes[outcome].unit}.\n{told}")
         picture = save_canvas(figure)
     return Figure(
         name=f"effects_{scenario}_{outcome}",
@@ -163,6 +162,13 @@ def plot_effects(
         ).round(1),
         picture=picture,
     )
+
+
+def _find_limit(sizes: list[float], most: float) -> float:
+    """Find where an axis of effects ends: past all that are not far beyond what can be found."""
+    finite = [size for size in sizes if np.isfinite(size)]
+    near = [size for size in finite if size < most] or finite
+    return 1.25 * max(near, default=0.0) or 1.0
 
 
 def plot_detectable(
@@ -296,13 +302,16 @@ def _say_trend(plan: EvaluationPlan, design: Design) -> str:
     ours, theirs = (_moved(least[codes].mean(), most[codes].mean()) for codes in groups)
     unit = plan.outcomes[design.outcome].unit
     return (
-        f"{plan.outcomes[design.outcome].label}: before to after, {len(design.treated)} treated "
-        f"{plan.texts.units} {ours} and {len(design.comparators)} comparators {theirs} {unit}"
+        f"{plan.outcomes[design.outcome].label}: before to after, "
+        f"{count(len(design.treated), f'treated {plan.texts.unit}')} {ours} and "
+        f"{count(len(design.comparators), 'comparator')} {theirs} {unit}"
     )
 
 
 def _moved(low: float, high: float) -> str:
     """Say which way and how far, as in "rose by 1.2"."""
+    if np.isnan([low, high]).any():
+        return "moved by an unknown number of"
     if low < 0 < high:
         return f"moved by {format_range(low, high)}"
     return (
@@ -330,6 +339,8 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
     """
     from matplotlib.lines import Line2D
 
+    if not ends:
+        return
     gap = np.ptp(axes.get_ylim()) * 0.055
     last = max(end[0] for end in ends)
     column = last + 0.035 * (last - axes.get_xlim()[0])

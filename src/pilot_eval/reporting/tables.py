@@ -14,7 +14,7 @@ from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.statuses import WORDS, say_statuses
 from pilot_eval.reference.pilot_facts import Exemption
 from pilot_eval.reference.plan_periods import period_kind
-from pilot_eval.reporting.display import Table, format_number, format_range
+from pilot_eval.reporting.display import Table, count, format_number, format_range
 from pilot_eval.reporting.quality import list_periods
 
 
@@ -128,12 +128,13 @@ def tabulate_balance(
     rows = []
     for label, values in wide.items():
         ours, theirs = values.reindex(list(treated)), values.reindex(list(pool))
+        gap, spread = ours.mean() - theirs.mean(), theirs.std()
         rows.append(
             {
                 "Before the start": label,
                 "Treated": ours.mean(),
                 "Comparators": theirs.mean(),
-                "Difference, standard deviations": (ours.mean() - theirs.mean()) / theirs.std(),
+                "Difference, standard deviations": gap / spread if spread > 0 else None,
                 "Treated with figures": int(ours.notna().sum()),
             }
         )
@@ -299,12 +300,12 @@ def tabulate_register_figures(
 
 def design_summary(design: Design) -> str:
     """Say in one sentence who is compared with whom, and when."""
-    treated = ", ".join(design.names) or "no council"
+    treated = ", ".join(design.names) or "none"
     ending = "years ending " if period_kind(design.post[0]) == "year" else ""
+    before, after = list_periods(list(design.pre)), list_periods(list(design.post))
     return (
         f"{treated} ({len(design.treated)} of {design.scenario_size}) against "
-        f"{len(design.comparators)} comparators; {ending}{list_periods(list(design.pre))} before, "
-        f"{list_periods(list(design.post))} after."
+        f"{count(len(design.comparators), 'comparator')}; {ending}{before} before, {after} after."
     )
 
 
