@@ -154,6 +154,12 @@ def test_pages_on_treated_without_figures_say_so():
     assert "0 treated teams moved by an unknown number" in plot_trend(plan, design).title
     space = placebo_in_space(plan, panel, **chosen)
     assert "for groups to compare with" in checks.word_placebo_in_space(space)
+    nobody = Sentence("Left out: no figures")  # as from show_or_say, where all are withheld
+    [verdict] = [v for v in evidence.verdicts if v.inputs.outcome == chosen["outcome"]]
+    opened = checks.open_checks(verdict, nobody, pd.DataFrame(columns=list(CURVE_COLUMNS)))
+    assert nobody.text in opened.text
+    assert checks.word_leaving_out(nobody) == nobody.text
+    assert checks.tabulate_spillover(plan, chosen["outcome"], nobody) == nobody
     assert isinstance(checks.tabulate_leave_one_out(plan, panel, **chosen), Sentence)
     assert isinstance(plot_effects(plan, evidence, **chosen), Sentence)
     nothing = replace(design, figures=design.figures * np.nan)

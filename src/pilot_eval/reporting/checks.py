@@ -47,9 +47,10 @@ OPTION_WORDS = {
 }
 
 
-def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) -> Opening:
+def open_checks(verdict: Verdict, space: PlaceboInSpace | Sentence, curve: pd.DataFrame) -> Opening:
     """Open the page on robustness: the finding, chance, and the other specifications."""
     used, found = verdict.inputs, summarise_curve(curve)
+    chance = space.text if isinstance(space, Sentence) else word_placebo_in_space(space)
     others = (
         f"Of {found['specifications']:,.0f} specifications, {100 * found['share_above_zero']:.0f}% "
         f"give an estimate above zero and {100 * found['share_excluding_zero']:.0f}% an interval "
@@ -57,7 +58,7 @@ def open_checks(verdict: Verdict, space: PlaceboInSpace, curve: pd.DataFrame) ->
         if len(curve)
         else NO_SPECIFICATION.text
     )
-    said = f"{used.label}, {used.group}. {word_placebo_in_space(space)} {others}"
+    said = f"{used.label}, {used.group}. {chance} {others}"
     return Opening(verdict.short, said)
 
 
@@ -215,8 +216,19 @@ def _lay_out_readings(plan: EvaluationPlan, found: pd.DataFrame) -> pd.DataFrame
     )
 
 
-def word_leaving_out(each: pd.DataFrame) -> str:
+def tabulate_spillover(
+    plan: EvaluationPlan, outcome: str, found: pd.DataFrame | Sentence
+) -> Table | Sentence:
+    """Show the comparison without those that border the treated, or the sentence in its place."""
+    if isinstance(found, Sentence):
+        return found
+    return Table(frame=found, caption=plan.outcomes[outcome].label, decimals={"p_value": 3})
+
+
+def word_leaving_out(each: pd.DataFrame | Sentence) -> str:
     """Say between which estimates leaving out any one comparator leads."""
+    if isinstance(each, Sentence):
+        return each.text
     if each.empty:
         return "There is one comparator: none can be left out."
     low, high = each["estimate_low"].min(), each["estimate_high"].max()
