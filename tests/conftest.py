@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 
 import pytest
@@ -37,7 +36,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure():
     """Compute once for all tests, in all processes, what a run computes once (`once_per_run`)."""
-    os.environ[run_cache.VARIABLE] = OPEN.enter_context(run_cache.keep_for_run())
+    OPEN.enter_context(run_cache.keep_for_run())
 
 
 def pytest_unconfigure():

@@ -70,13 +70,21 @@ def once_per_run(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @contextmanager
-def keep_for_run() -> Iterator[str]:
-    """Give the folder that the environment names, or one that lasts as long as the run."""
-    if named := os.environ.get(VARIABLE):
-        yield named
+def keep_for_run() -> Iterator[None]:
+    """Keep answers in the folder that the environment names, or in one that lasts as long.
+
+    Processes that are started meanwhile keep theirs there too.
+    """
+    if os.environ.get(VARIABLE):
+        yield
         return
+    variable = VARIABLE
     with TemporaryDirectory(prefix="pilot_eval-", ignore_cleanup_errors=True) as folder:
-        yield folder
+        os.environ[variable] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(variable, None)
 
 
 def hash_call(name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> str:

@@ -21,6 +21,7 @@ from matplotlib.text import Text
 from project_folder import ROOT
 
 import pilot_eval as pe
+from pilot_eval import run_cache
 from pilot_eval.frames.frame_results import EffectEstimates
 from pilot_eval.house_style import DOTS_PER_INCH, WIDTH, canvas, save_canvas
 from pilot_eval.lab import two_waves
@@ -135,7 +136,7 @@ def material():
 
 
 def draw(name, material):
-    """Draw a chart; where nothing is to be shown there is none, which no material here is for."""
+    """Draw a chart anew; where nothing is to be shown there is none, for no material here."""
     function = CHARTS[name]
     arguments = {}
     for key, parameter in inspect.signature(function).parameters.items():
@@ -145,7 +146,9 @@ def draw(name, material):
         elif parameter.default is inspect.Parameter.empty:
             assert key in material, f"{name}: add `{owner}.{key}` to `material`"
             arguments[key] = material[key]
-    chart = function(**arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(run_cache.VARIABLE, raising=False)  # what is kept was drawn by settings of old
+        chart = function(**arguments)
     assert isinstance(chart, Figure | LiveFigure), chart
     return chart
 

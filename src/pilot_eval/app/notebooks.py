@@ -17,10 +17,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from pilot_eval import run_cache
 from pilot_eval.app.grammars import defer_grammars
 from pilot_eval.app.staging import ADVICE, working_folder
 from pilot_eval.project import ROOT_VARIABLE
+from pilot_eval.run_cache import keep_for_run
 
 START_SECONDS = 60
 CELL_SECONDS = 120
@@ -96,9 +96,9 @@ def worker_pool(jobs: int, root: Path) -> Iterator[ProcessPoolExecutor]:
 
     On Ctrl-C or an error they are ended.
     """
-    with run_cache.keep_for_run() as kept:
+    with keep_for_run():
         pool = ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(kept, root)
+            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(root,)
         )
         try:
             yield pool
@@ -249,7 +249,7 @@ def _first_line(source: str) -> str:
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
-def _start_worker(kept: str, root: Path) -> None:
+def _start_worker(root: Path) -> None:
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
@@ -258,7 +258,6 @@ def _start_worker(kept: str, root: Path) -> None:
 
     Thread(target=end_with_parent, daemon=True).start()
     use_forked_kernels()
-    os.environ[run_cache.VARIABLE] = kept
     os.environ[ROOT_VARIABLE] = str(root)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.

@@ -19,7 +19,7 @@ from pilot_eval.app.manifest import (
 )
 from pilot_eval.app.notebooks import Executed
 from pilot_eval.app.progress import Tell
-from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest
+from pilot_eval.app.request import NOTEBOOKS, RECORDS, Prepared, RunRequest
 from pilot_eval.app.results import EVIDENCE
 from pilot_eval.project import find_assumptions, find_file
 
@@ -93,7 +93,7 @@ def _write_register(request: RunRequest, prepared: Prepared, folder: Path) -> No
         threshold=disclosure.threshold,
         rounding=disclosure.rounding,
     )
-    records = [name for name, page in prepared.pages.items() if "data_folder" in page.parameters]
+    records = [name for name, page in prepared.pages.items() if RECORDS in page.parameters]
     strand = "census" if request.census else "simulated"
     if units != "councils":  # how many took part heads columns of pages and tables
         entries = [replace(entry, kinds=f"{units.capitalize()}=councils") for entry in entries]

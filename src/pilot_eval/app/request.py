@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pilot_eval.plan import EvaluationPlan
 
 NOTEBOOKS = "notebooks"
+RECORDS = "data_folder"
+"""The parameter of notebooks that read children\'s records."""
 COUNCIL_REPORT = "08_council_report"
 # Parameters that are keys of the plan: the evidence follows them, as the notebooks do.
 PLAN_KEYS = {
@@ -167,9 +169,9 @@ def _find_left_out(
     from pilot_eval.app.open_records import explain_no_simulation
 
     reason = explain_no_simulation(plan)
-    if request.census or "data_folder" in request.parameters or not reason:
+    if request.census or RECORDS in request.parameters or not reason:
         return {}
-    return {name: reason for name, own in declared.items() if "data_folder" in own}
+    return {name: reason for name, own in declared.items() if RECORDS in own}
 
 
 def _list_pages(
@@ -231,7 +233,7 @@ def _find_fault(path: Path) -> str:
 def _paths_given(request: RunRequest) -> dict[str, str]:
     paths = {
         "table_file": request.table_file,
-        "data_folder": request.census,
+        RECORDS: request.census,
     }
     given = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
     return given | ({"pilot": request.pilot} if request.pilot else {})

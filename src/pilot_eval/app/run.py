@@ -20,12 +20,13 @@ from pilot_eval.app.notebooks import (
 )
 from pilot_eval.app.output import write_record, write_site
 from pilot_eval.app.progress import Tell
-from pilot_eval.app.request import NOTEBOOKS, Prepared, RunRequest, prepare
+from pilot_eval.app.request import NOTEBOOKS, RECORDS, Prepared, RunRequest, prepare
 from pilot_eval.app.results import calibrate_tests, read_table, write_grid, write_results
 from pilot_eval.app.staging import publish, stage
 from pilot_eval.errors import DataError, explain
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.project import find_reports
+from pilot_eval.run_cache import keep_for_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,7 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     elif request.table_file:
         read_table(prepared.plan, request.table_file)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
-    with stage(request.out or find_reports(request.root) / run_id) as folder:
+    with keep_for_run(), stage(request.out or find_reports(request.root) / run_id) as folder:
         losses = _check_returns(request, prepared.plan, folder, tell)
         executed = _execute(request, prepared, folder, tell)
         failed = [result for result in executed if not result.ok]
@@ -165,4 +166,7 @@ def _execute(request: RunRequest, prepared: Prepared, folder: Path, tell: Tell) 
         also = [results]
         if request.is_whole:
             also.append(pool.submit(write_grid, prepared.plan, request.table_file, folder))
-        return execute_all(pool, tasks, say, also=also)
+        # Pages on children's records first: the others wait for the evidence.
+        first = sorted(tasks, key=lambda task: RECORDS not in prepared.pages[task.name].parameters)
+        found = {result.name: result for result in execute_all(pool, first, say, also=also)}
+    return [found[task.name] for task in tasks]

@@ -19,6 +19,7 @@ from pilot_eval.house_style import (
 )
 from pilot_eval.reporting.answers_file import AnswersFile, Freedom
 from pilot_eval.reporting.display import Figure
+from pilot_eval.run_cache import once_per_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
+@once_per_run
 def plot_freedoms(answers: AnswersFile) -> Figure | None:
     """Plot each council's freedom from each requirement over time.
 

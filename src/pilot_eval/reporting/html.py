@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from lxml.html import HtmlElement
     from markupsafe import Markup
+    from nbconvert.exporters import HTMLExporter
     from nbformat import NotebookNode
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -21,6 +23,7 @@ STAMP = "Source: "
 NUMBER = re.compile(r"^[<>≤≥]?\s*[-+−–]?[\d,]*\.?\d+(e[-+]?\d+)?\s*%?$|^(nan|NaN|–|—|)$")
 
 
+@cache
 def make_environment() -> Environment:
     """Open the templates of pages; what is put into them is escaped."""
     from jinja2 import Environment, FileSystemLoader
@@ -81,15 +84,21 @@ def render_notebook(notebook: NotebookNode) -> str:
     -------
     str
     """
+    body, _resources = _make_exporter().from_notebook_node(notebook)
+    return body
+
+
+@cache
+def _make_exporter() -> HTMLExporter:
+    """Make the exporter once: it reads its templates anew for every notebook otherwise."""
     from nbconvert.exporters import HTMLExporter
 
-    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+    exporter: HTMLExporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="notebook",
         extra_template_basedirs=[str(TEMPLATES)],
         filters={"render_markdown": render_markdown},
     )
-    body, _resources = exporter.from_notebook_node(notebook)
-    return body
+    return exporter
 
 
 def make_accessible(body: str, prefix: str = "") -> str:

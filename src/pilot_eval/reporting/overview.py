@@ -21,6 +21,7 @@ from pilot_eval.house_style import (
 )
 from pilot_eval.reporting.answers_file import AnswersFile, Comparison, Number
 from pilot_eval.reporting.display import Figure, count, format_number, format_range
+from pilot_eval.run_cache import once_per_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,7 @@ REACH = 2.2
 SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
 
 
+@once_per_run
 def plot_overview(answers: AnswersFile) -> Figure | None:
     """Plot each outcome's effect with its interval and the side on which a change would be harm.
 

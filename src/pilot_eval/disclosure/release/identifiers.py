@@ -27,16 +27,25 @@ _DATE = (
     rf"|{_NUMBERED}[-/. ]{{1,2}}(?:of )?[a-z]{{3,9}}{_WORD_YEAR}"
     rf"|[a-z]{{3,9}}[-/. ]{{1,2}}{_NUMBERED}{_WORD_YEAR})"
 )
-# Years in which children of these records were born.
-_BORN = r"(?:199\d|200\d|201\d|202\d)"
-_BORN_ON = rf"(?:{_BORN}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_MONTH}[-/.]{_BORN})"
+_BIRTH = ("birth", "born", "dob", "d.ob", "do.b", "d.o.b", "turned")
+_STREETS = (
+    *("Street", "Road", "Lane", "Avenue", "Close", "Drive", "Crescent", "Gardens", "Terrace"),
+    "Grove",
+)
+_FOLDERS = (
+    *("root", "tmp", "mnt", "var", "opt", "srv", "work", "media", "data", "private"),
+    "workspace",
+)
 
 # A unique pupil number is a letter, eleven digits, and a digit or letter. Its check letter is not
 # looked at: a number with a typing error identifies a child too.
-_RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
+# Each rule names words, in small letters, of which a passage must hold one where the pattern does:
+# to look for them costs a fiftieth of what the pattern costs.
+RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
     (
         "fail",
         "a unique pupil number",
+        (),
         re.compile(
             r"(?<![\w])[A-HJ-NP-Z](?:[ \t._/*-]?\d){11}[ \t._/*-]?[\dA-Z](?![\w])", re.IGNORECASE
         ),
@@ -44,6 +53,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a pupil's or learner's number by its name",
+        ("upn", "uln", "number"),
         re.compile(
             r"\b(?:UPN|ULN|unique (?:pupil|learner) number|(?:pupil|learner) number)\b"
             r"(?:\W|\bis\b|\bwas\b){1,8}[A-Z]?\d{8,13}(?!\d)",
@@ -53,6 +63,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "review",
         "what may be one child's number",
+        ("child", "pupil", "client", "boy", "girl"),
         re.compile(
             r"\b(?:child|pupil|client|boy|girl)(?: (?:id|no\.?|number|ref(?:erence)?))?"
             r"[ :=#]{1,3}\d{5,12}(?![\d.,])",
@@ -62,19 +73,22 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "review",
         "what may be an address",
+        tuple(map(str.casefold, _STREETS)),
         re.compile(
             r"\b\d{1,4}[a-zA-Z]?,? (?:[A-Z][a-z]+ ){1,3}"
-            r"(?:Street|Road|Lane|Avenue|Close|Drive|Crescent|Gardens|Terrace|Grove)\b"
+            rf"(?:{'|'.join(_STREETS)})\b"
         ),
     ),
     (
         "review",
         "a telephone number",
+        (),
         re.compile(r"(?<![\d.,])(?:\+44 ?|0)[1-37]\d{2,3}[ -]\d{3}[ -]?\d{3,4}(?![\d.])"),
     ),
     (
         "review",
         "what may be a postcode in small letters",
+        (),
         re.compile(
             r"(?<![\w.#-])[a-z]{1,2}\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
         ),
@@ -82,6 +96,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a National Insurance number",
+        (),
         re.compile(
             r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ -]?\d){6}[ -]?[A-D](?!\w)",
             re.IGNORECASE,
@@ -90,20 +105,23 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a postcode",
+        (),
         re.compile(r"(?<![\w.#-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
     ),
     (
         "fail",
         "a child's id alongside its name (LAchildID)",
+        ("child",),
         re.compile(
             r"""(?:LA[ _]?child[ _]?ID|child[ _]?id)["'<>/\s:=#|,]{1,8}(?=\w*\d)\w{2,20}""",
             re.IGNORECASE,
         ),
     ),
-    ("fail", "the id of a (simulated) child", re.compile(r"(?<!\w)SIM\d{7}(?!\w)")),
+    ("fail", "the id of a (simulated) child", ("sim",), re.compile(r"(?<!\w)SIM\d{7}(?!\w)")),
     (
         "fail",
         "a date of birth",
+        _BIRTH,
         re.compile(
             r"(?:birth[ _]?date|date[ _]?of[ _]?birth|\bd\.?o\.?b\.?\b|\bborn\b|birth"
             r"|\bturned [a-z\d]+\b)"
@@ -114,6 +132,7 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a date of birth in words",
+        _BIRTH,
         re.compile(
             r"\b(?:born|birth|d\.?o\.?b)\b[^.\n]{0,60}?"
             r"\b(?:two thousand|nineteen ninety|twenty[ -](?:oh|ten|eleven|twelve|thirteen))",
@@ -123,11 +142,13 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a National Health Service number",
+        ("nhs",),
         re.compile(r"\bNHS\b[^\d\n]{0,20}\d{3}[ -]?\d{3}[ -]?\d{4}"),
     ),
     (
         "review",
         "a day in the years in which the children were born",
+        (),
         re.compile(
             r"(?<![\w./-])(?:199\d|200[0-8])-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?![\w/-])"
             rf"|(?<![\w./-]){_DAY}/{_MONTH}/(?:199\d|200[0-8])(?![\w/-])"
@@ -136,13 +157,15 @@ _RULES: tuple[tuple[Verdict, str, re.Pattern[str]], ...] = (
     (
         "fail",
         "a folder with a user's name",
+        ("/home/", "users"),
         re.compile(r"(?:/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)[\w.-]+"),
     ),
     (
         "review",
         "a path on somebody's machine",
+        (*(f"/{folder}/" for folder in _FOLDERS), ":\\", "\\\\"),
         re.compile(
-            r"(?<![\w/.:])/(?:root|tmp|mnt|var|opt|srv|work|media|data|private|workspace)/[\w.-]+"
+            rf"(?<![\w/.:])/(?:{'|'.join(_FOLDERS)})/[\w.-]+"
             r"|(?<![\w])[A-Z]:\\+[\w.-]+"
             # A server's folder, as it is and in JSON; a formula's backslashes are alike in number.
             r"|(?<!\\)(?:\\\\[\w.-]{3,}\\|\\\\\\\\[\w.-]{3,}\\\\)(?!\\)[\w.$-]{2,}"
@@ -175,18 +198,29 @@ def find_identifiers(text: str) -> Iterator[Finding]:
     ['a unique pupil number']
     """
     readings = list_readings(text)
-    for verdict, what, pattern in _RULES:
-        if any(pattern.search(reading) for reading in readings):
+    folded = [(reading, fold(reading)) for reading in readings]
+    for verdict, what, words, pattern in RULES:
+        if any(pattern.search(reading) for reading, text in folded if holds_one(text, words)):
             yield verdict, what
     tens = (match[0] for reading in readings for match in _TEN_DIGITS.finditer(reading))
     if any(map(_is_health_number, tens)):
         yield "fail", "a National Health Service number"
     if any(name in reading for name in _user_names() for reading in readings):
         yield "fail", "the name of the user"
-    if any(_EMAIL.search(reading) for reading in readings):
+    if any(_EMAIL.search(reading) for reading in readings if "@" in reading):
         yield "review", "an e-mail address"
     if is_backwards(text):
         yield "review", "text that is shown backwards"
+
+
+def fold(text: str) -> str:
+    """Put into small letters, as a pattern that ignores case does: dotless and dotted I too."""
+    return text.casefold().replace("\u0131", "i").replace("\u0307", "")
+
+
+def holds_one(text: str, words: tuple[str, ...]) -> bool:
+    """Say whether a folded text holds one of the words; without words any text does."""
+    return not words or any(word in text for word in words)
 
 
 def _is_health_number(digits: str) -> bool:
