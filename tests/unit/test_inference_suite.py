@@ -22,6 +22,7 @@ from pilot_eval.inference import (
     size_adjusted_test,
     wild_bootstrap_test,
 )
+from pilot_eval.inference.size_adjusted import compute_size_adjusted
 
 
 def make_panel(seed, n=60, before=8, after=2, rho=0.6, period_effects=1.0):
@@ -281,3 +282,13 @@ def test_weights_are_shares_of_the_means():
     # All sizes equal: v = mean square * 6/5 = 12/6 * 6/5 = 2.4 for everyone.
     #   shares^2: treated 1/16 + 9/16 = 10/16; comparators (4*1 + 2*4)/64 = 12/64.
     assert weighted.std_error**2 == pytest.approx(2.4 * (10 / 16 + 12 / 64))
+
+
+def test_an_outcome_without_spread_has_no_answer_in_a_batch_and_spoils_no_other():
+    rng = np.random.default_rng(1)
+    treated, cases, factor = np.arange(12) < 3, np.full(12, 80.0), np.ones(12)
+    changes = np.vstack([rng.normal(size=12), np.where(treated, 4.0, 1.0), np.ones(12)])
+    found = compute_size_adjusted(changes, treated, cases, factor)
+    assert np.isnan(found.p_value).tolist() == [False, True, True]
+    alone = size_adjusted_test(changes[0], treated, cases, period_factor=factor)
+    assert found.p_value[0] == pytest.approx(alone.p_value)

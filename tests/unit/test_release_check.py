@@ -413,6 +413,20 @@ def test_a_column_that_tells_nothing_goes_to_a_person(folder, kinds, verdict):
     assert verdict_of(folder, "figures/plans.csv")[0] == verdict
 
 
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        (("3.0", "3.0", "2.9"), "pass"),
+        (("3.0", "3.0", "4.0"), "review"),
+        (("3", "", "4"), "review"),
+    ],
+)
+def test_a_measure_with_fractions_in_other_periods_counts_nobody(folder, row, verdict):
+    rows = ["office,2012-01,2012-02,2012-03", ",".join(["Office 1", *row])]
+    (folder / "figures" / "plans.csv").write_text("\n".join(rows))
+    assert verdict_of(folder, "figures/plans.csv")[0] == verdict
+
+
 def test_a_percentage_that_gives_the_count_away(folder):
     # 3 of 40 is 7.5%, and no other whole number of 40 rounds to it.
     rows = "indicator,value,numerator,denominator\nrepeat_plan_pct,7.5,c,40\n"

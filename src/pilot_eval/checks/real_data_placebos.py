@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from pilot_eval.evaluation.calibration import (
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
+from pilot_eval.run_cache import once_per_run
 
 RATE_COLUMNS = ("scenario", "outcome", "method", "rejections", "sets", "key")
 EVERY = 5  # comparisons between two lines of progress
@@ -46,7 +47,7 @@ def calibrate(
     --------
     >>> calibrate(load_plan(), load_published())                          # doctest: +SKIP
     """
-    comparisons = list(list_comparisons(plan, table))
+    comparisons = list_comparisons(plan, table)
     missing = [item for item in comparisons if find_rates(item[2]) is None]
     for number, (_, _, key, pools) in enumerate(missing):
         if tell and number % EVERY == 0:
@@ -61,15 +62,17 @@ def calibrate(
     return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 
+@once_per_run
 def list_comparisons(
     plan: EvaluationPlan, table: pd.DataFrame
-) -> Iterator[tuple[str, str, str, list[PlaceboPool]]]:
-    """Yield scenario, outcome, key and pools of every comparison that can be calibrated."""
-    panel = build_panel(table, plan)
+) -> list[tuple[str, str, str, list[PlaceboPool]]]:
+    """List scenario, outcome, key and pools of every comparison that can be calibrated."""
+    panel, found = build_panel(table, plan), []
     for scenario, outcome in plan.comparisons:
         if plan.why_described(scenario, outcome) is not None:
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
         pools = build_pools(plan, design)
         if pools:
-            yield scenario, outcome, calibration_key(plan, pools), pools
+            found.append((scenario, outcome, calibration_key(plan, pools), pools))
+    return found

@@ -161,15 +161,18 @@ def compute_size_adjusted(
         fit, (shares**2 * factor).sum(1), (shares**2 * factor / cases).sum(1)
     )
     df = satterthwaite_df(variance, spread)
-    p_value = 2 * stdtr(df, -np.abs(estimate) / np.sqrt(variance))
+    error = np.sqrt(variance)
+    t = np.divide(estimate, error, out=np.full_like(estimate, np.nan), where=error > 0)
+    p_value = 2 * stdtr(df, -np.abs(t))
     p_value = np.maximum(p_value, np.finfo(float).tiny)
     return SizeAdjusted(estimate=estimate, variance=variance, df=df, p_value=p_value, fit=fit)
 
 
 def satterthwaite_df(variance: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Compute degrees of freedom 2 V^2 / Var(V), at most `LARGEST_DF`."""
-    result: np.ndarray = 2 * variance**2 / np.maximum(spread, 2 * variance**2 / LARGEST_DF)
-    return result
+    """Compute degrees of freedom 2 V^2 / Var(V), at most `LARGEST_DF`; NaN where V is 0."""
+    least = np.maximum(spread, 2 * variance**2 / LARGEST_DF)
+    missing = np.full(np.shape(variance), np.nan)
+    return np.divide(2 * variance**2, least, out=missing, where=least > 0)
 
 
 def comparator_squares(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:

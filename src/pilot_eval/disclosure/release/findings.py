@@ -42,6 +42,8 @@ COUNTED = ("children", "councils")
 PERCENT = re.compile(r"%|per ?cent|(?<![a-z])pct(?![a-z])", re.IGNORECASE)
 # A column of which others may be parts.
 WHOLE_OF = re.compile(r"\b(?:total|all|denominator|base|out of)\b", re.IGNORECASE)
+# Heads of columns that hold one measure, period by period.
+PERIOD = re.compile(r"\d{4}(?:[-/]\d{2,4}|Q[1-4])?")
 # A number written with one letter to a cell has at least so many.
 FEWEST_LETTERS = 8
 # Rounded to one decimal, a percentage is within this of the exact one.
@@ -178,8 +180,12 @@ def _check_counts(
     caption = find_kind(where)
     about = _row_kinds(table)
     aggregate = _is_aggregate(table)
+    series = [name for name in table.columns if PERIOD.fullmatch(name)]
+    fractions = table[series].map(_is_fraction).any(axis=1)
     for name, kind in kinds.items():
         counts = _counts_in(table[name])
+        if len(series) > 1 and name in series:
+            counts = counts.mask(fractions)  # what is a fraction in another period counts nobody
         if kind == "untyped" and name:
             yield from _check_untyped(counts, f"{where}: column {name}", caption, about, rules)
         if kind == "children":
@@ -241,6 +247,11 @@ def _read_number(cell: str) -> float | None:
     if not NUMBER.fullmatch(text):
         return None
     return float(text.replace(",", "")) if WHOLE.fullmatch(text) else nan
+
+
+def _is_fraction(cell: object) -> bool:
+    number = _read_number(str(cell))
+    return number is not None and np.isnan(number)
 
 
 def _plain_number(cell: str) -> str:

@@ -109,7 +109,7 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("label", r"\b(citation|source|unit|note)s?$"),
     ("label", r"^(outcomes?|scenarios?|findings?|specifications?|readings?|tests?|rank)$"),
     ("councils", r"^(with figures|rests on|seen|listed|units|how many|left out for gaps)$"),
-    ("estimate", r"^rating$|^security\b"),
+    ("estimate", r"^rating$|^security\b|^(lowest|highest)$"),
     ("estimate", r"^(sharp|robust) test$|^cr2$|^by formula$|^lot( within (type|region|level))?$"),
     ("periods", r"^stretches$"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
