@@ -172,7 +172,8 @@ def satterthwaite_df(variance: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Compute degrees of freedom 2 V^2 / Var(V), at most `LARGEST_DF`; NaN where V is 0."""
     least = np.maximum(spread, 2 * variance**2 / LARGEST_DF)
     missing = np.full(np.shape(variance), np.nan)
-    return np.divide(2 * variance**2, least, out=missing, where=least > 0)
+    result: np.ndarray = np.divide(2 * variance**2, least, out=missing, where=least > 0)
+    return result
 
 
 def comparator_squares(changes: np.ndarray, treated: np.ndarray) -> np.ndarray:
