@@ -16,7 +16,7 @@ from pilot_eval.design.hidden import HiddenCounts
 from pilot_eval.errors import DesignError
 from pilot_eval.estimation.adjustment import adjust_changes
 from pilot_eval.estimation.covariates import UnitFacts
-from pilot_eval.estimation.did import collapse_changes, combine_clusters, estimate_att
+from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters, estimate_att
 from pilot_eval.evaluation.batch_methods import ANSWERS, add_adjusted_corners, adjustment_of
 from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, improve, name_units
 from pilot_eval.evaluation.identified import identify
@@ -282,6 +282,34 @@ def test_an_own_tables_share_in_time_is_bounded_by_its_bands(tmp_path):
     assert alone.isna().all()  # not one small count: without its bands it can be anything
     given = read_own(tmp_path, share.removesuffix(",,") + ",240,250")
     assert given.loc["icpc_within_15wd_pct"].tolist() == [240, 250]
+
+
+@pytest.mark.parametrize("method", ["robust", "sharp", "cr2", "adjusted"])
+def test_a_method_without_an_answer_at_one_filling_says_why_and_has_none(plan, method):
+    """At the second filling all comparators change alike; the first alone looks answerable."""
+    rng, treated = np.random.default_rng(1), np.arange(40) < 3
+    change = np.vstack([rng.normal(size=40), np.where(treated, rng.normal(size=40), 1.0)])
+    ones, level = np.ones(40), np.tile(rng.normal(size=40), (2, 1))
+    facts = UnitFacts(
+        names=np.arange(40).astype(str),
+        types=np.full(40, "a"),
+        regions=np.full(40, "b"),
+        low_income=20 * ones,
+        level_variance=ones / 9,
+    )
+    units = Units(
+        change=change,
+        treated=treated,
+        cases=100 * ones,
+        period_factor=ones,
+        level=level,
+        facts=facts,
+    )
+    found = ANSWERS[method](plan, units)
+    assert np.isnan(found.hull()["p_value"])
+    assert found.reason.startswith("not estimable: the comparators' changes are all equal")
+    alone = ANSWERS[method](plan, replace(units, change=change[:1], level=level[:1]))
+    assert 0 < alone.hull()["p_value"] < 1
 
 
 def test_a_copy_of_the_published_table_has_the_published_bounds(tmp_path, table):

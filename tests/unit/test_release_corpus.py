@@ -235,6 +235,32 @@ GIVEN_AWAY = {
     ),
     "base85": ("txt", base64.b85encode(b"pupil A823200001257 moved away").decode()),
     "ascii85": ("txt", base64.a85encode(b"pupil A823200001257 moved away").decode()),
+    "a council and its number": ("txt", "Leeds 3\nYork 12\n"),
+    "councils in a row": ("md", "Plans: York 12, Leeds 3 and Hull 40"),
+    "a number and its council": ("txt", "There were 3 in Leeds who waited."),
+    "items of a list": ("html", "<ul><li>Leeds <b>3</b></li><li>York <b>12</b></li></ul>"),
+    "no header": ("csv", "Leeds,3\nYork,12\n"),
+    "rows of names and numbers": ("json", '[["Leeds", 3], ["York", 12]]'),
+    "a dictionary printed": ("txt", "Counter({'Leeds': 3, 'York': 12})"),
+    "numbers printed": ("txt", "array([3, 12, 40])"),
+    "lines in cells": (
+        "html",
+        "<table><tr><td>Area</td><td>Late</td></tr>"
+        "<tr><td>Leeds<br>York</td><td>3<br>12</td></tr></table>",
+    ),
+    "a cell's attribute": (
+        "html",
+        "<table><tr><th>Council</th><th>Children</th></tr>"
+        '<tr><td>Leeds</td><td data-order="3">c</td></tr></table>',
+    ),
+    "a box's attribute": ("html", '<div data-children="3">c</div>'),
+    "a meter": ("html", '<meter value="3" max="40">c</meter>'),
+    "a hidden field": ("html", '<input type="hidden" name="children" value="3">'),
+    "a bound": ("csv", "council,children\nLeeds,≤3\n"),
+    "a range": ("csv", "council,children\nLeeds,1-4\n"),
+    "a power": ("csv", "council,children\nLeeds,0.3e1\n"),
+    "brackets": ("csv", "council,children\nLeeds,[3]\n"),
+    "beside its mark": ("csv", "council,children\nLeeds,c (3)\n"),
     "a server": ("txt", r"\\server\share\cin\909.xml"),
 }
 
@@ -254,6 +280,12 @@ HARMLESS = {
     "code": ("txt", r"`\n` is a new line and `\hat\tau` the effect"),
     "a rank": ("csv", "rank,council,value\n1,Leeds,13.3\n2,York,12.1\n"),
     "ratings": ("csv", "finding,rating\nno clear change,2\nrose,4\n"),
+    "bounds as wide as the rule": ("csv", "council,children\nLeeds,1-5\nYork,<5\n"),
+    "years as heads": ("csv", "council,1,2,3\nLeeds,1.5,2.5,3.5\n"),
+    "times and places": (
+        "txt",
+        "Leeds, 3 of the 5 councils; Hackney: 7 months; York is 3rd, Hull 4.2 points above.",
+    ),
     "sizes of groups": ("csv", "outcome,with_figures\nReferrals in the year,4\n"),
 }
 

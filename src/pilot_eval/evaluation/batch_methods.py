@@ -98,9 +98,8 @@ def answer_sharp(plan: EvaluationPlan, units: Units) -> Answers:
         args = units.change[row], units.treated, units.cases
         return str(size_adjusted_test(*args, period_factor=factor, alpha=alpha).reason)
 
-    first = test_one(0)
-    if first.startswith("not estimable"):
-        return _without_figures(len(units.change), first)
+    if refusal := _find_refusal(units, test_one):
+        return _without_figures(len(units.change), refusal)
     found = compute_size_adjusted(units.change, units.treated, units.cases, units.period_factor)
     low, high = found.interval(alpha)
     worst = int(found.p_value.argmax())
@@ -110,9 +109,13 @@ def answer_sharp(plan: EvaluationPlan, units: Units) -> Answers:
 def answer_cr2(plan: EvaluationPlan, units: Units) -> Answers:
     """Answer by CR2 with Satterthwaite degrees of freedom."""
     alpha, treated = plan.inference.alpha, units.treated
-    reason = cr2_test(units.change[0], treated, alpha=alpha).reason
-    if reason.startswith("not estimable"):
-        return _without_figures(len(units.change), reason)
+
+    def test_one(row: int) -> str:
+        return str(cr2_test(units.change[row], treated, alpha=alpha).reason)
+
+    if refusal := _find_refusal(units, test_one):
+        return _without_figures(len(units.change), refusal)
+    reason = test_one(0)
     places = np.broadcast_to(treated, units.change.shape)
     variance, df = compute_cluster_robust(units.change, places, "cr2")
     error = np.sqrt(variance)
@@ -340,6 +343,18 @@ def pick_fillings(units: Units, rows: np.ndarray | int) -> Units:
     level = None if units.level is None else units.level[rows]
     paths = units.paths and replace(units.paths, changes=units.paths.changes[rows])
     return replace(units, change=units.change[rows], level=level, paths=paths)
+
+
+def _find_refusal(units: Units, test_one: Callable[[int], str]) -> str:
+    """Find why a test has no answer at the fillings where changes on one side vary least, if so.
+
+    Without an answer for one of the fillings there is none whatever the hidden counts are.
+    """
+    for side in (units.treated, ~units.treated):
+        reason = test_one(int(np.ptp(units.change[:, side], axis=1).argmin()))
+        if reason.startswith("not estimable"):
+            return reason
+    return ""
 
 
 def _without_figures(fillings: int, reason: str) -> Answers:

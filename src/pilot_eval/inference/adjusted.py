@@ -181,8 +181,10 @@ def adjusted_batch(
     if levels.shape != values.shape:
         rule, got = "have the shape of the changes", levels.shape
         raise InferenceError(explain("levels", rule, got, "Give a level for every change."))
-    first = check_changes(values[0], mask, size[0], factor[0])
-    reason = why_not_estimable(first, min_treated=2, min_comparators=MIN_COMPARATORS)
+    others = values[:, ~mask]
+    least = int(np.ptp(others, axis=1).argmin()) if others.size else 0
+    data = check_changes(values[least], mask, size[least], factor[least])
+    reason = why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
     reason = reason or why_not_adjustable(mask, covariates)
     if reason:
         missing = np.full(len(values), np.nan)

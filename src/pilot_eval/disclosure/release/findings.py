@@ -23,6 +23,14 @@ BESIDE = re.compile(
     r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\s*\[[a-z]\]|\s*\(.*\)|\s*/\s*\d[\d,]*|\s+(?:out )?of \d.*|"
     r"\s+(?:child|pupil|case|referral|plan)\w*)$"
 )
+#: A mark for a withheld figure, and the figure with it: "c (3)", "c3", "* 3".
+MARKED = re.compile(r"^(?:[cxz*]|\.\.|low)\s*[(\[]?(\d[\d,]*)[)\]]?$")
+ENCLOSED = re.compile(r"^[(\[{]\s*(.*?)\s*[)\]}]$")
+POWER = re.compile(r"\d+(?:\.\d+)?e[+-]?\d{1,2}")
+#: What says that a count is at most so many, or in a range.
+AT_MOST = re.compile(r"^(?:≤|<=|=<|up to|at most|max\.?)\s*(\d+)$")
+BELOW = re.compile(r"^(?:<|fewer than|less than|under|below)\s*(\d+)$")
+BETWEEN = re.compile(r"^(\d+)\s*(?:-|to|or|and)\s*(\d+)$")
 SPELT = {
     word: number
     for number, word in enumerate(
@@ -189,6 +197,8 @@ def _check_counts(
         if kind == "untyped" and name:
             yield from _check_untyped(counts, f"{where}: column {name}", caption, about, rules)
         if kind == "children":
+            if table[name].astype(str).map(lambda cell: _is_narrow(cell, rules.threshold)).any():
+                yield "review", f"{where}: column {name} bounds counts below the threshold"
             yield from _check_children(counts, f"{where}: column {name}", aggregate, rules)
 
 
@@ -256,8 +266,20 @@ def _is_fraction(cell: object) -> bool:
 
 def _plain_number(cell: str) -> str:
     """Write "c. 3", "3 (7.5%)", "3/40", "three" and other ways of writing a count as its digits."""
-    cell = ABOUT.sub("", read_as_person(cell).strip().lower())
-    return str(SPELT.get(cell, BESIDE.sub("", cell)))
+    cell = ENCLOSED.sub(r"\1", read_as_person(cell).strip().lower())
+    cell = MARKED.sub(r"\1", ABOUT.sub("", cell))
+    if POWER.fullmatch(cell):
+        return f"{float(cell):.15g}"
+    return str(SPELT.get(cell, BESIDE.sub("", cell).rstrip(" /,;:.")))
+
+
+def _is_narrow(cell: str, threshold: int) -> bool:
+    """Tell a bound that says more of a small count than that it is at most the threshold."""
+    text = read_as_person(cell).strip().lower()
+    if most := AT_MOST.match(text) or BELOW.match(text):
+        return 0 < int(most[1]) < threshold
+    found = BETWEEN.match(text)
+    return found is not None and 0 < int(found[1]) <= int(found[2]) < threshold
 
 
 def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:

@@ -114,10 +114,8 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("periods", r"^stretches$"),
     ("estimate", r"\bpct\b|percent|%|\brates?\b|median|\bmean\b|average|share|proportion|p value"),
     ("estimate", r"estimate|std error|\bse\b|\bconf\b|bound|interval|\bmde\b|effects?\b|weight"),
-    (
-        "estimate",
-        r"^(from|to|p|df|alpha|seed|draws|seconds|days|working days)$|detectable|deviation",
-    ),
+    ("estimate", r"(^|, )(from|to)$|^(p|df|alpha|seed|draws)$|^(seconds|(working )?days)$"),
+    ("estimate", r"detectable|deviation"),
     ("estimate", r"duration|margin|threshold|rounding|\bpoints?\b|\bwd\b"),
     (
         "children",

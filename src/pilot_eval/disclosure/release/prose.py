@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from pilot_eval.disclosure.release.disguise import read_as_person
 from pilot_eval.disclosure.release.findings import PUBLISHED, SPELT, Rules
 from pilot_eval.disclosure.release.identifiers import Finding
+from pilot_eval.reference.facts import council_names
 
 _PERSONS = (
     r"(?:child(?:ren)?|boys?|girls?|siblings?|pupils?|kids?|minors?|infants?|bab(?:y|ies)|toddlers?|"
@@ -42,6 +44,12 @@ _FEW = re.compile(
     rf"\b(?:a single|an only|a couple of|a pair of|both) (?:[a-z]+ )?{_PERSONS}\b", re.IGNORECASE
 )
 _AFTER = re.compile(rf"\b{_PERSONS}\s*[:=\n]\s*(\d{{1,2}})(?![\d.,%/–-])", re.IGNORECASE)
+# What a number beside a council's name is not a count of: a share, a time, a place, a part.
+_NO_COUNT = (
+    r"(?!\d|[.,]\d|\s*(?:%|/|-\d|per|months?|years?|days?|of|to|points?|working|th\b|st\b|nd\b|rd\b|"
+    r"periods?|quarters?|councils?|outcomes?|figures?|rows?|January|February|March|April|May|June|July|"
+    r"August|September|October|November|December))"
+)
 _SIZE = re.compile(r"\b[nN] ?= ?(\d{1,2})(?![\d.,])(?! ?(?:treated|councils|pilots|comparators))")
 
 
@@ -79,6 +87,19 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
         yield "review", "what may be a small count after what it counts"
     if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
         yield "review", "a small n; say of what"
+    if any(1 <= int(a or b) <= rules.threshold for a, b in _by_council().findall(text)):
+        yield "review", "a small number beside a council's name; say of what"
+
+
+@cache
+def _by_council() -> re.Pattern[str]:
+    """Compile "Anytown: 3", "Anytown had 3" and "3 in Anytown", for the names of councils."""
+    names = "|".join(sorted(map(re.escape, council_names().values()), key=len, reverse=True))
+    had = r"(?: (?:had|has|with|saw|recorded|reported))?"
+    return re.compile(
+        rf"\b(?:{names})\b{had}(?:[:,=–'\"(-]{{1,2}}[ \n]|[ \n][:=–(-]? ?)(\d{{1,2}}){_NO_COUNT}"
+        rf"|(?<![\d.,])\b(\d{{1,2}}) (?:in|from|at) (?:{names})\b"
+    )
 
 
 def _derive(percent: str, decimals: str, whole: str) -> Iterator[tuple[int, int]]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
+
+SMALL = re.compile(r"\d{1,3}(?:\.\d+)?")
+FIGURE = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?%?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +67,7 @@ def merge(parts: Iterable[Content], *, titled: bool = False) -> Content:
 
 
 def make_table(rows: Sequence[Sequence[object]]) -> pd.DataFrame:
-    """Make a table of text from rows, the first being the header.
+    """Make a table of text from rows, the first being the header where it is none of the rest.
 
     Parameters
     ----------
@@ -80,7 +85,30 @@ def make_table(rows: Sequence[Sequence[object]]) -> pd.DataFrame:
     ]
     if not filled:
         return pd.DataFrame()
+    if _is_headless(filled):
+        filled = [[f"column {number}" for number in range(1, width + 1)], *filled]
     return pd.DataFrame(filled[1:], columns=_apart(filled[0]), dtype=object)
+
+
+def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell a table that begins with its figures: a name and numbers above as below.
+
+    Numbers that go up by one are heads (event times, ratings, days), and so are years.
+    """
+    first, *rest = rows
+    numbers = [float(cell) for cell in first if SMALL.fullmatch(cell.strip())]
+    if not numbers or not rest or not any(map(_is_word, first)):
+        return False
+    steps = {high - low for low, high in pairwise(numbers)}
+    alike = all(
+        bool(SMALL.fullmatch(cell.strip())) == bool(FIGURE.fullmatch(below.strip()))
+        for cell, below in zip(first, rest[0], strict=True)
+    )
+    return alike and (len(numbers) == 1 or steps != {1.0})
+
+
+def _is_word(cell: str) -> bool:
+    return any(letter.isalpha() for letter in cell)
 
 
 def _apart(names: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -26,6 +26,9 @@ PACKED = ("image/", "application/pdf", "application/octet-stream", "audio/", "vi
 COLOUR = re.compile(r"[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8}")  # or the number of a revision
 DATA_KEYS = ("data", "attachments")
 MOST_LISTS = 500
+LINES = ("br", "p", "div", "li")
+TOLD = ("title", "aria-label", "abbr", "value")
+VALUED = ("meter", "progress", "data", "input")
 CELLS = ("td", "th", "dt", "dd", "tr")
 PICTURE_TYPES = ("image/png", "image/jpeg")
 
@@ -66,7 +69,14 @@ def parse_page(source: str) -> Content:
     return merge(
         [
             Content(
-                tables=[*tables, *_lists_of(tree), *_grids_of(tree), *_data_of(tree)], texts=texts
+                tables=[
+                    *tables,
+                    *_lists_of(tree),
+                    *_grids_of(tree),
+                    *_data_of(tree),
+                    *_attributes_of(tree),
+                ],
+                texts=texts,
             ),
             *_pictures_in(source),
             *_links_in(source),
@@ -144,6 +154,33 @@ def _records_in(program: str) -> Iterator[Any]:
     for match in islice(re.finditer(r"\[\s*\{", program), MOST_LISTS):
         with suppress(ValueError):  # part of the program
             yield json.JSONDecoder().raw_decode(program, match.start())[0]
+
+
+def _attributes_of(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Read numbers that stand in attributes: of a table's cells, and of what else holds a value."""
+    for number, table in enumerate(tree.iter("table"), start=1):
+        rows = [
+            [_number_of(cell) for cell in row.iterchildren("th", "td")] for row in table.iter("tr")
+        ]
+        if any(map(any, rows)):
+            heads = next(_html_rows(table), [])
+            yield f"attributes of {_caption_of(table, number)}", make_table([heads, *rows])
+    for item in tree.iter(*VALUED, "div", "span", "p", "li"):
+        for name, value in item.attrib.items():
+            told = name.startswith("data-") or (name == "value" and item.tag in VALUED)
+            if told and value.strip().isdecimal():
+                head = item.get("name") or name.removeprefix("data-")
+                yield f"attribute {name}", make_table([[head], [value]])
+
+
+def _number_of(cell: Any) -> str:
+    """Give the number that a cell's attributes tell, or nothing."""
+    told = (
+        value.strip()
+        for name, value in cell.attrib.items()
+        if name.startswith("data-") or name in TOLD
+    )
+    return next(filter(str.isdecimal, told), "")
 
 
 def _links_in(source: str) -> Iterator[Content]:
@@ -337,7 +374,24 @@ def _caption_of(table: Any, number: int) -> str:
 
 def _html_rows(table: Any) -> Iterator[list[str]]:
     for row in table.iter("tr"):
-        yield [" ".join(cell.text_content().split()) for cell in row.iterchildren("th", "td")]
+        cells = [_lines_of(cell) for cell in row.iterchildren("th", "td")]
+        several = any(len(lines) > 1 and all(map(str.isdecimal, lines)) for lines in cells)
+        if several:  # several rows in one
+            yield from map(list, zip_longest(*cells, fillvalue=""))
+        else:
+            yield [" ".join(lines) for lines in cells]
+
+
+def _lines_of(cell: Any) -> list[str]:
+    """Read a cell's lines: a break, a paragraph or an item of a list begins one."""
+    words: list[str] = []
+    for event, item in _walk(cell):
+        if event == "start":
+            words += ["\n" if item.tag in LINES else "", item.text or ""]
+        elif item is not cell:
+            words.append(item.tail or "")
+    text = "".join(words)
+    return [line for part in text.split("\n") if (line := " ".join(part.split()))]
 
 
 def _join(source: str | Iterable[str]) -> str:

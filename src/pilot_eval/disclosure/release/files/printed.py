@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from itertools import groupby
@@ -15,6 +16,8 @@ LINE_END = re.compile(r"\\\\.*$")  # of LaTeX
 RULE = re.compile(r"[\s:|=-]*")
 WORD = re.compile(r"\S+")
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
+LITERAL = re.compile(r"[\[{(\d]")
+WRAPPED = re.compile(r"^\w+\((.*?)(?:, dtype=\w+)?\)$", re.DOTALL)
 LABELLED = re.compile(r"\s*(\S.*?)(?:\s{2,}|\t|\s*[:=]\s*)(-?\d[\d,]*(?:\.\d+)?)\s*")
 
 
@@ -46,9 +49,30 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
             header = [word for word, _ in _words(lines[start])]
             yield "printed table", make_table([header, *rows])
         start += 1 + len(rows)
+    yield from _written_out(text)
     labelled = [match.groups() for line in lines if (match := LABELLED.fullmatch(line))]
     if labelled:
         yield "printed list", make_table([("", "value"), *labelled])
+
+
+def _written_out(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Read a list, a dictionary or a number as Python writes it, alone or in the name of a type."""
+    bare = WRAPPED.sub(r"\1", text.strip())
+    if not LITERAL.match(bare):
+        return
+    try:
+        value = ast.literal_eval(bare)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return
+    items = (
+        list(value.items()) if isinstance(value, dict) else [("", item) for item in _list(value)]
+    )
+    if items and all(isinstance(item, (str, int, float)) for pair in items for item in pair):
+        yield "printed value", make_table([("", "value"), *items])
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
 
 
 def _separated(lines: list[str], sign: str) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -9,7 +9,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from lxml import etree
@@ -117,6 +117,8 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
         records = [item for item in node if isinstance(item, dict)]
         if records:
             yield where, pd.DataFrame(_scalars(records), dtype=object).fillna("").astype(str)
+        if len(node) > 1 and all(map(_is_row, node)):
+            yield where, make_table(node)
         for item in node:
             yield from find_json_tables(item, where) if isinstance(item, list) else ()
         for record in records:
@@ -276,6 +278,13 @@ def _scalars(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {key: value for key, value in record.items() if not isinstance(value, (dict, list))}
         for record in records
     ]
+
+
+def _is_row(value: object) -> bool:
+    """Tell a list that names what it gives a number of: ["Anytown", 3]."""
+    return _is_column(value) and any(
+        isinstance(item, str) and any(map(str.isalpha, item)) for item in cast("list[Any]", value)
+    )
 
 
 def _is_column(value: object) -> bool:
