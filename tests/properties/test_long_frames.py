@@ -218,3 +218,10 @@ def test_without_residuals_there_is_an_estimate_and_no_standard_error():
     assert row["estimate"] == pytest.approx((5 - 1) - (3 - 2))
     assert np.isnan([row["std_error"], row["p_value"], row["conf_low"]]).all()
     assert "1 treated unit, needs 2" in found.summary()
+
+
+@pytest.mark.parametrize("kind", ["object", "str", "int64", "category", "datetime64[ns]"])
+def test_a_table_without_rows_is_refused_whatever_its_periods_are(kind):
+    empty = pd.DataFrame({"unit": [], "period": [], "y": [], "start": []}).astype({"period": kind})
+    with pytest.raises(DataError, match="be in a row or more"):
+        pe.robust_test(empty, outcome="y", unit="unit", period="period", start="start")

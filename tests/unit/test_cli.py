@@ -216,7 +216,7 @@ def test_files_of_the_current_folder_are_no_modules(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "pilot_eval.app.cli", *given],
         cwd=tmp_path,
-        env=os.environ | {"PILOT_EVAL_ROOT": str(ROOT)},
+        env=os.environ | {"PILOT_EVAL_ROOT": str(ROOT), "PATH": ""},  # without a browser
         capture_output=True,
         text=True,
     )

@@ -273,8 +273,6 @@ def _draw_like(
     wanted: np.ndarray, bands: np.ndarray, draws: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw groups with as many members of each size band as wanted, shape (draws, group)."""
-    if len(wanted) >= len(bands):
-        return np.empty((0, len(wanted)), dtype=int)
     columns = []
     for band in np.unique(wanted):
         members = np.flatnonzero(bands == band)

@@ -186,12 +186,14 @@ def shrink_levels(
     """
     noise = np.zeros(levels.shape) if variance is None else np.broadcast_to(variance, levels.shape)
     weight, spread = comparator.astype(float), np.inf
+    least = RANK_TOLERANCE * noise.max() + np.finfo(float).tiny
     for _ in range(SHRINKAGE_ROUNDS if variance is not None else 1):
-        total = weight.sum(1, keepdims=True)
-        mean = (weight * levels).sum(1, keepdims=True) / total
-        squares, before = weight**2 * ((levels - mean) ** 2 - noise), spread
-        spread = squares.sum(1, keepdims=True) / (weight**2).sum(1, keepdims=True)
-        spread = np.maximum(spread, RANK_TOLERANCE * noise.max() + np.finfo(float).tiny)
+        mean = (weight * levels).sum(1, keepdims=True) / weight.sum(1, keepdims=True)
+        squares, excess, before = weight**2, (levels - mean) ** 2, spread
+        excess -= noise
+        excess *= squares
+        spread = excess.sum(1, keepdims=True) / squares.sum(1, keepdims=True)
+        spread = np.maximum(spread, least)
         if (np.abs(spread - before) <= SETTLED * spread).all():
             break
         weight = comparator / (spread + noise)

@@ -207,6 +207,8 @@ def _check_labels(column: pd.Series) -> None:
 def _check_keys(data: pd.DataFrame, unit: Column, period: Column) -> None:
     keys = data[[unit, period]]
     name = f"{unit}, {period}"
+    if keys.empty:
+        raise DataError(explain(name, "be in a row or more", "no rows", FIX))
     if keys.isna().any(axis=None):
         raise DataError(explain(name, "be in every row", "a gap", FIX))
     if keys.duplicated().any():
