@@ -451,3 +451,15 @@ def test_tables_have_the_same_columns_without_local_extracts(tmp_path):
     )  # of returns, not of a simulation
     columns = described.groupby("table", sort=False)["column"].agg(list).to_dict()
     assert {name: list(pd.read_parquet(tmp_path / name)) for name in columns} == columns
+
+
+def test_a_used_release_folder_is_refused_before_anything_is_run(returns, tmp_path, capsys):
+    kept = tmp_path / "out-release" / "kept.txt"
+    kept.parent.mkdir()
+    kept.touch()
+    given = ("--census", returns, "-p", "data_cut", CUT, "--only", NOTEBOOKS[0])
+    assert run("run", *given, "--out", tmp_path / "out") == 2
+    said = capsys.readouterr().err
+    assert "`--out` must be a new or empty folder" in said
+    assert "out-release" in said
+    assert [path.name for path in tmp_path.rglob("*")] == ["out-release", "kept.txt"]

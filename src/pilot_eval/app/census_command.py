@@ -24,7 +24,7 @@ from pilot_eval.app.executors import open_executor
 from pilot_eval.app.open_records import build_settings
 from pilot_eval.app.parameters import check_parameters
 from pilot_eval.app.results import WORKBOOK
-from pilot_eval.app.staging import stage
+from pilot_eval.app.staging import name_release, stage
 from pilot_eval.design.records_design import design_census
 from pilot_eval.disclosure.release.register import ROW_LEVEL
 from pilot_eval.errors import DataError, ParameterError, explain
@@ -69,7 +69,6 @@ PRIVATE = {
     "tables/*": ("children's records", ROWS),
     "council_effects.csv": ("each treated council's own effect", COUNTS),
 }
-RELEASE_SUFFIX = "-release"
 SUBGROUPS = "subgroups.csv"
 
 
@@ -170,7 +169,7 @@ def run_census(
     plan = load_plan() if plan is None else plan
     for given in ({"data_cut": data_cut}, *({"scenario": one} for one in scenarios)):
         check_parameters(plan, **given)
-    released = out.with_name(out.name + RELEASE_SUFFIX)
+    released = name_release(out)
     finish_sets(out.parent)  # of a run that was killed
     _refuse_existing(out, released)
     _check_given(mapping_file, strategy_discussions, core_groups, crosswalk, group_populations)

@@ -46,6 +46,7 @@ def run(options: Namespace) -> int:
     """Run the evaluation; see `run_evaluation`."""
     from pilot_eval.app.request import RunRequest
     from pilot_eval.app.run import run_evaluation
+    from pilot_eval.app.staging import name_release, refuse_used
     from pilot_eval.project import find_root
     from pilot_eval.records.unpacking import copied
 
@@ -58,11 +59,12 @@ def run(options: Namespace) -> int:
     ):
         asked = {**hand_on(options, RunRequest), "census": census}
         request = RunRequest(root=find_root(), **asked)
+        if census and options.out:
+            refuse_used(options.out, name_release(options.out))
         result = run_evaluation(request, tell)
         rules = _rules_of(result.folder, [census]) if census and not result.failed else None
     if rules is not None:
-        released = result.folder.with_name(f"{result.folder.name}-release")
-        _release(options, released, result.folder, rules, keep=True)
+        _release(options, name_release(result.folder), result.folder, rules, keep=True)
     page = "index.html" if options.notebooks else "evidence.csv"
     code = _tell_result(options, result, page)
     return code or _judge_losses(options, result.losses)

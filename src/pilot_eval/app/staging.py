@@ -49,8 +49,7 @@ def stage(target: Path) -> Iterator[Path]:
     RunError
         If the folder cannot be written, in plain words; whatever was there is untouched.
     """
-    if _is_occupied(target):
-        raise _occupied(target)
+    refuse_used(target)
     made = [parent for parent in target.parents if not parent.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +66,23 @@ def stage(target: Path) -> Iterator[Path]:
         for parent in made:
             with suppress(OSError):  # it holds what was published
                 parent.rmdir()
+
+
+def name_release(folder: Path) -> Path:
+    """Name the folder alongside results for what of them passes the release check."""
+    return folder.with_name(f"{folder.name}-release")
+
+
+def refuse_used(*targets: Path) -> None:
+    """Refuse places that hold something already, before anything is computed.
+
+    Raises
+    ------
+    RunError
+    """
+    for target in targets:
+        if _is_occupied(target):
+            raise _occupied(target)
 
 
 def publish(folder: Path, names: Iterable[Path]) -> Path:

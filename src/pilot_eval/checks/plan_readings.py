@@ -11,6 +11,7 @@ import pandas as pd
 
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import grade_councils
+from pilot_eval.errors import DesignError
 from pilot_eval.evaluation.calibration_store import find_carrying_test
 from pilot_eval.evaluation.council_effects import council_effects
 from pilot_eval.evaluation.identified import identify
@@ -127,7 +128,14 @@ def list_spillover_readings(plan: EvaluationPlan, design: Design) -> pd.DataFram
         register, or lie within 500 metres of it (``data/reference/neighbours.csv``); without
         comparators in London, whose councils share staff and families; and, where councils in
         London are treated, without London altogether.
+
+    Raises
+    ------
+    DesignError
+        If the plan has units of its own, whose borders are not known.
     """
+    if plan.units:
+        raise DesignError(f"which {plan.texts.units} lie next to each other is not known.")
     borders = load_neighbours()
     near = frozenset[str]().union(*(borders.get(code, ()) for code in plan.ever_treated))
     capital = {code for code, council in plan.councils.items() if council.region in LONDON}

@@ -108,6 +108,13 @@ class SiteFacts:
     failures: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    def by_reason(self) -> dict[str, list[str]]:
+        """Give why pages were left out, and their names in the menu."""
+        found: dict[str, list[str]] = {}
+        for name, why in self.left_out.items():
+            found.setdefault(why, []).append(_shorten(name))
+        return found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
