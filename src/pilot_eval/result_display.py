@@ -28,6 +28,7 @@ INCHES_PER_ROW = 0.34
 FORMULA = re.compile(
     r"[\t\r]|[\s\u200b\ufeff]*(?:[=+@\uff1d\uff0b\uff20\uff0d]|-(?![\d.]+(e[-+]?\d+)?$|inf$))"
 )
+MARKDOWN = re.compile(r"[\\`*<>|~$&\[\]]|(?<!\w)_|_(?!\w)|^[#+-](?=\s|#)")
 _NOT_IN_A_CELL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -43,6 +44,17 @@ LATEX = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {
 def write_as_text(value: object) -> object:
     """Put an apostrophe before a text that a spreadsheet would read as a formula."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def write_as_markdown(text: str) -> str:
+    r"""Keep a text from being read as Markdown or HTML.
+
+    Examples
+    --------
+    >>> print(write_as_markdown("a|b <i>x</i> *y* repeat_plan_pct"))
+    a\|b \<i\>x\</i\> \*y\* repeat_plan_pct
+    """
+    return MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def format_cells(frame: pd.DataFrame, digits: int = DIGITS) -> pd.DataFrame:
@@ -102,7 +114,7 @@ def to_markdown(frame: pd.DataFrame) -> str:
     | referrals | 1.5 |
     """
     words = format_cells(frame)
-    heads, *rows = ([cell.replace("|", r"\|") for cell in row] for row in _rows(words))
+    heads, *rows = ([write_as_markdown(cell) for cell in row] for row in _rows(words))
     return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows])
 
 

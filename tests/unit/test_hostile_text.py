@@ -9,12 +9,14 @@ import nbformat
 import openpyxl
 import pandas as pd
 import pytest
+from lxml.html import document_fromstring
 from project_folder import ROOT
 
 import pilot_eval as pe
 from pilot_eval.evidence import to_csv_bytes
 from pilot_eval.reporting.html import make_accessible, render_markdown, render_notebook
 from pilot_eval.reporting.workbook import write_workbook
+from pilot_eval.result_display import write_as_markdown
 
 HOSTILE = {
     "handler": '<img src=x onerror="document.title=1">',
@@ -108,3 +110,21 @@ def test_labels_of_a_workbook_are_text(label, tmp_path):
     assert [cell.coordinate for cell in cells if cell.data_type == "f"] == []
     links = [cell.hyperlink for cell in cells if cell.hyperlink]
     assert all(link.location for link in links)  # to places of the same workbook alone
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)> & <b>bold</b>",
+        "[a](javascript:alert(1)) ![b](b.png)",
+        "costs $5 and $6, *or* _more_ `code` ~~less~~",
+        r"a | b \| c &lt; d",
+        "# no heading",
+        "repeat_plan_pct",
+    ],
+)
+def test_text_in_markdown_is_text(text):
+    """On a monitoring board's page and in an exported table alike."""
+    shown = document_fromstring(render_markdown(f"Said: {write_as_markdown(text)}"))
+    assert " ".join(shown.text_content().split()) == f"Said: {text}"
+    assert {item.tag for item in shown.iter()} <= {"html", "body", "p"}

@@ -89,8 +89,9 @@ def _list_readings(
     if exposure.index.isin(design.treated).sum() < FEWEST_TREATED:
         return
     yield "pooled counts", scale, lambda end: _read_counts(plan, end, exposure)
-    level = float(np.nanmean(design.figures.loc[list(design.comparators), list(design.pre)]))
-    if settings.unit == PERCENT and not MIDDLE[0] <= level <= MIDDLE[1]:
+    before = design.figures.loc[list(design.comparators), list(design.pre)].to_numpy(float)
+    known = before[~np.isnan(before)]
+    if settings.unit == PERCENT and len(known) and not MIDDLE[0] <= known.mean() <= MIDDLE[1]:
         yield "log odds, adjusted", scale, lambda end: _read_log_odds(plan, end, exposure)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pilot_eval.monitoring.trial_rules import TrialRules
+from pilot_eval.result_display import write_as_markdown
 
 
 def write_monitoring_page(
@@ -36,8 +37,10 @@ def write_monitoring_page(
     str
     """
     state = str(alert["state"])
+    names = {code: write_as_markdown(name) for code, name in names.items()}
+    outcome, month = write_as_markdown(rules.outcome), alert["months_of_trial"]
     lines = [
-        f"# {rules.outcome}: month {alert['months_of_trial']} of the trial ({alert['month']})",
+        f"# {outcome}: month {month} of the trial ({alert['month']})",
         "",
         f"**{state[0].upper()}{state[1:]}.** {_word_state(rules, alert, names)}",
         "",
@@ -69,14 +72,14 @@ def _word_state(rules: TrialRules, alert: Mapping[str, object], names: Mapping[s
 
 def _rules(rules: TrialRules) -> list[str]:
     worse = "higher" if rules.harm == "rises" else "lower"
-    times = rules.withdrawal.looks_in_a_row
+    times, unit = rules.withdrawal.looks_in_a_row, write_as_markdown(rules.unit)
     return [
         "## What was agreed beforehand",
         "",
         f"- Children are worse off where the figure is {worse}. One looks every month to month "
         f"{rules.last_month}; the chance of a false alarm over all looks is {rules.alpha:.0%}.",
         f"- Withdrawal: the boundary reached at {times} look{'s' if times > 1 else ''} in a row, "
-        f"with an estimate of at least {rules.withdrawal.margin:g} {rules.unit}.",
+        f"with an estimate of at least {rules.withdrawal.margin:g} {unit}.",
         f"- A council's own chart rings falsely about once in {rules.run_length} months.",
     ]
 
@@ -87,7 +90,7 @@ def _looks(looks: pd.DataFrame, rules: TrialRules) -> list[str]:
         f"| {row.z:.2f} | {row.boundary:.2f} | {'reached' if row.alarm else ''} |"
         for row in looks.itertuples()
     ]
-    unit = rules.unit
+    unit = write_as_markdown(rules.unit)
     head = f"| month | estimate ({unit}) | interval at all looks | z | boundary | |"
     return ["## The treated councils together", "", head, "|---|---|---|---|---|---|", *rows]
 
