@@ -6,6 +6,7 @@ import pytest
 import pilot_eval as pe
 from pilot_eval.checks.leave_one_out import leave_one_out_comparators, leave_one_out_treated
 from pilot_eval.checks.placebo import placebo_council, placebo_in_space, placebo_in_time
+from pilot_eval.checks.quick import compare_design
 from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import (
     CHOICES,
@@ -161,6 +162,15 @@ def test_denominators_and_changes_of_definition_are_choices(plan, table, outcome
     assert 0 < moved.max() < 3  # another denominator is another number, not another outcome
     shown = tabulate_choices(plan, curve).frame
     assert shown["Specifications"].sum() == len(CHOICES) * len(curve)
+
+
+def test_a_design_with_nobody_on_one_side_is_answered_in_words(plan, panel):
+    design = pe.build_design(plan, panel, **REPEAT)
+    alone = compare_design(plan, design.restrict(design.treated, ()))
+    assert alone["reason"] == "no comparator has figures"
+    none = compare_design(plan, design.restrict((), design.comparators))
+    assert none["reason"] == "fewer than two treated councils have figures"
+    assert alone["estimate_low"] is none["estimate_low"] is None
 
 
 def test_simulated_power_agrees_with_the_formula(plan, panel):

@@ -15,7 +15,12 @@ from pilot_eval.design.treatment import measure_doses
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.unit_facts import collapse_units
-from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_design, run_methods
+from pilot_eval.evaluation.units import (
+    FEWEST_TREATED,
+    collapse_design,
+    is_comparison,
+    run_methods,
+)
 from pilot_eval.inference import InferenceResult, dose_test, pooled_counts_test
 from pilot_eval.inference.pooled_counts import Link
 from pilot_eval.plan import EvaluationPlan
@@ -60,7 +65,7 @@ def list_other_readings(
         if (scenario, outcome) not in plan.comparisons or plan.why_described(scenario, outcome):
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-        if len(design.treated) < FEWEST_TREATED or design.is_staggered or not design.pre:
+        if not is_comparison(design) or design.is_staggered or not design.pre:
             continue
         ends = _fill_corners(design)
         for reading, scale, read in _list_readings(plan, panel, design):

@@ -7,8 +7,8 @@ import pandas as pd
 from pilot_eval.design.build import Design, build_design
 from pilot_eval.doors import takes
 from pilot_eval.errors import DataError, DesignError
-from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.units import is_comparison
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import PANEL
 
@@ -55,10 +55,11 @@ def compare(
 
 def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
     """Estimate a design that is already built; keys `QUICK_COLUMNS`."""
-    if len(design.treated) < FEWEST_TREATED:
+    if not is_comparison(design):
+        few = f"fewer than two treated {plan.texts.units} have figures"
         return dict.fromkeys(QUICK_COLUMNS) | {
             "n_treated": len(design.treated),
-            "reason": f"fewer than two treated {plan.texts.units} have figures",
+            "reason": few if design.comparators else "no comparator has figures",
         }
     found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design, QUICK_METHODS)
     robust, sharp = found.numbers["robust"], found.numbers["sharp"]

@@ -15,10 +15,10 @@ from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError
-from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.families import adjust_for_families
 from pilot_eval.evaluation.published_strand import Estimated, estimate_design, evaluate
 from pilot_eval.evaluation.stored import stored
+from pilot_eval.evaluation.units import is_comparison
 from pilot_eval.evaluation.verdict_inputs import (
     ADJUSTED_TEST,
     FIRST_TEST,
@@ -233,7 +233,7 @@ def _narrow(
 
 def _estimate(plan: EvaluationPlan, design: Design, item: Specification) -> list[dict[str, Any]]:
     """Estimate and rate one comparison, as `evaluate` would by itself."""
-    if not design.comparators or len(design.treated) < FEWEST_TREATED:
+    if not is_comparison(design):
         return []
     found = estimate_design(plan, design, READINGS)
     if not found.rows[0].carrying_test:  # another test may carry it

@@ -14,9 +14,9 @@ from pilot_eval.checks.sensitivity import Restriction, bound_trends, breakdown_v
 from pilot_eval.checks.trend_evidence import TrendEvidence, trend_evidence
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.event_study import estimate_event_study
-from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, lay_out
 from pilot_eval.evaluation.prior_trend import PriorTrend, extrapolate_trend, prior_slopes
+from pilot_eval.evaluation.units import is_comparison
 from pilot_eval.plan import EvaluationPlan
 
 ALLOWED: Mapping[Restriction, tuple[float, ...]] = {
@@ -85,7 +85,7 @@ def bound_design(plan: EvaluationPlan, design: Design) -> TrendReport:
     part = _with_every_year(design)
     bounds = pd.DataFrame(columns=list(BOUND_COLUMNS))
     breakdown: dict[str, float] = {}
-    if len(design.pre) >= 2 and len(part.treated) >= FEWEST_TREATED:
+    if len(design.pre) >= 2 and is_comparison(part):
         bounds, breakdown = _bound(
             plan, [_evidence(part, counts) for counts in _fillings(plan, part)]
         )

@@ -25,9 +25,9 @@ from pilot_eval.evaluation.fillings import FilledUnits, choose_fillings
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import (
     ALL_METHODS,
-    FEWEST_TREATED,
     collapse_design,
     detect_effects,
+    is_comparison,
     number_result,
     run_methods,
 )
@@ -177,7 +177,7 @@ def _estimate_left_out(plan: EvaluationPlan, design: Design) -> Numbers:
     """Estimate without the years that hide a count: a sensitivity, on councils of its own."""
     rest = design.leave_out_hidden()
     columns: Numbers = {method: {"left_out_n_treated": len(rest.treated)} for method in ANSWERS}
-    if len(rest.treated) < FEWEST_TREATED or not rest.comparators:
+    if not is_comparison(rest):
         return columns
     units = collapse_design(plan, rest)
     for method, result in run_methods(plan, units).items():

@@ -22,7 +22,13 @@ from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
 from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
-from pilot_eval.evaluation.units import ALL_METHODS, CITATIONS, FEWEST_TREATED, word_settings
+from pilot_eval.evaluation.units import (
+    ALL_METHODS,
+    CITATIONS,
+    FEWEST_TREATED,
+    is_comparison,
+    word_settings,
+)
 from pilot_eval.evaluation.verdict_inputs import collect_inputs
 from pilot_eval.evaluation.verdicts import answer_questions, judge
 from pilot_eval.evidence import Evidence, Verdict, build_evidence_table, hash_table
@@ -176,7 +182,7 @@ def estimate_design(
     Estimated
     """
     label = _label(plan, design)
-    if len(design.treated) < FEWEST_TREATED or not design.comparators:
+    if not is_comparison(design):
         row = EvidenceRow(
             **label, method="none", status="not_estimable", reason=_too_few(plan, design)
         )

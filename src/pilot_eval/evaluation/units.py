@@ -49,6 +49,11 @@ DETECTS_AS = dict.fromkeys(STRATA, "robust")
 FEWEST_TREATED = 2  # one council's change cannot be separated from its own luck
 
 
+def is_comparison(design: Design) -> bool:
+    """Say whether a design has units enough on both sides to be estimated."""
+    return len(design.treated) >= FEWEST_TREATED and bool(design.comparators)
+
+
 def collapse_design(
     plan: EvaluationPlan, design: Design, counts: np.ndarray | None = None
 ) -> Units:

@@ -11,8 +11,8 @@ from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import CHOICES, summarise_curve
 from pilot_eval.checks.trends import TrendReport
 from pilot_eval.design.build import build_design
-from pilot_eval.evaluation import FEWEST_TREATED, collapse_design
-from pilot_eval.evaluation.units import detect_effect
+from pilot_eval.evaluation import collapse_design
+from pilot_eval.evaluation.units import detect_effect, is_comparison
 from pilot_eval.evaluation.verdict_words import name_test
 from pilot_eval.evidence import Verdict
 from pilot_eval.plan import EvaluationPlan
@@ -147,7 +147,7 @@ def tabulate_simulated_power(plan: EvaluationPlan, panel: pd.DataFrame, *, scena
         if outcome.descriptive is not None or outcome.harm == "ambiguous":
             continue
         design = build_design(plan, panel, scenario=scenario, outcome=key)
-        if len(design.treated) < FEWEST_TREATED:
+        if not is_comparison(design):
             continue
         units = collapse_design(plan, design)
         effect = detect_effect(plan, units, "sharp")
