@@ -51,7 +51,7 @@ def once_per_run(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def cached(*args: P.args, **kwargs: P.kwargs) -> R:
         folder = os.environ.get(VARIABLE)
-        if not folder:
+        if not folder or not os.path.isdir(folder):  # no run, or its folder was cleared away
             return function(*args, **kwargs)
         name = f"{function.__module__}.{function.__qualname__}"
         path = Path(folder) / hash_call(name, args, kwargs)

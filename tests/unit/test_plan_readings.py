@@ -113,6 +113,16 @@ def test_no_set_of_comparators_moves_the_estimate_further(plan, design):
     assert bound_unknown_treated(nobody, design)["reading"].tolist() == [AS_PLANNED]
 
 
+def test_a_reading_that_leaves_no_comparator_says_so(plan, design):
+    borders = load_neighbours()
+    near = {other for code in plan.ever_treated for other in borders[code]}
+    alone = design.restrict(design.treated, tuple(near & set(design.comparators)))
+    found = list_spillover_readings(plan, alone).set_index("n_comparators")
+    assert found.loc[0, "reading"].endswith("of the register: no comparator")
+    assert np.isnan(found.loc[0, "estimate_low"])
+    assert not np.isnan(found.loc[len(alone.comparators), "estimate_low"])
+
+
 def test_neighbours_are_left_out_as_the_plan_would_exclude_them(plan, panel, design):
     """The whole comparison again under `comparators.exclude`, and no treated council in London."""
     found = list_spillover_readings(plan, design)

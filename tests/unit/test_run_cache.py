@@ -61,6 +61,12 @@ def test_without_a_run_it_is_a_plain_call(kept, monkeypatch):
     assert not answers(kept)
 
 
+def test_where_the_folder_was_cleared_away_it_is_a_plain_call(kept):
+    kept.rmdir()
+    table = pd.DataFrame({"a": [1.0]})
+    pd.testing.assert_frame_equal(double(table), table * 2)
+
+
 @pytest.mark.parametrize("name", ["src/module.py", "data/reference/a.csv", "pilots/p/plan.toml"])
 def test_one_changed_line_is_another_answer(kept, tmp_path_factory, monkeypatch, name):
     folder = tmp_path_factory.mktemp("project")

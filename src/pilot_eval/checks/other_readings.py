@@ -91,7 +91,8 @@ def _list_readings(
         yield IN_PRACTICE, settings.unit, lambda end: _read_dose(plan, end, used)
     scale = "odds ratio" if settings.unit == PERCENT else "rate ratio"
     exposure = _lay_out_exposure(panel, design)
-    if exposure.index.isin(design.treated).sum() < FEWEST_TREATED:
+    ours = exposure.index.isin(design.treated)
+    if ours.sum() < FEWEST_TREATED or ours.all():
         return
     yield "pooled counts", scale, lambda end: _read_counts(plan, end, exposure)
     before = design.figures.loc[list(design.comparators), list(design.pre)].to_numpy(float)

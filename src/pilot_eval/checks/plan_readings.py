@@ -16,7 +16,7 @@ from pilot_eval.evaluation.calibration_store import find_carrying_test
 from pilot_eval.evaluation.council_effects import council_effects
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.stored import stored
-from pilot_eval.evaluation.units import FEWEST_TREATED, collapse_councils
+from pilot_eval.evaluation.units import collapse_councils, is_comparison
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
 from pilot_eval.reference.facts import load_neighbours
@@ -309,16 +309,17 @@ def _restrict_each(
     test = find_carrying_test(plan, design)
     for reading, codes, others in sets:
         part = design.restrict(codes, others)
-        if len(codes) >= FEWEST_TREATED:
+        if is_comparison(part):
             rows.append({"reading": reading} | _number(plan, part, test))
             continue
-        own = next(council_effects(plan, part), {}) if codes else {}
+        own = next(council_effects(plan, part), {}) if codes and others else {}
         ends = {f"estimate_{end}": own.get(f"effect_{end}") for end in ("low", "high")}
         rest = {name: own.get(name) for name in _NUMBERS[2:]}
         sizes: dict[str, object] = {"n_treated": len(codes)}
         sizes |= {"n_comparators": len(others)}
-        sizes |= {"test": OWN_TEST if codes else ""}
-        said = f"{reading}: {plan.texts.in_units(ONE if codes else 'no council')}"
+        sizes |= {"test": OWN_TEST if own else ""}
+        why = "no comparator" if codes and not others else ONE if codes else "no council"
+        said = f"{reading}: {plan.texts.in_units(why)}"
         rows.append({"reading": said} | ends | rest | sizes)
     frame = pd.DataFrame(rows, columns=list(READING_COLUMNS))
     return frame.astype(dict.fromkeys(_NUMBERS, float))
