@@ -270,7 +270,7 @@ VERDICT_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Evidence(EvidenceViews):
     """What an evaluation found.
 

@@ -261,5 +261,8 @@ class ShowsTable:
         """Write the tables to a workbook, numbers as numbers, and return its path."""
         return to_excel(self._tables(), path)
 
+    def __repr__(self) -> str:
+        return self.summary()
+
     def _repr_html_(self) -> str:
         return to_html(self.to_frame(), self.title)

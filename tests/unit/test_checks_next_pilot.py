@@ -77,6 +77,7 @@ def test_more_councils_detect_less_and_the_lot_is_the_same_again(found, real):
 def test_a_choice_is_priced_beside_a_lot_of_its_size(found):
     assert len(found.choice) == 3
     assert "Detectable effects" in found.summary()
+    assert repr(found) == found.summary()
     assert found.choice["detectable"].gt(0).all()
     assert found.choice["detectable"].iloc[2] <= max(found.choice["detectable"].iloc[:2])
 

@@ -65,6 +65,7 @@ def test_evidence_shows_the_numbers_of_its_verdicts_in_every_form(evidence, tmp_
         assert low in text
     assert low in evidence._repr_html_()
     assert evidence.answers[0].short in evidence.summary()
+    assert repr(evidence) == evidence.summary()
     book = pd.read_excel(evidence.to_excel(tmp_path / "book.xlsx"), sheet_name=None)
     assert [*book] == ["comparisons", "evidence", "effects", "dropped"]
     pd.testing.assert_frame_equal(book["comparisons"], frame)

@@ -22,7 +22,7 @@ TESTS: tuple[Method, ...] = ("robust", "size_adjusted", "cr2")
 SETS = 4999
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PilotDesign(ShowsTable):
     """What a next pilot could detect, and which councils to draw.
 

@@ -16,7 +16,7 @@ KEYS = ["scenario", "outcome"]
 SHOWN = ["estimate_low", "estimate_high", "conf_low", "conf_high", "n_treated", "finding", "rating"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Comparison(ShowsTable):
     """What differs between two plans.
 
