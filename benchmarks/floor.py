@@ -61,7 +61,7 @@ from pathlib import Path
 import papermill
 
 def run(path):
-    papermill.execute_notebook(str(path), str(path.with_suffix(".done.ipynb")),
+    papermill.execute_notebook(str(path), str(path.with_suffix(".done")),
         kernel_name="python3", progress_bar=False, cwd=str(path.parent))
 
 if __name__ == "__main__":
