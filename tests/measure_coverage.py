@@ -33,7 +33,7 @@ TRACED = "PILOT_EVAL_TRACED_RUN_CACHE"
 ALSO = {  # files of long tests that alone reach some of the core
     *("test_one_of_ten", "test_planted_mess", "test_messy_returns", "test_other_mess"),
     *("test_second_counter", "test_simulated_sources", "test_hidden_counts"),
-    *("test_evaluation", "test_public_names"),
+    *("test_evaluation", "test_public_names", "test_release_corpus"),
     *("test_adjusted", "test_evaluate_census", "test_starts", "test_estimation_sensitivity"),
     *("test_estimation_synthetic", "test_inference_reference", "test_inference_frames"),
 }

@@ -51,8 +51,8 @@ def write_as_markdown(text: str) -> str:
 
     Examples
     --------
-    >>> print(write_as_markdown("a|b <i>x</i> *y* repeat_plan_pct"))
-    a\|b \<i\>x\</i\> \*y\* repeat_plan_pct
+    >>> print(write_as_markdown("a|b <i>x</i> *y* two_words"))
+    a\|b \<i\>x\</i\> \*y\* two_words
     """
     return MARKDOWN.sub(r"\\\g<0>", " ".join(text.split()))
 
