@@ -11,6 +11,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from pilot_eval.disclosure.release.files.printed import find_printed_tables
 from pilot_eval.disclosure.release.identifiers import find_identifiers
 from pilot_eval.disclosure.release.release_check import check_release
 
@@ -272,6 +273,13 @@ def test_what_gives_away_is_found_whatever_its_form(tmp_path, plant):
     [found] = check_release(tmp_path, threshold=5).to_dict("records")
     assert found["verdict"] != "pass"
     assert found["reason"].count(";") >= 1, found["reason"]  # more than that it has no label
+
+
+@pytest.mark.parametrize(
+    "text", ["{[1]: 2}", r"{'\d': [3]}", "[" * 5_000, "{'a': {'b': {}}}", "[]", "[1", "()"]
+)
+def test_what_is_no_list_of_values_is_none(text):
+    assert [where for where, _ in find_printed_tables(text) if where == "printed value"] == []
 
 
 HARMLESS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -16,6 +17,8 @@ LINE_END = re.compile(r"\\\\.*$")  # of LaTeX
 RULE = re.compile(r"[\s:|=-]*")
 WORD = re.compile(r"\S+")
 NUMBER = re.compile(r"-?\d[\d,]*(\.\d+)?")
+LONGEST_LITERAL = 100_000
+"""Letters of a text that is read as one value of Python: a longer one would take much memory."""
 LITERAL = re.compile(r"[\[{(\d]")
 WRAPPED = re.compile(r"^\w+\((.*?)(?:, dtype=\w+)?\)$", re.DOTALL)
 LABELLED = re.compile(r"\s*(\S.*?)(?:\s{2,}|\t|\s*[:=]\s*)(-?\d[\d,]*(?:\.\d+)?)\s*")
@@ -57,12 +60,16 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _written_out(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Read a list, a dictionary or a number as Python writes it, alone or in the name of a type."""
+    if len(text) > LONGEST_LITERAL:
+        return
     bare = WRAPPED.sub(r"\1", text.strip())
     if not LITERAL.match(bare):
         return
     try:
-        value = ast.literal_eval(bare)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of escapes that are none
+            value = ast.literal_eval(bare)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return
     items = (
         list(value.items()) if isinstance(value, dict) else [("", item) for item in _list(value)]
