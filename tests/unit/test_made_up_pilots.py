@@ -244,7 +244,7 @@ def test_the_whole_report_is_made_and_speaks_of_this_pilot_alone(pilot):
             assert "without comparators" not in text, name  # nobody knows who borders whom
     assert made.title in pages["index.html"]
     assert plan.texts.introduction in pages["index.html"]
-    assert "Not part of this report: Children&#39;s records quality" in pages["index.html"]
+    assert "Not part of this report: Children's records quality" in pages["index.html"]
     assert held(out) == []
     shutil.rmtree(out)
 
