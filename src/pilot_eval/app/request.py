@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = "notebooks"
 RECORDS = "data_folder"
-"""The parameter of notebooks that read children\'s records."""
+"""The parameter of notebooks that read children's records."""
 COUNCIL_REPORT = "08_council_report"
 # Parameters that are keys of the plan: the evidence follows them, as the notebooks do.
 PLAN_KEYS = {

@@ -16,7 +16,6 @@ from pilot_eval.evaluation.calibration import (
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.panel import build_panel
-from pilot_eval.run_cache import once_per_run
 
 RATE_COLUMNS = ("scenario", "outcome", "method", "rejections", "sets", "key")
 EVERY = 5  # comparisons between two lines of progress
@@ -62,7 +61,6 @@ def calibrate(
     return pd.DataFrame(rows, columns=list(RATE_COLUMNS))
 
 
-@once_per_run
 def list_comparisons(
     plan: EvaluationPlan, table: pd.DataFrame
 ) -> list[tuple[str, str, str, list[PlaceboPool]]]:

@@ -90,7 +90,7 @@ def render_notebook(notebook: NotebookNode) -> str:
 
 @cache
 def _make_exporter() -> HTMLExporter:
-    """Make the exporter once: it reads its templates anew for every notebook otherwise."""
+    """Make the exporter, once for all notebooks, since making it reads every template."""
     from nbconvert.exporters import HTMLExporter
 
     exporter: HTMLExporter = HTMLExporter(  # type: ignore[no-untyped-call]
