@@ -30,12 +30,14 @@ FLOOR = 90
 """Per cent of branches, in each folder of the core."""
 RESTS = ("long", "slow", "browser")
 TRACED = "PILOT_EVAL_TRACED_RUN_CACHE"
-ALSO = {  # files of long tests that alone reach some of the core
-    *("test_one_of_ten", "test_planted_mess", "test_messy_returns", "test_other_mess"),
-    *("test_second_counter", "test_simulated_sources", "test_hidden_counts"),
-    *("test_evaluation", "test_public_names", "test_release_corpus"),
-    *("test_adjusted", "test_evaluate_census", "test_starts", "test_estimation_sensitivity"),
-    *("test_estimation_synthetic", "test_inference_reference", "test_inference_frames"),
+ALSO = {  # files of long tests that reach most of what the quick ones do not
+    *("test_adjusted", "test_census_readers", "test_census_refusals", "test_core_by_other_means"),
+    *("test_databricks", "test_disclosure", "test_estimation_synthetic", "test_evaluate_census"),
+    *("test_inference_reference", "test_made_up_pilots", "test_messy_returns"),
+    *("test_moved_numbers", "test_one_of_ten", "test_other_mess", "test_other_sources"),
+    *("test_protected_outputs", "test_redated_episodes", "test_release_check"),
+    *("test_release_corpus", "test_run_identifiers", "test_simulated_sources", "test_stored"),
+    *("test_subgroups", "test_wrong_tables"),
 }
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from project_folder import ROOT
+from project_folder import ROOT, shrink_pilot
 
 from pilot_eval.app.cli import main
 from pilot_eval.app.open_records import build_settings, open_records
@@ -69,6 +69,12 @@ def run(*arguments: object) -> int:
 
 def census(folder, out, *more: object, cut: str = CUT) -> int:
     return run("census", folder, "--data-cut", cut, "--out", out, "--jobs", 1, *more)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Few published outcomes: the report's other pages are not of interest here."""
+    return shrink_pilot(tmp_path_factory.mktemp("pilots") / "small")
 
 
 def leaks(said: str, *folders) -> list[str]:
@@ -297,14 +303,15 @@ NOTEBOOKS = ("04_childrens_records_quality", "05_delay_childrens_records")
 
 
 def test_a_report_on_a_database_holds_nothing_of_a_child_and_can_be_released(
-    returns, tmp_path, capfd
+    returns, small, tmp_path, capfd
 ):
     url = f"sqlite:///{tmp_path / f'{MARK}password.db'}"
     write_database(returns, url)
     out = tmp_path / "out"
     given = ("-p", "data_cut", CUT, "--out", out)
     only = [word for name in NOTEBOOKS for word in ("--only", name)]
-    run("run", "--census", url, *given, *only)  # workbooks to send back are held: not of interest
+    # Workbooks to send back are held: not of interest.
+    run("run", "--pilot", small, "--census", url, *given, *only)
     heard = capfd.readouterr()
     assert "Cumbria: " in heard.out
     assert leaks(heard.out + heard.err, out, out.with_name("out-release")) == []
@@ -332,7 +339,7 @@ def read_code(path) -> str:
 
 
 def test_a_broken_return_is_its_councils_alone_in_a_report_too(
-    returns, tmp_path, capfd, monkeypatch
+    returns, small, tmp_path, capfd, monkeypatch
 ):
     """Said on the screen, in the losses and on the page; no value is kept; exit code 3."""
     monkeypatch.setattr(pdf, "find_browser", lambda: None)  # paper is another test's
@@ -343,7 +350,7 @@ def test_a_broken_return_is_its_councils_alone_in_a_report_too(
             shutil.copy(path, folder)
     path = folder / "909_2012.xml"
     path.write_text(BREAKS["a stray tag"](path.read_text(encoding="utf-8")), encoding="utf-8")
-    given = ("--census", folder, "-p", "data_cut", CUT, "--only", NOTEBOOKS[0])
+    given = ("--pilot", small, "--census", folder, "-p", "data_cut", CUT, "--only", NOTEBOOKS[0])
     out = tmp_path / "out"
     assert run("run", *given, "--out", out, "--fail-on-loss", "0.9") == 3
     heard = capfd.readouterr()
@@ -367,9 +374,9 @@ def write_database(returns, url: str) -> None:
     with tempfile.TemporaryDirectory() as place:
         tables = read_census([returns])
         write_census(tables, place, format="parquet", years=range(2010, 2014))
-        for file in sorted(Path(place).glob("*/*.parquet")):
-            frame = pd.read_parquet(file)
-            frame.to_sql(file.stem, engine, index=False, if_exists="append")
+        for name in {file.stem for file in Path(place).glob("*/*.parquet")}:
+            module = pd.concat(map(pd.read_parquet, sorted(Path(place).glob(f"*/{name}.parquet"))))
+            module.to_sql(name, engine, index=False)
     engine.dispose()
 
 

@@ -11,7 +11,7 @@ import sys
 from typing import get_args
 
 import pytest
-from project_folder import ROOT
+from project_folder import ROOT, shrink_pilot
 
 import pilot_eval
 from pilot_eval.app.cli import build_parser, main, read_commands
@@ -203,7 +203,8 @@ def test_in_a_folder_without_a_project_the_packages_own_is_run_and_written_here(
 ):
     monkeypatch.delenv("PILOT_EVAL_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--no-notebooks", "--quiet"]) == 0
+    small = shrink_pilot(tmp_path / "pilots" / "small")
+    assert main(["run", "--pilot", str(small), "--no-notebooks", "--quiet"]) == 0
     [folder] = (tmp_path / "reports").iterdir()
     assert (folder / "evidence.csv").is_file()
     assert capsys.readouterr().out == f"Open: {folder / 'evidence.csv'}\n"
@@ -212,9 +213,10 @@ def test_in_a_folder_without_a_project_the_packages_own_is_run_and_written_here(
 def test_files_of_the_current_folder_are_no_modules(tmp_path):
     for name in ("random", "signal", "json", "pandas"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('another module')\n")
-    given = ["run", "--only", "06a_gateshead", "--out", str(tmp_path / "out")]
+    small = shrink_pilot(tmp_path / "pilots" / "small")
+    given = ["run", "--pilot", str(small), "--only", "01_design_and_power"]
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "pilot_eval.app.cli", *given],
+        [sys.executable, "-P", "-m", "pilot_eval.app.cli", *given, "--out", str(tmp_path / "out")],
         cwd=tmp_path,
         env=os.environ | {"PILOT_EVAL_ROOT": str(ROOT), "PATH": ""},  # without a browser
         capture_output=True,
@@ -222,7 +224,7 @@ def test_files_of_the_current_folder_are_no_modules(tmp_path):
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert "Traceback" not in ran.stdout + ran.stderr
-    assert (tmp_path / "out" / "06a_gateshead.html").is_file()
+    assert (tmp_path / "out" / "01_design_and_power.html").is_file()
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

@@ -259,7 +259,7 @@ def test_results_hold_no_path_of_this_machine(finished):
         ({"only": ["02_dely"]}, ParameterError, "Did you mean 02_delay"),
         ({"parameters": {"alpah": "0.05"}}, ParameterError, "Did you mean alpha"),
         ({"parameters": {"alpha": "five"}}, ParameterError, "like 0.05"),
-        ({"parameters": {"outcome": "cin_rate"}}, ParameterError, "none of them declares"),
+        ({"parameters": {"outcome": "referral_rate"}}, ParameterError, "none of them declares"),
         ({"pilot": "seed = "}, PilotEvalError, "valid UTF-8 TOML"),
         ({"pilot": ("seed", "sede")}, PilotEvalError, "sede"),
         (

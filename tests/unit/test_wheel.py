@@ -9,7 +9,7 @@ import zipfile
 
 import pandas as pd
 import pytest
-from project_folder import ROOT, committed_evidence
+from project_folder import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +32,25 @@ def run(installed, folder, *arguments):
     return done.stdout
 
 
-def test_a_new_pilot_in_an_empty_folder_gives_the_committed_evidence(installed, tmp_path):
-    run(installed, tmp_path, "init", "mine")
+@pytest.mark.parametrize(
+    ("like", "published"),
+    [
+        ("family-safeguarding", "family-safeguarding"),
+        pytest.param("timescales-2011", ".", marks=pytest.mark.slow),  # a run as long as its own
+    ],
+)
+def test_a_new_pilot_in_an_empty_folder_gives_the_committed_evidence(
+    installed, tmp_path, like, published
+):
+    run(installed, tmp_path, "init", "mine", "--like", like)
     run(installed, tmp_path, "run", "--pilot", "mine", "--no-notebooks")
     assert [path.name for path in (tmp_path / "pilots").iterdir()] == ["mine"]
     [report] = (tmp_path / "reports").iterdir()
-    ours = committed_evidence().drop(columns="plan_hash")  # the title differs, nothing else
-    pd.testing.assert_frame_equal(
-        pd.read_csv(report / "evidence.csv").drop(columns="plan_hash"), ours, check_exact=True
+    ours, committed = (
+        pd.read_csv(folder / "evidence.csv").drop(columns="plan_hash")  # only the title differs
+        for folder in (report, ROOT / "reports" / "published" / published)
     )
+    pd.testing.assert_frame_equal(ours, committed, check_exact=True)
 
 
 def test_the_wheel_brings_every_notebook_pilot_and_table(installed):
