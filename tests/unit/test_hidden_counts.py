@@ -17,8 +17,14 @@ from pilot_eval.errors import DesignError
 from pilot_eval.estimation.adjustment import adjust_changes
 from pilot_eval.estimation.covariates import UnitFacts
 from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters, estimate_att
-from pilot_eval.evaluation.batch_methods import ANSWERS, add_adjusted_corners, adjustment_of
-from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, improve, name_units
+from pilot_eval.evaluation.batch_methods import (
+    ANSWERS,
+    STEPS,
+    add_adjusted_corners,
+    adjustment_of,
+)
+from pilot_eval.evaluation.filling_search import choose_fillings, improve
+from pilot_eval.evaluation.fillings import collapse_fillings, name_units
 from pilot_eval.evaluation.identified import identify
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.published.council_table import read_council_table
@@ -147,30 +153,19 @@ def test_no_random_filling_leaves_the_set_or_changes_what_a_row_shows(plan, desi
                 assert shown == {"rise" if row["conf_low"] > 0 else "fall"}
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_adjusted_set_is_that_of_brute_force(plan, seed):
-    # Wide counts of comparators move level and change at once, and the spline bends: the best
-    # filling may lie between the ends. All 20 x 20 x 5 fillings of three comparators are tried.
+def build_wide(plan, seed, *, n, cells, high, unit_value):
+    """Build a comparison with wide hidden counts of comparators, and its adjusted estimate."""
     rng = np.random.default_rng(seed)
-    n, high = 60, (20, 20, 5)
     values = rng.normal(10, 2, size=(n, 4))
     codes = tuple(f"c{i}" for i in range(n))
     figures = pd.DataFrame(values, index=list(codes), columns=[2010, 2011, 2012, 2013])
-    cells = ((codes[10], 2011), (codes[20], 2011), (codes[30], 2012))
+    cells = tuple((codes[place], year) for place, year in cells)
     for council, year in cells:
         figures.loc[council, year] = np.nan
-    low = np.ones(3, dtype=int)
-    hidden = HiddenCounts(
-        outcome="any",
-        cells=cells,
-        low=low,
-        high=np.array(high),
-        gap_low=low,
-        gap_high=low,
-        unit_value=np.array([1.5, 0.8, 2.0]),
-    )
-    design = _compare(figures, codes, hidden)
-    filled = collapse_fillings(design)
+    low = np.ones(len(cells), dtype=int)
+    bounds = {"low": low, "high": np.array(high), "gap_low": low, "gap_high": low}
+    hidden = HiddenCounts(outcome="any", cells=cells, **bounds, unit_value=np.array(unit_value))
+    filled = collapse_fillings(_compare(figures, codes, hidden))
     facts = UnitFacts(
         names=np.array(codes),
         types=np.full(n, "county"),
@@ -179,9 +174,7 @@ def test_the_adjusted_set_is_that_of_brute_force(plan, seed):
         level_variance=rng.uniform(0.5, 2.0, n),
     )
     filled = replace(filled, base=replace(filled.base, facts=facts))
-    every = np.array(list(product(*(range(1, most + 1) for most in high))))
     plain = plan.revise({"adjustment.covariates": []})
-    found = add_adjusted_corners(plain, filled, hidden.sample(64, seed=seed))
 
     def estimate_at(counts):
         stack = filled.at(counts)
@@ -189,10 +182,36 @@ def test_the_adjusted_set_is_that_of_brute_force(plan, seed):
         adjusted = adjust_changes(stack.change, stack.treated, stack.known_level(), **given)
         return adjusted.residual[:, stack.treated].mean(axis=1)
 
+    found = add_adjusted_corners(plain, filled, hidden.sample(64, seed=seed))
+    return hidden, estimate_at, found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_adjusted_set_is_that_of_brute_force(plan, seed):
+    # Wide counts of comparators move level and change at once, and the spline bends: the best
+    # filling may lie between the ends. All 20 x 20 x 5 fillings of three comparators are tried.
+    high, cells = (20, 20, 5), ((10, 2011), (20, 2011), (30, 2012))
+    wide = {"n": 60, "cells": cells, "high": high, "unit_value": [1.5, 0.8, 2.0]}
+    _, estimate_at, found = build_wide(plan, seed, **wide)
+    every = np.array(list(product(*(range(1, most + 1) for most in high))))
     estimate, searched = estimate_at(every), estimate_at(found)
     span = np.ptp(estimate)
     assert searched.min() == pytest.approx(estimate.min(), abs=1e-9 * span)
     assert searched.max() == pytest.approx(estimate.max(), abs=1e-9 * span)
+
+
+def test_no_other_count_leads_beyond_the_adjusted_set_where_many_are_hidden(plan):
+    cells = [(place, year) for place in range(10, 70) for year in (2011, 2012)]
+    many = {"high": [20] * len(cells), "unit_value": [0.5] * len(cells)}
+    hidden, estimate_at, found = build_wide(plan, 0, n=80, cells=cells, **many)
+    estimate = estimate_at(found)
+    for sign in (-1, 1):
+        end = found[(sign * estimate).argmax()]
+        cell, option = hidden.options(end, STEPS)
+        beside = np.repeat(end[None], len(cell), axis=0)
+        beside[np.arange(len(cell)), cell] = option
+        furthest = (sign * estimate_at(beside)).max()
+        assert furthest <= (sign * estimate).max() + 1e-9 * np.ptp(estimate)
 
 
 def test_an_interval_covers_whatever_the_hidden_counts_are(plan, table):
@@ -257,7 +276,8 @@ def test_a_count_that_can_be_one_thing_only_has_nothing_to_improve():
     design = _design(values, None, np.ones(5, dtype=int))
     known = replace(design.hidden, high=design.hidden.low)
     filled = collapse_fillings(replace(design, hidden=known))
-    found = improve(filled, known.low, lambda units: units.change.sum(axis=1))
+    found, is_settled = improve(filled, known.low, lambda units: units.change.sum(axis=1))
+    assert is_settled
     assert found.tolist() == known.low.tolist()
 
 

@@ -14,7 +14,8 @@ from pilot_eval.checks.sensitivity import Restriction, bound_trends, breakdown_v
 from pilot_eval.checks.trend_evidence import TrendEvidence, trend_evidence
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.event_study import estimate_event_study
-from pilot_eval.evaluation.fillings import choose_fillings, collapse_fillings, lay_out
+from pilot_eval.evaluation.filling_search import choose_fillings
+from pilot_eval.evaluation.fillings import collapse_fillings, lay_out
 from pilot_eval.evaluation.prior_trend import PriorTrend, extrapolate_trend, prior_slopes
 from pilot_eval.evaluation.units import is_comparison
 from pilot_eval.plan import EvaluationPlan

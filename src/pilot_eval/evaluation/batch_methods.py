@@ -14,7 +14,8 @@ from scipy.special import stdtr, stdtrit
 from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.fillings import FilledUnits, improve
+from pilot_eval.evaluation.filling_search import improve
+from pilot_eval.evaluation.fillings import FilledUnits
 from pilot_eval.inference import (
     InferenceResult,
     adjusted_batch,
@@ -279,7 +280,7 @@ def add_adjusted_corners(
 
     The estimate is nearly linear in the counts: one child more in each of them gives its slope.
     From the corners that it names, and from the best of the given fillings, a search goes on cell
-    by cell, since adjusting bends it.
+    by cell, since adjusting bends it; the better one goes on by halves where it is not settled.
     """
     hidden = filled.hidden
     near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
@@ -296,7 +297,13 @@ def add_adjusted_corners(
 
         tried = np.vstack([filled.corner(sign * slope), counts])
         starts = {0, int(pull(filled.at(tried)).argmax())}
-        found += [tried[0], *(improve(filled, tried[one], pull, STEPS) for one in sorted(starts))]
+        ends, settled = zip(
+            *(improve(filled, tried[one], pull, STEPS) for one in sorted(starts)), strict=True
+        )
+        found += [tried[0], *ends]
+        furthest = int(pull(filled.at(np.array(ends))).argmax())
+        if not settled[furthest]:
+            found.append(improve(filled, ends[furthest], pull, STEPS, halving=True)[0])
     every = np.vstack([counts, *found])
     return np.asarray(every[np.sort(np.unique(every, axis=0, return_index=True)[1])])
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.fillings import NOISE, FilledUnits, choose_fillings, collapse_fillings
+from pilot_eval.evaluation.filling_search import choose_fillings
+from pilot_eval.evaluation.fillings import NOISE, FilledUnits, collapse_fillings
 from pilot_eval.inference.inputs import no_variation
 from pilot_eval.inference.size_adjusted import (
     MIN_COMPARATORS,

@@ -21,7 +21,8 @@ from pilot_eval.evaluation.batch_methods import (
     pick_fillings,
     pick_rows,
 )
-from pilot_eval.evaluation.fillings import FilledUnits, choose_fillings
+from pilot_eval.evaluation.filling_search import choose_fillings
+from pilot_eval.evaluation.fillings import FilledUnits
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import (
     ALL_METHODS,
