@@ -151,6 +151,14 @@ IDENTIFIERS = {
     "telephone.txt": b"call 07700 900123",
     "birthday in parts.csv": b"birth_day,birth_month,birth_year\n12,3,2004\n",
     "whose name.csv": b"child's name,area\nJane Smith,A\n",
+    "called.csv": b"known as,area\nJane,A\n",
+    "a name.txt": b"Child name: Jane Smith",
+    "name of the child.txt": b"Name of the child: Smith, Jane",
+    "both names.txt": b"Forename Jane, surname Smith",
+    "the child.txt": b"the child Jane Smith was seen",
+    "the client.txt": b"Client: Jane Smith",
+    "name and age.txt": b"Jane Smith (aged 4) lives here",
+    "born in words.txt": b"Jane, b. 12 Mar 2004",
     "footer.xlsx": book(lambda sheet: setattr(sheet.oddFooter.center, "text", UPN)),
     "metadata.pdf": b"%PDF-1.4\n1 0 obj <</Subtype /XML>> stream\n<x:xmpmeta>"
     + UPN.encode()

@@ -9,6 +9,7 @@ import zlib
 import openpyxl
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from openpyxl.packaging.custom import StringProperty
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.hyperlink import Hyperlink
@@ -232,6 +233,18 @@ def test_properties_of_pdf_and_jpeg_files_are_read(folder):
     segment = b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment
     (folder / "plans.jpg").write_bytes(b"\xff\xd8" + segment + b"\xff\xda\0\2")
     assert "pupil number" in verdict_of(folder, "plans.jpg")[1]
+
+
+def test_the_report_on_paper_follows_all_its_pages(folder):
+    (folder / "index.html").write_text("<title>Answers</title>")
+    Figure().savefig(folder / "report.pdf")
+    for name in ("04_quality.html", "index.html"):
+        page = folder / name
+        for held, verdict in ((True, "fail"), (False, "pass")):
+            page.write_text(f"<title>A page</title><p>{UPN if held else 'nobody'}</p>")
+            described = {"population": "children", "threshold": 5, "rounding": 10}
+            write_register(folder, describe_outputs(folder, strand="census", **described))
+            assert verdict_of(folder, "report.pdf")[0] == verdict
 
 
 def test_pictures_inside_pages_and_notebooks_are_read(folder):

@@ -7,9 +7,11 @@ import json
 import struct
 import zlib
 
+import matplotlib as mpl
 import openpyxl
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pilot_eval.disclosure.release.files.printed import find_printed_tables
 from pilot_eval.disclosure.release.identifiers import find_identifiers
@@ -120,8 +122,17 @@ CARRIERS = {
         + zlib.compress(f"BT ({w}) Tj ET".encode())
         + b"\nendstream endobj\n"
     ),
+    "glyphs.pdf": lambda p, w: draw_page(p, w),
     "property.pdf": lambda p, w: p.write_bytes(f"%PDF-1.4\n<</Subject ({w})>>\n".encode()),
 }
+
+
+def draw_page(path, words):
+    """Write a PDF as browsers and offices do: each letter by its number in a cut font."""
+    with mpl.rc_context({"pdf.fonttype": 42}):
+        canvas = Figure()
+        canvas.text(0.1, 0.5, f"{words} \u2264")
+        canvas.savefig(path, format="pdf")
 
 
 def verdicts(folder):

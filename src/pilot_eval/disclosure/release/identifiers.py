@@ -28,6 +28,8 @@ _DATE = (
     rf"|[a-z]{{3,9}}[-/. ]{{1,2}}{_NUMBERED}{_WORD_YEAR})"
 )
 _BIRTH = ("birth", "born", "dob", "d.ob", "do.b", "d.o.b", "turned")
+_PERSONS = "(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient|[Yy]oung person|[Mm]other|[Ff]ather|[Cc]arer)"
+_MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _STREETS = (
     *("Street", "Road", "Lane", "Avenue", "Close", "Drive", "Crescent", "Gardens", "Terrace"),
     "Grove",
@@ -68,6 +70,19 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
             r"\b(?:child|pupil|client|boy|girl)(?: (?:id|no\.?|number|ref(?:erence)?))?"
             r"[ :=#]{1,3}\d{5,12}(?![\d.,])",
             re.IGNORECASE,
+        ),
+    ),
+    (
+        "review",
+        "what may be a person's name",
+        ("name", "child", "pupil", "client", "patient", "aged"),
+        re.compile(
+            rf"\b(?:{_PERSONS}(?:'s)? (?:full |first |last )?[Nn]ame"
+            rf"|[Nn]ame of (?:the |a )?{_PERSONS}|(?:[Ff]ore|[Ss]ur|[Ff]irst |[Ll]ast )names?)"
+            r"(?:[\s:=,-]{1,4}|\b is |\b was )[A-Z][a-z'-]+"
+            r"|\b(?:child |pupil |client |(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient): )"
+            r"[A-Z][a-z'-]+ [A-Z][a-z'-]+"
+            r"|\b[A-Z][a-z'-]+ [A-Z][a-z'-]+,? \(?aged \d{1,2}(?! ?(?:to|or|and|-|–)|\d)"
         ),
     ),
     (
@@ -152,6 +167,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
         re.compile(
             r"(?<![\w./-])(?:199\d|200[0-8])-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?![\w/-])"
             rf"|(?<![\w./-]){_DAY}/{_MONTH}/(?:199\d|200[0-8])(?![\w/-])"
+            rf"|(?<![\w./-]){_DAY}(?:st|nd|rd|th)? {_MONTHS},? (?:199\d|200[0-8])(?![\w/-])"
         ),
     ),
     (

@@ -26,6 +26,7 @@ NEEDED = ("what", "population", "strand", "threshold", "rounding")
 SENT_BACK = "send_back/*.xlsx"
 SENT_BACK_IS = "rules that a council's returns break, and where, to send back to it"
 ROW_LEVEL = "row-level working file"
+SEVERAL = "; "
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("evidence.csv", "every estimate with its interval, one row per scenario, outcome and method"),
     ("effects.csv", "each treated council's own effect"),
@@ -66,7 +67,7 @@ class Entry:
     threshold, rounding : str
         How counts of children were protected; ``none: <why>`` where nothing needed it.
     underlying : str
-        File with the numbers behind a picture or a page that cannot be read.
+        Files with the numbers behind a picture or a PDF, separated by semicolons.
     kinds : str
         ``column=kind`` pairs, separated by semicolons, where names do not tell.
     stays : str
@@ -247,11 +248,19 @@ def _list_files(folder: Path) -> Iterator[str]:
 
 def _find_underlying(folder: Path, file: str) -> str:
     path = Path(file)
-    if path.suffix == ".pdf":
-        return "index.html" if (folder / "index.html").is_file() else ""
+    if path.suffix == ".pdf":  # the report on paper has the numbers of all its pages
+        own = path.with_suffix(".html")
+        pages = [own] if (folder / own).is_file() else map(Path, sorted(_list_pages(folder)))
+        return SEVERAL.join(page.as_posix() for page in pages)
     numbers = path.with_suffix(".csv")
     is_picture = path.suffix in (".png", ".svg", ".jpg", ".jpeg")
     return numbers.as_posix() if is_picture and (folder / numbers).is_file() else ""
+
+
+def _list_pages(folder: Path) -> Iterator[str]:
+    for page in folder.glob("*.html"):
+        if page.name == "index.html" or page.name[0].isdigit():
+            yield page.name
 
 
 def _check_entry(entry: Entry) -> None:

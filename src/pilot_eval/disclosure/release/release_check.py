@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from pilot_eval.disclosure.release.files.pages import (
     read_svg,
     read_text,
 )
-from pilot_eval.disclosure.release.files.pictures import read_pdf, read_picture_file
+from pilot_eval.disclosure.release.files.papers import read_pdf
+from pilot_eval.disclosure.release.files.pictures import read_picture_file
 from pilot_eval.disclosure.release.files.sheets import read_csv, read_json, read_xlsx
 from pilot_eval.disclosure.release.findings import Rules, check_table, find_smallest
 from pilot_eval.disclosure.release.identifiers import Finding, Verdict, find_identifiers
@@ -28,6 +29,7 @@ from pilot_eval.disclosure.release.register import (
     MANIFEST,
     NEEDED,
     REGISTER,
+    SEVERAL,
     Entry,
     list_outputs,
     read_own_rules,
@@ -300,11 +302,10 @@ def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: RunIdenti
         if entry.file == MANIFEST:
             content = replace(content, tables=_leave_settings(content.tables))
         findings += trouble + _judge(content, rules, identifiers)
-    smallest = [find_smallest(table, rules) for _, table in content.tables]
     return _Checked(
         file=entry.file,
         findings=findings,
-        smallest=min((s for s in smallest if s == s), default=float("nan")),
+        smallest=_least(find_smallest(table, rules) for _, table in content.tables),
         threshold=rules.threshold,
         entry=entry,
     )
@@ -365,14 +366,21 @@ def _follow_numbers(item: _Checked, checked: Mapping[str, _Checked]) -> _Checked
     """Give a picture the verdict of its numbers, and send one without numbers to a person."""
     if Path(item.file).suffix.lower() not in SEEN:
         return item
-    numbers = checked.get(item.entry.underlying)
-    extra: list[Finding] = []
-    if numbers is None:
+    named = [name for name in item.entry.underlying.split(SEVERAL) if name in checked]
+    numbers = [checked[name] for name in named]
+    extra: list[Finding] = [
+        (one.verdict, f"the file with its numbers, {one.file}, did not pass")
+        for one in numbers
+        if one.verdict != "pass"
+    ]
+    if not numbers:
         extra = [("review", "no file with the numbers it shows")]
-    elif numbers.verdict != "pass":
-        extra = [(numbers.verdict, f"the file with its numbers, {numbers.file}, did not pass")]
-    smallest = numbers.smallest if numbers else item.smallest
-    return replace(item, findings=[*item.findings, *extra], smallest=smallest)
+    smallest = [one.smallest for one in numbers or [item]]
+    return replace(item, findings=[*item.findings, *extra], smallest=_least(smallest))
+
+
+def _least(numbers: Iterable[float]) -> float:
+    return min((number for number in numbers if number == number), default=float("nan"))
 
 
 def _word_smallest(item: _Checked) -> str:

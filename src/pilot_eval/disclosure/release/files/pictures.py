@@ -1,8 +1,7 @@
-"""Read what pictures and PDF files carry besides what they show."""
+"""Read what pictures carry besides what they show."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 import struct
 import zlib
@@ -22,25 +21,6 @@ LARGEST_TEXT = 1_000_000
 """Bytes that packed words may unpack to."""
 TITLES = ("title", "description")
 READABLE = re.compile(rb"[\x20-\x7e]{4,}|(?:[\x20-\x7e]\0){4,}|(?:\0[\x20-\x7e]){4,}")
-# As XML and PDF write them; a picture's compressed body would yield chance "words".
-PDF_STREAM = re.compile(rb"\bstream\r?\n.*?\bendstream\b", re.S)
-PDF_STRING = re.compile(
-    rb"\(((?:[^()\\]|\\.)*)\)|<((?:[0-9A-Fa-f]{2}\s*){4,}[0-9A-Fa-f]?)>|<\?xpacket.*?\?xpacket",
-    re.S,
-)
-PDF_WORDS = re.compile(
-    rb"T[jJ]\b|/(?:Contents|Title|Author|Subject|Keywords|TU?|V|Alt|ActualText)\s*[(<]"
-)
-PDF_MARKUP = re.compile(rb"\A\W{0,4}<[?!a-zA-Z]|<(?:x|rdf|xmp)\w*:")
-PDF_OCTAL = re.compile(rb"\\([0-7]{1,3})")
-PDF_HIDES = {
-    b"/EmbeddedFile": "embedded files",
-    b"/Encrypt": "encrypted parts",
-    b"/JavaScript": "scripts",
-    b"/ASCII85Decode": "parts packed by ASCII85",
-    b"/ASCIIHexDecode": "parts packed by ASCIIHex",
-    b"/LZWDecode": "parts packed by LZW",
-}
 
 
 def read_picture_file(path: Path) -> Content:
@@ -76,51 +56,6 @@ def read_picture(data: bytes) -> Content:
     else:
         return Content(unread=["picture"])
     return Content(texts=texts, titled=any(name.lower() in TITLES for name, _ in texts))
-
-
-def read_pdf(path: Path) -> Content:
-    """Read a PDF's properties and attached metadata; its pages are set in glyphs, not letters.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-
-    Returns
-    -------
-    Content
-    """
-    data = path.read_bytes()
-    kept = PDF_STREAM.sub(_keep_metadata, data)  # packed bytes look like strings by chance
-    found = [_pdf_string(match) for match in PDF_STRING.finditer(kept)]
-    streams = [_read_stream(match) for match in PDF_STREAM.finditer(data)]
-    words = [word for stream in streams for word in _drawn_words(stream)]
-    hidden = [name for sign, name in PDF_HIDES.items() if sign in data or sign in b"".join(streams)]
-    texts = [
-        *(("metadata", readable(stream)) for stream in streams if PDF_MARKUP.search(stream)),
-        ("properties", "\n".join(found)),
-        ("pages", " ".join(words)),
-        ("pages", "".join(words)),
-    ]
-    return Content(texts=texts, titled=b"/Title" in data, unread=hidden)
-
-
-def _read_stream(match: re.Match[bytes]) -> bytes:
-    """Unpack a stream of objects, page or form; fonts and pictures are left as they are packed."""
-    body = match[0].partition(b"stream")[2].lstrip(b"\r\n")
-    with contextlib.suppress(zlib.error):  # not packed
-        return zlib.decompressobj().decompress(body, LARGEST_TEXT)
-    return body
-
-
-def _drawn_words(stream: bytes) -> list[str]:
-    """Read the words of a stream of objects, or those that a page draws as letters.
-
-    Most writers draw glyphs by number, which are no words.
-    """
-    if not PDF_WORDS.search(stream):
-        return []
-    words = [_pdf_string(match) for match in PDF_STRING.finditer(stream)]
-    return [word for word in words if word.isprintable()]
 
 
 def _png_texts(data: bytes) -> Iterator[tuple[str, str]]:
@@ -202,17 +137,3 @@ def readable(data: bytes) -> str:
         A run a line.
     """
     return "\n".join(run.replace(b"\0", b"").decode("ascii") for run in READABLE.findall(data))
-
-
-def _keep_metadata(match: re.Match[bytes]) -> bytes:
-    return match[0] if b"<?xpacket" in match[0] else b""
-
-
-def _pdf_string(match: re.Match[bytes]) -> str:
-    if match[2]:
-        digits = b"".join(match[2].split())
-        data = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
-    else:
-        data = PDF_OCTAL.sub(lambda octal: bytes([int(octal[1], 8) % 256]), match[1] or match[0])
-    wide = data.startswith(b"\xfe\xff")
-    return data.decode("utf-16" if wide else "latin-1", "replace")
