@@ -258,3 +258,12 @@ def test_labels_of_lines_that_end_at_different_times_do_not_overlap(seed):
         figure.draw_without_rendering()
         boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_the_label_of_a_line_of_one_point_is_beside_it():
+    """Around a single point matplotlib's own limits are centuries apart."""
+    with canvas(height=2) as (figure, axes):
+        axes.plot([2012, 2013], [np.nan, 0.0])
+        label_ends(axes, [(2013, 0.0, "mean", "grey")])
+        assert 2013 < axes.texts[0].get_position()[0] < 2013.1
+        assert save_canvas(figure).png

@@ -343,7 +343,10 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> Non
         return
     gap = np.ptp(axes.get_ylim()) * 0.055
     last = max(end[0] for end in ends)
-    column = last + 0.035 * (last - axes.get_xlim()[0])
+    first = axes.get_xlim()[0]
+    if axes.dataLim.width == 0:  # limits around a single period are centuries apart
+        first = last - 1
+    column = last + 0.035 * (last - first)
     ends = sorted(ends, key=lambda end: end[1])
     steps = gap * np.arange(len(ends))
     apart = np.array([end[1] for end in ends]) - steps
