@@ -242,6 +242,8 @@ SLOW = ("robust", "adjusted", "stratified_type", "stratified_region")
 SCREENING_DRAWS = 499
 STEPS = tuple(step for step in range(-20, 21) if step)
 """Children more or fewer in a count that the search for the adjusted set's ends tries."""
+MANY_HIDDEN, STARTS = 110, 4
+"""Where more counts than that are hidden the search goes by halves, and from more fillings."""
 EXTREMES = 2
 """Fillings kept at each end when a slow method is tried on all with few draws."""
 
@@ -274,13 +276,15 @@ def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndar
 
 
 def add_adjusted_corners(
-    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray
+    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray, *, thorough: bool = True
 ) -> np.ndarray:
     """Add the fillings with the least and the largest adjusted estimate, shape (fillings, h).
 
     The estimate is nearly linear in the counts: one child more in each of them gives its slope.
     From the corners that it names, and from the best of the given fillings, a search goes on cell
-    by cell, since adjusting bends it; the better one goes on by halves where it is not settled.
+    by cell, since adjusting bends it; where many are hidden, by halves, from the best of several.
+    There a search that is not thorough tries ends and middles alone: for rows of other tests, whose
+    intervals these fillings can widen.
     """
     hidden = filled.hidden
     near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
@@ -288,7 +292,7 @@ def add_adjusted_corners(
     if why_not_adjustable(near.treated, given["covariates"]):
         return counts
     estimate = _estimate_adjusted(near, given)
-    slope = estimate[1:] - estimate[0]
+    slope, many = estimate[1:] - estimate[0], len(hidden) > MANY_HIDDEN
     found = []
     for sign in (-1, 1):
 
@@ -296,14 +300,13 @@ def add_adjusted_corners(
             return sign * _estimate_adjusted(units, given)
 
         tried = np.vstack([filled.corner(sign * slope), counts])
-        starts = {0, int(pull(filled.at(tried)).argmax())}
-        ends, settled = zip(
-            *(improve(filled, tried[one], pull, STEPS) for one in sorted(starts)), strict=True
-        )
-        found += [tried[0], *ends]
-        furthest = int(pull(filled.at(np.array(ends))).argmax())
-        if not settled[furthest]:
-            found.append(improve(filled, ends[furthest], pull, STEPS, halving=True)[0])
+        ranked = np.argsort(-pull(filled.at(tried)), kind="stable")
+        starts = tried[sorted({0, *map(int, ranked[: STARTS if many else 1])})]
+        if many:  # how far ends and middles lead tells how far all steps do
+            led = np.array([improve(filled, one, pull, halving=True) for one in starts])
+            starts = led[[pull(filled.at(led)).argmax()]]
+        steps = STEPS if thorough or not many else ()
+        found += [tried[0], *(improve(filled, one, pull, steps, halving=many) for one in starts)]
     every = np.vstack([counts, *found])
     return np.asarray(every[np.sort(np.unique(every, axis=0, return_index=True)[1])])
 

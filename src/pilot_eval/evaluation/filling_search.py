@@ -17,8 +17,10 @@ from pilot_eval.inference.variance import fit_size_function
 RANDOM_FILLINGS = 200
 SEARCH_ROUNDS = 40
 """Rounds of improving a filling, all cells at once or one; they end sooner where none helps."""
-HALVING_ROUNDS = 100
-"""Rounds after those: with hundreds of hidden counts all is too many and one too few."""
+HALVING_ROUNDS = 200
+"""Rounds by halves: of hundreds of hidden counts all at once is too many and one too few."""
+COARSE = (1, 2, 4, 8, 16)
+"""Children more or fewer that are tried before every step is: a quarter of the work."""
 PATH_STEPS = 9
 """Fillings between the two corners: somewhere among them a set that spans zero comes near it."""
 
@@ -73,7 +75,7 @@ def choose_fillings(
         starts = [int(np.argmax(objective(changes))) for objective in objectives]
         pairs = zip(objectives, starts, strict=True)
         found = [
-            improve(filled, counts[start], _of_changes(objective))[0] for objective, start in pairs
+            improve(filled, counts[start], _of_changes(objective)) for objective, start in pairs
         ]
         deciding += range(len(counts), len(counts) + len(found))
         counts = np.vstack([counts, *found])
@@ -152,7 +154,7 @@ def improve(
     steps: Sequence[int] = (),
     *,
     halving: bool = False,
-) -> tuple[np.ndarray, bool]:
+) -> np.ndarray:
     """Improve a filling until no other count of a single cell is better.
 
     Every round moves all cells that help at once, or else the one that helps most. Steps are tried
@@ -168,26 +170,26 @@ def improve(
         Children more or fewer that are tried besides ends and middles, where the best filling may
         lie between them.
     halving : bool
-        Try also the better half of the cells that help, its better half and so on.
+        Try also the better half of the cells that help, its better half and so on, and coarse
+        steps before all.
 
     Returns
     -------
-    counts : ndarray of int, shape (h,)
-    is_settled : bool
-        False where the rounds ended before the search.
+    ndarray of int, shape (h,)
     """
     current = counts.copy()
     best = float(objective(filled.at(current[None]))[0])
-    tried: Sequence[int] = ()
+    coarse = [tuple(step for step in steps if abs(step) in COARSE)] if halving else []
+    stages, stage = [(), *coarse, tuple(steps)], 0
     for _ in range(HALVING_ROUNDS if halving else SEARCH_ROUNDS):
-        cell, option = filled.hidden.options(current, tried)
+        cell, option = filled.hidden.options(current, stages[stage])
         value = objective(filled.beside(current, cell, option)) if cell.size else np.empty(0)
         if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):
-            if len(tried) == len(steps):
-                return current, True
-            tried = steps
+            if stages[stage] == stages[-1]:
+                break
+            stage += 1
             continue
-        tried = ()
+        stage = stage if halving else 0
         helps = np.flatnonzero(value > best)
         helps = helps[np.argsort(value[helps], kind="stable")]  # a cell's best move comes last
         sizes = helps.size >> np.arange(helps.size.bit_length())  # all, the better half, ... one
@@ -197,4 +199,4 @@ def improve(
             filling[cell[helps[-many:]]] = option[helps[-many:]]
         values = objective(filled.at(moved))
         current, best = moved[values.argmax()], float(values.max())
-    return current, False
+    return current

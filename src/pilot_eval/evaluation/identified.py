@@ -124,7 +124,8 @@ def _identify_point(
 
 def _identify_set(plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]) -> Identified:
     chosen = choose_fillings(filled, seed=plan.seed)
-    counts = add_adjusted_corners(plan, filled, chosen.counts)
+    thorough = "adjusted" in methods
+    counts = add_adjusted_corners(plan, filled, chosen.counts, thorough=thorough)
     stack = filled.at(counts)
     ends = filled.ends()
     numbers, worst = {}, 0
