@@ -20,8 +20,8 @@ WHOLE = re.compile(r"\d[\d,]*(?:\.0+)?")
 #: Before a count: "c. 3"; next to it: "3 p", "3 [r]", "3 (7.5%)", "3/40", "3 of 40", "3 children".
 ABOUT = re.compile(r"^(?:c\.|ca\.?|about|approx\.?|[~≈+='])\s*")
 BESIDE = re.compile(
-    r"(?<=\d)(?:\s*[*†‡]|\s+[a-z]|\s*\[[a-z]\]|\s*\(.*\)|\s*/\s*\d[\d,]*|\s+(?:out )?of \d.*|"
-    r"\s+(?:child|pupil|case|referral|plan)\w*)$"
+    r"(?<=\d)(?:\s*[*†‡?!]|\s+[a-z]|\s*\^\s*\w|\s*\[[a-z]\]|\s*\(.*\)|"
+    r"\s*/\s*\d[\d,]*|\s+(?:out )?of \d.*|\s+(?:child|pupil|case|referral|plan)\w*)$"
 )
 #: A mark for a withheld figure, and the figure with it: "c (3)", "c3", "* 3".
 MARKED = re.compile(r"^(?:[cxz*]|\.\.|low)\s*[(\[]?(\d[\d,]*)[)\]]?$")

@@ -43,7 +43,29 @@ _SPELT = re.compile(
 _FEW = re.compile(
     rf"\b(?:a single|an only|a couple of|a pair of|both) (?:[a-z]+ )?{_PERSONS}\b", re.IGNORECASE
 )
-_AFTER = re.compile(rf"\b{_PERSONS}\s*[:=\n]\s*(\d{{1,2}})(?![\d.,%/–-])", re.IGNORECASE)
+_NUMBER = (
+    rf"(\d{{1,2}}|{'|'.join(SPELT)})\b"
+    r"(?![.,]\d|\s*[%/]|\s*(?:rows|columns|councils|units|outcomes|periods|years|months|days)\b)"
+)
+_SAYS = r"(?:(?: [a-z]+){0,3}[:=]|\s*[\n(]|[-–—]| [-–—](?= )|,? (?:count(?: of| is|:)?|was|were|is|are))"
+_AFTER = re.compile(
+    rf"\b{_PERSONS}{_SAYS}\s*{_NUMBER}(?![–-])"
+    rf"|\bnumber of {_BETWEEN}(?:{_UNITS})(?: [a-z]+){{0,3}}[:=]? {_NUMBER}",
+    re.IGNORECASE,
+)
+_BESIDE = re.compile(
+    rf"\((\d{{1,2}})\) (?:of (?:the )?)?{_BETWEEN}{_UNITS}\b"
+    rf"|(?<![\w.,:/–-])(\d{{1,2}}) ?(?:–|-|to) ?\d{{1,2}} {_PERSONS}\b"
+    rf"|\bfrom (\d{{1,2}}) to \d{{1,4}} {_BETWEEN}{_UNITS}\b"
+    rf"|\ball (?:but|except) {_NUMBER}",
+    re.IGNORECASE,
+)
+_OF_WHOLE = re.compile(
+    rf"\bof (?:the |these )?(\d{{1,4}}) {_BETWEEN}{_UNITS},? (?:only |just )?(\d{{1,4}})\b"
+    rf"|{_START}(\d{{1,4}}) ?/ ?(\d{{1,4}}) {_BETWEEN}{_UNITS}\b"
+    r"|\d ?(?:%|per ?cent) \((\d{1,4}) (?:out )?of (\d{1,4})\)",
+    re.IGNORECASE,
+)
 # What a number beside a council's name is not a count of: a share, a time, a place, a part.
 _NO_COUNT = (
     r"(?!\d|[.,]\d|\s*(?:%|/|-\d|per|months?|years?|days?|of|to|points?|working|th\b|st\b|nd\b|rd\b|"
@@ -76,6 +98,7 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     text = _MARKS.sub("", read_as_person(text))
     parts = [(int(part), int(whole)) for part, whole in _PART.findall(text)]
     parts += [part for share in _SHARE.findall(text) for part in _derive(*share)]
+    parts += [_order(*filter(None, match)) for match in _OF_WHOLE.findall(text)]
     if any(1 <= number <= rules.threshold for p, w in parts for number in (p, w - p)):
         yield "fail", "a part of children that leaves fewer than the threshold"
     if any(1 <= int(number) <= rules.threshold for number in _DIGITS.findall(text)):
@@ -83,8 +106,10 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     spelt = any(SPELT[word.lower()] <= rules.threshold for word in _SPELT.findall(text))
     if spelt or _FEW.search(text):
         yield "review", "what may be a small count of children, in words"
-    if any(1 <= int(number) <= rules.threshold for number in _AFTER.findall(text)):
+    if any(1 <= _count(match) <= rules.threshold for match in _AFTER.findall(text)):
         yield "review", "what may be a small count after what it counts"
+    if any(1 <= _count(match) <= rules.threshold for match in _BESIDE.findall(text)):
+        yield "review", "what may be a small count beside what it counts"
     if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
         yield "review", "a small n; say of what"
     if any(1 <= int(a or b) <= rules.threshold for a, b in _by_council().findall(text)):
@@ -100,6 +125,18 @@ def _by_council() -> re.Pattern[str]:
         rf"\b(?:{names})\b{had}(?:[:,=–'\"(-]{{1,2}}[ \n]|[ \n][:=–(-]? ?)(\d{{1,2}}){_NO_COUNT}"
         rf"|(?<![\d.,])\b(\d{{1,2}}) (?:in|from|at) (?:{names})\b"
     )
+
+
+def _count(match: tuple[str, ...]) -> int:
+    """Read the one number of several places where it can stand."""
+    word = next(filter(None, match)).lower()
+    return SPELT[word] if word in SPELT else int(word)
+
+
+def _order(one: str, other: str) -> tuple[int, int]:
+    """Give the part and the whole of two numbers, whichever comes first."""
+    part, whole = sorted((int(one), int(other)))
+    return part, whole
 
 
 def _derive(percent: str, decimals: str, whole: str) -> Iterator[tuple[int, int]]:
