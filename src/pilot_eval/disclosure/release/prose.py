@@ -47,7 +47,10 @@ _NUMBER = (
     rf"(\d{{1,2}}|{'|'.join(SPELT)})\b"
     r"(?![.,]\d|\s*[%/]|\s*(?:rows|columns|councils|units|outcomes|periods|years|months|days)\b)"
 )
-_SAYS = r"(?:(?: [a-z]+){0,3}[:=]|\s*[\n(]|[-–—]| [-–—](?= )|,? (?:count(?: of| is|:)?|was|were|is|are))"
+_SAYS = (
+    r"(?:(?: [a-z]+){0,3}[:=]|\s*[\n(]|[-–—]| [-–—](?= )"
+    r"|,? (?:count(?: of| is|:)?|was|were|is|are))"
+)
 _AFTER = re.compile(
     rf"\b{_PERSONS}{_SAYS}\s*{_NUMBER}(?![–-])"
     rf"|\bnumber of {_BETWEEN}(?:{_UNITS})(?: [a-z]+){{0,3}}[:=]? {_NUMBER}",
