@@ -17,11 +17,11 @@ from pilot_eval.errors import DesignError
 from pilot_eval.estimation.adjustment import adjust_changes
 from pilot_eval.estimation.covariates import UnitFacts
 from pilot_eval.estimation.did import Units, collapse_changes, combine_clusters, estimate_att
-from pilot_eval.evaluation.batch_methods import (
-    ANSWERS,
+from pilot_eval.evaluation.batch_methods import ANSWERS, adjustment_of
+from pilot_eval.evaluation.extreme_fillings import (
     STEPS,
     add_adjusted_corners,
-    adjustment_of,
+    add_robust_extremes,
 )
 from pilot_eval.evaluation.filling_search import choose_fillings, improve
 from pilot_eval.evaluation.fillings import collapse_fillings, name_units
@@ -212,6 +212,24 @@ def test_no_other_count_leads_beyond_the_adjusted_set_where_many_are_hidden(plan
         beside[np.arange(len(cell)), cell] = option
         furthest = (sign * estimate_at(beside)).max()
         assert furthest <= (sign * estimate).max() + 1e-9 * np.ptp(estimate)
+
+
+def test_no_other_count_leads_far_beyond_the_robust_interval(plan, designs):
+    """The widest of published designs: Welch's t had chosen fillings a third of the width short."""
+    [(design, found)] = [
+        (one, found)
+        for one, found in designs
+        if (one.scenario, one.outcome) == ("granted_september", "plan_ended_2y_pct")
+    ]
+    filled, row = collapse_units(plan, design), found.numbers["robust"]
+    chosen = choose_fillings(filled, seed=plan.seed)
+    counts, deciding = add_robust_extremes(plan, filled, chosen.counts, chosen.deciding)
+    end = counts[deciding[-4]]  # at which the lower end is lowest
+    cell, option = filled.hidden.options(end)
+    beside = np.repeat(end[None], len(cell), axis=0)
+    beside[np.arange(len(cell)), cell] = option
+    lowest = ANSWERS["robust"](plan, filled.at(beside)).conf_low.min()
+    assert lowest > row["conf_low"] - 0.05 * (row["conf_high"] - row["conf_low"])
 
 
 def test_an_interval_covers_whatever_the_hidden_counts_are(plan, table):

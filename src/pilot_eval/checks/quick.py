@@ -61,7 +61,9 @@ def compare_design(plan: EvaluationPlan, design: Design) -> dict[str, object]:
             "n_treated": len(design.treated),
             "reason": few if design.comparators else "no comparator has figures",
         }
-    found = identify(plan.revise({"inference.draws": QUICK_DRAWS}), design, QUICK_METHODS)
+    found = identify(
+        plan.revise({"inference.draws": QUICK_DRAWS}), design, QUICK_METHODS, thorough=False
+    )
     robust, sharp = found.numbers["robust"], found.numbers["sharp"]
     return {
         "estimate_low": sharp["estimate_low"],

@@ -149,7 +149,7 @@ def _estimates(
         return  # a choice the design refuses is not defensible
     if len(design.treated) < FEWEST_TREATED or len(design.comparators) < len(design.treated) + 2:
         return
-    found = identify(plan, design, METHODS)
+    found = identify(plan, design, METHODS, thorough=False)
     breaks: dict[str, object] = {
         "breaks": f"accepted: {', '.join(design.breaks)}" if design.breaks else "none spanned"
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import nan
 from typing import Any
@@ -11,11 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from pilot_eval.estimation.adjustment import adjust_changes, why_not_adjustable
 from pilot_eval.estimation.covariates import build_covariates
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.filling_search import improve
-from pilot_eval.evaluation.fillings import FilledUnits
 from pilot_eval.inference import (
     InferenceResult,
     adjusted_batch,
@@ -26,7 +23,7 @@ from pilot_eval.inference import (
     size_adjusted_test,
 )
 from pilot_eval.inference.cluster_robust import compute_cluster_robust
-from pilot_eval.inference.robust import RobustBatch, find_wider_rows
+from pilot_eval.inference.robust import RobustBatch
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
 
@@ -237,122 +234,6 @@ ANSWERS: Mapping[str, Callable[[EvaluationPlan, Units], Answers]] = {
     "stratified_type": partial(answer_stratified, strata="types"),
     "stratified_region": partial(answer_stratified, strata="regions"),
 }
-#: Methods that take long for each filling: they see only the fillings that decide a row.
-SLOW = ("robust", "adjusted", "stratified_type", "stratified_region")
-SCREENING_DRAWS = 499
-STEPS = tuple(step for step in range(-20, 21) if step)
-"""Children more or fewer in a count that the search for the adjusted set's ends tries."""
-MANY_HIDDEN, STARTS = 110, 4
-"""Where more counts than that are hidden the search goes by halves, and from more fillings."""
-EXTREMES = 2
-"""Fillings kept at each end when a slow method is tried on all with few draws."""
-
-
-def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndarray) -> np.ndarray:
-    """Pick the fillings that a method is run on.
-
-    Parameters
-    ----------
-    plan : EvaluationPlan
-    method : str
-    stack : Units
-        At many fillings.
-    deciding : ndarray of int
-        Fillings that decide the ends of the difference in mean changes.
-
-    Returns
-    -------
-    ndarray of int
-        All for quick methods; for the adjusted test also those with its own least and largest
-        estimate.
-    """
-    if method not in SLOW:
-        return np.arange(len(stack.change))
-    given = adjustment_of(plan, stack)
-    if method != "adjusted" or why_not_adjustable(stack.treated, given["covariates"]):
-        return deciding
-    estimate = _estimate_adjusted(stack, given)
-    return np.unique([*deciding, estimate.argmin(), estimate.argmax()])
-
-
-def add_adjusted_corners(
-    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray, *, thorough: bool = True
-) -> np.ndarray:
-    """Add the fillings with the least and the largest adjusted estimate, shape (fillings, h).
-
-    The estimate is nearly linear in the counts: one child more in each of them gives its slope.
-    From the corners that it names, and from the best of the given fillings, a search goes on cell
-    by cell, since adjusting bends it; where many are hidden, by halves, from the best of several.
-    There a search that is not thorough tries ends and middles alone: for rows of other tests, whose
-    intervals these fillings can widen.
-    """
-    hidden = filled.hidden
-    near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
-    given = adjustment_of(plan, near)
-    if why_not_adjustable(near.treated, given["covariates"]):
-        return counts
-    estimate = _estimate_adjusted(near, given)
-    slope, many = estimate[1:] - estimate[0], len(hidden) > MANY_HIDDEN
-    found = []
-    for sign in (-1, 1):
-
-        def pull(units: Units, sign: int = sign) -> np.ndarray:
-            return sign * _estimate_adjusted(units, given)
-
-        tried = np.vstack([filled.corner(sign * slope), counts])
-        ranked = np.argsort(-pull(filled.at(tried)), kind="stable")
-        starts = tried[sorted({0, *map(int, ranked[: STARTS if many else 1])})]
-        if many:  # how far ends and middles lead tells how far all steps do
-            led = np.array([improve(filled, one, pull, halving=True) for one in starts])
-            starts = led[[pull(filled.at(led)).argmax()]]
-        steps = STEPS if thorough or not many else ()
-        found += [tried[0], *(improve(filled, one, pull, steps, halving=many) for one in starts)]
-    every = np.vstack([counts, *found])
-    return np.asarray(every[np.sort(np.unique(every, axis=0, return_index=True)[1])])
-
-
-def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:
-    level = stack.known_level()
-    residual = adjust_changes(stack.change, stack.treated, level, **given).residual
-    return np.asarray(residual[:, stack.treated].mean(axis=1))
-
-
-def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
-    """Find the fillings that the robust test's answer on some of them does not cover yet.
-
-    Their p-values at the ends of its interval and at 0 tell, without their intervals.
-    """
-    hull = found.hull()
-    return find_wider_rows(
-        stack.change,
-        stack.treated,
-        stack.cases,
-        low=hull["conf_low"],
-        high=hull["conf_high"],
-        p_value=hull["p_value"],
-        draws=plan.inference.draws,
-        seed=plan.seed,
-        alpha=plan.inference.alpha,
-        period_factor=stack.period_factor,
-    )
-
-
-def pick_extremes(plan: EvaluationPlan, method: str, stack: Units) -> np.ndarray:
-    """Pick the fillings with extreme intervals and p-values, by a slow method with few draws."""
-    draws = min(SCREENING_DRAWS, plan.inference.draws)
-    quick = plan.model_copy(
-        update={"inference": plan.inference.model_copy(update={"draws": draws})}
-    )
-    found = ANSWERS[method](quick, stack)
-    ranked = [found.conf_low, -found.conf_high, found.p_value, -found.p_value]
-    return np.unique([np.argsort(key, kind="stable")[:EXTREMES] for key in ranked])
-
-
-def pick_fillings(units: Units, rows: np.ndarray | int) -> Units:
-    """Take some of the fillings of a stack."""
-    level = None if units.level is None else units.level[rows]
-    paths = units.paths and replace(units.paths, changes=units.paths.changes[rows])
-    return replace(units, change=units.change[rows], level=level, paths=paths)
 
 
 def _find_refusal(units: Units, test_one: Callable[[int], str]) -> str:

@@ -17,8 +17,6 @@ from pilot_eval.inference.variance import fit_size_function
 RANDOM_FILLINGS = 200
 SEARCH_ROUNDS = 40
 """Rounds of improving a filling, all cells at once or one; they end sooner where none helps."""
-HALVING_ROUNDS = 200
-"""Rounds by halves: of hundreds of hidden counts all at once is too many and one too few."""
 COARSE = (1, 2, 4, 8, 16)
 """Children more or fewer that are tried before every step is: a quarter of the work."""
 PATH_STEPS = 9
@@ -154,6 +152,7 @@ def improve(
     steps: Sequence[int] = (),
     *,
     halving: bool = False,
+    rounds: int = SEARCH_ROUNDS,
 ) -> np.ndarray:
     """Improve a filling until no other count of a single cell is better.
 
@@ -172,6 +171,8 @@ def improve(
     halving : bool
         Try also the better half of the cells that help, its better half and so on, and coarse
         steps before all.
+    rounds : int
+        At most so many.
 
     Returns
     -------
@@ -181,7 +182,7 @@ def improve(
     best = float(objective(filled.at(current[None]))[0])
     coarse = [tuple(step for step in steps if abs(step) in COARSE)] if halving else []
     stages, stage = [(), *coarse, tuple(steps)], 0
-    for _ in range(HALVING_ROUNDS if halving else SEARCH_ROUNDS):
+    for _ in range(rounds):
         cell, option = filled.hidden.options(current, stages[stage])
         value = objective(filled.beside(current, cell, option)) if cell.size else np.empty(0)
         if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):

@@ -11,11 +11,11 @@ import numpy as np
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
-from pilot_eval.evaluation.batch_methods import (
-    ANSWERS,
+from pilot_eval.evaluation.batch_methods import ANSWERS, Answers
+from pilot_eval.evaluation.extreme_fillings import (
     SLOW,
-    Answers,
     add_adjusted_corners,
+    add_robust_extremes,
     add_wider,
     pick_extremes,
     pick_fillings,
@@ -64,7 +64,11 @@ class Identified:
 
 
 def identify(
-    plan: EvaluationPlan, design: Design, methods: Sequence[str] = ALL_METHODS
+    plan: EvaluationPlan,
+    design: Design,
+    methods: Sequence[str] = ALL_METHODS,
+    *,
+    thorough: bool = True,
 ) -> Identified:
     """Estimate a design by every method, whatever its hidden counts are.
 
@@ -75,6 +79,9 @@ def identify(
         With a treated council and a comparator.
     methods : sequence of str
         Some of `ALL_METHODS`, the headline among them where counts are hidden.
+    thorough : bool
+        Search for the fillings at which the robust test itself is extreme; False where a design is
+        one of many that are tried.
 
     Returns
     -------
@@ -89,8 +96,9 @@ def identify(
     intervals covers the true effect at the stated level, and more.
     """
     filled = collapse_units(plan, design)
-    find = _identify_set if len(filled.hidden) else _identify_point
-    return find(plan, filled, methods)
+    if not len(filled.hidden):
+        return _identify_point(plan, filled, methods)
+    return _identify_set(plan, filled, methods, thorough)
 
 
 def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> Numbers:
@@ -122,15 +130,19 @@ def _identify_point(
     return Identified(units=base, widest=base, counts=filled.hidden.low, numbers=numbers)
 
 
-def _identify_set(plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]) -> Identified:
+def _identify_set(
+    plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str], thorough: bool
+) -> Identified:
     chosen = choose_fillings(filled, seed=plan.seed)
-    thorough = "adjusted" in methods
-    counts = add_adjusted_corners(plan, filled, chosen.counts, thorough=thorough)
+    deciding, adjusted = chosen.deciding, "adjusted" in methods
+    counts = add_adjusted_corners(plan, filled, chosen.counts, thorough=adjusted)
+    if thorough:
+        counts, deciding = add_robust_extremes(plan, filled, counts, deciding)
     stack = filled.at(counts)
     ends = filled.ends()
     numbers, worst = {}, 0
     for method in methods:
-        rows, found = _answer_set(plan, method, stack, chosen.deciding)
+        rows, found = _answer_set(plan, method, stack, deciding)
         fragile = len(found.conclusions()) > 1
         numbers[method] = _number_set(found.span() or ends, found.hull())
         numbers[method] |= {"fragile": fragile, "reason": found.reason}
