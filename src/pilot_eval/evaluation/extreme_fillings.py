@@ -63,15 +63,13 @@ def pick_rows(plan: EvaluationPlan, method: str, stack: Units, deciding: np.ndar
 
 
 def add_adjusted_corners(
-    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray, *, thorough: bool = True
+    plan: EvaluationPlan, filled: FilledUnits, counts: np.ndarray
 ) -> np.ndarray:
     """Add the fillings with the least and the largest adjusted estimate, shape (fillings, h).
 
     The estimate is nearly linear in the counts: one child more in each of them gives its slope.
     From the corners that it names, and from the best of the given fillings, a search goes on cell
     by cell, since adjusting bends it; where many are hidden, by halves, from the best of several.
-    There a search that is not thorough tries ends and middles alone: for rows of other tests, whose
-    intervals these fillings can widen.
     """
     hidden = filled.hidden
     near = filled.at(hidden.middle() + np.vstack([np.zeros(len(hidden)), np.eye(len(hidden))]))
@@ -92,9 +90,7 @@ def add_adjusted_corners(
         if many:  # how far ends and middles lead tells how far all steps do
             search = partial(improve, filled, halving=True, rounds=HALVING_ROUNDS)
             led = np.array([search(one, pull) for one in starts])
-            found.append(led[pull(filled.at(led)).argmax()])
-            if thorough:
-                found.append(search(found[-1], pull, STEPS))
+            found.append(search(led[pull(filled.at(led)).argmax()], pull, STEPS))
         else:
             found += [tried[0], *(improve(filled, one, pull, STEPS) for one in starts)]
     every = np.vstack([counts, *found])

@@ -13,6 +13,7 @@ from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
 from pilot_eval.evaluation.batch_methods import ANSWERS, Answers
 from pilot_eval.evaluation.extreme_fillings import (
+    MANY_HIDDEN,
     SLOW,
     add_adjusted_corners,
     add_robust_extremes,
@@ -134,8 +135,9 @@ def _identify_set(
     plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str], thorough: bool
 ) -> Identified:
     chosen = choose_fillings(filled, seed=plan.seed)
-    deciding, adjusted = chosen.deciding, "adjusted" in methods
-    counts = add_adjusted_corners(plan, filled, chosen.counts, thorough=adjusted)
+    counts, deciding = chosen.counts, chosen.deciding
+    if "adjusted" in methods or len(filled.hidden) <= MANY_HIDDEN:  # others' rows widen a little
+        counts = add_adjusted_corners(plan, filled, counts)
     if thorough:
         counts, deciding = add_robust_extremes(plan, filled, counts, deciding)
     stack = filled.at(counts)
