@@ -188,6 +188,7 @@ COUNTS = {
     "all but.txt": "All but 3 were seen",
     "was.txt": "the number of children was 3",
     "word after.txt": "children: three",
+    "space before a colon.txt": "Children : 3",
     "range.txt": "3–4 children",
     "from and to.txt": "up from 3 to 8 children",
     "count after.txt": "child count 3",

@@ -245,6 +245,8 @@ def test_the_report_on_paper_follows_all_its_pages(folder):
             described = {"population": "children", "threshold": 5, "rounding": 10}
             write_register(folder, describe_outputs(folder, strand="census", **described))
             assert verdict_of(folder, "report.pdf")[0] == verdict
+    (folder / "04_quality.html").unlink()  # shown on paper, and nobody can judge it any more
+    assert verdict_of(folder, "report.pdf")[0] == "review"
 
 
 def test_pictures_inside_pages_and_notebooks_are_read(folder):

@@ -43,12 +43,9 @@ _SPELT = re.compile(
 _FEW = re.compile(
     rf"\b(?:a single|an only|a couple of|a pair of|both) (?:[a-z]+ )?{_PERSONS}\b", re.IGNORECASE
 )
-_NUMBER = (
-    rf"(\d{{1,2}}|{'|'.join(SPELT)})\b"
-    r"(?![.,]\d|\s*[%/]|\s*(?:rows|columns|councils|units|outcomes|periods|years|months|days)\b)"
-)
+_NUMBER = rf"(\d{{1,2}}|{'|'.join(SPELT)})\b(?![.,]\d|\s*[%/]|\s*rows\b)"
 _SAYS = (
-    r"(?:(?: [a-z]+){0,3}[:=]|\s*[\n(]|[-–—]| [-–—](?= )"
+    r"(?:(?: [a-z]+){0,3}\s*[:=]|\s*[\n(]|[-–—]| [-–—](?= )"
     r"|,? (?:count(?: of| is|:)?|was|were|is|are))"
 )
 _AFTER = re.compile(
@@ -60,7 +57,7 @@ _BESIDE = re.compile(
     rf"\((\d{{1,2}})\) (?:of (?:the )?)?{_BETWEEN}{_UNITS}\b"
     rf"|(?<![\w.,:/–-])(\d{{1,2}}) ?(?:–|-|to) ?\d{{1,2}} {_PERSONS}\b"
     rf"|\bfrom (\d{{1,2}}) to \d{{1,4}} {_BETWEEN}{_UNITS}\b"
-    rf"|\ball (?:but|except) {_NUMBER}",
+    rf"|\ball (?:but|except) {_NUMBER}(?! (?:councils|units|outcomes|periods|years|months|days))",
     re.IGNORECASE,
 )
 _OF_WHOLE = re.compile(

@@ -366,15 +366,15 @@ def _follow_numbers(item: _Checked, checked: Mapping[str, _Checked]) -> _Checked
     """Give a picture the verdict of its numbers, and send one without numbers to a person."""
     if Path(item.file).suffix.lower() not in SEEN:
         return item
-    named = [name for name in item.entry.underlying.split(SEVERAL) if name in checked]
-    numbers = [checked[name] for name in named]
+    named = item.entry.underlying.split(SEVERAL)
+    numbers = [checked[name] for name in named if name in checked]
     extra: list[Finding] = [
         (one.verdict, f"the file with its numbers, {one.file}, did not pass")
         for one in numbers
         if one.verdict != "pass"
     ]
-    if not numbers:
-        extra = [("review", "no file with the numbers it shows")]
+    if len(numbers) < len(named):
+        extra.append(("review", "no file with the numbers it shows"))
     smallest = [one.smallest for one in numbers or [item]]
     return replace(item, findings=[*item.findings, *extra], smallest=_least(smallest))
 

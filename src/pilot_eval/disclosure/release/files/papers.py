@@ -52,7 +52,8 @@ def read_pdf(path: Path) -> Content:
     found = [_pdf_string(match) for match in PDF_STRING.finditer(kept)]
     streams = [_read_stream(match) for match in PDF_STREAM.finditer(data)]
     words = [word for stream in streams for word in _drawn_words(stream)]
-    hidden = [name for sign, name in PDF_HIDES.items() if sign in data or sign in b"".join(streams)]
+    unpacked = b"".join([data, *streams])
+    hidden = [name for sign, name in PDF_HIDES.items() if sign in unpacked]
     texts = [
         *(("metadata", readable(stream)) for stream in streams if PDF_MARKUP.search(stream)),
         ("properties", "\n".join(found)),
