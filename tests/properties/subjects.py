@@ -90,6 +90,7 @@ BEHIND: Mapping[str, str] = {
     "inference.randomisation.step_size": CHECKED,
     "inference.randomisation.variance_of_mean": CHECKED,
     "inference.robust.compute_robust": CHECKED,
+    "inference.robust.find_extreme_rows": CHECKED,
     "inference.robust.find_wider_rows": CHECKED,
     "inference.robust.fit_on_comparators": CHECKED,
     "inference.robust.start_batch": CHECKED,

@@ -294,7 +294,7 @@ def test_a_count_that_can_be_one_thing_only_has_nothing_to_improve():
     design = _design(values, None, np.ones(5, dtype=int))
     known = replace(design.hidden, high=design.hidden.low)
     filled = collapse_fillings(replace(design, hidden=known))
-    found = improve(filled, known.low, lambda units: units.change.sum(axis=1))
+    found = improve(filled, known.low, lambda units, _: units.change.sum(axis=1))
     assert found.tolist() == known.low.tolist()
 
 

@@ -15,7 +15,7 @@ from pilot_eval.errors import InferenceError
 from pilot_eval.inference import randomisation_test, robust_batch, robust_test
 from pilot_eval.inference.assignments import draw_assignments
 from pilot_eval.inference.randomisation import shifted_sets, step_size
-from pilot_eval.inference.robust import compute_robust
+from pilot_eval.inference.robust import compute_robust, find_extreme_rows
 
 ALPHA = 0.05
 
@@ -95,6 +95,23 @@ def test_a_row_that_says_nothing_has_its_estimate_alone():
     one = robust_batch(changes, np.arange(40) == 0, cases, draws=999, seed=4)
     assert np.isnan(one.p_value).all()
     assert np.isfinite(one.estimate).all()
+
+
+@pytest.mark.parametrize(
+    ("figure", "sign"), [("conf_low", -1), ("conf_high", 1), ("p_value", 1), ("p_value", -1)]
+)
+def test_a_search_is_told_what_the_batch_says_of_rows_that_exceed_the_best(figure, sign):
+    changes, treated, cases = _councils(8, 4)
+    changes[2, ~treated] = 1.5  # says nothing
+    batch = robust_batch(changes, treated, cases, draws=999, seed=4)
+    expected = sign * getattr(batch, figure)
+    given = {"draws": 999, "seed": 4, "alpha": ALPHA, "period_factor": np.ones(40)}
+    for above in (-np.inf, np.nanmedian(expected), np.nanmax(expected)):
+        search = {"figure": figure, "sign": sign, "above": above}
+        found = find_extreme_rows(changes, treated, cases, **search, **given)
+        beyond = expected > above
+        assert found[beyond] == pytest.approx(expected[beyond], rel=1e-9)
+        assert not (found[~beyond] > above).any()
 
 
 @pytest.mark.parametrize(

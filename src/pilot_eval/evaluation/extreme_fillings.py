@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from pilot_eval.estimation.did import Units
 from pilot_eval.evaluation.batch_methods import ANSWERS, Answers, adjustment_of
 from pilot_eval.evaluation.filling_search import improve
 from pilot_eval.evaluation.fillings import FilledUnits
-from pilot_eval.inference.robust import find_wider_rows
+from pilot_eval.inference.robust import Figure, find_extreme_rows, find_wider_rows
 from pilot_eval.plan import EvaluationPlan
 
 #: Methods that take long for each filling: they see only the fillings that decide a row.
@@ -25,12 +25,13 @@ MANY_HIDDEN, STARTS, HALVING_ROUNDS = 110, 4, 200
 """Where more counts than that are hidden the search goes by halves, and from more fillings."""
 FEW_HIDDEN, ROBUST_ROUNDS = 8, 10
 """Where more are hidden than that the robust test's own ends are searched, in so many rounds."""
-EXTREMES_OF: tuple[Callable[[Answers], np.ndarray], ...] = (
-    lambda found: -found.conf_low,
-    lambda found: found.conf_high,
-    lambda found: found.p_value,
-    lambda found: -found.p_value,
+EXTREMES_OF: tuple[tuple[Figure, int], ...] = (
+    ("conf_low", -1),
+    ("conf_high", 1),
+    ("p_value", 1),
+    ("p_value", -1),
 )
+"""Figures of a test, and the sign with which each is made as large as possible."""
 EXTREMES = 2
 """Fillings kept at each end when a slow method is tried on all with few draws."""
 
@@ -81,7 +82,7 @@ def add_adjusted_corners(
     found = []
     for sign in (-1, 1):
 
-        def pull(units: Units, sign: int = sign) -> np.ndarray:
+        def pull(units: Units, _: float = -np.inf, sign: int = sign) -> np.ndarray:
             return sign * _estimate_adjusted(units, given)
 
         tried = np.vstack([filled.corner(sign * slope), counts])
@@ -113,18 +114,32 @@ def add_robust_extremes(
     if filled.base.paths is not None or len(filled.hidden) <= FEW_HIDDEN:
         return counts, deciding
     quick, found = _with_few_draws(plan), []
-    for extreme in EXTREMES_OF:
-
-        def objective(
-            units: Units, extreme: Callable[[Answers], np.ndarray] = extreme
-        ) -> np.ndarray:
-            value = extreme(ANSWERS["robust"](quick, units))
-            return np.where(np.isnan(value), -np.inf, value)
-
-        start = counts[deciding[objective(filled.at(counts[deciding])).argmax()]]
+    known = ANSWERS["robust"](quick, filled.at(counts[deciding]))
+    for figure, sign in EXTREMES_OF:
+        value = sign * getattr(known, figure)
+        start = counts[deciding[np.where(np.isnan(value), -np.inf, value).argmax()]]
+        objective = partial(_compute_robust, quick, figure=figure, sign=sign)
         found.append(improve(filled, start, objective, halving=True, rounds=ROBUST_ROUNDS))
     more = len(counts) + np.arange(len(found))
     return np.vstack([counts, *found]), np.concatenate([deciding, more])
+
+
+def _compute_robust(
+    plan: EvaluationPlan, units: Units, above: float, *, figure: Figure, sign: int
+) -> np.ndarray:
+    """Compute what the search makes as large as possible, where it exceeds what is known."""
+    return find_extreme_rows(
+        units.change,
+        units.treated,
+        units.cases,
+        figure=figure,
+        sign=sign,
+        above=above,
+        draws=plan.inference.draws,
+        seed=plan.seed,
+        alpha=plan.inference.alpha,
+        period_factor=units.period_factor,
+    )
 
 
 def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -156,7 +171,7 @@ def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
 def pick_extremes(plan: EvaluationPlan, method: str, stack: Units) -> np.ndarray:
     """Pick the fillings with extreme intervals and p-values, by a slow method with few draws."""
     found = ANSWERS[method](_with_few_draws(plan), stack)
-    ranked = [-extreme(found) for extreme in EXTREMES_OF]
+    ranked = [-sign * getattr(found, figure) for figure, sign in EXTREMES_OF]
     return np.unique([np.argsort(key, kind="stable")[:EXTREMES] for key in ranked])
 
 

@@ -23,7 +23,7 @@ PATH_STEPS = 9
 """Fillings between the two corners: somewhere among them a set that spans zero comes near it."""
 
 Objective = Callable[[np.ndarray], np.ndarray]
-UnitObjective = Callable[[Units], np.ndarray]
+UnitObjective = Callable[[Units, float], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +81,7 @@ def choose_fillings(
 
 
 def _of_changes(objective: Objective) -> UnitObjective:
-    return lambda units: objective(units.change)
+    return lambda units, _: objective(units.change)
 
 
 def _without_repeats(counts: np.ndarray, deciding: np.ndarray) -> Candidates:
@@ -164,7 +164,8 @@ def improve(
     filled : FilledUnits
     counts : ndarray of int, shape (h,)
     objective : callable
-        From units at many fillings to what is made as large as possible, shape (fillings,).
+        From units at many fillings, and what they have to exceed, to what is made as large as
+        possible, shape (fillings,); minus infinity will do where it does not exceed that.
     steps : sequence of int
         Children more or fewer that are tried besides ends and middles, where the best filling may
         lie between them.
@@ -179,12 +180,12 @@ def improve(
     ndarray of int, shape (h,)
     """
     current = counts.copy()
-    best = float(objective(filled.at(current[None]))[0])
+    best = float(objective(filled.at(current[None]), -np.inf)[0])
     coarse = [tuple(step for step in steps if abs(step) in COARSE)] if halving else []
     stages, stage = [(), *coarse, tuple(steps)], 0
     for _ in range(rounds):
         cell, option = filled.hidden.options(current, stages[stage])
-        value = objective(filled.beside(current, cell, option)) if cell.size else np.empty(0)
+        value = objective(filled.beside(current, cell, option), best) if cell.size else np.empty(0)
         if not value.size or not value.max() > best + 1e-12 * max(1.0, abs(best)):
             if stages[stage] == stages[-1]:
                 break
@@ -198,6 +199,6 @@ def improve(
         moved = np.repeat(current[None], sizes.size, axis=0)
         for filling, many in zip(moved, sizes, strict=True):
             filling[cell[helps[-many:]]] = option[helps[-many:]]
-        values = objective(filled.at(moved))
+        values = objective(filled.at(moved), -np.inf)
         current, best = moved[values.argmax()], float(values.max())
     return current

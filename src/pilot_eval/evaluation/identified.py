@@ -168,8 +168,10 @@ def _answer_set(
         rows = np.unique([*rows, *pick_extremes(plan, method, stack)])
     found = ANSWERS[method](plan, pick_fillings(stack, rows))
     if method == HEADLINE and not np.isnan(found.p_value).any():
-        rows = np.unique([*rows, *add_wider(plan, stack, found)])
-        found = ANSWERS[method](plan, pick_fillings(stack, rows))
+        wider = np.setdiff1d(add_wider(plan, stack, found), rows)
+        if wider.size:
+            rows = np.union1d(rows, wider)
+            found = ANSWERS[method](plan, pick_fillings(stack, rows))
     return rows, found
 
 

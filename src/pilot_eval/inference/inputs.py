@@ -168,7 +168,13 @@ def why_not_estimable(data: Changes, *, min_treated: int, min_comparators: int) 
 
 def no_variation(values: np.ndarray) -> bool:
     """Tell whether values are equal up to rounding."""
-    return bool(np.ptp(values) <= ROUNDING * float(np.abs(values).max()))
+    return bool(rows_without_variation(values[None])[0])
+
+
+def rows_without_variation(rows: np.ndarray) -> np.ndarray:
+    """Tell of each row whether its values are equal up to rounding, shape (rows,)."""
+    result: np.ndarray = np.ptp(rows, axis=1) <= ROUNDING * np.abs(rows).max(axis=1)
+    return result
 
 
 def _count(number: int, what: str) -> str:

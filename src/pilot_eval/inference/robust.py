@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from pilot_eval.inference.assignments import Assignments, draw_assignments
 from pilot_eval.inference.inputs import (
     BATCH,
     Changes,
+    centre,
     check_batch,
     check_changes,
-    no_variation,
+    rows_without_variation,
     takes_changes,
     why_not_estimable,
 )
@@ -30,6 +32,7 @@ from pilot_eval.inference.variance import SizeFunction, fit_size_function
 
 METHOD = "robust"
 NOT_VALIDATED = "not validated: two treated councils say too little about their own spread"
+Figure = Literal["conf_low", "conf_high", "p_value"]
 FEWEST_VALIDATED = 3
 """Fewest treated councils at which simulation shows the stated error rate."""
 
@@ -210,7 +213,7 @@ def start_batch(values: np.ndarray, treated: np.ndarray) -> tuple[RobustBatch, n
     answer.estimate[:] = values[:, treated].mean(1) - values[:, ~treated].mean(1)
     if treated.sum() < 2 or (~treated).sum() < MIN_COMPARATORS:
         return answer, np.zeros(rows, dtype=bool)
-    return answer, np.array([not no_variation(row) for row in values[:, ~treated]])
+    return answer, ~rows_without_variation(values[:, ~treated])
 
 
 def find_wider_rows(
@@ -249,15 +252,70 @@ def find_wider_rows(
     return np.flatnonzero(wider)
 
 
+def find_extreme_rows(
+    changes: np.ndarray,
+    treated: np.ndarray,
+    cases: np.ndarray,
+    *,
+    figure: Figure,
+    sign: int,
+    above: float,
+    draws: int,
+    seed: int,
+    alpha: float,
+    period_factor: np.ndarray,
+) -> np.ndarray:
+    """Compute one figure of the robust test for a search that makes it as large as possible.
+
+    A p-value at the bound tells which intervals reach beyond it, and only those are computed.
+
+    Parameters
+    ----------
+    changes, treated, cases, draws, seed, alpha, period_factor
+        As for `robust_batch`, checked.
+    figure : {"conf_low", "conf_high", "p_value"}
+    sign : {-1, 1}
+        What the figure is multiplied by: -1 for the lower end, 1 for the upper.
+    above : float
+        What a row has to exceed to be of interest, in the same sign.
+
+    Returns
+    -------
+    array of shape (F,)
+        Minus infinity in rows without an answer, and where an end does not exceed `above`.
+    """
+    changes = centre(changes, treated)
+    answer, usable = start_batch(changes, treated)
+    values, rows = np.full(len(changes), -np.inf), np.flatnonzero(usable)
+    if not rows.size:
+        return values
+    assignments = draw_assignments(treated, draws=draws, seed=seed)
+    fit, sets = compute_robust(changes[rows], treated, cases, period_factor, assignments)
+    if figure == "p_value":
+        values[rows] = sign * sets.p_value()
+        return values
+    estimate, scale = answer.estimate[rows], step_size(fit.variance[:, treated])
+    if np.isfinite(above):
+        beyond = sets.p_value(np.nextafter(sign * above, sign * np.inf)) > alpha
+        beyond |= sign * estimate > above
+        rows, estimate, scale = rows[beyond], estimate[beyond], scale[beyond]
+        sets = replace(sets, z=sets.z[beyond], w=sets.w[beyond])
+    if rows.size:
+        low, high = hold_estimate(estimate, *sets.interval(alpha, scale))
+        values[rows] = high if sign > 0 else -low
+    return values
+
+
 def _explain_batch(values: np.ndarray, treated: np.ndarray) -> str:
     """Say what the numbers of councils forbid, or the first row that has no answer."""
     if treated.sum() == 2 and (~treated).sum() >= MIN_COMPARATORS:
         return NOT_VALIDATED
-    rows = (check_changes(row, treated) for row in values)
-    found = (
-        why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS) for data in rows
-    )
-    return next(filter(None, found), "")
+    if not len(values):
+        return ""
+    others = centre(values, treated)[:, ~treated]
+    first = int(rows_without_variation(others).argmax()) if others.size else 0
+    data = check_changes(values[first], treated)
+    return why_not_estimable(data, min_treated=2, min_comparators=MIN_COMPARATORS)
 
 
 def compute_robust(

@@ -89,11 +89,14 @@ def _fit(squares: np.ndarray, x1: np.ndarray, x2: np.ndarray, keep: np.ndarray) 
     a, b = _solve(squares, x1, x2, np.where(keep, 1.0 / x1**2, 0.0))
     active = np.arange(len(squares))
     step, last = np.ones(len(squares)), np.zeros((2, len(squares)))
+    every, tops = (squares, x1, x2, keep), (x1.max(1), x2.max(1))
+    parts: tuple[np.ndarray, ...] = every
     for number in range(MAX_ITERATIONS):
-        y, u1, u2 = squares[active], x1[active], x2[active]
-        weight = _weights(a[active], b[active], u1, u2, keep[active])
-        new_a, new_b = _solve(y, u1, u2, weight)
-        top1, top2 = u1.max(1), u2.max(1)
+        if active.size < len(parts[0]):  # some have settled: copied once, not every time
+            parts = tuple(part[active] for part in every)
+        y, u1, u2, used = parts
+        new_a, new_b = _solve(y, u1, u2, _weights(a[active], b[active], u1, u2, used))
+        top1, top2 = (top[active] for top in tops)
         moved = np.array([(new_a - a[active]) * top1, (new_b - b[active]) * top2])
         if number >= UNDAMPED:  # a fit that turns back takes shorter steps
             turns = (moved * last[:, active]).sum(0) < 0
