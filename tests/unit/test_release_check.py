@@ -449,6 +449,28 @@ def test_a_percentage_that_gives_the_count_away(folder):
     assert "gives away" in verdict_of(folder, "figures/plans.csv")[1]
 
 
+def test_a_rate_that_gives_the_count_away(folder):
+    # 3 of 100,000 is 0.3 for each 10,000; 121 of 100,000 is 12.1, and so is 120 or 122.
+    rows = "indicator,value,numerator,denominator\ncpp_rate,{},c,100000\n"
+    for value, verdict in (("0.3", "fail"), ("12.1", "pass")):
+        (folder / "figures" / "plans.csv").write_text(rows.format(value))
+        assert verdict_of(folder, "figures/plans.csv")[0] == verdict
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "area,children,late %\nA,40,50\nB,900,10\n",  # 19.8 to 20.2: 20 of 40, and 20 left
+        "area,children,late %\nA,4000,8\nB,9000,10\n",  # 8% of 4,000 is any of 300 to 340
+        "area,children,plans,late %\nA,40,20,50\nB,900,90,10\n",  # the count itself is shown
+        "area,population,rate\nA,100000,30.1\nB,90000,12.1\n",
+    ],
+)
+def test_shares_and_rates_that_give_no_small_count_away_pass(folder, rows):
+    (folder / "figures" / "plans.csv").write_text(rows)
+    assert verdict_of(folder, "figures/plans.csv")[0] == "pass"
+
+
 def test_published_figures_stand_but_identifiers_do_not(folder):
     (folder / "figures" / "plans.csv").write_text("strand,children\npublished,3\nsimulated,60\n")
     assert verdict_of(folder, "figures/plans.csv")[0] == "pass"

@@ -37,6 +37,8 @@ SPELT = {
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
     )
 }
+#: Not i, v and x: letters that mark a note or a figure that is missing.
+ROMAN = {"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
 MOST = 1 / 2
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
@@ -54,8 +56,13 @@ WHOLE_OF = re.compile(r"\b(?:total|all|denominator|base|out of)\b", re.IGNORECAS
 PERIOD = re.compile(r"\d{4}(?:[-/]\d{2,4}|Q[1-4])?")
 # A number written with one letter to a cell has at least so many.
 FEWEST_LETTERS = 8
-# Rounded to one decimal, a percentage is within this of the exact one.
-PERCENT_SLACK = 0.05
+# Columns of figures whose kind another column tells.
+VALUES = ("value", "percent", "pct")
+#: Heads of columns of rates and shares, and what a rate is of where nothing says so.
+PER = re.compile(r"\bper ?(100,?000|10,?000|1,?000|100)\b")
+RATES = re.compile(r"\brates?\b")
+SHARES = re.compile(r"\b(?:shares?|proportions?)\b")
+RATE = 10_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +111,7 @@ def check_table(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Findi
     counted = table[_must_meet_rules(table, rules)]
     if len(counted):
         yield from _check_counts(counted, where, kinds, rules)
-        yield from _check_derivable(counted, where, rules)
+        yield from _check_derivable(counted, where, kinds, rules)
 
 
 def find_smallest(table: pd.DataFrame, rules: Rules) -> float:
@@ -270,7 +277,7 @@ def _plain_number(cell: str) -> str:
     cell = MARKED.sub(r"\1", ABOUT.sub("", cell))
     if POWER.fullmatch(cell):
         return f"{float(cell):.15g}"
-    return str(SPELT.get(cell, BESIDE.sub("", cell).rstrip(" /,;:.")))
+    return str((SPELT | ROMAN).get(cell, BESIDE.sub("", cell).rstrip(" /,;:.")))
 
 
 def _is_narrow(cell: str, threshold: int) -> bool:
@@ -282,41 +289,61 @@ def _is_narrow(cell: str, threshold: int) -> bool:
     return found is not None and 0 < int(found[1]) <= int(found[2]) < threshold
 
 
-def _check_derivable(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
-    """Find a percentage alongside its denominator that gives a withheld numerator away."""
-    yield from _check_shares_of(table, where, rules)
+def _check_derivable(
+    table: pd.DataFrame, where: str, kinds: Mapping[str, Kind], rules: Rules
+) -> Iterator[Finding]:
+    """Find shares and rates beside what they are of, where the two give a small count away."""
     yield from _check_remainders(table, where, rules)
-    percents = [name for name in table.columns if name in ("value", "percent", "pct")]
-    if "denominator" not in table.columns or not percents:
-        return
-    base = _counts_in(table["denominator"])
-    top = _counts_in(table.get("numerator", pd.Series("", index=table.index)))
-    for name in percents:
-        percent = pd.to_numeric(table[name].str.replace(",", ""), errors="coerce")
-        low = np.ceil((percent - PERCENT_SLACK) * base / 100)
-        high = np.floor((percent + PERCENT_SLACK) * base / 100)
-        told = (
-            top.isna()
-            & (low == high)
-            & (low.between(1, rules.threshold) | _outside(base, low, rules))
-        )
-        if (told & _is_percent(table)).any():
-            yield "fail", f"{where}: column {name} gives away a small count with its denominator"
+    parts = {name: _per(name, table) for name in table.columns}
+    parts = {name: per for name, per in parts.items() if per.notna().any()}
+    counted = [name for name in kinds if kinds[name] == "children" and name not in parts]
+    counts = {name: _counts_in(table[name]) for name in counted}
+    for name, per in parts.items():
+        low, high = _limits(table[name])
+        for base, whole in counts.items():
+            part = np.ceil(low * whole / per)
+            one = part == np.floor(high * whole / per)
+            shown = pd.DataFrame(counts).eq(part, axis=0).any(axis=1)  # then its column is judged
+            few = part.between(1, rules.threshold) | _outside(whole, part, rules)
+            if (one & few & ~shown).any():
+                own = base == "denominator" and name in VALUES
+                said = (
+                    "gives away a small count with its denominator"
+                    if own
+                    else (f"may give away a small part of {base}")
+                )
+                yield "fail" if own else "review", f"{where}: column {name} {said}"
 
 
-def _check_shares_of(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
-    """Find percentages beside the one count of children, of which they may be shares."""
-    counts = [name for name in table.columns if find_kind(name, rules.kinds) == "children"]
-    if len(counts) != 1:
-        return
-    base = _counts_in(table[counts[0]])
-    for name in (name for name in table.columns if PERCENT.search(name)):
-        percent = pd.to_numeric(table[name].str.replace("[,%]", "", regex=True), errors="coerce")
-        low = np.ceil((percent - PERCENT_SLACK) * base / 100)
-        high = np.floor((percent + PERCENT_SLACK) * base / 100)
-        few = low.between(1, rules.threshold) | _outside(base, low, rules)
-        if ((low == high) & few).any():
-            yield "review", f"{where}: column {name} may give away a small part of {counts[0]}"
+def _per(name: str, table: pd.DataFrame) -> pd.Series:
+    """Tell of how many the figures of a column are shares or rates, NaN where they are neither."""
+    words = name.lower().replace("_", " ")
+    if name in VALUES and "indicator" in table.columns:
+        indicator = table["indicator"].astype(str)
+        rate = indicator.str.contains("rate").map({True: RATE, False: 100.0})
+        return rate.mask(indicator.str.contains("median|p25|p75"))
+    per = nan
+    if PERCENT.search(words) or (name in VALUES and "denominator" in table.columns):
+        per = 100.0
+    elif found := PER.search(words):
+        per = float(found[1].replace(",", ""))
+    elif RATES.search(words):
+        per = RATE
+    elif SHARES.search(words):
+        per = 1.0
+    elif table[name].astype(str).str.strip().str.fullmatch(r"\d[\d,.]*\s*%").any():
+        per = 100.0
+    return pd.Series(per, index=table.index)
+
+
+def _limits(column: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Read how low and how high figures were before they were rounded to what is printed."""
+    text = column.fillna("").astype(str).str.replace(r"[,%\s]|per ?cent", "", regex=True)
+    text = text.where(text.str.fullmatch(r"\d+(?:\.\d+)?"))
+    number = pd.to_numeric(text, errors="coerce")
+    decimals = text.str.extract(r"\.(\d+)", expand=False).str.len().fillna(0)
+    slack = 0.5 / 10.0**decimals
+    return number - slack, number + slack
 
 
 def _check_remainders(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
@@ -337,9 +364,3 @@ def _check_remainders(table: pd.DataFrame, where: str, rules: Rules) -> Iterator
 
 def _outside(base: pd.Series, inside: pd.Series, rules: Rules) -> pd.Series:
     return (base - inside).between(1, rules.threshold)
-
-
-def _is_percent(table: pd.DataFrame) -> pd.Series:
-    if "indicator" not in table.columns:
-        return pd.Series(True, index=table.index)
-    return ~table["indicator"].str.contains("rate|median|p25|p75")

@@ -113,7 +113,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
         "a National Insurance number",
         (),
         re.compile(
-            r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?:[ -]?\d){6}[ -]?[A-D](?!\w)",
+            r"(?<!\w)(?:QQ|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])(?:[ -]?\d){6}[ -]?[A-D](?!\w)",
             re.IGNORECASE,
         ),
     ),

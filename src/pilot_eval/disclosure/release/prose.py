@@ -35,6 +35,11 @@ _SHARE = re.compile(
     rf"{_START}(\d{{1,3}}(?:\.(\d+))?) ?(?:%|per ?cent) of (?:the )?(\d{{1,5}}) "
     rf"{_BETWEEN}(?:{_UNITS})\b"
 )
+_SHARE_AFTER = re.compile(
+    rf"\b(?:of|among) (?:the |these |all )?(\d{{1,5}}) {_BETWEEN}(?:{_UNITS})\b[^.\d\n]{{0,40}}?"
+    r"\b(\d{1,3}(?:\.(\d+))?) ?(?:%|per ?cent)",
+    re.IGNORECASE,
+)
 _MARKS = re.compile(r"[*_`]+|</?(?:b|i|em|strong|span)(?:\s[^>]*)?>")
 _SPELT = re.compile(
     rf"\b({'|'.join(SPELT)}) (?:(?:out )?of (?:the )?[a-z-]+ )?(?:{_UNITS})\b(?! in\b)",
@@ -98,6 +103,11 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     text = _MARKS.sub("", read_as_person(text))
     parts = [(int(part), int(whole)) for part, whole in _PART.findall(text)]
     parts += [part for share in _SHARE.findall(text) for part in _derive(*share)]
+    parts += [
+        part
+        for whole, percent, decimals in _SHARE_AFTER.findall(text)
+        for part in _derive(percent, decimals, whole)
+    ]
     parts += [_order(*filter(None, match)) for match in _OF_WHOLE.findall(text)]
     if any(1 <= number <= rules.threshold for p, w in parts for number in (p, w - p)):
         yield "fail", "a part of children that leaves fewer than the threshold"

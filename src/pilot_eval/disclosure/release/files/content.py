@@ -97,8 +97,10 @@ def _is_headless(rows: Sequence[Sequence[str]]) -> bool:
     """
     first, *rest = rows
     numbers = [float(cell) for cell in first if SMALL.fullmatch(cell.strip())]
-    if not numbers or not rest or not any(map(_is_word, first)):
+    if not numbers or not any(map(_is_word, first)):
         return False
+    if not rest:
+        return True
     steps = {high - low for low, high in pairwise(numbers)}
     alike = all(
         bool(SMALL.fullmatch(cell.strip())) == bool(FIGURE.fullmatch(below.strip()))

@@ -8,13 +8,12 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from pilot_eval.disclosure.release.files.content import Content, make_table, merge
+from pilot_eval.disclosure.release.files.content import Content, merge
+from pilot_eval.disclosure.release.files.layouts import find_page_tables, find_pairs, walk
 from pilot_eval.disclosure.release.files.pictures import read_picture
 from pilot_eval.disclosure.release.files.printed import find_printed_tables
 from pilot_eval.disclosure.release.files.sheets import find_json_tables, read_wrapping
@@ -60,22 +59,12 @@ def parse_page(source: str) -> Content:
     """
     bare = DATA_URI.sub("", source)
     tree = _parse(bare)
-    tables = [
-        (_caption_of(table, number), make_table(list(_html_rows(table))))
-        for number, table in enumerate(tree.iter("table"), start=1)
-    ]
     # The source as well as the words: attributes and comments are released too.
     texts = [("source", bare), ("words", _words_of(tree))]
     return merge(
         [
             Content(
-                tables=[
-                    *tables,
-                    *_lists_of(tree),
-                    *_grids_of(tree),
-                    *_data_of(tree),
-                    *_attributes_of(tree),
-                ],
+                tables=list(find_page_tables(tree)),
                 texts=texts,
             ),
             *_pictures_in(source),
@@ -97,90 +86,11 @@ def _parse(source: str) -> Any:
 def _words_of(tree: Any) -> str:
     """Join a page's words, with a bar between cells: "3 | children" are two cells, no count."""
     words: list[str] = []
-    for event, item in _walk(tree):
+    for event, item in walk(tree):
         if getattr(item, "tag", None) in CELLS:
             words.append("|")
         words.append((item.text if event == "start" else item.tail) or "")
     return " ".join(" ".join(words).split())
-
-
-def _walk(tree: Any) -> Iterator[tuple[str, Any]]:
-    from lxml import etree
-
-    result: Iterator[tuple[str, Any]] = etree.iterwalk(tree, events=("start", "end", "comment"))
-    return result
-
-
-def _lists_of(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Read lists of terms and values as tables."""
-    for number, listed in enumerate(tree.iter("dl"), start=1):
-        words = [
-            (item.tag, " ".join(item.text_content().split())) for item in listed.iter("dt", "dd")
-        ]
-        names = [text for tag, text in words if tag == "dt"]
-        values = [text for tag, text in words if tag == "dd"]
-        if len(names) == len(values) and names:
-            yield f"list {number}", make_table([names, values])
-
-
-def _grids_of(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Read boxes that hold nothing but boxes of words as the rows of tables, by their width."""
-    rows: dict[int, list[list[str]]] = {}
-    for box in tree.iter("div", "section", "p", "li"):
-        cells = list(box)
-        if any(cell.tag not in ("div", "span") or len(cell) for cell in cells):
-            continue
-        words = [" ".join((cell.text or "").split()) for cell in cells]
-        if len(words) > 1 and any(word.isdecimal() for word in words):
-            rows.setdefault(len(words), []).append(words)
-    for number, (width, own) in enumerate(rows.items(), start=1):
-        yield f"grid {number}", make_table([[""] * width, *own])
-
-
-def _data_of(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Read the data that a page keeps for its scripts as tables."""
-    for script in tree.iter("script"):
-        words = script.text or ""
-        try:
-            found = [json.loads(words)]
-        except ValueError:  # a program
-            found = list(_records_in(words))
-        for node in found:
-            yield from find_json_tables(node, "data of a script")
-
-
-def _records_in(program: str) -> Iterator[Any]:
-    """Read the lists of records that stand in a program."""
-    for match in islice(re.finditer(r"\[\s*\{", program), MOST_LISTS):
-        with suppress(ValueError):  # part of the program
-            yield json.JSONDecoder().raw_decode(program, match.start())[0]
-
-
-def _attributes_of(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Read numbers that stand in attributes: of a table's cells, and of what else holds a value."""
-    for number, table in enumerate(tree.iter("table"), start=1):
-        rows = [
-            [_number_of(cell) for cell in row.iterchildren("th", "td")] for row in table.iter("tr")
-        ]
-        if any(map(any, rows)):
-            heads = next(_html_rows(table), [])
-            yield f"attributes of {_caption_of(table, number)}", make_table([heads, *rows])
-    for item in tree.iter(*VALUED, "div", "span", "p", "li"):
-        for name, value in item.attrib.items():
-            told = name.startswith("data-") or (name == "value" and item.tag in VALUED)
-            if told and value.strip().isdecimal():
-                head = item.get("name") or name.removeprefix("data-")
-                yield f"attribute {name}", make_table([[head], [value]])
-
-
-def _number_of(cell: Any) -> str:
-    """Give the number that a cell's attributes tell, or nothing."""
-    told = (
-        value.strip()
-        for name, value in cell.attrib.items()
-        if name.startswith("data-") or name in TOLD
-    )
-    return next(filter(str.isdecimal, told), "")
 
 
 def _links_in(source: str) -> Iterator[Content]:
@@ -309,7 +219,8 @@ def _parse_svg(source: str) -> Content:
     words = [" ".join(node.itertext()) for node in tree.iter() if _named(node, "text", "desc")]
     title = [node for node in tree.iter() if _named(node, "title") and node.text]
     texts = [("source", bare), *(("words", word) for word in words)]
-    parts = [Content(texts=texts, unread=unread), *_pictures_in(source), *_links_in(source)]
+    words_and_numbers = Content(texts=texts, unread=unread, tables=list(find_pairs(tree)))
+    parts = [words_and_numbers, *_pictures_in(source), *_links_in(source)]
     return merge(parts, titled=bool(title))
 
 
@@ -365,33 +276,6 @@ def _decode(kind: str, payload: str) -> Content:
     if kind == "image/svg+xml":
         return _parse_svg(data.decode("utf-8"))
     return read_picture(data)
-
-
-def _caption_of(table: Any, number: int) -> str:
-    caption = " ".join((table.findtext("caption") or "").split())
-    return f'table "{caption}"' if caption else f"table {number}"
-
-
-def _html_rows(table: Any) -> Iterator[list[str]]:
-    for row in table.iter("tr"):
-        cells = [_lines_of(cell) for cell in row.iterchildren("th", "td")]
-        several = any(len(lines) > 1 and all(map(str.isdecimal, lines)) for lines in cells)
-        if several:  # several rows in one
-            yield from map(list, zip_longest(*cells, fillvalue=""))
-        else:
-            yield [" ".join(lines) for lines in cells]
-
-
-def _lines_of(cell: Any) -> list[str]:
-    """Read a cell's lines: a break, a paragraph or an item of a list begins one."""
-    words: list[str] = []
-    for event, item in _walk(cell):
-        if event == "start":
-            words += ["\n" if item.tag in LINES else "", item.text or ""]
-        elif item is not cell:
-            words.append(item.tail or "")
-    text = "".join(words)
-    return [line for part in text.split("\n") if (line := " ".join(part.split()))]
 
 
 def _join(source: str | Iterable[str]) -> str:

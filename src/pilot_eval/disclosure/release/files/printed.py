@@ -12,7 +12,7 @@ import pandas as pd
 
 from pilot_eval.disclosure.release.files.content import make_table
 
-BETWEEN = "|&\t"
+BETWEEN = "|&\t;,"
 LINE_END = re.compile(r"\\\\.*$")  # of LaTeX
 RULE = re.compile(r"[\s:|=-]*")
 WORD = re.compile(r"\S+")

@@ -48,9 +48,15 @@ def read_csv(path: Path) -> Content:
     Content
     """
     text = path.read_text(encoding="utf-8-sig")
+    return Content(tables=[("table", _read_rows(text))], texts=[("text", text)])
+
+
+def _read_rows(text: str) -> pd.DataFrame:
     csv.field_size_limit(LARGEST_FIELD)
-    rows = _drop_titles(list(csv.reader(io.StringIO(text, newline=""), delimiter=_between(text))))
-    return Content(tables=[("table", make_table(rows))], texts=[("text", text)])
+    between = _between(text)
+    return make_table(
+        _drop_titles(list(csv.reader(io.StringIO(text, newline=""), delimiter=between)))
+    )
 
 
 def _between(text: str) -> str:
@@ -113,14 +119,18 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
     ------
     (str, pandas.DataFrame)
     """
-    if isinstance(node, list):
+    if isinstance(node, str):
+        if sum(map(bool, map(str.strip, node.splitlines()))) > 1:  # a table in a string
+            yield where, _read_rows(node)
+    elif isinstance(node, list):
         records = [item for item in node if isinstance(item, dict)]
         if records:
             yield where, pd.DataFrame(_scalars(records), dtype=object).fillna("").astype(str)
+            yield from _named_series(records, where)
         if len(node) > 1 and all(map(_is_row, node)):
             yield where, make_table(node)
         for item in node:
-            yield from find_json_tables(item, where) if isinstance(item, list) else ()
+            yield from find_json_tables(item, where) if isinstance(item, (list, str)) else ()
         for record in records:
             yield from _inside(record, where)
     elif isinstance(node, dict):
@@ -133,6 +143,19 @@ def find_json_tables(node: object, where: str = "top") -> Iterator[tuple[str, pd
             for key, column in columns.items():
                 yield f"{where}.{key}", pd.DataFrame({key: column}).astype(str)
         yield from _inside(node, where)
+
+
+def _named_series(records: list[dict[str, Any]], where: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Read the series of a chart, each with its name, as the rows of a table."""
+    rows = [
+        [next((value for value in record.values() if isinstance(value, str)), ""), *column]
+        for record in records
+        for column in record.values()
+        if _is_column(column)
+    ]
+    if any(name for name, *_ in rows):
+        width = max(map(len, rows))
+        yield f"{where}, series", make_table([["", *map(str, range(1, width))], *rows])
 
 
 def _laid_out(names: object, rows: object, where: str) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -269,7 +292,7 @@ def _from_header(rows: list[list[object]]) -> list[list[object]]:
 
 def _inside(record: dict[str, Any], where: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for key, value in record.items():
-        if isinstance(value, (dict, list)) and not _is_column(value):
+        if isinstance(value, (dict, list, str)) and not _is_column(value):
             yield from find_json_tables(value, f"{where}.{key}")
 
 
