@@ -174,6 +174,21 @@ def test_what_gives_no_answer_cannot_be_told(rules, change):
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "unit", "said"),
+    [
+        (-15.1, 15.1, "percentage points", "commonly differ by less"),
+        (-100.0, 100.0, "percentage points", "commonly differ by less"),
+        (-15.1, 100.1, "percentage points", "goes beyond 100 points"),
+        (-154.0, 231.0, "percentage points", "goes beyond 100 points"),
+        (-154.0, 231.0, "per 10,000 children", "commonly differ by less"),
+    ],
+)
+def test_an_interval_that_no_share_can_fill_is_said_to_be_one(rules, low, high, unit, said):
+    doubt = judge(replace(SOUND, conf_low=low, conf_high=high, unit=unit), rules).doubts[0]
+    assert said in doubt.text
+
+
+@pytest.mark.parametrize(
     ("harm", "low", "high", "excludes"),
     [("rises", -1, 2.9, True), ("rises", -9, 3.0, False), ("falls", -2.9, 9, True)],
 )

@@ -68,7 +68,8 @@ COUNTED = dict(
         strict=True,
     )
 )
-SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
+POINTS, MOST_POINTS = "percentage points", 100
+SHORT_UNITS = {POINTS: "points", "per 10,000 children": "per 10,000"}
 ADJUSTED_TEST = "adjusted"
 MOST_REASONS = 3
 """Reasons for doubt in the long words: the heaviest; all are in the tables."""
@@ -208,7 +209,9 @@ def word_few(inputs: VerdictInputs) -> str:
 
 
 def word_says_nothing(inputs: VerdictInputs) -> str:
-    """Say that the interval is wider than the differences between units."""
+    """Say that the interval is wider than differences between units, or than what is possible."""
+    if inputs.unit == POINTS and max(-inputs.conf_low, inputs.conf_high) > MOST_POINTS:
+        return f"The interval goes beyond {MOST_POINTS} points, further than any share can move."
     return f"The interval is wide on both sides of zero: {inputs.units} commonly differ by less."
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pilot_eval.evaluation.verdict_words import SHORT_UNITS
 from pilot_eval.house_style import (
     CLEAR,
     DARK_BLUE,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 REACH = 2.2
 """Standard deviations to which the axis reaches; an interval that is longer ends in an arrow."""
-SHORT_UNITS = {"percentage points": "points", "per 10,000 children": "per 10,000"}
 
 
 @once_per_run

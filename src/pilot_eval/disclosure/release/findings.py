@@ -298,9 +298,11 @@ def _check_derivable(
     parts = {name: per for name, per in parts.items() if per.notna().any()}
     counted = [name for name in kinds if kinds[name] == "children" and name not in parts]
     counts = {name: _counts_in(table[name]) for name in counted}
+    stated = [name for name in counts if name in ("denominator", "population")]
     for name, per in parts.items():
         low, high = _limits(table[name])
-        for base, whole in counts.items():
+        for base in stated or counts:
+            whole = counts[base]
             part = np.ceil(low * whole / per)
             one = part == np.floor(high * whole / per)
             shown = pd.DataFrame(counts).eq(part, axis=0).any(axis=1)  # then its column is judged
