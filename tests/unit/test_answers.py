@@ -49,6 +49,22 @@ def test_the_answer_is_that_of_the_comparison_that_carries_it(plan, others, carr
     assert (f"Of {len(others)} measures" in found.long) == (len(others) > 1)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ((4.6, 34.0), "between 5 and 34 percentage points"),
+        ((4.6, 193.0), "between 5 and more than 100 percentage points"),
+        ((120.0, 193.0), "is more than 100 percentage points"),
+        ((4.6,), "is about 5 percentage points"),
+    ],
+)
+def test_no_effect_is_named_that_no_share_can_have(plan, sizes, said):
+    verdicts = tuple(judge(replace(STILL, mde=size), plan.verdict) for size in sizes)
+    table = pd.DataFrame({"status": ["estimated"]})
+    evidence = Evidence(table=table, effects=None, dropped=None, verdicts=verdicts)
+    assert said in answers.explain_certainty(plan, evidence)
+
+
 def test_findings_of_a_table_are_the_verdicts(plan):
     verdicts = tuple(
         judge(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import get_args
 
+import nbformat
 import pytest
 from lxml import html
 from project_folder import ROOT
@@ -25,6 +26,7 @@ from pilot_eval.reporting.front_page import render_front_page
 from pilot_eval.reporting.workbook_tables import METHODS
 
 KEY = re.compile(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b")
+PAGES = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("pilots/*/notebooks/*.ipynb")]
 FEWEST_DRAWS = {"inference.draws": 199}
 
 
@@ -49,6 +51,21 @@ def test_no_key_of_a_plan_or_of_code_is_among_the_words(found):
     said += [doubt.text for v in evidence.verdicts for doubt in v.doubts]
     said += [answers.certainty, *answers.limits]
     assert {key for text in said for key in KEY.findall(text)} == set()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_no_cell_of_a_pages_tables_is_a_key(path):
+    book = nbformat.read(path, as_version=4)
+    outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
+    shown = [output.get("data", {}).get("text/html", "") for output in outputs]
+    tables = [page for page in shown if "<table" in page]
+    cells = [
+        cell.text_content()
+        for page in tables
+        for cell in html.fromstring(f"<div>{page}</div>").iter("td", "th")
+    ]
+    parameters = {name for pilot in list_pilots(ROOT) for name in pe.load_plan(pilot).scenarios}
+    assert {key for cell in cells for key in KEY.findall(cell)} <= parameters
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -346,5 +346,6 @@ def _unit(inputs: VerdictInputs) -> str:
 
 
 def _count(inputs: VerdictInputs) -> str:
-    noun = inputs.units.removesuffix("s") if inputs.n_units == 1 else inputs.units
+    nouns = inputs.units if inputs.n_units == inputs.seen else "managements"
+    noun = nouns.removesuffix("s") if inputs.n_units == 1 else nouns
     return f"Only {inputs.n_units} treated {noun}"

@@ -7,6 +7,7 @@ from math import inf
 
 import pandas as pd
 
+from pilot_eval.evaluation.verdict_words import MOST_POINTS, POINTS
 from pilot_eval.evidence import Evidence, VerdictInputs
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import period_kind
@@ -92,9 +93,10 @@ def _word_smallest(plan: EvaluationPlan, shown: Sequence[VerdictInputs]) -> str:
     said = []
     for unit in dict.fromkeys(item.unit for item in shown):
         sizes = [item.mde for item in shown if item.unit == unit and 0 < item.mde < inf]
-        ends = [format_number(end(sizes), 0) for end in (min, max)] if sizes else []
+        ends = [_word_size(end(sizes), unit) for end in (min, max)] if sizes else []
         if ends:
-            reach = f"about {ends[0]}" if len({*ends}) == 1 else f"between {' and '.join(ends)}"
+            one = ends[0] if ends[0].startswith("more") else f"about {ends[0]}"
+            reach = one if len({*ends}) == 1 else f"between {' and '.join(ends)}"
             said.append(f"{reach} {unit}")
     power = f"{plan.inference.power:.0%}"
     return (
@@ -102,6 +104,13 @@ def _word_smallest(plan: EvaluationPlan, shown: Sequence[VerdictInputs]) -> str:
         if said
         else ""
     )
+
+
+def _word_size(size: float, unit: str) -> str:
+    """Word an effect; one that no share can have is not given to the point."""
+    if unit == POINTS and size > MOST_POINTS:
+        return f"more than {MOST_POINTS}"
+    return format_number(size, 0)
 
 
 def _count_ratings(evidence: Evidence) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import pandas as pd
 
 from pilot_eval.errors import DataError, DesignError
+from pilot_eval.evaluation.verdict_words import TEST_NAMES
 from pilot_eval.plan import EvaluationPlan
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Table:
 
     def _text(self, name: str, value: Any) -> str:
         if isinstance(value, str):
-            return value or MISSING
+            return (TEST_NAMES.get(value, value) if name == "test" else value) or MISSING
         if isinstance(value, bool):
             return "yes" if value else "no"
         if pd.isna(value):

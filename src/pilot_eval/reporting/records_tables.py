@@ -96,6 +96,23 @@ def tabulate_windows(settings: CensusSettings) -> Table:
     return Table(frame=pd.DataFrame(rows), caption=caption)
 
 
+def open_delay(evidence: Evidence, *, clock: str) -> Opening:
+    """Open the page on delay in records: the first measure by the robust test."""
+    prefix, days = CLOCK_WORDS[clock][1:]
+    table = evidence.table
+    rows = table[table["outcome"].str.startswith(f"{prefix}_") & table["method"].eq("robust")]
+    strand = table["strand"].iloc[0]
+    if rows.empty or rows["estimate"].isna().iloc[0]:
+        return Opening(_of(strand, "Delay cannot be compared on these records"), "")
+    row = rows.iloc[0]
+    shown = [format_number(row[name]) for name in ("estimate", "conf_low", "conf_high")]
+    return Opening(
+        _of(strand, f"{word_outcome(row['outcome'])}: {shown[0]} ({shown[1]} to {shown[2]})"),
+        f"Effect on {CLOCK_WORDS[clock][0]} in working days, with the interval of the robust test; "
+        f"above zero is more delay. Their limit was {days} working days.",
+    )
+
+
 def tabulate_delay(evidence: Evidence, *, clock: str) -> Table:
     """Show every measure of delay of a clock: robust and sharp intervals side by side."""
     prefix = CLOCK_WORDS[clock][1]

@@ -18,8 +18,11 @@ from pilot_eval.reporting.display import Table, count, format_number, format_ran
 from pilot_eval.reporting.quality import list_periods
 
 
-def tabulate_register(plan: EvaluationPlan) -> Table:
-    """Show the register: who was treated, when, and how well that is known."""
+def tabulate_register(plan: EvaluationPlan, requirement: str = "") -> Table:
+    """Show the register, or what it says of one requirement.
+
+    Who was treated, when, and how well that is known.
+    """
     frame = pd.DataFrame(
         [
             {
@@ -35,9 +38,13 @@ def tabulate_register(plan: EvaluationPlan) -> Table:
                 "Grade": row.grade,
             }
             for row in plan.treatment_register
+            if requirement in ("", row.requirement)
         ]
     )
     caption = "The register; empty means not known"
+    if requirement:
+        frame = frame.drop(columns="Requirement")
+        caption = f"{plan.texts.name_requirement(requirement)}; empty means not known"
     if frame["Grade"].any():
         caption += ". Grade: A government, B press, C inference"
     return Table(frame=frame.loc[:, frame.any()], caption=caption)
@@ -257,9 +264,8 @@ def tabulate_notes(
 def tabulate_dropped(evidence: Evidence, *, scenario: str, outcome: str, role: str) -> Table:
     """List the councils of one role (treated, comparator) left out of a comparison, and why."""
     rows = evidence.dropped.query("scenario == @scenario and outcome == @outcome and role == @role")
-    frame = rows[["council_name", "reason"]].rename(
-        columns={"council_name": "Council", "reason": "Why it was left out"}
-    )
+    reasons = [say_statuses(text) for text in rows["reason"]]
+    frame = pd.DataFrame({"Council": rows["council_name"], "Why it was left out": reasons})
     return Table(frame=frame, caption=f"Councils left out of this comparison ({role})")
 
 
