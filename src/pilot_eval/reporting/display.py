@@ -22,6 +22,9 @@ P = ParamSpec("P")
 Shown = TypeVar("Shown")
 
 MISSING = "–"
+LONG = 24
+"""Letters of a cell that needs a wide column."""
+DATE = re.compile(r"\b\d{4}(?:-\d\d){1,2}\b")
 COLUMN_WORDS: Mapping[str, str] = {
     "council_name": "Council",
     "estimate_low": "Estimate from",
@@ -145,11 +148,13 @@ class Table:
     def _row(self, names: Iterable[str], row: tuple[object, ...]) -> str:
         cells = []
         for position, (name, value) in enumerate(zip(names, row, strict=True)):
-            text = escape(self._text(str(name), value))
+            said = self._text(str(name), value)
+            text = DATE.sub(r'<span class="date">\g<0></span>', escape(said))
             if position == 0:
                 cells.append(f'<th scope="row">{text}</th>')
             elif isinstance(value, str) and not NUMBERS.fullmatch(value):
-                cells.append(f"<td>{text}</td>")
+                start = '<td class="long">' if len(said) > LONG else "<td>"
+                cells.append(f"{start}{text}</td>")
             else:
                 cells.append(f'<td class="number">{text}</td>')
         return f"<tr>{''.join(cells)}</tr>"

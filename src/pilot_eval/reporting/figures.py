@@ -198,10 +198,12 @@ def plot_detectable(
     ]
     labels = [plan.outcomes[outcome].label for outcome in wide.index]
     fewest, most = rows["n_treated"].agg(["min", "max"])
-    ends = [format_number(end, 0) for end in (wide["sharp"].min(), wide["sharp"].max())]
+    found = wide["robust"].replace(np.inf, np.nan)
+    ends = " to ".join(dict.fromkeys(format_number(end, 0) for end in (found.min(), found.max())))
+    what = "no effect" if found.isna().all() else f"only effects of {ends} points"
     title = (
         f"With {most} treated {plan.texts.units}{'' if fewest == most else ' or fewer'}, "
-        f"only effects of {' to '.join(dict.fromkeys(ends))} points could be relied on to show"
+        f"{what} could be relied on to show by the robust test"
     )
     places = np.arange(len(wide))[::-1]
     with canvas(height=1.4 + 0.55 * len(wide)) as (figure, axes):
