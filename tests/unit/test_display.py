@@ -110,8 +110,24 @@ def test_a_council_report_for_anyone_and_a_hint_for_a_misspelling(plan, panel):
     table = report.tabulate_figures(plan, panel, "Westminster").frame.set_index("Outcome")
     label = plan.outcomes["ia_within_10wd_pct"].label
     assert np.isnan(table.loc[label, "2011-12"])
+    *years, place = table.columns
+    assert years == sorted(years)
+    assert table.loc[plan.outcomes["repeat_plan_pct"].label, place].endswith(" of 152")  # 2016-17
     with pytest.raises(ParameterError, match="Did you mean Cumbria"):
         report.plan_for_council(plan, "Cumbra")
+
+
+@pytest.mark.parametrize(
+    ("council", "said"),
+    [
+        ("Hackney", "15 days to the conference; not known for 1 other requirement"),
+        ("Hammersmith and Fulham", "Hammersmith and Fulham, freed: Two-stage assessment; "),
+        ("Leeds", "Leeds, not freed in this pilot"),
+    ],
+)
+def test_a_council_report_opens_with_what_the_council_was_freed_from(plan, panel, council, said):
+    one = report.plan_for_council(plan, council)
+    assert said in report.open_council(one, panel, council).answer
 
 
 def test_one_council_is_never_its_own_comparator(plan, panel):

@@ -15,12 +15,13 @@ from pilot_eval.evaluation.verdicts import judge
 from pilot_eval.house_style import DARK_BLUE, GREY, ORANGE, canvas, save_canvas
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.reference.plan_periods import middle_of, name_year
-from pilot_eval.reporting.display import Figure, Opening, Table, format_number, format_range
+from pilot_eval.reporting.display import Figure, Opening, Table, count, format_number, format_range
 from pilot_eval.reporting.events import EVERYWHERE, find_events, mark_events
 from pilot_eval.reporting.figures import axis_label, mark_start, set_periods
 
 SCENARIO = "council_report"
 FREED = ("yes", "inferred")
+PLACE = "Place in the last year known, from lowest"
 
 
 def plan_for_council(plan: EvaluationPlan, council: str) -> EvaluationPlan:
@@ -84,9 +85,9 @@ def open_council(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Ope
     freed = [plan.texts.name_requirement(row.requirement) for row in own if row.freed in FREED]
     unknown = sum(row.freed == "unknown" for row in own)
     said = "; ".join(freed)
-    rest = f"; not known for {unknown} other requirements" if unknown else ""
-    what = f"{word}: {said}{rest}" if freed else f"not {word} in this pilot"
-    return Opening(f"{council}: {what}", " ".join(state_verdict(plan, panel)))
+    rest = f"; not known for {count(unknown, 'other requirement')}" if unknown else ""
+    what = f"{word}: {said}" if freed else f"not {word} in this pilot"
+    return Opening(f"{council}, {what}{rest}", " ".join(state_verdict(plan, panel)))
 
 
 def describe_council(plan: EvaluationPlan, council: str) -> list[str]:
@@ -125,7 +126,7 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
     Returns
     -------
     Table
-        `Place, from lowest` counts from the lowest figure of the last year it has.
+        Its place counts from the lowest figure of the last year it has.
     """
     rows = []
     for key, outcome in plan.outcomes.items():
@@ -137,9 +138,11 @@ def tabulate_figures(plan: EvaluationPlan, panel: pd.DataFrame, council: str) ->
         row = {"Outcome": outcome.label} | {name_year(year): own[year] for year in wide.columns}
         if last is not None:
             known = wide[last].dropna()
-            row["Place, from lowest"] = f"{int(known.rank(method='min')[council])} of {len(known)}"
+            row[PLACE] = f"{int(known.rank(method='min')[council])} of {len(known)}"
         rows.append(row)
-    return Table(frame=pd.DataFrame(rows), caption=f"{council}: its figures by period")
+    frame = pd.DataFrame(rows)
+    frame = frame[[*(name for name in frame if name != PLACE), *({PLACE} & {*frame})]]
+    return Table(frame=frame, caption=f"{council}: its figures by period")
 
 
 def tabulate_council_effects(plan: EvaluationPlan, panel: pd.DataFrame, council: str) -> Table:
