@@ -14,7 +14,7 @@ import pilot_eval as pe
 from pilot_eval.errors import DataError, RunError
 from pilot_eval.evaluation.verdicts import answer, judge
 from pilot_eval.evidence import Evidence
-from pilot_eval.reporting import answers
+from pilot_eval.reporting import answers, tables
 from pilot_eval.reporting.readme_findings import END, START, replace_findings
 
 EASIEST_FOR = 13
@@ -63,6 +63,17 @@ def test_no_effect_is_named_that_no_share_can_have(plan, sizes, said):
     table = pd.DataFrame({"status": ["estimated"]})
     evidence = Evidence(table=table, effects=None, dropped=None, verdicts=verdicts)
     assert said in answers.explain_certainty(plan, evidence)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [(34.0, 34.0), (193.0, "over 100"), (float("inf"), float("inf"))]
+)
+def test_a_detectable_effect_that_no_share_can_have_is_no_number(plan, size, shown):
+    scenario = plan.family.primary_scenario
+    verdict = judge(replace(WORSE, scenario=scenario, mde=size), plan.verdict)
+    evidence = Evidence(table=None, effects=None, dropped=None, verdicts=(verdict,))
+    found = tables.tabulate_estimates(plan, evidence, family="safety", scenario=scenario)
+    assert found.frame["Detectable"].tolist() == [shown]
 
 
 def test_findings_of_a_table_are_the_verdicts(plan):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.design.treatment import describe_starts
-from pilot_eval.evaluation.verdict_words import name_test
+from pilot_eval.evaluation.verdict_words import MOST_POINTS, POINTS, name_test
 from pilot_eval.evidence import Evidence, Verdict
 from pilot_eval.plan import EvaluationPlan
 from pilot_eval.published.statuses import WORDS, say_statuses
@@ -210,6 +211,7 @@ def tabulate_tests(evidence: Evidence, *, scenario: str, outcome: str, title: st
 def _verdict_row(verdict: Verdict) -> dict[str, object]:
     """Put a verdict and its numbers into one row."""
     used = verdict.inputs
+    beyond = used.unit == POINTS and MOST_POINTS < used.mde < inf  # no share can change by as much
     return {
         "Outcome": used.label,
         "Finding": verdict.short,
@@ -218,7 +220,7 @@ def _verdict_row(verdict: Verdict) -> dict[str, object]:
         "Test": name_test(used.test) if used.test and used.status == "estimated" else "",
         "Other reading": _write_interval(used.other_conf_low, used.other_conf_high),
         "p": used.p_value,
-        "Detectable": used.mde,
+        "Detectable": f"over {MOST_POINTS}" if beyond else used.mde,
         "Compared": f"{used.seen} and {used.n_comparators}",
     }
 
