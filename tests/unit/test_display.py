@@ -137,6 +137,17 @@ def test_one_council_is_never_its_own_comparator(plan, panel):
     assert not set(design.treated) & set(design.comparators)
 
 
+def test_a_columns_cells_are_aligned_alike():
+    """By words where one cell has words, by numbers where none has."""
+    rows = {
+        "Council": ["A", "B"],
+        "After": ["2012, 2013", "2014 alone"],
+        "Effect": ["", "1.0 to 2.0"],
+    }
+    html = Table(frame=pd.DataFrame(rows), caption="t")._repr_html_()
+    assert re.findall(r"<td( class=\"number\")?>", html) == ["", ' class="number"'] * 2
+
+
 def test_no_key_stands_in_the_head_of_a_table():
     names = ("effect_low", "months_exposed", "reading", "p_value", "p, family", "Council")
     frame = pd.DataFrame([[1.0] * len(names)], columns=list(names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -123,7 +123,8 @@ class Table:
         names = [name_column(str(name)) for name in shown.columns]
         heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
         rows = shown.itertuples(index=False, name=None)
-        body = "".join(self._row(shown.columns, row) for row in rows)
+        worded = [any(map(_is_words, shown.iloc[:, place])) for place in range(shown.shape[1])]
+        body = "".join(self._row(shown.columns, row, worded) for row in rows)
         return (
             f'<div class="table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
             f"<table><caption>{escape(self.caption)}</caption>"
@@ -145,14 +146,14 @@ class Table:
                 shown = shown.drop(columns=high)
         return shown
 
-    def _row(self, names: Iterable[str], row: tuple[object, ...]) -> str:
+    def _row(self, names: Iterable[str], row: tuple[object, ...], worded: Sequence[bool]) -> str:
         cells = []
         for position, (name, value) in enumerate(zip(names, row, strict=True)):
             said = self._text(str(name), value)
             text = DATE.sub(r'<span class="date">\g<0></span>', escape(said))
             if position == 0:
                 cells.append(f'<th scope="row">{text}</th>')
-            elif isinstance(value, str) and not NUMBERS.fullmatch(value):
+            elif worded[position]:
                 start = '<td class="long">' if len(said) > LONG else "<td>"
                 cells.append(f"{start}{text}</td>")
             else:
@@ -168,6 +169,11 @@ class Table:
             return MISSING
         is_whole = not isinstance(value, float)
         return format_number(float(value), (self.decimals or {}).get(name, 0 if is_whole else 1))
+
+
+def _is_words(value: object) -> bool:
+    """Tell a cell of words; an empty one, or numbers, do not make a column one of words."""
+    return isinstance(value, str) and bool(value) and not NUMBERS.fullmatch(value)
 
 
 def name_column(name: str) -> str:
