@@ -457,6 +457,12 @@ def test_a_rate_that_gives_the_count_away(folder):
         assert verdict_of(folder, "figures/plans.csv")[0] == verdict
 
 
+def test_a_whole_percentage_may_have_lost_its_zeros(folder):
+    # 1% of 400 is 2 to 6 where it was rounded, and 4 where 1.0 was written as 1.
+    (folder / "figures" / "plans.csv").write_text("area,children,late %\nA,400,1\nB,9000,8\n")
+    assert verdict_of(folder, "figures/plans.csv")[0] == "review"
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -39,6 +39,7 @@ SPELT = {
 }
 #: Not i, v and x: letters that mark a note or a figure that is missing.
 ROMAN = {"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9}
+NUMERALS = SPELT | ROMAN
 MOST = 1 / 2
 NUMBER = re.compile(r"[-−]?\d[\d,]*(?:\.\d+)?")
 DAY = re.compile(r"^(?:\d{4}-\d\d-(\d\d)|(\d{1,2})/\d{1,2}/\d{4})\b")
@@ -56,6 +57,8 @@ WHOLE_OF = re.compile(r"\b(?:total|all|denominator|base|out of)\b", re.IGNORECAS
 PERIOD = re.compile(r"\d{4}(?:[-/]\d{2,4}|Q[1-4])?")
 # A number written with one letter to a cell has at least so many.
 FEWEST_LETTERS = 8
+# Rounded to one decimal, a percentage is within this of the exact one.
+PERCENT_SLACK = 0.05
 # Columns of figures whose kind another column tells.
 VALUES = ("value", "percent", "pct")
 #: Heads of columns of rates and shares, and what a rate is of where nothing says so.
@@ -277,7 +280,7 @@ def _plain_number(cell: str) -> str:
     cell = MARKED.sub(r"\1", ABOUT.sub("", cell))
     if POWER.fullmatch(cell):
         return f"{float(cell):.15g}"
-    return str((SPELT | ROMAN).get(cell, BESIDE.sub("", cell).rstrip(" /,;:.")))
+    return str(NUMERALS.get(cell, BESIDE.sub("", cell).rstrip(" /,;:.")))
 
 
 def _is_narrow(cell: str, threshold: int) -> bool:
@@ -300,20 +303,21 @@ def _check_derivable(
     counts = {name: _counts_in(table[name]) for name in counted}
     stated = [name for name in counts if name in ("denominator", "population")]
     for name, per in parts.items():
-        low, high = _limits(table[name])
         for base in stated or counts:
             whole = counts[base]
-            part = np.ceil(low * whole / per)
-            one = part == np.floor(high * whole / per)
-            shown = pd.DataFrame(counts).eq(part, axis=0).any(axis=1)  # then its column is judged
-            few = part.between(1, rules.threshold) | _outside(whole, part, rules)
-            if (one & few & ~shown).any():
+            told = pd.Series(False, index=table.index)
+            for low, high in (_limits(table[name]), _limits(table[name], PERCENT_SLACK)):
+                part = np.ceil(low * whole / per)
+                one = part == np.floor(high * whole / per)
+                shown = pd.DataFrame(counts).eq(part, axis=0).any(axis=1)  # its column is judged
+                few = part.between(1, rules.threshold) | _outside(whole, part, rules)
+                told |= one & few & ~shown
+            if told.any():
                 own = base == "denominator" and name in VALUES
-                said = (
-                    "gives away a small count with its denominator"
-                    if own
-                    else (f"may give away a small part of {base}")
-                )
+                if own:
+                    said = "gives away a small count with its denominator"
+                else:
+                    said = f"may give away a small part of {base}"
                 yield "fail" if own else "review", f"{where}: column {name} {said}"
 
 
@@ -338,13 +342,16 @@ def _per(name: str, table: pd.DataFrame) -> pd.Series:
     return pd.Series(per, index=table.index)
 
 
-def _limits(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Read how low and how high figures were before they were rounded to what is printed."""
+def _limits(column: pd.Series, most: float = np.inf) -> tuple[pd.Series, pd.Series]:
+    """Read how low and how high figures were before they were rounded to what is printed.
+
+    Rounding moved none by more than `most`: a whole number may have lost its zeros.
+    """
     text = column.fillna("").astype(str).str.replace(r"[,%\s]|per ?cent", "", regex=True)
     text = text.where(text.str.fullmatch(r"\d+(?:\.\d+)?"))
     number = pd.to_numeric(text, errors="coerce")
     decimals = text.str.extract(r"\.(\d+)", expand=False).str.len().fillna(0)
-    slack = 0.5 / 10.0**decimals
+    slack = (0.5 / 10.0**decimals).clip(upper=most)
     return number - slack, number + slack
 
 

@@ -24,10 +24,6 @@ HTML_TABLE = re.compile(r"<(?:table|tr|dl)\b", re.IGNORECASE)
 PACKED = ("image/", "application/pdf", "application/octet-stream", "audio/", "video/")
 COLOUR = re.compile(r"[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8}")  # or the number of a revision
 DATA_KEYS = ("data", "attachments")
-MOST_LISTS = 500
-LINES = ("br", "p", "div", "li")
-TOLD = ("title", "aria-label", "abbr", "value")
-VALUED = ("meter", "progress", "data", "input")
 CELLS = ("td", "th", "dt", "dd", "tr")
 PICTURE_TYPES = ("image/png", "image/jpeg")
 
