@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -27,9 +28,9 @@ from pilot_eval.records.survival_curves import estimate_survival
 
 PACKAGES = ("estimation", "inference", "monitoring", "design", "checks")
 MODULES = ("records.survival_curves", "records.pseudo_observations")
-UNITS, PERIODS, TREATED, START = 25, 12, 3, 8
-DRAWS = 2300
-"""All sets of 3 in 25 units: tests list them, so that the order of units draws nothing else."""
+UNITS, PERIODS, TREATED, START = 24, 12, 3, 8
+DRAWS = 2024
+"""All sets of 3 in 24 units: tests list them, so that the order of units draws nothing else."""
 EFFECT = 30.0
 """Of a study: so large that trends can part before it falls."""
 THRESHOLD = calibrate_cusum(60.0, seed=1)
@@ -146,7 +147,7 @@ OPTIONAL = ("weights", "cases", "covariates")
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Twenty-five units over twelve periods; a few are treated, one of them a period later."""
+    """Twenty-four units over twelve periods; a few are treated, one of them a period later."""
 
     panel: np.ndarray
     treated: np.ndarray
@@ -194,6 +195,16 @@ class World:
             size=self.size[order],
             names=self.names[order],
         )
+
+
+def make_world_of(name: str, seed: int, *, full: bool) -> World:
+    """Draw a world as large as a function asks for."""
+    return make_world(
+        seed,
+        full=full,
+        n_treated=OTHER_TREATED.get(name, TREATED),
+        n_units=OTHER_UNITS.get(name, UNITS),
+    )
 
 
 def make_world(
@@ -341,6 +352,8 @@ SPECIAL: Mapping[tuple[str, str], Callable[[World, Kind | None], Any]] = {
     ("monitoring.funnel.compute_funnel", "denominator"): lambda w, k: w.cases,
 }
 OTHER_TREATED = {"inference.wild_bootstrap.wild_bootstrap_test": 5}
+OTHER_UNITS = {"estimation.synthetic_control.estimate_each_council": 14}
+"""Fits every comparator against all others, so that its time grows with the square of them."""
 OTHER_DRAWS = {  # fewer where even these take long: sets are then drawn at random
     "estimation.synthetic_did.placebo_synthetic_did": 5,
     "estimation.synthetic_did.estimate_staggered_synthetic_did": 0,
@@ -367,12 +380,12 @@ class Subject:
     name: str
     function: Callable[..., Any]
 
-    @property
+    @cached_property
     def kinds(self) -> Mapping[str, Kind]:
         """What its door says of its arguments, or what doors behind it usually say."""
         return {**USUAL, **find_kinds(self.function)}
 
-    @property
+    @cached_property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(self.function).parameters
 

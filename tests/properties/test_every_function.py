@@ -19,7 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws import LAWS, NOT_APPLIED, find_reason
 from property_page import PAGE, write_page
-from subjects import BEHIND, IN_FRONT, OTHER_TREATED, SUBJECTS, TREATED, find_functions, make_world
+from subjects import (
+    BEHIND,
+    IN_FRONT,
+    SUBJECTS,
+    TREATED,
+    find_functions,
+    make_world,
+    make_world_of,
+)
 
 import pilot_eval
 from pilot_eval.doors import find_kinds
@@ -30,7 +38,6 @@ MANY_UNITS = 1500
 USUAL_DEPTH = 1000
 """Python's own limit of calls within calls; some packages raise it."""
 FEWER_UNITS = {"estimation.synthetic_control.estimate_each_council": 400}
-"""Fits every comparator against all others, so that its time grows with the square of them."""
 NO_ANSWER = {"inference.power.minimum_detectable_effect"}
 """Functions whose answer may be that there is none: here, power out of reach."""
 SEEDS = st.integers(0, 2**32 - 1)
@@ -41,7 +48,7 @@ MANY = settings(max_examples=SLOW, deadline=None, derandomize=True, database=Non
 def obey(name: str, seed: int, *, full: bool) -> None:
     """Hold one function to every law that applies to it, in one drawn world."""
     subject = SUBJECTS[name]
-    world = make_world(seed, full=full, n_treated=OTHER_TREATED.get(name, TREATED))
+    world = make_world_of(name, seed, full=full)
     base = subject.call(world)
     answered = any(np.isfinite(value).any() for value in base.values())
     assert answered or name in NO_ANSWER, "no answer to compare with"
@@ -58,7 +65,7 @@ def refuse(name: str, seed: int) -> None:
     """Call one function with wrong arguments: an answer, or an error of the project's own."""
     rng = np.random.default_rng(seed)
     subject = SUBJECTS[name]
-    world = make_world(seed, full=bool(seed % 2), n_treated=OTHER_TREATED.get(name, TREATED))
+    world = make_world_of(name, seed, full=bool(seed % 2))
     arguments = bound_draws(corrupt(subject, world, rng))
     try:
         subject.function(**arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -87,8 +88,7 @@ class MomentTest:
         """Critical value of the first stage: every moment binding."""
         value, vector = np.linalg.eigh(self.variance)
         root = vector * np.sqrt(np.maximum(value, 0.0))
-        draws = np.random.default_rng(self.seed).standard_normal((FIRST_STAGE_DRAWS, len(root)))
-        largest = (draws @ root.T @ self.vertices.T).max(1)
+        largest = (self.vertices @ root @ _draw(self.seed, len(root))).max(0)
         return float(np.quantile(largest, 1 - FIRST_STAGE_SHARE * self.alpha))
 
     def accepts(self, values: np.ndarray) -> np.ndarray:
@@ -139,6 +139,12 @@ class MomentTest:
         low = with_room[above].max(0, initial=-np.inf)
         high = with_room[below].min(0, initial=np.inf)
         return low, high
+
+
+@lru_cache(maxsize=4)
+def _draw(seed: int, n_moments: int) -> np.ndarray:
+    """Draw the first stage, one column a draw: the same for every test of a seed."""
+    return np.random.default_rng(seed).standard_normal((FIRST_STAGE_DRAWS, n_moments)).T
 
 
 def _truncated_quantile(p: float, low: np.ndarray, high: np.ndarray) -> np.ndarray:
