@@ -238,6 +238,22 @@ COUNTS = {
     "single.md": "Of the rest, a single child waited.",
     "couple.md": "A couple of children waited.",
     "parts.md": "Of the rest, three out of forty children waited.",
+    "choices of a form.html": "<select name=children><option value=31>A<option value=3>B</select>",
+    "attribute of a bar.svg": SVG.format('<title>t</title><rect data-children="3"/>'),
+    "attribute of a mark.html": "<p>Late: <span title='3 children'></span></p>",
+    "out of a number.md": "In Anywhere 3 out of 120 were late.",
+    "of a number.md": "Only 37 of 40 were seen.",
+    "in a number.md": "3 in 40 children were late.",
+    "beside population and count.csv": "area,population,referrals,share\nA,40000,40,7.5%\n",
+    "share after its base.md": "Base: 40 children. Late: 7.5%.",
+    "base in a caption.html": "<table><caption>N = 40</caption><tr><th>% late<tr><td>7.5</table>",
+    "list in a list.md": "- Children late\n  - 3\n- Children on time\n  - 40\n",
+    "so far.csv": "month,children to date\nApril,40\nMay,43\nJune,90\n",
+    "part by its name.csv": "area,referrals,referrals assessed\nA,40,37\nB,90,60\n",
+    "colon after a unit.md": "Late referrals: 3 (7.5%)",
+    "sentence about a council.md": "The number late in Hackney was 3.",
+    "what a council has.md": "Hackney's late total is 3.",
+    "word beside a council.md": "Hackney reported three.",
 }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import permutations
 from math import nan
 
 import numpy as np
@@ -53,6 +54,10 @@ COUNTED = ("children", "councils")
 PERCENT = re.compile(r"%|per ?cent|(?<![a-z])pct(?![a-z])", re.IGNORECASE)
 # A column of which others may be parts.
 WHOLE_OF = re.compile(r"\b(?:total|all|denominator|base|out of)\b", re.IGNORECASE)
+# A column that adds up what came before.
+SO_FAR = re.compile(r"\b(?:cumulative|running|to date|so far)\b", re.IGNORECASE)
+# What a caption says that shares are of.
+BASE = re.compile(r"\b(?:n ?= ?|base:? )(\d+)\b", re.IGNORECASE)
 # Heads of columns that hold one measure, period by period.
 PERIOD = re.compile(r"\d{4}(?:[-/]\d{2,4}|Q[1-4])?")
 # A number written with one letter to a cell has at least so many.
@@ -66,6 +71,7 @@ PER = re.compile(r"\bper ?(100,?000|10,?000|1,?000|100)\b")
 RATES = re.compile(r"\brates?\b")
 SHARES = re.compile(r"\b(?:shares?|proportions?)\b")
 RATE = 10_000.0
+LEAST_RATE = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,9 +307,12 @@ def _check_derivable(
     parts = {name: per for name, per in parts.items() if per.notna().any()}
     counted = [name for name in kinds if kinds[name] == "children" and name not in parts]
     counts = {name: _counts_in(table[name]) for name in counted}
+    if caption := BASE.search(where):
+        counts["its caption"] = pd.Series(float(caption[1]), index=table.index)
     stated = [name for name in counts if name in ("denominator", "population")]
     for name, per in parts.items():
-        for base in stated or counts:
+        rates = per.max() >= LEAST_RATE
+        for base in stated if stated and rates else counts:
             whole = counts[base]
             told = pd.Series(False, index=table.index)
             for low, high in (_limits(table[name]), _limits(table[name], PERCENT_SLACK)):
@@ -333,12 +342,12 @@ def _per(name: str, table: pd.DataFrame) -> pd.Series:
         per = 100.0
     elif found := PER.search(words):
         per = float(found[1].replace(",", ""))
+    elif table[name].astype(str).str.strip().str.fullmatch(r"\d[\d,.]*\s*%").any():
+        per = 100.0
     elif RATES.search(words):
         per = RATE
     elif SHARES.search(words):
         per = 1.0
-    elif table[name].astype(str).str.strip().str.fullmatch(r"\d[\d,.]*\s*%").any():
-        per = 100.0
     return pd.Series(per, index=table.index)
 
 
@@ -358,17 +367,23 @@ def _limits(column: pd.Series, most: float = np.inf) -> tuple[pd.Series, pd.Seri
 def _check_remainders(table: pd.DataFrame, where: str, rules: Rules) -> Iterator[Finding]:
     """Find counts beside a total of which they may be parts, and that leave few of it."""
     able = [n for n in table.columns if find_kind(n, rules.kinds) in ("children", "untyped")]
-    totals = [name for name in able if WHOLE_OF.search(name.replace("_", " "))]
-    counts = {name: _counts_in(table[name]) for name in able if totals}
-    for total in totals:
-        for name, part in counts.items():
-            known = part.notna() & counts[total].notna()
-            if name == total or not known.any() or (part > counts[total])[known].any():
-                continue
-            rest = (counts[total] - part)[known]
+    counts = {name: _counts_in(table[name]) for name in able}
+    for total, name in permutations(able, 2):
+        rest = (counts[total] - counts[name]).dropna()
+        if _may_be_part(name, total) and len(rest) and (rest >= 0).all():
             exact = (rest % rules.rounding != 0).any() or rules.rounding == 1
             if exact and rest.between(1, rules.threshold).any():
                 yield "review", f"{where}: column {name} may leave a small part of {total}"
+    for name in able:
+        added = counts[name].diff().dropna()
+        if SO_FAR.search(name.replace("_", " ")) and added.between(1, rules.threshold).any():
+            yield "review", f"{where}: column {name} grows by a count below the threshold"
+
+
+def _may_be_part(name: str, total: str) -> bool:
+    """Tell columns that are called a whole, and names that say more: children on time."""
+    more, less = (set(re.findall(r"[a-z0-9]+", one.lower())) for one in (name, total))
+    return bool(WHOLE_OF.search(total.replace("_", " "))) or less < more
 
 
 def _outside(base: pd.Series, inside: pd.Series, rules: Rules) -> pd.Series:

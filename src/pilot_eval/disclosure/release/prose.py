@@ -29,7 +29,16 @@ _DIGITS = re.compile(
     rf"(?<!\d in ){_START}(\d{{1,2}}) {_BETWEEN}(?:{_UNITS})\b(?! (?:in|of) (?:every|ten))"
 )
 _PART = re.compile(
-    rf"{_START}(\d{{1,4}}) \(?(?:out )?of (?:the )?(\d{{1,4}})\)? {_BETWEEN}(?:{_UNITS})\b"
+    rf"{_START}(\d{{1,4}}) \(?(?:(?:out )?of|in(?! \d |"
+    rf" 10{{1,3}} )) (?:the )?(\d{{1,4}})\)? "
+    rf"{_BETWEEN}(?:{_UNITS})\b"
+)
+# Parts of something that is not named, and of what is no child.
+_OUT_OF = re.compile(
+    rf"{_START}(\d{{1,4}}) of (?:the |all )?(\d{{1,4}}) (?:were|was|are|is|had|have|waited)\b|"
+    rf"{_START}(\d{{1,4}}) out of (?:the |all )?(\d{{1,4}})\b(?![.,]\d|[ -](?:[a-z]+ )?"
+    r"(?:councils?|pilots?|outcomes?|years?|months?|quarters?|days?|periods?|tests?|rows?|files?|"
+    r"teams?|points?))"
 )
 _SHARE = re.compile(
     rf"{_START}(\d{{1,3}}(?:\.(\d+))?) ?(?:%|per ?cent) of (?:the )?(\d{{1,5}}) "
@@ -38,6 +47,11 @@ _SHARE = re.compile(
 _SHARE_AFTER = re.compile(
     rf"\b(?:of|among) (?:the |these |all )?(\d{{1,5}}) {_BETWEEN}(?:{_UNITS})\b[^.\d\n]{{0,40}}?"
     r"\b(\d{1,3}(?:\.(\d+))?) ?(?:%|per ?cent)",
+    re.IGNORECASE,
+)
+_BASE = re.compile(
+    rf"\b(?:base|denominator|total|n)(?: of)?\s*[:=]?\s*(\d{{1,5}}) {_BETWEEN}{_UNITS}\b"
+    r"[^\d\n]{0,40}?\b(\d{1,3}(?:\.(\d+))?) ?(?:%|per ?cent)",
     re.IGNORECASE,
 )
 _MARKS = re.compile(r"[*_`]+|</?(?:b|i|em|strong|span)(?:\s[^>]*)?>")
@@ -55,6 +69,7 @@ _SAYS = (
 )
 _AFTER = re.compile(
     rf"\b{_PERSONS}{_SAYS}\s*{_NUMBER}(?![–-])"
+    rf"|\b{_UNITS}(?: [a-z]+)?\s*:\s*{_NUMBER}(?![–-]|\s*[a-z])"
     rf"|\bnumber of {_BETWEEN}(?:{_UNITS})(?: [a-z]+){{0,3}}[:=]? {_NUMBER}",
     re.IGNORECASE,
 )
@@ -100,12 +115,14 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
     """
     if rules.strand == PUBLISHED:
         return
-    text = _MARKS.sub("", read_as_person(text))
+    told = read_as_person(text)
+    text = _MARKS.sub("", told) + "\n" + "\n".join(filter(_holds_more, _MARKS.findall(told)))
     parts = [(int(part), int(whole)) for part, whole in _PART.findall(text)]
     parts += [part for share in _SHARE.findall(text) for part in _derive(*share)]
     parts += [
         part
-        for whole, percent, decimals in _SHARE_AFTER.findall(text)
+        for pattern in (_SHARE_AFTER, _BASE)
+        for whole, percent, decimals in pattern.findall(text)
         for part in _derive(percent, decimals, whole)
     ]
     parts += [_order(*filter(None, match)) for match in _OF_WHOLE.findall(text)]
@@ -113,6 +130,9 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
         yield "fail", "a part of children that leaves fewer than the threshold"
     if any(1 <= int(number) <= rules.threshold for number in _DIGITS.findall(text)):
         yield "fail", "a count of children below the threshold in the text"
+    unnamed = [_order(*filter(None, match)) for match in _OUT_OF.findall(text)]
+    if any(1 <= number <= rules.threshold < w for p, w in unnamed for number in (p, w - p)):
+        yield "review", "a small part of something; say of what"
     spelt = any(SPELT[word.lower()] <= rules.threshold for word in _SPELT.findall(text))
     if spelt or _FEW.search(text):
         yield "review", "what may be a small count of children, in words"
@@ -122,7 +142,7 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
         yield "review", "what may be a small count beside what it counts"
     if any(1 <= int(number) <= rules.threshold for number in _SIZE.findall(text)):
         yield "review", "a small n; say of what"
-    if any(1 <= int(a or b) <= rules.threshold for a, b in _by_council().findall(text)):
+    if any(1 <= _count(match) <= rules.threshold for match in _by_council().findall(text)):
         yield "review", "a small number beside a council's name; say of what"
 
 
@@ -130,11 +150,17 @@ def find_small_counts(text: str, rules: Rules) -> Iterator[Finding]:
 def _by_council() -> re.Pattern[str]:
     """Compile "Anytown: 3", "Anytown had 3" and "3 in Anytown", for the names of councils."""
     names = "|".join(sorted(map(re.escape, council_names().values()), key=len, reverse=True))
-    had = r"(?: (?:had|has|with|saw|recorded|reported))?"
+    had = r"(?:(?:'s)?(?: [a-z]+){0,3} (?:had|has|with|saw|recorded|reported|was|were|is|are))?"
+    number = rf"(\d{{1,2}}|(?:{'|'.join(SPELT)})\b)"
     return re.compile(
-        rf"\b(?:{names})\b{had}(?:[:,=–'\"(-]{{1,2}}[ \n]|[ \n][:=–(-]? ?)(\d{{1,2}}){_NO_COUNT}"
+        rf"\b(?:{names})\b{had}(?:[:,=–'\"(-]{{1,2}}[ \n]|[ \n][:=–(-]? ?){number}{_NO_COUNT}"
         rf"|(?<![\d.,])\b(\d{{1,2}}) (?:in|from|at) (?:{names})\b"
     )
+
+
+def _holds_more(mark: str) -> bool:
+    """Whether a mark says something in its attributes."""
+    return "=" in mark
 
 
 def _count(match: tuple[str, ...]) -> int:

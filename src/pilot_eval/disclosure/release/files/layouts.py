@@ -20,6 +20,7 @@ LONGEST_LABEL = 60
 LINES = ("br", "p", "div", "li")
 TOLD = ("title", "aria-label", "abbr", "value")
 VALUED = ("meter", "progress", "data", "input")
+CELLS = ("td", "th", "tr")
 BLOCKS = ("p", "div", "span", "li", "strong", "b", "h1", "h2", "h3", "h4", "h5", "h6", "text")
 
 Place = tuple[str, pd.DataFrame]
@@ -120,12 +121,36 @@ def _attributes_of(tree: Any) -> Iterator[Place]:
         if any(map(any, rows)):
             heads = next(_html_rows(table), [])
             yield f"attributes of {_caption_of(table, number)}", make_table([heads, *rows])
-    for item in tree.iter(*VALUED, "div", "span", "p", "li"):
-        for name, value in item.attrib.items():
-            told = name.startswith("data-") or (name == "value" and item.tag in VALUED)
+    yield from find_attributes(tree)
+
+
+def find_attributes(tree: Any) -> Iterator[Place]:
+    """Read numbers that stand in attributes of what is no cell of a table.
+
+    Parameters
+    ----------
+    tree : lxml element
+
+    Yields
+    ------
+    (str, pandas.DataFrame)
+    """
+    for item in tree.iter("{*}*"):
+        tag = item.tag.rpartition("}")[2]
+        for name, value in () if tag in CELLS else item.attrib.items():
+            told = name.startswith("data-") or (name == "value" and tag in VALUED)
             if told and value.strip().isdecimal():
                 head = item.get("name") or name.removeprefix("data-")
                 yield f"attribute {name}", make_table([[head], [value]])
+    for number, choice in enumerate(tree.iter("select"), start=1):
+        given = [
+            (one.text_content(), one.get("value", "").strip()) for one in choice.iter("option")
+        ]
+        rows = [(words, value) for words, value in given if value.isdecimal()]
+        if [int(value) for _, value in rows] not in (
+            list(range(start, start + len(rows))) for start in (0, 1)
+        ):  # not the places of the choices
+            yield f"choice {number}", make_table([["", choice.get("name", "value")], *rows])
 
 
 def _number_of(cell: Any) -> str:

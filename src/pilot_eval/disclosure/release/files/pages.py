@@ -13,7 +13,12 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from pilot_eval.disclosure.release.files.content import Content, merge
-from pilot_eval.disclosure.release.files.layouts import find_page_tables, find_pairs, walk
+from pilot_eval.disclosure.release.files.layouts import (
+    find_attributes,
+    find_page_tables,
+    find_pairs,
+    walk,
+)
 from pilot_eval.disclosure.release.files.pictures import read_picture
 from pilot_eval.disclosure.release.files.printed import find_printed_tables
 from pilot_eval.disclosure.release.files.sheets import find_json_tables, read_wrapping
@@ -215,7 +220,9 @@ def _parse_svg(source: str) -> Content:
     words = [" ".join(node.itertext()) for node in tree.iter() if _named(node, "text", "desc")]
     title = [node for node in tree.iter() if _named(node, "title") and node.text]
     texts = [("source", bare), *(("words", word) for word in words)]
-    words_and_numbers = Content(texts=texts, unread=unread, tables=list(find_pairs(tree)))
+    words_and_numbers = Content(
+        texts=texts, unread=unread, tables=[*find_pairs(tree), *find_attributes(tree)]
+    )
     parts = [words_and_numbers, *_pictures_in(source), *_links_in(source)]
     return merge(parts, titled=bool(title))
 

@@ -23,6 +23,8 @@ LITERAL = re.compile(r"[\[{(\d]")
 WRAPPED = re.compile(r"^\w+\((.*?)(?:, dtype=\w+)?\)$", re.DOTALL)
 LABELLED = re.compile(r"\s*(\S.*?)(?:\s{2,}|\t|\s*[:=]\s*)(-?\d[\d,]*(?:\.\d+)?)\s*")
 
+NESTED = re.compile(r"^[ \t]*[-*+] (.+)\n[ \t]+[-*+] \**(\d+)\**[ \t]*$", re.MULTILINE)
+
 
 def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
     """Find right-aligned tables (as pandas prints them) and lines of "label  number".
@@ -53,6 +55,9 @@ def find_printed_tables(text: str) -> Iterator[tuple[str, pd.DataFrame]]:
             yield "printed table", make_table([header, *rows])
         start += 1 + len(rows)
     yield from _written_out(text)
+    nested = [match.groups() for match in NESTED.finditer(text)]
+    if nested:
+        yield "nested list", make_table([("", "value"), *nested])
     labelled = [match.groups() for line in lines if (match := LABELLED.fullmatch(line))]
     if labelled:
         yield "printed list", make_table([("", "value"), *labelled])
