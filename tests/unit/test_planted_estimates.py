@@ -42,20 +42,43 @@ EMPTY = {"CINclosureDate": "not yet", "InventedInitialEnd": "NA", "CPPendDate": 
 MORE = '\n[dates]\nformat = "%d/%m/%Y"\n[nothing]\nwords = ["not yet"]\n[values.primary_need]\n'
 
 
-@pytest.fixture(scope="module")
-def returns(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("nation") / "clean"
-    settings = SimulationSettings(
-        councils=FREED + OTHERS, first_year=2010, last_year=2013, scale=0.03
-    )
+def write_returns(folder: Path, **councils: tuple[str, ...]) -> Path:
+    """Simulate the returns of some councils, or of all of them."""
+    settings = SimulationSettings(first_year=2010, last_year=2013, scale=0.03, **councils)
     tables, _ = simulate_census(settings, seed=7)
     write_census(tables, folder, format="csv", years=YEARS)
     return folder
 
 
-def evaluate(folder: Path, out: Path, mapping: Path | None = None) -> CensusRun:
+@pytest.fixture(scope="module")
+def returns(tmp_path_factory) -> Path:
+    return write_returns(tmp_path_factory.mktemp("some") / "clean", councils=FREED + OTHERS)
+
+
+def evaluate(folder: Path, out: Path, mapping: Path | None = None, jobs: int = 1) -> CensusRun:
     given = [path for path in folder.iterdir() if path.is_dir()]
-    return run_census(given, data_cut="2013-03-31", out=out, mapping_file=mapping, jobs=1, tell=str)
+    return run_census(
+        given, data_cut="2013-03-31", out=out, mapping_file=mapping, jobs=jobs, tell=str
+    )
+
+
+def write_mapping(folder: Path) -> Path:
+    """Write a mapping that says what the spoilt fields mean."""
+    mapping = folder / "own.toml"
+    codes = "\n".join(f'"Need N{number}" = "N{number}"' for number in range(10))
+    mapping.write_text(EXAMPLE_MAPPING.read_text(encoding="utf-8") + MORE + codes)
+    return mapping
+
+
+def hold_equal(repaired: CensusRun, clean: CensusRun) -> None:
+    """Compare what two runs wrote byte by byte, and what they say of losses."""
+    for name in ("evidence.csv", "council_effects.csv", "panel.csv", "set_aside.csv"):
+        before = (clean.folder / name).read_bytes()
+        assert before.count(b"\n") > 5 or name == "set_aside.csv"
+        assert (repaired.folder / name).read_bytes() == before
+    pd.testing.assert_frame_equal(
+        repaired.losses.drop(columns="words"), clean.losses.drop(columns="words")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,17 +114,18 @@ def plant(clean: Path, folder: Path, rate: float) -> int:
 )
 def test_estimates_from_repaired_returns_are_those_from_clean_ones(returns, clean, tmp_path, rate):
     assert plant(returns, tmp_path / "mess", rate) > 100
-    mapping = tmp_path / "own.toml"
-    codes = "\n".join(f'"Need N{number}" = "N{number}"' for number in range(10))
-    mapping.write_text(EXAMPLE_MAPPING.read_text(encoding="utf-8") + MORE + codes)
-    repaired = evaluate(tmp_path / "mess", tmp_path / "out", mapping)
-    for name in ("evidence.csv", "council_effects.csv", "panel.csv", "set_aside.csv"):
-        before = (clean.folder / name).read_bytes()
-        assert before.count(b"\n") > 5 or name == "set_aside.csv"
-        assert (repaired.folder / name).read_bytes() == before
-    pd.testing.assert_frame_equal(
-        repaired.losses.drop(columns="words"), clean.losses.drop(columns="words")
-    )
+    repaired = evaluate(tmp_path / "mess", tmp_path / "out", write_mapping(tmp_path))
+    hold_equal(repaired, clean)
+
+
+@pytest.mark.slow
+def test_a_whole_nations_estimates_from_repaired_returns_are_those_from_clean_ones(tmp_path):
+    nation = write_returns(tmp_path / "clean")
+    assert plant(nation, tmp_path / "mess", 0.05) > 10_000
+    clean = evaluate(nation, tmp_path / "first", jobs=2)
+    assert len(clean.losses) > 140
+    mapping = write_mapping(tmp_path)
+    hold_equal(evaluate(tmp_path / "mess", tmp_path / "second", mapping, jobs=2), clean)
 
 
 def test_without_the_mapping_the_estimates_move_and_every_council_says_why(
