@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from pilot_eval.errors import DataError, PlanError, choose_names, explain
+from pilot_eval.plan_clusters import Cluster, find_cluster_faults
 from pilot_eval.plan_settings import (
     AdjustmentSettings,
     CalibrationSettings,
@@ -69,7 +70,7 @@ class EvaluationPlan(Section):
     calibration: CalibrationSettings
     verdict: VerdictRules
     questions: Mapping[Family, str]
-    clusters: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]]
+    clusters: Mapping[str, Cluster]
     windows: Mapping[str, Window]
     scenarios: Mapping[str, Scenario]
     outcomes: Mapping[str, Outcome]
@@ -381,12 +382,9 @@ def _start_faults(plan: EvaluationPlan) -> list[str]:
 
 
 def _council_faults(plan: EvaluationPlan) -> list[str]:
-    clustered = [council for members in plan.clusters.values() for council in members]
-    faults = [
-        f"clusters names {council} twice"
-        for council in dict.fromkeys(clustered)
-        if clustered.count(council) > 1
-    ]
+    known = {row.requirement for row in plan.treatment_register}
+    known |= {item.requirement for item in plan.outcomes.values() if item.requirement}
+    faults = [*find_cluster_faults(plan.clusters, known)]
     faults += check_codes(plan.treatment_register, plan.names)
     for name, scenario in plan.scenarios.items():
         excluded = sorted(set(scenario.councils) & set(plan.comparators.exclude))

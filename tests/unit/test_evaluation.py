@@ -256,8 +256,9 @@ def test_tri_borough_counts_once(plan, table, evidence):
     panel = pe.build_panel(table, plan)
     design = pe.build_design(plan, panel, scenario="granted", outcome="cpp_rate")
     change = dict(zip(design.names, collapse_councils(design).change, strict=False))
-    tri = np.mean([change[name] for name in plan.clusters["Tri-borough"]])
-    others = [value for name, value in change.items() if name not in plan.clusters["Tri-borough"]]
+    together = plan.clusters["Tri-borough"].councils
+    tri = np.mean([change[name] for name in together])
+    others = [value for name, value in change.items() if name not in together]
     comparators = collapse_councils(design).change[~design.is_treated].mean()
     assert row["estimate"] == pytest.approx(np.mean([*others, tri]) - comparators, abs=1e-10)
 

@@ -18,6 +18,7 @@ ORDER = (
     "run_cache",
     "reference",
     "plan_settings",
+    "plan_clusters",
     "plan",
     "house_style",
     "result_display",

@@ -7,6 +7,9 @@ from project_folder import ROOT
 
 import pilot_eval as pe
 from pilot_eval.errors import PlanError
+from pilot_eval.plan_clusters import find_clusters
+
+BI_BOROUGH = {"councils": ["Westminster", "Kensington and Chelsea"], "began": "2014-04"}
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +38,43 @@ def test_hash_changes_with_any_choice_and_only_then(plan):
         ({"outcomes.repeat_plan_pct.margin_reason": None}, "go together"),
         ({"scenarios.announced.months_exposed": [12]}, "equally long"),
         ({"comparators.exclude": ["Gateshead"]}, "treated in scenario announced"),
-        ({"clusters.another": ["Westminster"]}, "Westminster twice"),
+        ({"clusters.another": ["Westminster"]}, "the same council at the same time"),
+        ({"clusters.another": ["Leeds", "Leeds"]}, "names a council twice"),
+        ({"clusters.Tri-borough.requirements": ["icpc"]}, "has icpc"),
+        ({"clusters.Tri-borough.ended": "2010"}, "ended lies before began"),
     ],
 )
 def test_a_fault_is_refused_in_plain_words(plan, change, words):
     with pytest.raises(PlanError, match=words):
         plan.revise(change)
+
+
+@pytest.mark.parametrize(
+    ("changes", "requirement", "periods", "one"),
+    [
+        ({}, "icpc_15wd", [2012, 2013], True),
+        ({"began": "2013-06"}, "icpc_15wd", [2012, 2013], False),
+        ({"began": "2013-03"}, "icpc_15wd", [2012, 2013], True),
+        ({"began": "2010", "ended": "2011-03"}, "icpc_15wd", [2012], False),
+        ({"began": "2010", "ended": "2011-04"}, "icpc_15wd", ["2011Q2"], True),
+        ({"requirements": ["single_45wd"]}, "icpc_15wd", [2012], False),
+        ({"requirements": ["single_45wd"]}, None, [2012], True),
+    ],
+)
+def test_a_cluster_is_one_unit_for_its_requirements_in_its_time(
+    plan, changes, requirement, periods, one
+):
+    changed = plan.revise({f"clusters.Tri-borough.{key}": value for key, value in changes.items()})
+    found = find_clusters(changed.clusters, requirement, periods)
+    councils = plan.clusters["Tri-borough"].councils if one else ()
+    assert found == dict.fromkeys(councils, "Tri-borough")
+
+
+def test_two_managements_may_follow_each_other(plan):
+    changed = plan.revise({"clusters.Tri-borough.ended": "2014-03", "clusters.next": BI_BOROUGH})
+    assert find_clusters(changed.clusters, None, [2013])["Westminster"] == "Tri-borough"
+    assert find_clusters(changed.clusters, None, [2015])["Westminster"] == "next"
+    assert "Hammersmith and Fulham" not in find_clusters(changed.clusters, None, [2015])
 
 
 def test_every_fault_is_listed_at_once(plan):

@@ -15,6 +15,7 @@ from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.units import FEWEST_TREATED
 from pilot_eval.inference.assignments import draw_subsets
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_clusters import find_clusters
 from pilot_eval.published.panel import build_panel
 from pilot_eval.reference.plan_periods import middle_of
 
@@ -174,7 +175,10 @@ def _list_path(
     pool = comparator_codes(plan, tuple(starts), low, (min(starts.values()) - 1,))
     pool = known.index.intersection(pool)
     complete = pool[known.loc[pool, sorted(needed)].all(axis=1)]
-    paths, number = _lay_out(plan, np.stack([low, high]), low, starts, complete, times)
+    after = [year for year in sorted(needed) if year >= min(starts.values())]
+    clusters = find_clusters(plan.clusters, plan.outcomes[outcome].requirement, after)
+    labels = np.array([clusters.get(plan.names[code], code) for code in starts])
+    paths, number = _lay_out(labels, np.stack([low, high]), low, starts, complete, times)
     settled = plan.inference
     bands = place_band(paths, draws=settled.draws, seed=plan.seed, alpha=settled.alpha)
     units = np.isfinite(paths.low).sum(axis=0)
@@ -204,7 +208,7 @@ def _list_years(plan: EvaluationPlan, outcome: str, periods: pd.Series) -> list[
 
 
 def _lay_out(
-    plan: EvaluationPlan,
+    labels: np.ndarray,
     ends: np.ndarray,
     table: pd.DataFrame,
     starts: Mapping[str, int],
@@ -213,7 +217,8 @@ def _lay_out(
 ) -> tuple[Paths, np.ndarray]:
     """Lay out changes by time, councils under one management combined; count the councils.
 
-    `ends` is the lowest and the highest figure by council and year of `table`.
+    `ends` is the lowest and the highest figure by council and year of `table`; `labels` name the
+    unit of each treated council.
     """
     years, reference = np.array(table.columns), int(np.flatnonzero(times == -1)[0])
     rest, found = table.index.get_indexer(others), []
@@ -229,8 +234,6 @@ def _lay_out(
         own = change[:, table.index.get_loc(code)] - change[::-1, rest].mean(axis=1)
         middle = change[:, rest].mean(axis=0)
         found.append((own, middle - middle.mean(axis=0)))
-    cluster_of = {name: key for key, members in plan.clusters.items() for name in members}
-    labels = np.array([cluster_of.get(plan.names[code], code) for code in starts])
     units = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels)]
     own = np.stack([pair[0] for pair in found])
     low, high = np.stack([_combine(own[unit]) for unit in units], axis=1)

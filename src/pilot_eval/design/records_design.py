@@ -12,6 +12,7 @@ from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError, explain
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_clusters import find_clusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def design_census(plan: EvaluationPlan, scenario: str) -> CensusDesign:
         treated=treated,
         comparators=comparator_codes(plan, treated, pd.DataFrame(), ()),
         clusters={
-            codes[council]: name for name, members in plan.clusters.items() for council in members
+            codes[council]: name for council, name in find_clusters(plan.clusters, None, ()).items()
         },
     )
 

@@ -21,6 +21,7 @@ from pilot_eval.estimation.did import (
 )
 from pilot_eval.estimation.path_changes import collapse_paths
 from pilot_eval.plan import EvaluationPlan
+from pilot_eval.plan_clusters import find_clusters
 
 NOISE = 1e-9
 """A count that moves an estimate by a smaller share of what it moves its council does not move it:
@@ -212,6 +213,7 @@ def lay_out(design: Design) -> np.ndarray:
 
 def name_units(plan: EvaluationPlan, design: Design) -> list[str]:
     """Name the unit of each council of `design.codes`: its cluster, or itself."""
-    cluster_of = {council: name for name, members in plan.clusters.items() for council in members}
+    requirement = plan.outcomes[design.outcome].requirement
+    cluster_of = find_clusters(plan.clusters, requirement, design.post)
     names = plan.names
     return [cluster_of.get(names[code], code) for code in design.codes]

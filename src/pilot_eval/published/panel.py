@@ -337,7 +337,7 @@ def _size_proxy(table: pd.DataFrame, plan: EvaluationPlan) -> pd.DataFrame:
 def _unknown_councils(plan: EvaluationPlan) -> list[str]:
     places = {"drop_councils": plan.drop_councils, "comparators.exclude": plan.comparators.exclude}
     places |= {"comparators.only": plan.comparators.only}
-    places |= {f"clusters.{name}": members for name, members in plan.clusters.items()}
+    places |= {f"clusters.{name}": item.councils for name, item in plan.clusters.items()}
     places |= {f"scenarios.{name}": item.councils for name, item in plan.scenarios.items()}
     known = set(plan.names.values())
     return [
