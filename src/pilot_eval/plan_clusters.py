@@ -89,7 +89,7 @@ def find_cluster_faults(clusters: Mapping[str, Cluster], known: Collection[str])
     ----------
     clusters : mapping of str to Cluster
     known : collection of str
-        Requirements of the register and of outcomes.
+        Requirements of outcomes and of the pilot's facts.
 
     Yields
     ------
@@ -103,4 +103,4 @@ def find_cluster_faults(clusters: Mapping[str, Cluster], known: Collection[str])
             yield f"clusters.{name} names a council twice"
         for key in cluster.requirements:
             if key not in known:
-                yield f"clusters.{name}: no outcome and no row of the register has {key}"
+                yield f"clusters.{name}: no outcome or fact has the requirement {key}"

@@ -7,9 +7,11 @@ parameters are those of `MATERIAL`.
 import importlib
 import inspect
 import io
+import locale
 import pkgutil
 import re
 import struct
+from contextlib import contextmanager, suppress
 from itertools import combinations
 
 import matplotlib.pyplot as plt
@@ -223,11 +225,25 @@ def shrink(box):
     return box.padded(-min(2, box.width / 3, box.height / 3))
 
 
+@contextmanager
+def with_decimal_commas():
+    """Take a locale of this machine that writes 0,5, if it has one."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8", "German_Germany", "de_DE"):
+            with suppress(locale.Error):
+                locale.setlocale(locale.LC_ALL, name)
+                break
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_looks_the_same_whatever_the_readers_settings(name, material):
     first = draw(name, material)
     plain = picture_of(first)
-    with plt.style.context(["dark_background", HOSTILE]):
+    with plt.style.context(["dark_background", HOSTILE]), with_decimal_commas():
         assert picture_of(draw(name, material)) == plain
     if isinstance(first, Figure):
         width, height = struct.unpack(">II", first.png[16:24])

@@ -214,22 +214,30 @@ def test_no_other_count_leads_beyond_the_adjusted_set_where_many_are_hidden(plan
         assert furthest <= (sign * estimate).max() + 1e-9 * np.ptp(estimate)
 
 
-def test_no_other_count_leads_far_beyond_the_robust_interval(plan, designs):
-    """The widest of published designs: Welch's t had chosen fillings a third of the width short."""
-    [(design, found)] = [
-        (one, found)
-        for one, found in designs
-        if (one.scenario, one.outcome) == ("granted_september", "plan_ended_2y_pct")
-    ]
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        ("granted_september", "plan_ended_2y_pct"),  # Welch's t chose a third of the width short
+        ("single_switches", "sa_within_45wd_pct"),  # units start at different times
+    ],
+)
+def test_no_other_count_leads_far_beyond_the_robust_interval(plan, table, comparison):
+    scenario, outcome = comparison
+    panel = pe.build_panel(table, plan)
+    design = pe.build_design(plan, panel, scenario=scenario, outcome=outcome)
+    found = identify(plan, design, ["robust"])
     filled, row = collapse_units(plan, design), found.numbers["robust"]
     chosen = choose_fillings(filled, seed=plan.seed)
     counts, deciding = add_robust_extremes(plan, filled, chosen.counts, chosen.deciding)
-    end = counts[deciding[-4]]  # at which the lower end is lowest
-    cell, option = filled.hidden.options(end)
-    beside = np.repeat(end[None], len(cell), axis=0)
-    beside[np.arange(len(cell)), cell] = option
-    lowest = ANSWERS["robust"](plan, filled.at(beside)).conf_low.min()
-    assert lowest > row["conf_low"] - 0.05 * (row["conf_high"] - row["conf_low"])
+    answers = ANSWERS["robust"](plan, filled.at(counts[deciding]))
+    width = row["conf_high"] - row["conf_low"]
+    for figure, sign in (("conf_low", -1), ("conf_high", 1)):
+        end = counts[deciding[(sign * getattr(answers, figure)).argmax()]]
+        cell, option = filled.hidden.options(end)
+        beside = np.repeat(end[None], len(cell), axis=0)
+        beside[np.arange(len(cell)), cell] = option
+        furthest = (sign * getattr(ANSWERS["robust"](plan, filled.at(beside)), figure)).max()
+        assert furthest < sign * row[figure] + 0.05 * width
 
 
 def test_an_interval_covers_whatever_the_hidden_counts_are(plan, table):

@@ -40,7 +40,7 @@ def test_hash_changes_with_any_choice_and_only_then(plan):
         ({"comparators.exclude": ["Gateshead"]}, "treated in scenario announced"),
         ({"clusters.another": ["Westminster"]}, "the same council at the same time"),
         ({"clusters.another": ["Leeds", "Leeds"]}, "names a council twice"),
-        ({"clusters.Tri-borough.requirements": ["icpc"]}, "has icpc"),
+        ({"clusters.Tri-borough.requirements": ["icpc"]}, "has the requirement icpc"),
         ({"clusters.Tri-borough.ended": "2010"}, "ended lies before began"),
     ],
 )

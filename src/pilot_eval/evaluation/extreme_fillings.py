@@ -104,16 +104,17 @@ def add_robust_extremes(
     """Add the fillings at which the robust test itself is extreme, found with few draws.
 
     Welch's t, by which fillings are chosen, ranks them as other draws would; where the test hardly
-    rejects anything over a stretch, another filling's interval can be much longer.
+    rejects anything over a stretch, another filling's interval can be much longer. Where units
+    start at different times all draws are made: few lead elsewhere, and such designs are few.
 
     Returns
     -------
     counts, deciding : ndarray
         With up to four more fillings, which decide too.
     """
-    if filled.base.paths is not None or len(filled.hidden) <= FEW_HIDDEN:
+    if len(filled.hidden) <= FEW_HIDDEN:
         return counts, deciding
-    quick, found = _with_few_draws(plan), []
+    quick, found = plan if filled.base.paths else _with_few_draws(plan), []
     known = ANSWERS["robust"](quick, filled.at(counts[deciding]))
     for figure, sign in EXTREMES_OF:
         value = sign * getattr(known, figure)
@@ -128,6 +129,9 @@ def _compute_robust(
     plan: EvaluationPlan, units: Units, above: float, *, figure: Figure, sign: int
 ) -> np.ndarray:
     """Compute what the search makes as large as possible, where it exceeds what is known."""
+    if units.paths is not None:
+        value = sign * getattr(ANSWERS["robust"](plan, units), figure)
+        return np.where(np.isnan(value), -np.inf, value)
     return find_extreme_rows(
         units.change,
         units.treated,
@@ -151,10 +155,11 @@ def _estimate_adjusted(stack: Units, given: Mapping[str, np.ndarray]) -> np.ndar
 def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
     """Find the fillings that the robust test's answer on some of them does not cover yet.
 
-    Their p-values at the ends of its interval and at 0 tell, without their intervals.
+    Their p-values at the ends of its interval and at 0 tell, without their intervals. Where units
+    start at different times these are of their changes alone, and few draws on paths tell besides.
     """
     hull = found.hull()
-    return find_wider_rows(
+    wider = find_wider_rows(
         stack.change,
         stack.treated,
         stack.cases,
@@ -166,6 +171,7 @@ def add_wider(plan: EvaluationPlan, stack: Units, found: Answers) -> np.ndarray:
         alpha=plan.inference.alpha,
         period_factor=stack.period_factor,
     )
+    return wider if stack.paths is None else np.union1d(wider, pick_extremes(plan, "robust", stack))
 
 
 def pick_extremes(plan: EvaluationPlan, method: str, stack: Units) -> np.ndarray:

@@ -70,11 +70,14 @@ class FilledUnits:
             Which cell is another, and what it is instead.
         """
         near, step = self.at(counts), (option - counts[cell])[:, None]
+        paths, slope = near.paths, self.path_slope
+        if paths is not None and slope is not None:
+            paths = replace(paths, changes=paths.changes + step[:, :, None] * slope[cell])
         return replace(
             near,
             change=near.change + step * self.change_slope[cell],
             level=near.known_level() + step * self.level_slope[cell],
-            paths=None,
+            paths=paths,
         )
 
     def _paths_at(self, step: np.ndarray) -> PathChanges | None:
