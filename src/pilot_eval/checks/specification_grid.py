@@ -18,7 +18,7 @@ from pilot_eval.errors import DesignError
 from pilot_eval.evaluation.families import adjust_for_families
 from pilot_eval.evaluation.published_strand import Estimated, estimate_design, evaluate
 from pilot_eval.evaluation.stored import stored
-from pilot_eval.evaluation.units import is_comparison
+from pilot_eval.evaluation.units import collapse_councils, is_comparison
 from pilot_eval.evaluation.verdict_inputs import (
     ADJUSTED_TEST,
     FIRST_TEST,
@@ -51,7 +51,7 @@ class Specification:
     years : str
         Periods before and after, in words.
     left_out : str
-        Name of the treated unit that is left out, or empty.
+        Name of the unit that is left out, or empty.
     window : mapping
         The plan's keys that `years` changes.
     is_planned : bool
@@ -76,16 +76,19 @@ class Specification:
 
 
 def list_specifications(
-    plan: EvaluationPlan, *, leave_one_out: bool = True
+    plan: EvaluationPlan, table: pd.DataFrame, *, leave_one_out: bool = True
 ) -> Iterator[Specification]:
     """List the choices: comparators, and years as planned or the nearest one on either side.
 
-    Under the plan's own choice, a treated unit is left out in turn of each scenario that answers a
-    question: more would take long, and leaving out one of many comparators moves little.
+    Under the plan's own choice, one unit is left out in turn of each scenario that answers a
+    question: a treated one, or one of the two comparators without which the estimate moves furthest
+    up and down. More would take long, and the others move it less.
 
     Parameters
     ----------
     plan : EvaluationPlan
+    table : DataFrame
+        As from `load_published`: it tells which comparators those are.
     leave_one_out : bool
         Whether units may be left out: not where the figures are confidential, because the
         difference of two results is then the figure of one unit.
@@ -94,6 +97,7 @@ def list_specifications(
     ------
     Specification
     """
+    panel = build_panel(table, plan) if leave_one_out else None
     asked = {plan.family.primary_scenario, *list_later_rounds(plan)}
     asked |= {key for key, scenario in plan.scenarios.items() if scenario.question}
     for scenario, outcome in plan.comparisons:
@@ -104,9 +108,22 @@ def list_specifications(
             own = {"scenario": scenario, "outcome": outcome, "years": years, "window": window}
             planned = years == planned_years and rule == plan.comparators.rule
             yield Specification(**own, comparators=rule, left_out="", is_planned=planned)
-            if planned and leave_one_out and scenario in asked:
-                for name in plan.scenarios[scenario].councils:
+            if planned and panel is not None and scenario in asked:
+                others = _find_far_comparators(plan, panel, scenario, outcome)
+                for name in (*plan.scenarios[scenario].councils, *others):
                     yield Specification(**own, comparators=rule, left_out=name, is_planned=False)
+
+
+def _find_far_comparators(
+    plan: EvaluationPlan, panel: pd.DataFrame, scenario: str, outcome: str
+) -> list[str]:
+    """Name the comparators with the largest fall and the largest rise, hidden counts halfway."""
+    try:
+        design = build_design(plan, panel, scenario=scenario, outcome=outcome)
+    except DesignError:
+        return []
+    change = pd.Series(collapse_councils(design).change, design.codes)[~design.is_treated]
+    return [plan.names[code] for code in dict.fromkeys([change.idxmin(), change.idxmax()])]
 
 
 def _pick_windows(
@@ -154,7 +171,7 @@ def compute_specification_grid(
     designs: dict[tuple[str, ...], Design | None] = {}
     plans: dict[tuple[str, ...], EvaluationPlan] = {}
     rows = _list_planned(plan, table)
-    for item in list_specifications(plan, leave_one_out=leave_one_out):
+    for item in list_specifications(plan, table, leave_one_out=leave_one_out):
         if item.is_planned:
             continue
         revised = _revise_once(plan, item, plans)
@@ -182,7 +199,7 @@ def _list_planned(plan: EvaluationPlan, table: pd.DataFrame) -> list[dict[str, A
     evidence = evaluate(plan, table)
     own = {
         (item.scenario, item.outcome): item
-        for item in list_specifications(plan, leave_one_out=False)
+        for item in list_specifications(plan, table, leave_one_out=False)
         if item.is_planned
     }
     estimated = evidence.table[evidence.table["status"] == "estimated"]
