@@ -297,6 +297,10 @@ HARMLESS = {
     "one in four": ("txt", "1 in 4 children has a plan."),
     "parts of many": ("csv", "council,total,girls,boys\nLeeds,1200,590,610\nYork,340,160,180\n"),
     "code": ("txt", r"`\n` is a new line and `\hat\tau` the effect"),
+    "shares with both their counts": (
+        "csv",
+        "council,indicator,numerator,denominator,value\nLeeds,share,13,170,7.6\nYork,share,20,90,22.2\n",
+    ),
     "a rank": ("csv", "rank,council,value\n1,Leeds,13.3\n2,York,12.1\n"),
     "ratings": ("csv", "finding,rating\nno clear change,2\nrose,4\n"),
     "bounds as wide as the rule": ("csv", "council,children\nLeeds,1-5\nYork,<5\n"),

@@ -309,10 +309,9 @@ def _check_derivable(
     counts = {name: _counts_in(table[name]) for name in counted}
     if caption := BASE.search(where):
         counts["its caption"] = pd.Series(float(caption[1]), index=table.index)
-    stated = [name for name in counts if name in ("denominator", "population")]
     for name, per in parts.items():
-        rates = per.max() >= LEAST_RATE
-        for base in stated if stated and rates else counts:
+        whole_of = ("denominator", "population") if per.max() >= LEAST_RATE else ("denominator",)
+        for base in [one for one in counts if one in whole_of] or counts:
             whole = counts[base]
             told = pd.Series(False, index=table.index)
             for low, high in (_limits(table[name]), _limits(table[name], PERCENT_SLACK)):
