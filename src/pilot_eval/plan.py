@@ -382,7 +382,8 @@ def _start_faults(plan: EvaluationPlan) -> list[str]:
 
 
 def _council_faults(plan: EvaluationPlan) -> list[str]:
-    known = {row.requirement for row in (*plan.treatment_register, *plan.requirements)}
+    known = {row.requirement for row in plan.treatment_register}
+    known |= {row.requirement for row in plan.requirements}
     known |= {item.requirement for item in plan.outcomes.values() if item.requirement}
     faults = [*find_cluster_faults(plan.clusters, known)]
     faults += check_codes(plan.treatment_register, plan.names)
