@@ -17,7 +17,6 @@ from pilot_eval.plan import load_plan
 from pilot_eval.published.council_indicators import load_published
 from pilot_eval.reporting.display import format_number, format_range
 from pilot_eval.reporting.explorer import (
-    NOBODY,
     OPTION_WORDS,
     READING_WORDS,
     SPECIFICATIONS,
@@ -83,7 +82,7 @@ def word_choice(plan, item, method):
         "comparators": OPTION_WORDS[item.comparators],
         "years": _name(plan, "years", item.years),
         "method": READING_WORDS[method],
-        "left_out": item.left_out or NOBODY,
+        "left_out": _name(plan, "left_out", item.left_out),
     }
 
 

@@ -78,7 +78,10 @@ def _name(plan: EvaluationPlan, choice: str, key: str) -> str:
         return OPTION_WORDS[key]
     if choice == "years":
         return ", then ".join(_name_side(side.split("+")) for side in key.split(" to "))
-    return READING_WORDS[key] if choice == "method" else key or NOBODY
+    if choice == "left_out":
+        treated = any(key in scenario.councils for scenario in plan.scenarios.values())
+        return key if treated else f"{key} (comparator)" if key else NOBODY
+    return READING_WORDS[key]
 
 
 def _name_side(periods: list[str]) -> str:
