@@ -1,10 +1,10 @@
 """Branch coverage of the core by the quick tests: a pytest plugin, and its figures.
 
 `tests/run_all.py` loads the plugin and prints the figures in its last lines. Tracing makes a test a
-third slower, and most of the time goes to tests marked `long`: it rests while these run, but for
-those of `ALSO`, and what only they reach does not count. Traced tests share what is computed once
-(`once_per_run`) with each other alone, under another variable: whether a test that rests, or a
-process that is not traced, came first changes no figure.
+third slower, and most of the time goes to tests marked `long` and to the laws in `properties`: it
+rests while these run, but for those of `ALSO`, and what only they reach does not count. Traced
+tests share what is computed once (`once_per_run`) with each other alone, under another variable:
+whether a test that rests, or a process that is not traced, came first changes no figure.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "pilot_eval"
 FLOOR = 90
 """Per cent of branches, in each folder of the core."""
 RESTS = ("long", "slow", "browser")
+LAWS = "properties"
+"""Folder of tests that call every function again and again: what they reach others reach too."""
 TRACED = "PILOT_EVAL_TRACED_RUN_CACHE"
 ALSO = {  # files of long tests that reach most of what the quick ones do not
     *("test_adjusted", "test_census_readers", "test_census_refusals", "test_core_by_other_means"),
@@ -37,7 +39,7 @@ ALSO = {  # files of long tests that reach most of what the quick ones do not
     *("test_moved_numbers", "test_one_of_ten", "test_other_mess", "test_other_sources"),
     *("test_protected_outputs", "test_redated_episodes", "test_release_check"),
     *("test_release_corpus", "test_run_identifiers", "test_simulated_sources", "test_stored"),
-    *("test_subgroups", "test_wrong_tables"),
+    "test_subgroups",
 }
 
 
@@ -66,7 +68,8 @@ class Measure:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        if item.path.stem in ALSO or not any(map(item.get_closest_marker, RESTS)):
+        rests = item.path.parent.name == LAWS or any(map(item.get_closest_marker, RESTS))
+        if item.path.stem in ALSO or not rests:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv(TRACED, str(self.kept))
                 patch.setattr(run_cache, "VARIABLE", TRACED)

@@ -357,10 +357,12 @@ OTHER_UNITS = {"estimation.synthetic_control.estimate_each_council": 14}
 OTHER_DRAWS = {  # fewer where even these take long: sets are then drawn at random
     "estimation.synthetic_did.placebo_synthetic_did": 5,
     "estimation.synthetic_did.estimate_staggered_synthetic_did": 0,
-    "inference.dose.dose_test": 499,
-    "inference.pooled_counts.pooled_counts_test": 499,
+    "inference.dose.dose_test": 199,
+    "inference.multiplicity.family_test": 499,
+    "inference.pooled_counts.pooled_counts_test": 199,
     "inference.power.minimum_detectable_effect": 99,
-    "inference.staggered.staggered_test": 499,
+    "inference.staggered.staggered_test": 199,
+    "inference.wild_bootstrap.wild_bootstrap_test": 499,
 }
 
 

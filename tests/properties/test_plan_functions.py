@@ -40,7 +40,7 @@ FEW = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 def _study() -> tuple[Any, pd.DataFrame]:
     plan = pe.load_plan()
     panel = pe.build_panel(pe.load_published(), plan)
-    some = {*plan.ever_treated, *sorted(panel["council_code"].unique())[::3]}
+    some = {*plan.ever_treated, *sorted(panel["council_code"].unique())[::5]}
     kept = panel["council_code"].isin(some) & (panel["outcome"] == "cpp_rate")
     return plan, panel[kept].reset_index(drop=True)
 
