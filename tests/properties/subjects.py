@@ -352,7 +352,7 @@ SPECIAL: Mapping[tuple[str, str], Callable[[World, Kind | None], Any]] = {
     ("monitoring.funnel.compute_funnel", "denominator"): lambda w, k: w.cases,
 }
 OTHER_TREATED = {"inference.wild_bootstrap.wild_bootstrap_test": 5}
-OTHER_UNITS = {"estimation.synthetic_control.estimate_each_council": 14}
+OTHER_UNITS = {"estimation.synthetic_control.estimate_each_council": 10}
 """Fits every comparator against all others, so that its time grows with the square of them."""
 OTHER_DRAWS = {  # fewer where even these take long: sets are then drawn at random
     "estimation.synthetic_did.placebo_synthetic_did": 5,
