@@ -37,7 +37,7 @@ EXAMPLES, SLOW, WRONG = 20, 200, 24
 MANY_UNITS = 1500
 USUAL_DEPTH = 1000
 """Python's own limit of calls within calls; some packages raise it."""
-FEWER_UNITS = {"estimation.synthetic_control.estimate_each_council": 200}
+FEWER_UNITS = {"estimation.synthetic_control.estimate_each_council": 400}
 NO_ANSWER = {"inference.power.minimum_detectable_effect"}
 """Functions whose answer may be that there is none: here, power out of reach."""
 SEEDS = st.integers(0, 2**32 - 1)

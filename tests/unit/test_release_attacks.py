@@ -278,3 +278,9 @@ def test_a_date_of_birth_is_found_however_it_is_written(tmp_path, words):
 @pytest.mark.parametrize("name", COUNTS)
 def test_a_disguised_small_count_is_found_or_held(tmp_path, name):
     assert check(tmp_path, name, COUNTS[name].encode()) != BARE
+
+
+def test_a_form_in_a_drawing_keeps_nothing_from_being_read(tmp_path):
+    inside = '<select><option value="3">A</option></select><rect data-children="3"/>'
+    drawn = SVG.replace(' xmlns="http://www.w3.org/2000/svg"', "").format(inside)
+    assert "counts of children below the threshold" in check(tmp_path, "a.svg", drawn.encode())

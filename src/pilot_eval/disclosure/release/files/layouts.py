@@ -40,7 +40,7 @@ def find_page_tables(tree: Any) -> Iterator[Place]:
     """
     for number, table in enumerate(tree.iter("table"), start=1):
         yield _caption_of(table, number), make_table(list(_html_rows(table)))
-    kinds = (_lists_of, _grids_of, find_pairs, _data_of, _attributes_of)
+    kinds = (_lists_of, _grids_of, find_pairs, _data_of, _attributes_of, _choices_of)
     yield from chain.from_iterable(kind(tree) for kind in kinds)
 
 
@@ -142,6 +142,10 @@ def find_attributes(tree: Any) -> Iterator[Place]:
             if told and value.strip().isdecimal():
                 head = item.get("name") or name.removeprefix("data-")
                 yield f"attribute {name}", make_table([[head], [value]])
+
+
+def _choices_of(tree: Any) -> Iterator[Place]:
+    """Read the values of a form's choices, unless they are the places of the choices."""
     for number, choice in enumerate(tree.iter("select"), start=1):
         given = [
             (one.text_content(), one.get("value", "").strip()) for one in choice.iter("option")
@@ -149,7 +153,7 @@ def find_attributes(tree: Any) -> Iterator[Place]:
         rows = [(words, value) for words, value in given if value.isdecimal()]
         if [int(value) for _, value in rows] not in (
             list(range(start, start + len(rows))) for start in (0, 1)
-        ):  # not the places of the choices
+        ):
             yield f"choice {number}", make_table([["", choice.get("name", "value")], *rows])
 
 
