@@ -59,11 +59,12 @@ def once_per_run(function: Callable[P, R]) -> Callable[P, R]:
             if path.exists():
                 kept: R = pickle.loads(path.read_bytes())
                 return kept
-            result = function(*args, **kwargs)
+            written = pickle.dumps(function(*args, **kwargs), protocol=pickle.HIGHEST_PROTOCOL)
             with suppress(OSError):  # a full disk costs time here, not the result
                 partial = path.with_suffix(".partial")
-                partial.write_bytes(pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL))
+                partial.write_bytes(written)
                 partial.replace(path)
+        result: R = pickle.loads(written)  # as others read it: what rests on it has one hash
         return result
 
     return cached

@@ -44,6 +44,15 @@ def test_computed_once_and_given_back_equal(kept):
     assert len(answers(kept)) == 1
 
 
+def test_an_answer_is_hashed_alike_whether_computed_or_kept(kept):
+    path = kept / "table.csv"
+    path.write_text("name,value\na,1.5\nb,2.5\na,3.5\n")
+    read = once_per_run(pd.read_csv)
+    computed, given_back = read(path), read(path)
+    hashes = {run_cache.hash_call("any", (table,), {}) for table in (computed, given_back)}
+    assert len(hashes) == 1
+
+
 def test_other_arguments_are_another_answer(kept):
     table = pd.DataFrame({"a": [1.5, 2.0]})
     double(table)

@@ -10,9 +10,13 @@ import pandas as pd
 import pytest
 
 from pilot_eval.checks import long_run, other_readings, placebo, plan_readings
+from pilot_eval.checks.specification_curve import specification_curve
 from pilot_eval.checks.specification_grid import compute_specification_grid
 from pilot_eval.design.build import build_design
 from pilot_eval.evaluation import stored
+from pilot_eval.evaluation.identified import search_set
+from pilot_eval.evaluation.published_strand import build_designs
+from pilot_eval.evaluation.units import ALL_METHODS
 from pilot_eval.lab import detection, simulated_trial
 from pilot_eval.monitoring import false_alarms
 from pilot_eval.plan import load_plan
@@ -34,8 +38,12 @@ STORED = [
     plan_readings.list_like_readings,
     plan_readings.list_plan_readings,
     plan_readings.list_spillover_readings,
+    search_set,
     simulated_trial.watch_councils,
+    specification_curve,
 ]
+FILLINGS = ("least_favourable", "widest")
+SEARCHED = 3  # sets searched again in every run of the tests; all of them in the slow ones
 OUTCOMES = {
     "conferences_first": "icpc_within_15wd_pct",
     "conferences_both": "icpc_within_15wd_pct",
@@ -204,6 +212,58 @@ def test_what_is_committed_is_what_is_computed(scenario, functions):
         pd.testing.assert_frame_equal(
             function(plan, design), function.__wrapped__(plan, design), rtol=1e-9
         )
+
+
+def search_again(plan, designs):
+    """Search sets without the store; they must be what the store holds."""
+    keys = {key for _, key in read_keys(search_set)}
+    for design in designs:
+        call = plan, design, ALL_METHODS
+        assert stored._hash_arguments(call, {}) in keys
+        [kept], [found] = (
+            one(*call).to_dict("records") for one in (search_set, search_set.__wrapped__)
+        )
+        assert [kept[name] for name in FILLINGS] == [found[name] for name in FILLINGS]
+        for method in ALL_METHODS:
+            ours, theirs = (
+                pd.Series(one["numbers"][method], dtype=object) for one in (kept, found)
+            )
+            assert ours["reason"] == theirs["reason"]
+            assert ours["fragile"] == theirs["fragile"]
+            rest = ours.index.drop(["reason", "fragile"])
+            np.testing.assert_allclose(
+                ours[rest].astype(float), theirs[rest].astype(float), rtol=1e-9
+            )
+
+
+def list_searched(pilot):
+    """The designs of a pilot whose hidden counts are searched."""
+    plan = load_plan(pilot)
+    designs = build_designs(plan, load_published(), tuple(plan.comparisons)).values()
+    few = [one for one in designs if len(one.treated) > 1 and len(one.comparators) > 1]
+    return plan, [one for one in few if len(one.own_hidden)]
+
+
+def test_sets_are_what_a_search_finds():
+    plan, designs = list_searched("timescales-2011")
+    chosen = np.random.default_rng(7).choice(len(designs), SEARCHED, replace=False)
+    search_again(plan, [designs[place] for place in chosen])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pilot", ["timescales-2011", "family-safeguarding"])
+def test_every_set_is_what_a_search_finds(pilot):
+    search_again(*list_searched(pilot))
+
+
+def test_what_a_stored_result_rests_on_is_not_stored_too(store):
+    def outer(frame):
+        return stored.stored(double)(frame)
+
+    outer.__module__ = double.__module__
+    with stored.noting(store / "noted"):
+        stored.stored(outer)(FRAME)
+    assert [path.name.split("-")[0] for path in (store / "noted").iterdir()] == ["outer"]
 
 
 def test_the_store_holds_no_more_than_tables():

@@ -147,6 +147,7 @@ def _use_long_checks(root: Path) -> None:
     """Take what every pilot's report rests on besides notebooks, or compute it again."""
     from pilot_eval.checks.long_run import list_long_runs
     from pilot_eval.checks.specification_grid import compute_specification_grid
+    from pilot_eval.evaluation import evaluate
     from pilot_eval.plan import load_plan
     from pilot_eval.published.council_indicators import load_published
 
@@ -154,6 +155,7 @@ def _use_long_checks(root: Path) -> None:
     names = sorted(path.parent.name for path in root.glob(f"{PILOTS}/*/{PLAN_NAME}"))
     for name in names:
         plan = load_plan(name, root=root)
+        evaluate(plan, table)  # first: the others take its answer from the run
         compute_specification_grid(plan, table, leave_one_out=True)
         list_long_runs(plan, table)
 

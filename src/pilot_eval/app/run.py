@@ -70,19 +70,20 @@ def run_evaluation(request: RunRequest, tell: Tell = print) -> RunResult:
     started = datetime.now(UTC)
     tell("Reading the plan, the figures and the notebooks ...")
     prepared = prepare(request)
-    if not request.councils:
-        calibrate_tests(prepared.plan, request.table_file, tell)
-    elif request.table_file:
-        read_table(prepared.plan, request.table_file)
     run_id = f"{started:%Y%m%d-%H%M%S}-{prepared.plan.hash}"
-    with keep_for_run(), stage(request.out or find_reports(request.root) / run_id) as folder:
-        losses = _check_returns(request, prepared.plan, folder, tell)
-        executed = _execute(request, prepared, folder, tell)
-        failed = [result for result in executed if not result.ok]
-        site = write_site(request, prepared, executed, folder, tell)
-        tell("Checking what was written, for the quality assurance log ...")
-        write_record(request, prepared, executed, folder, started, site)
-        published = publish(folder, _names(request, run_id, complete=not failed))
+    with keep_for_run():
+        if not request.councils:
+            calibrate_tests(prepared.plan, request.table_file, tell)
+        elif request.table_file:
+            read_table(prepared.plan, request.table_file)
+        with stage(request.out or find_reports(request.root) / run_id) as folder:
+            losses = _check_returns(request, prepared.plan, folder, tell)
+            executed = _execute(request, prepared, folder, tell)
+            failed = [result for result in executed if not result.ok]
+            site = write_site(request, prepared, executed, folder, tell)
+            tell("Checking what was written, for the quality assurance log ...")
+            write_record(request, prepared, executed, folder, started, site)
+            published = publish(folder, _names(request, run_id, complete=not failed))
     return RunResult(folder=published, failed=failed, losses=losses)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from pilot_eval.design.build import build_design
 from pilot_eval.evaluation.calibration import (
     PlaceboPool,
     build_pools,
@@ -14,8 +13,8 @@ from pilot_eval.evaluation.calibration import (
     calibration_key,
 )
 from pilot_eval.evaluation.calibration_store import find_rates, keep_rates
+from pilot_eval.evaluation.published_strand import build_designs
 from pilot_eval.plan import EvaluationPlan
-from pilot_eval.published.panel import build_panel
 
 RATE_COLUMNS = ("scenario", "outcome", "method", "rejections", "sets", "key")
 EVERY = 5  # comparisons between two lines of progress
@@ -65,12 +64,8 @@ def list_comparisons(
     plan: EvaluationPlan, table: pd.DataFrame
 ) -> list[tuple[str, str, str, list[PlaceboPool]]]:
     """List scenario, outcome, key and pools of every comparison that can be calibrated."""
-    panel, found = build_panel(table, plan), []
-    for scenario, outcome in plan.comparisons:
-        if plan.why_described(scenario, outcome) is not None:
-            continue
-        design = build_design(plan, panel, scenario=scenario, outcome=outcome)
-        pools = build_pools(plan, design)
-        if pools:
+    found = []
+    for (scenario, outcome), design in build_designs(plan, table, tuple(plan.comparisons)).items():
+        if pools := build_pools(plan, design):
             found.append((scenario, outcome, calibration_key(plan, pools), pools))
     return found

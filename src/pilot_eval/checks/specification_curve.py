@@ -15,6 +15,7 @@ from pilot_eval.errors import DesignError
 from pilot_eval.evaluation import FEWEST_TREATED
 from pilot_eval.evaluation.fillings import collapse_fillings
 from pilot_eval.evaluation.identified import identify
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.units import METHODS
 from pilot_eval.inference.size_adjusted import compute_size_adjusted
 from pilot_eval.plan import EvaluationPlan
@@ -38,6 +39,7 @@ CURVE_COLUMNS = (
 )
 
 
+@stored
 def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: str) -> pd.DataFrame:
     """Estimate an outcome under every defensible combination of choices.
 

@@ -10,6 +10,8 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from pilot_eval.run_cache import once_per_run
+
 PACKAGE = "pilot_eval"
 #: Syntax that does not change a result, or that differs between versions of Python.
 IGNORED_FIELDS = frozenset({"annotation", "returns", "type_comment", "type_params", "ctx", "kind"})
@@ -18,9 +20,10 @@ IGNORED_NODES = (ast.Raise, ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scope:
-    """Names that a module defines, and where the names that it imports are defined."""
+    """What a module defines: the syntax of each name, what it uses, and where imports are from."""
 
-    defined: dict[str, list[ast.stmt]]
+    written: dict[str, str]
+    used: dict[str, frozenset[str]]
     imported: dict[str, tuple[str, str]]
 
 
@@ -52,29 +55,35 @@ def hash_code(*functions: Callable[..., object]) -> str:
         if place in reached:
             continue
         module, name = place
-        statements = _read_scope(module).defined.get(name)
-        if statements is None:
-            pending += filter(None, [_read_scope(module).imported.get(name)])
-            reached[place] = ""
-            continue
-        reached[place] = _write(statements)
-        pending += [(module, used) for statement in statements for used in _names(statement)]
+        scope = _read_scope(module)
+        reached[place] = scope.written.get(name, "")
+        pending += filter(None, [scope.imported.get(name)] if name not in scope.written else [])
+        pending += [(module, used) for used in scope.used.get(name, ())]
     text = "\n".join(sorted(filter(None, reached.values())))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
+@once_per_run
 def _read_scope(module: str) -> _Scope:
     source = Path(str(import_module(module).__file__)).read_text(encoding="utf-8")
-    scope = _Scope(defined={}, imported={})
+    defined: dict[str, list[ast.stmt]] = {}
+    imported: dict[str, tuple[str, str]] = {}
     for statement in ast.parse(source).body:
         if isinstance(statement, ast.ImportFrom) and str(statement.module).startswith(PACKAGE):
             for alias in statement.names:
                 origin = (str(statement.module), alias.name)
-                scope.imported[alias.asname or alias.name] = origin
+                imported[alias.asname or alias.name] = origin
         for name in _binds(statement):
-            scope.defined.setdefault(name, []).append(statement)
-    return scope
+            defined.setdefault(name, []).append(statement)
+    return _Scope(
+        written={name: _write(own) for name, own in defined.items()},
+        used={
+            name: frozenset(used for statement in own for used in _names(statement))
+            for name, own in defined.items()
+        },
+        imported=imported,
+    )
 
 
 def _binds(statement: ast.stmt) -> Iterator[str]:

@@ -8,6 +8,7 @@ from math import isnan, nan
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pilot_eval.design.build import Design
 from pilot_eval.estimation.did import Units
@@ -24,6 +25,7 @@ from pilot_eval.evaluation.extreme_fillings import (
 )
 from pilot_eval.evaluation.filling_search import choose_fillings
 from pilot_eval.evaluation.fillings import FilledUnits
+from pilot_eval.evaluation.stored import stored
 from pilot_eval.evaluation.unit_facts import collapse_units
 from pilot_eval.evaluation.units import (
     ALL_METHODS,
@@ -99,7 +101,7 @@ def identify(
     filled = collapse_units(plan, design)
     if not len(filled.hidden):
         return _identify_point(plan, filled, methods)
-    return _identify_set(plan, filled, methods, thorough)
+    return _identify_set(plan, design, filled, methods, thorough)
 
 
 def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> Numbers:
@@ -132,8 +134,49 @@ def _identify_point(
 
 
 def _identify_set(
-    plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str], thorough: bool
+    plan: EvaluationPlan,
+    design: Design,
+    filled: FilledUnits,
+    methods: Sequence[str],
+    thorough: bool,
 ) -> Identified:
+    search = search_set if thorough else _search_quickly
+    found = search(plan, design, tuple(methods)).iloc[0]
+    worst = np.array(found["least_favourable"], dtype=np.int64)
+    widest = np.array(found["widest"], dtype=np.int64)
+    return Identified(
+        units=filled.at(worst), widest=filled.at(widest), counts=worst, numbers=found["numbers"]
+    )
+
+
+@stored
+def search_set(plan: EvaluationPlan, design: Design, methods: Sequence[str]) -> pd.DataFrame:
+    """Search the counts that may be hidden for the ends of every method's answer.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    design : Design
+        With hidden counts, a treated council and a comparator.
+    methods : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        One row: `least_favourable` and `widest`, a filling each as a list of counts, and `numbers`,
+        as of `Identified`.
+    """
+    return _search(plan, design, methods, thorough=True)
+
+
+def _search_quickly(plan: EvaluationPlan, design: Design, methods: Sequence[str]) -> pd.DataFrame:
+    return _search(plan, design, methods, thorough=False)
+
+
+def _search(
+    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, thorough: bool
+) -> pd.DataFrame:
+    filled = collapse_units(plan, design)
     chosen = choose_fillings(filled, seed=plan.seed)
     counts, deciding = chosen.counts, chosen.deciding
     if "adjusted" in methods or len(filled.hidden) <= MANY_HIDDEN:  # others' rows widen a little
@@ -151,11 +194,9 @@ def _identify_set(
         if method == HEADLINE and not np.isnan(found.p_value).any():
             worst = int(rows[found.p_value.argmax()])
     spread = stack.change[:, ~stack.treated].var(axis=1)
-    return Identified(
-        units=pick_fillings(stack, worst),
-        widest=pick_fillings(stack, int(spread.argmax())),
-        counts=counts[worst],
-        numbers=numbers,
+    fillings = {"least_favourable": counts[worst], "widest": counts[int(spread.argmax())]}
+    return pd.DataFrame(
+        {name: [one.tolist()] for name, one in fillings.items()} | {"numbers": [numbers]}
     )
 
 

@@ -100,23 +100,11 @@ def _evaluate(
     scenarios: tuple[str, ...],
     outcomes: tuple[str, ...],
 ) -> Evidence:
-    panel = build_panel(table, plan)
-    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     stamp: dict[str, Any] = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
     wanted = [pair for pair in product(scenarios, outcomes) if pair in set(plan.comparisons)]
-    estimated = {
-        (scenario, outcome): estimate_design(
-            plan,
-            build_design(
-                plan,
-                pd.concat([rows_of[key] for key in plan.figures_of(scenario, outcome)]),
-                scenario=scenario,
-                outcome=outcome,
-            ),
-        )
-        for scenario, outcome in wanted
-        if plan.why_described(scenario, outcome) is None
-    }
+    chosen = tuple(pair for pair in plan.comparisons if pair in set(wanted))
+    designs = build_designs(plan, table, chosen)
+    estimated = {pair: estimate_design(plan, design) for pair, design in designs.items()}
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
     rows: list[EvidenceRow] = []
     effects: list[dict[str, object]] = []
@@ -144,6 +132,39 @@ def _evaluate(
         verdicts=tuple(verdicts),
         answers=answer_questions(plan, verdicts),
     )
+
+
+@once_per_run
+def build_designs(
+    plan: EvaluationPlan, table: pd.DataFrame, comparisons: tuple[tuple[str, str], ...]
+) -> dict[tuple[str, str], Design]:
+    """Build the designs of comparisons, those that are described alone left out.
+
+    Parameters
+    ----------
+    plan : EvaluationPlan
+    table : DataFrame
+        Long table of council indicators, as from `load_published`.
+    comparisons : tuple
+        Some of `plan.comparisons`, in their order.
+
+    Returns
+    -------
+    dict
+        (scenario, outcome) -> design.
+    """
+    panel = build_panel(table, plan)
+    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
+    return {
+        (scenario, outcome): build_design(
+            plan,
+            pd.concat([rows_of[key] for key in plan.figures_of(scenario, outcome)]),
+            scenario=scenario,
+            outcome=outcome,
+        )
+        for scenario, outcome in comparisons
+        if plan.why_described(scenario, outcome) is None
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

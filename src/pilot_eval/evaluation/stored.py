@@ -67,7 +67,11 @@ def stored(function: Callable[P, pd.DataFrame]) -> Callable[P, pd.DataFrame]:
         except _UnknownError:
             return computed(*args, **kwargs)
         line = _read_lines(path).get(key)
-        result = computed(*args, **kwargs) if line is None else _lay_out(line)
+        if line is None:
+            with _not_noting():
+                result = computed(*args, **kwargs)
+        else:
+            result = _lay_out(line)
         if again:
             noted = hashlib.sha256(key.encode()).hexdigest()
             text = line or json.dumps({"key": key, "columns": _describe(result)}, default=_plain)
@@ -85,6 +89,17 @@ def noting(folder: Path) -> Iterator[None]:
         yield
     finally:
         del os.environ[AGAIN]
+
+
+@contextmanager
+def _not_noting() -> Iterator[None]:
+    """Note nothing of what a stored result is computed from: once it is stored, nobody asks."""
+    folder = os.environ.pop(AGAIN, None)
+    try:
+        yield
+    finally:
+        if folder:
+            os.environ[AGAIN] = folder
 
 
 def write_store(noted: Path, root: Path, new: Path, *, whole: bool) -> None:

@@ -29,7 +29,12 @@ from pilot_eval.lab.simulate_pathway import (
     simulate_plans,
     simulate_reviews,
 )
-from pilot_eval.lab.simulate_records import CouncilRecords, build_census, record_council
+from pilot_eval.lab.simulate_records import (
+    CouncilRecords,
+    EffectRow,
+    build_census,
+    record_council,
+)
 from pilot_eval.lab.simulate_referrals import (
     Calendar,
     Columns,
@@ -117,7 +122,7 @@ def simulate_census(
     frames, durations = build_census(records, settings, calibration)
     frames, faults = plant_faults(frames, settings, np.random.default_rng([seed, 0]))
     tables = CensusTables(**frames, strand="simulated", source=SOURCE)
-    effects = pd.concat([r.effects for r in records], ignore_index=True)
+    effects = _effect_table([row for record in records for row in record.effects])
     truth = SimulationTruth(
         effects=effects,
         durations=durations,
@@ -176,11 +181,11 @@ def _true_effects(
     timings: dict[str, Timing],
     conferences: Columns,
     plans: Columns,
-) -> pd.DataFrame:
+) -> list[EffectRow]:
     """Average the council's exempt cases with and without its exemption."""
-    rows: list[tuple[Any, ...]] = []
     if council.exemption is None:
-        return _effect_table(council, rows)
+        return []
+    rows: list[tuple[Any, ...]] = []
     two_stage = ~referrals["single"]
     used = {
         "initial": (timings["first"], two_stage & (referrals["kind"] >= 2)),
@@ -199,7 +204,7 @@ def _true_effects(
         ),
     }
     rows += [(name, "", *_means(*pair)) for name, pair in pairs.items()]
-    return _effect_table(council, rows)
+    return [(council.constants.council_code, *row) for row in rows]
 
 
 def _delay_effects(clock: str, timing: Timing, rows: NDArray[np.bool_]) -> list[tuple[Any, ...]]:
@@ -223,12 +228,9 @@ def _means(without: NDArray[Any], under: NDArray[Any]) -> tuple[int, float, floa
     return len(without), float(without.mean()), float(under.mean())
 
 
-def _effect_table(council: SimulatedCouncil, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
-    columns = ["outcome", "clock", "cases", "without", "with_exemption"]
-    table = pd.DataFrame(rows, columns=columns).astype(
-        {"outcome": "str", "clock": "str", "cases": "int64", "without": "float64"}
-        | {"with_exemption": "float64"}
-    )
-    table.insert(0, "council_code", pd.Series(council.constants.council_code, table.index, "str"))
-    table["effect"] = table["with_exemption"] - table["without"]
-    return table
+def _effect_table(rows: list[EffectRow]) -> pd.DataFrame:
+    columns = ["council_code", "outcome", "clock", "cases", "without", "with_exemption"]
+    types = dict.fromkeys(columns[:3], "str") | {"cases": "int64"}
+    types |= dict.fromkeys(columns[4:], "float64")
+    table = pd.DataFrame(rows, columns=columns).astype(types)
+    return table.assign(effect=table["with_exemption"] - table["without"])

@@ -33,6 +33,9 @@ SOURCES_FROM = np.datetime64("2013-04-01", "D")
 AFTER_ASSESSMENT, DIED, OTHERWISE = "RC8", "RC2", "RC7"
 UNKNOWN_SEX = "unknown"
 
+EffectRow = tuple[Any, ...]
+"""Council, outcome, clock, cases, mean without and with the exemption."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CouncilRecords:
@@ -41,7 +44,7 @@ class CouncilRecords:
     council_code: str
     tables: dict[str, Columns]
     durations: Columns
-    effects: pd.DataFrame
+    effects: list[EffectRow]
 
 
 def record_council(
@@ -53,7 +56,7 @@ def record_council(
     plans: Columns,
     reviews: Columns,
     children: Columns,
-    effects: pd.DataFrame,
+    effects: list[EffectRow],
     settings: SimulationSettings,
     calibration: Calibration,
     rng: np.random.Generator,
@@ -67,7 +70,7 @@ def record_council(
         As the simulating functions return them, burn-in included.
     timings : dict of str to Timing
         first, core, conference.
-    effects : DataFrame
+    effects : list of tuple
         The council's true effects, passed on.
     settings, calibration, rng
         The simulation and the council's stream.

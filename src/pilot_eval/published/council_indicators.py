@@ -17,7 +17,7 @@ from pilot_eval.plan import load_plan
 from pilot_eval.project import find_file, find_root
 from pilot_eval.published.bands import split_bands
 from pilot_eval.published.boundaries import CHANGES, read_boundary_changes
-from pilot_eval.published.datapackage import refresh_hashes
+from pilot_eval.published.datapackage import hash_file, refresh_hashes
 from pilot_eval.published.lookups import ESTIMATE, Lookups, read_lookups
 from pilot_eval.published.published_rows import COLUMNS, Row, build_rows
 from pilot_eval.published.release_overlaps import compare_releases
@@ -26,6 +26,7 @@ from pilot_eval.published.vintage_reader import CouncilFigures, Councils, read_v
 from pilot_eval.published.vintages import Vintage, read_vintages
 from pilot_eval.reference.facts import ENGLAND
 from pilot_eval.reference.pilot_facts import Exemption
+from pilot_eval.run_cache import once_per_run
 
 SOURCE_VARIABLE = "PILOT_EVAL_SOURCE_DATA"
 TABLE_NAME = "published/council_indicators.csv"
@@ -78,12 +79,7 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
     """
     path = Path(path) if path is not None else find_file(f"data/{TABLE_NAME}")
     try:
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(_TEXT_COLUMNS, str),
-            keep_default_na=False,
-            na_values={name: [""] for name in COLUMNS if name not in _TEXT_COLUMNS},
-        )
+        table = _read_table(path, hash_file(path))
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         rule = "be the tidy table of published indicators"
         raise _unusable(path, rule, type(error).__name__) from error
@@ -92,6 +88,17 @@ def load_published(path: str | Path | None = None) -> pd.DataFrame:
         rule = f"have the columns {', '.join(COLUMNS)}"
         raise _unusable(path, rule, f"no {', '.join(missing)}")
     return table[list(COLUMNS)]
+
+
+@once_per_run
+def _read_table(path: Path, _content: str) -> pd.DataFrame:
+    """Read the table; its hash tells a run that it is the same one."""
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(_TEXT_COLUMNS, str),
+        keep_default_na=False,
+        na_values={name: [""] for name in COLUMNS if name not in _TEXT_COLUMNS},
+    )
 
 
 def _unusable(path: Path, rule: str, got: str) -> DataError:

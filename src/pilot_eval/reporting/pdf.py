@@ -19,6 +19,8 @@ _REFERENCE = re.compile(rb"(\d+) 0 R")
 _DESTINATION = re.compile(rb"/([^\s/\[\]<>()]+) \[(\d+) 0 R /XYZ ")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 DATED = re.compile(rb"(/(?:CreationDate|ModDate) \(D:)\d{14}")
+UNTAGGED = ("--disable-pdf-tagging",)
+"""Flags of a draft, of which nothing is read but where its pages begin: a quarter of the work."""
 BROWSERS = (
     "chromium",
     "chromium-browser",
@@ -39,6 +41,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-extensions",
+    "--disable-features=PreloadTopChromeWebUI",
     "--no-pdf-header-footer",
 )
 
@@ -85,7 +89,9 @@ def read_page_numbers(content: bytes) -> dict[str, int]:
     }
 
 
-def print_pdf(document: str, folder: Path, dated: date, name: str = PDF_NAME) -> bool:
+def print_pdf(
+    document: str, folder: Path, dated: date, name: str = PDF_NAME, *, draft: bool = False
+) -> bool:
     """Print an HTML document.
 
     Parameters
@@ -98,6 +104,8 @@ def print_pdf(document: str, folder: Path, dated: date, name: str = PDF_NAME) ->
         Written into the document in place of the time of printing.
     name : str
         Of the file.
+    draft : bool
+        Without the tags by which a screen reader reads it: to learn where pages begin.
 
     Returns
     -------
@@ -114,6 +122,7 @@ def print_pdf(document: str, folder: Path, dated: date, name: str = PDF_NAME) ->
         command = [
             browser,
             *FLAGS,
+            *(UNTAGGED if draft else ()),
             f"--user-data-dir={scratch}/profile",
             f"--print-to-pdf={target}",
             page.as_uri(),

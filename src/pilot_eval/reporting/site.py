@@ -243,7 +243,8 @@ def build_site(
 
 def _print_report(pages: Sequence[Page], facts: SiteFacts, folder: Path) -> None:
     """Print the report, and the brief by itself."""
-    if not print_pdf(compose_print(pages, facts), folder, facts.published_on):
+    draft = compose_print(pages, facts)
+    if not print_pdf(draft, folder, facts.published_on, draft=True):
         return
     numbers = read_page_numbers((folder / PDF_NAME).read_bytes())  # known once it is printed
     print_pdf(compose_print(pages, facts, numbers=numbers), folder, facts.published_on)

@@ -29,8 +29,8 @@ _ESCAPE = re.compile(
     re.IGNORECASE,
 )
 _BASE64 = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}={0,2}", re.ASCII)
-_HEX = re.compile(r"(?<![0-9a-f])(?:[0-9a-f]{2}){10,}(?![0-9a-f])", re.IGNORECASE)
-_BASE32 = re.compile(r"(?<![A-Z2-7=])(?:[A-Z2-7]{8}){2,}[A-Z2-7]{0,7}={0,6}(?![A-Z2-7])")
+_HEX = re.compile(r"[0-9a-fA-F]{20,}")
+_BASE32 = re.compile(r"[A-Z2-7]{16,}(?:={1,6}(?![A-Z2-7]))?")
 _BASE85 = re.compile(r"(?<!\S)[!-~]{20,4000}(?!\S)")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{5,}-?")
@@ -105,9 +105,12 @@ def read_as_person(text: str) -> str:
         if plain == text:
             break
         text = plain
-    plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
-    seen = {ord(letter): _as_seen(letter) for letter in set(plain)}
-    return plain.translate({code: form for code, form in seen.items() if form != chr(code)})
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
+    seen = {letter: _as_seen(letter) for letter in set(plain)}
+    other = {ord(letter): form for letter, form in seen.items() if form != letter}
+    return plain.translate(other) if other else plain
 
 
 def is_backwards(text: str) -> bool:
@@ -153,7 +156,8 @@ def _payloads(text: str) -> Iterator[str]:
         with suppress(ValueError):  # no such digits
             yield from _words_in(base64.b32decode(run + "=" * (-len(run) % 8)))
     for match in _HEX.finditer(text):
-        yield from _words_in(bytes.fromhex(match[0]))
+        if len(match[0]) % 2 == 0:
+            yield from _words_in(bytes.fromhex(match[0]))
     for match in _BASE85.finditer(text):
         for decode in (base64.b85decode, base64.a85decode):
             with suppress(ValueError):  # no such digits

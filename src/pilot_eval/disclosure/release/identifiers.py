@@ -5,12 +5,36 @@ from __future__ import annotations
 import getpass
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from pilot_eval.disclosure.release.disguise import is_backwards, list_readings
 
 Verdict = Literal["pass", "review", "fail"]
 Finding = tuple[Verdict, str]
+REACH = 24
+"""Letters before and after a year that hold a day of it, and what stands beside the day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A pattern of which every match holds what `anchor` finds, at most `REACH` letters away.
+
+    To look for the pattern near the anchor costs a tenth of what it costs everywhere.
+    """
+
+    anchor: re.Pattern[str]
+    pattern: re.Pattern[str]
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Find the first match in a text."""
+        for place in self.anchor.finditer(text):
+            at = place.start()
+            for match in self.pattern.finditer(text, max(0, at - REACH), at + REACH):
+                if match.start() <= at < match.end():  # not one that the reach cuts off
+                    return match
+        return None
+
 
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
@@ -28,6 +52,7 @@ _DATE = (
     rf"|[a-z]{{3,9}}[-/. ]{{1,2}}{_NUMBERED}{_WORD_YEAR})"
 )
 _BIRTH = ("birth", "born", "dob", "d.ob", "do.b", "d.o.b", "turned")
+_NAME = "what may be a person's name"
 _PERSONS = "(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient|[Yy]oung person|[Mm]other|[Ff]ather|[Cc]arer)"
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
 _STREETS = (
@@ -42,8 +67,9 @@ _FOLDERS = (
 # A unique pupil number is a letter, eleven digits, and a digit or letter. Its check letter is not
 # looked at: a number with a typing error identifies a child too.
 # Each rule names words, in small letters, of which a passage must hold one where the pattern does:
-# to look for them costs a fiftieth of what the pattern costs.
-RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
+# to look for them costs a fiftieth of what the pattern costs. What may not stand before a match is
+# looked at behind its first letters: a pattern that begins with it is tried at every place.
+RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] = (
     (
         "fail",
         "a unique pupil number",
@@ -74,16 +100,28 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
     ),
     (
         "review",
-        "what may be a person's name",
-        ("name", "child", "pupil", "client", "patient", "aged"),
+        _NAME,
+        ("name",),
         re.compile(
             rf"\b(?:{_PERSONS}(?:'s)? (?:full |first |last )?[Nn]ame"
             rf"|[Nn]ame of (?:the |a )?{_PERSONS}|(?:[Ff]ore|[Ss]ur|[Ff]irst |[Ll]ast )names?)"
             r"(?:[\s:=,-]{1,4}|\b is |\b was )[A-Z][a-z'-]+"
-            r"|\b(?:child |pupil |client |(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient): )"
-            r"[A-Z][a-z'-]+ [A-Z][a-z'-]+"
-            r"|\b[A-Z][a-z'-]+ [A-Z][a-z'-]+,? \(?aged \d{1,2}(?! ?(?:to|or|and|-|–)|\d)"
         ),
+    ),
+    (
+        "review",
+        _NAME,
+        ("child", "pupil", "client", "patient"),
+        re.compile(
+            r"\b(?:child |pupil |client |(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient): )"
+            r"[A-Z][a-z'-]+ [A-Z][a-z'-]+"
+        ),
+    ),
+    (
+        "review",
+        _NAME,
+        (" aged", "(aged"),
+        re.compile(r"\b[A-Z][a-z'-]+ [A-Z][a-z'-]+,? \(?aged \d{1,2}(?! ?(?:to|or|and|-|–)|\d)"),
     ),
     (
         "review",
@@ -105,7 +143,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
         "what may be a postcode in small letters",
         (),
         re.compile(
-            r"(?<![\w.#-])[a-z]{1,2}\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
+            r"[a-z](?<![\w.#-].)[a-z]?\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
         ),
     ),
     (
@@ -121,7 +159,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
         "fail",
         "a postcode",
         (),
-        re.compile(r"(?<![\w.#-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
+        re.compile(r"[A-Z](?<![\w.#-].)[A-Z]?\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
     ),
     (
         "fail",
@@ -164,10 +202,13 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
         "review",
         "a day in the years in which the children were born",
         (),
-        re.compile(
-            r"(?<![\w./-])(?:199\d|200[0-8])-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?![\w/-])"
-            rf"|(?<![\w./-]){_DAY}/{_MONTH}/(?:199\d|200[0-8])(?![\w/-])"
-            rf"|(?<![\w./-]){_DAY}(?:st|nd|rd|th)? {_MONTHS},? (?:199\d|200[0-8])(?![\w/-])"
+        Near(
+            re.compile(r"(?:199|200)\d"),
+            re.compile(
+                r"(?<![\w./-])(?:199\d|200[0-8])-(?:0[1-9]|1[0-2])-(?:[0-2]\d|3[01])(?![\w/-])"
+                rf"|(?<![\w./-]){_DAY}/{_MONTH}/(?:199\d|200[0-8])(?![\w/-])"
+                rf"|(?<![\w./-]){_DAY}(?:st|nd|rd|th)? {_MONTHS},? (?:199\d|200[0-8])(?![\w/-])"
+            ),
         ),
     ),
     (
@@ -190,7 +231,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str]], ...] = (
 )
 
 # Written in threes and a four, as the health service does.
-_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
+_TEN_DIGITS = re.compile(r"\d{3}(?<![\d.,/-]...)([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w")
 _NAME_LENGTH = 4
 _NOT_A_NAME = {"root", "user", "admin", "runner", "jovyan", "ubuntu", "debian", "test", "guest"}
@@ -215,9 +256,12 @@ def find_identifiers(text: str) -> Iterator[Finding]:
     """
     readings = list_readings(text)
     folded = [(reading, fold(reading)) for reading in readings]
-    for verdict, what, words, pattern in RULES:
-        if any(pattern.search(reading) for reading, text in folded if holds_one(text, words)):
-            yield verdict, what
+    found = (
+        (verdict, what)
+        for verdict, what, words, pattern in RULES
+        if any(pattern.search(reading) for reading, text in folded if holds_one(text, words))
+    )
+    yield from dict.fromkeys(found)
     tens = (match[0] for reading in readings for match in _TEN_DIGITS.finditer(reading))
     if any(map(_is_health_number, tens)):
         yield "fail", "a National Health Service number"

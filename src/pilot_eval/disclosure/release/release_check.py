@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -82,6 +83,22 @@ class _Checked:
     @property
     def reason(self) -> str:
         return "; ".join(dict.fromkeys(reason for _, reason in self.findings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """Looks for identifiers, once in each text: pages, notebooks and charts repeat each other."""
+
+    identifiers: RunIdentifiers
+    known: dict[bytes, list[Finding]] = field(default_factory=dict)
+
+    def find(self, text: str) -> list[Finding]:
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        if key not in self.known:
+            self.known[key] = list(find_identifiers(text))
+            if self.identifiers.found_in(text):
+                self.known[key].append(("fail", "an identifier from this run's records"))
+        return self.known[key]
 
 
 def check_release(
@@ -235,20 +252,17 @@ def _copy(source: Path, target: Path, sheet: pd.DataFrame) -> None:
 
 
 def _check_all(
-    folder: Path,
-    threshold: int,
-    rounding: int,
-    identifiers: RunIdentifiers | Collection[str],
+    folder: Path, threshold: int, rounding: int, identifiers: RunIdentifiers | Collection[str]
 ) -> list[_Checked]:
     check_threshold(threshold)
     if not isinstance(identifiers, RunIdentifiers):
         identifiers = gather_identifiers(identifiers)
     if not folder.is_dir():
-        raise DisclosureError(
-            explain("folder", "be a folder that exists", folder.name, "Check the path.")
-        )
+        what, rule = "folder", "be a folder that exists"
+        raise DisclosureError(explain(what, rule, folder.name, "Check the path."))
     entries = read_register(folder)
     threshold = max(threshold, (read_own_rules(folder) or {"threshold": 0})["threshold"])
+    search = _Search(identifiers=identifiers)
     highest = max(
         (_own_threshold(entry, threshold) for entry in entries.values()), default=threshold
     )
@@ -263,33 +277,27 @@ def _check_all(
             strand=entry.strand or "census",
             kinds=entry.typed(),
         )
-        checked[file] = _check_file(folder, entry, rules, identifiers)
+        checked[file] = _check_file(folder, entry, rules, search)
     if (folder / REGISTER).is_file():
-        checked[REGISTER] = _check_register(folder, identifiers)
+        checked[REGISTER] = _check_register(folder, search)
     return [_follow_numbers(item, checked) for item in checked.values()]
 
 
-def _check_register(folder: Path, identifiers: RunIdentifiers) -> _Checked:
+def _check_register(folder: Path, search: _Search) -> _Checked:
     text = (folder / REGISTER).read_text(encoding="utf-8")
     return _Checked(
         file=REGISTER,
-        findings=list(_find_in(text, identifiers)),
+        findings=list(search.find(text)),
         smallest=float("nan"),
         threshold=0,
         entry=Entry(file=REGISTER, what="this register", population="none: no figures"),
     )
 
 
-def _find_in(text: str, identifiers: RunIdentifiers) -> Iterator[Finding]:
-    yield from find_identifiers(text)
-    if identifiers.found_in(text):
-        yield "fail", "an identifier from this run's records"
-
-
-def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: RunIdentifiers) -> _Checked:
+def _check_file(folder: Path, entry: Entry, rules: Rules, search: _Search) -> _Checked:
     path = folder / entry.file
     findings: list[Finding] = list(_check_label(entry))
-    findings += _find_in(entry.file.replace("_", " "), identifiers)
+    findings += search.find(entry.file.replace("_", " "))
     content = Content()
     if path.is_symlink():
         findings.append(("fail", "a link to another place, not a file"))
@@ -301,7 +309,7 @@ def _check_file(folder: Path, entry: Entry, rules: Rules, identifiers: RunIdenti
         content, trouble = _read(path)
         if entry.file == MANIFEST:
             content = replace(content, tables=_leave_settings(content.tables))
-        findings += trouble + _judge(content, rules, identifiers)
+        findings += trouble + _judge(content, rules, search)
     return _Checked(
         file=entry.file,
         findings=findings,
@@ -326,9 +334,9 @@ def _read(path: Path) -> tuple[Content, list[Finding]]:
         return Content(), [("review", f"cannot be read ({type(fault).__name__})")]
 
 
-def _judge(content: Content, rules: Rules, identifiers: RunIdentifiers) -> list[Finding]:
+def _judge(content: Content, rules: Rules, search: _Search) -> list[Finding]:
     try:
-        return list(_check_content(content, rules, identifiers))
+        return list(_check_content(content, rules, search))
     except Exception as fault:  # as in `_read`
         return [("review", f"cannot be judged ({type(fault).__name__})")]
 
@@ -348,11 +356,9 @@ def _check_label(entry: Entry) -> Iterator[Finding]:
         yield "review", f"{REGISTER} gives no {', '.join(entry.gaps)}"
 
 
-def _check_content(
-    content: Content, rules: Rules, identifiers: RunIdentifiers
-) -> Iterator[Finding]:
+def _check_content(content: Content, rules: Rules, search: _Search) -> Iterator[Finding]:
     for where, text in content.texts:
-        for verdict, what in _find_in(text, identifiers):
+        for verdict, what in search.find(text):
             yield verdict, f"{where}: {what}"
         for verdict, what in find_small_counts(text, rules):
             yield verdict, f"{where}: {what}"
