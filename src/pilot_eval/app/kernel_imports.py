@@ -1,5 +1,6 @@
 """Import what notebooks use, in the process that kernels are copies of (see `forked_kernels`)."""
 
+import gc
 import os
 
 # read when matplotlib is imported; ipykernel sets the same for itself
@@ -23,3 +24,6 @@ import pilot_eval.reporting.figures
 import pilot_eval.reporting.tables
 
 __all__ = ["IPython", "ipykernel", "matplotlib", "pandas", "pilot_eval", "scipy"]
+
+gc.collect()
+gc.freeze()  # copies neither look through what was imported for garbage nor, to do so, copy it

@@ -12,7 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,6 +23,7 @@ from pilot_eval.app.staging import ADVICE, working_folder
 from pilot_eval.project import ROOT_VARIABLE
 from pilot_eval.run_cache import keep_for_run
 
+IMPORTS = "pilot_eval.app.worker_imports"
 START_SECONDS = 60
 CELL_SECONDS = 900
 """A large table of one's own can keep a cell busy for minutes; what hangs is ended."""
@@ -97,9 +99,13 @@ def worker_pool(jobs: int, root: Path) -> Iterator[ProcessPoolExecutor]:
 
     On Ctrl-C or an error they are ended.
     """
+    use_one_thread_each()  # before the process is started that workers are copies of
     with keep_for_run():
         pool = ProcessPoolExecutor(
-            jobs, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(root,)
+            jobs,
+            mp_context=_choose_context(),
+            initializer=_start_worker,
+            initargs=(root, dict(os.environ)),
         )
         try:
             yield pool
@@ -108,6 +114,15 @@ def worker_pool(jobs: int, root: Path) -> Iterator[ProcessPoolExecutor]:
             _end_children()
             raise
         pool.shutdown()
+
+
+def _choose_context() -> BaseContext:
+    """Let workers be copies of a process that has done their imports, where the system can fork."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([IMPORTS])
+    return context
 
 
 def execute_all(
@@ -250,15 +265,18 @@ def _first_line(source: str) -> str:
     return next((line.strip() for line in source.splitlines() if line.strip()), "")[:60]
 
 
-def _start_worker(root: Path) -> None:
+def _start_worker(root: Path, environment: Mapping[str, str]) -> None:
+    # what a copy begins with is of the time when the process was started that it is a copy of
+    os.environ.clear()
+    os.environ.update(environment)
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread_each()
     defer_grammars()
     from pilot_eval.app.forked_kernels import end_with_parent, use_forked_kernels
 
+    use_forked_kernels()  # it forks: before there is a second thread
     Thread(target=end_with_parent, daemon=True).start()
-    use_forked_kernels()
     os.environ[ROOT_VARIABLE] = str(root)
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     # With a backend set from outside, figures vanish from notebooks without an error.

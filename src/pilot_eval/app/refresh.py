@@ -22,6 +22,7 @@ from pilot_eval.errors import ParameterError, RunError, explain
 from pilot_eval.evaluation import stored
 from pilot_eval.file_sets import finish_sets, whole_set
 from pilot_eval.project import PILOTS, PLAN_NAME, default_pilot
+from pilot_eval.run_cache import keep_for_run
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -69,7 +70,7 @@ def refresh_project(
         raise ParameterError(
             explain("NOTEBOOK", "be a notebook", unknown[0], f"Known: {', '.join(known)}.")
         )
-    with working_folder() as private:
+    with working_folder() as private, keep_for_run():
         scratch, noted = Path(private), Path(private, "noted")
         noted.mkdir()
         with stored.noting(noted):

@@ -39,7 +39,6 @@ from pilot_eval.plan import EvaluationPlan
 
 HEADLINE = "robust"
 
-
 Numbers = dict[str, dict[str, Any]]
 
 
@@ -51,8 +50,6 @@ class Identified:
     ----------
     units : Units
         At the least favourable filling.
-    widest : Units
-        At the filling whose comparators' changes vary most.
     counts : ndarray of int, shape (h,)
         The least favourable filling of `design.own_hidden`: the one with the headline test's
         largest p-value.
@@ -61,7 +58,6 @@ class Identified:
     """
 
     units: Units
-    widest: Units
     counts: np.ndarray
     numbers: Mapping[str, Mapping[str, Any]]
 
@@ -72,6 +68,7 @@ def identify(
     methods: Sequence[str] = ALL_METHODS,
     *,
     thorough: bool = True,
+    companions: bool = False,
 ) -> Identified:
     """Estimate a design by every method, whatever its hidden counts are.
 
@@ -85,6 +82,9 @@ def identify(
     thorough : bool
         Search for the fillings at which the robust test itself is extreme; False where a design is
         one of many that are tried.
+    companions : bool
+        Add each method's detectable effect, that of the filling whose comparators vary most, and
+        where counts are hidden the estimate without the periods that hide one.
 
     Returns
     -------
@@ -100,57 +100,35 @@ def identify(
     """
     filled = collapse_units(plan, design)
     if not len(filled.hidden):
-        return _identify_point(plan, filled, methods)
-    return _identify_set(plan, design, filled, methods, thorough)
-
-
-def add_companions(plan: EvaluationPlan, design: Design, found: Identified) -> Numbers:
-    """Add to each method's numbers its detectable effect and the estimate left out of it.
-
-    The detectable effect is that of the filling whose comparators vary most.
-    """
-    left_out = _estimate_left_out(plan, design) if len(design.own_hidden) else {}
-    detectable = detect_effects(plan, found.widest, found.numbers)
-    return {
-        method: {
-            **numbers,
-            "mde": detectable[method],
-            **left_out.get(method, {}),
-        }
-        for method, numbers in found.numbers.items()
-    }
+        return _identify_point(plan, filled, methods, companions)
+    search = search_set if thorough else _search_quickly
+    found = search(plan, design, tuple(methods), companions=companions).iloc[0]
+    counts = np.array(found["counts"], dtype=np.int64)
+    return Identified(units=filled.at(counts), counts=counts, numbers=found["numbers"])
 
 
 def _identify_point(
-    plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str]
+    plan: EvaluationPlan, filled: FilledUnits, methods: Sequence[str], companions: bool
 ) -> Identified:
-    numbers = {}
-    for method, result in run_methods(plan, filled.base, methods).items():
+    base, numbers = filled.base, {}
+    for method, result in run_methods(plan, base, methods).items():
         ends = {"estimate_low": result.estimate, "estimate_high": result.estimate}
         rest = {"fragile": False, "reason": result.reason}
         numbers[method] = number_result(result) | ends | rest
-    base = filled.base
-    return Identified(units=base, widest=base, counts=filled.hidden.low, numbers=numbers)
+    if companions:
+        _add_detectable(plan, base, numbers)
+    return Identified(units=base, counts=filled.hidden.low, numbers=numbers)
 
 
-def _identify_set(
-    plan: EvaluationPlan,
-    design: Design,
-    filled: FilledUnits,
-    methods: Sequence[str],
-    thorough: bool,
-) -> Identified:
-    search = search_set if thorough else _search_quickly
-    found = search(plan, design, tuple(methods)).iloc[0]
-    worst = np.array(found["least_favourable"], dtype=np.int64)
-    widest = np.array(found["widest"], dtype=np.int64)
-    return Identified(
-        units=filled.at(worst), widest=filled.at(widest), counts=worst, numbers=found["numbers"]
-    )
+def _add_detectable(plan: EvaluationPlan, units: Units, numbers: Numbers) -> None:
+    for method, effect in detect_effects(plan, units, numbers).items():
+        numbers[method]["mde"] = effect
 
 
 @stored
-def search_set(plan: EvaluationPlan, design: Design, methods: Sequence[str]) -> pd.DataFrame:
+def search_set(
+    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, companions: bool
+) -> pd.DataFrame:
     """Search the counts that may be hidden for the ends of every method's answer.
 
     Parameters
@@ -159,22 +137,30 @@ def search_set(plan: EvaluationPlan, design: Design, methods: Sequence[str]) -> 
     design : Design
         With hidden counts, a treated council and a comparator.
     methods : sequence of str
+    companions : bool
+        As of `identify`.
 
     Returns
     -------
     DataFrame
-        One row: `least_favourable` and `widest`, a filling each as a list of counts, and `numbers`,
-        as of `Identified`.
+        One row: `counts`, as a list, and `numbers`, both as of `Identified`.
     """
-    return _search(plan, design, methods, thorough=True)
+    return _search(plan, design, methods, companions, thorough=True)
 
 
-def _search_quickly(plan: EvaluationPlan, design: Design, methods: Sequence[str]) -> pd.DataFrame:
-    return _search(plan, design, methods, thorough=False)
+def _search_quickly(
+    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, companions: bool
+) -> pd.DataFrame:
+    return _search(plan, design, methods, companions, thorough=False)
 
 
 def _search(
-    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, thorough: bool
+    plan: EvaluationPlan,
+    design: Design,
+    methods: Sequence[str],
+    companions: bool,
+    *,
+    thorough: bool,
 ) -> pd.DataFrame:
     filled = collapse_units(plan, design)
     chosen = choose_fillings(filled, seed=plan.seed)
@@ -193,11 +179,13 @@ def _search(
         numbers[method] |= {"fragile": fragile, "reason": found.reason}
         if method == HEADLINE and not np.isnan(found.p_value).any():
             worst = int(rows[found.p_value.argmax()])
-    spread = stack.change[:, ~stack.treated].var(axis=1)
-    fillings = {"least_favourable": counts[worst], "widest": counts[int(spread.argmax())]}
-    return pd.DataFrame(
-        {name: [one.tolist()] for name, one in fillings.items()} | {"numbers": [numbers]}
-    )
+    if companions:
+        spread = stack.change[:, ~stack.treated].var(axis=1)
+        _add_detectable(plan, pick_fillings(stack, int(spread.argmax())), numbers)
+        left_out = _estimate_left_out(plan, design)
+        for method, own in numbers.items():
+            own |= left_out.get(method, {})
+    return pd.DataFrame({"counts": [counts[worst].tolist()], "numbers": [numbers]})
 
 
 def _answer_set(

@@ -21,7 +21,7 @@ from pilot_eval.errors import DataError, choose_names
 from pilot_eval.evaluation.calibration_store import add_calibration
 from pilot_eval.evaluation.council_effects import EFFECT_COLUMNS, council_effects
 from pilot_eval.evaluation.families import Tested, adjust_for_families
-from pilot_eval.evaluation.identified import HEADLINE, add_companions, identify
+from pilot_eval.evaluation.identified import HEADLINE, identify
 from pilot_eval.evaluation.units import (
     ALL_METHODS,
     CITATIONS,
@@ -209,9 +209,7 @@ def estimate_design(
         )
         none = np.zeros(len(design.own_hidden), dtype=np.int64)
         return Estimated(rows=[row], tested=Tested(design=design, counts=none, p_value=nan))
-    found = identify(plan, design, methods)
-    complete = tuple(methods) == ALL_METHODS
-    numbers_of = add_companions(plan, design, found) if complete else found.numbers
+    found = identify(plan, design, methods, companions=tuple(methods) == ALL_METHODS)
     rows = [
         EvidenceRow(
             **label
@@ -231,11 +229,11 @@ def estimate_design(
                 ),
             }
         )
-        for method, numbers in numbers_of.items()
+        for method, numbers in found.numbers.items()
     ]
     rows = add_calibration(plan, design, rows)
     valid = rows[0].carrying_test == HEADLINE
-    p_value = float(numbers_of[HEADLINE]["p_value"]) if valid else nan
+    p_value = float(found.numbers[HEADLINE]["p_value"]) if valid else nan
     return Estimated(rows=rows, tested=Tested(design=design, counts=found.counts, p_value=p_value))
 
 

@@ -32,6 +32,7 @@ _BASE64 = re.compile(r"(?<![\w+/=-])[\w+/-]{16,}={0,2}", re.ASCII)
 _HEX = re.compile(r"[0-9a-fA-F]{20,}")
 _BASE32 = re.compile(r"[A-Z2-7]{16,}(?:={1,6}(?![A-Z2-7]))?")
 _BASE85 = re.compile(r"(?<!\S)[!-~]{20,4000}(?!\S)")
+_A85, _B85 = re.compile("[!-uz]+"), re.compile(r"[0-9A-Za-z!#$%&()*+;<=>?@^_`{|}~-]+")
 _QUOTED = re.compile(r"=([0-9A-F]{2})")
 _UTF7 = re.compile(r"\+[A-Za-z0-9+/]{5,}-?")
 # Words put together by a script: "A1" + "23", and the codes of their letters.
@@ -159,9 +160,10 @@ def _payloads(text: str) -> Iterator[str]:
         if len(match[0]) % 2 == 0:
             yield from _words_in(bytes.fromhex(match[0]))
     for match in _BASE85.finditer(text):
-        for decode in (base64.b85decode, base64.a85decode):
-            with suppress(ValueError):  # no such digits
-                yield from _words_in(decode(match[0]))
+        for digits, decode in ((_B85, base64.b85decode), (_A85, base64.a85decode)):
+            if digits.fullmatch(match[0]):
+                with suppress(ValueError):  # a group that is too large
+                    yield from _words_in(decode(match[0]))
 
 
 def _words_in(data: bytes) -> Iterator[str]:
@@ -171,6 +173,8 @@ def _words_in(data: bytes) -> Iterator[str]:
         except zlib.error:
             continue
         words = body.decode("utf-16-le" if b"\0" in body[1:2] else "utf-8", "replace")
+        if words.count("\ufffd") > (1 - _READABLE) * len(words):
+            continue
         readable = sum(letter.isprintable() and letter != "\ufffd" for letter in words)
         if len(words) >= _SHORTEST and readable >= _READABLE * len(words):
             yield words

@@ -12,8 +12,8 @@ from pilot_eval.disclosure.release.disguise import is_backwards, list_readings
 
 Verdict = Literal["pass", "review", "fail"]
 Finding = tuple[Verdict, str]
-REACH = 24
-"""Letters before and after a year that hold a day of it, and what stands beside the day."""
+REACH = 40
+"""Letters before and after an anchor that hold all of a match, and what stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,12 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "fail",
         "a unique pupil number",
         (),
-        re.compile(
-            r"(?<![\w])[A-HJ-NP-Z](?:[ \t._/*-]?\d){11}[ \t._/*-]?[\dA-Z](?![\w])", re.IGNORECASE
+        Near(
+            re.compile(r"\d(?:[ \t._/*-]?\d){10}"),
+            re.compile(
+                r"(?<![\w])[A-HJ-NP-Z](?:[ \t._/*-]?\d){11}[ \t._/*-]?[\dA-Z](?![\w])",
+                re.IGNORECASE,
+            ),
         ),
     ),
     (
@@ -102,10 +106,13 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         _NAME,
         ("name",),
-        re.compile(
-            rf"\b(?:{_PERSONS}(?:'s)? (?:full |first |last )?[Nn]ame"
-            rf"|[Nn]ame of (?:the |a )?{_PERSONS}|(?:[Ff]ore|[Ss]ur|[Ff]irst |[Ll]ast )names?)"
-            r"(?:[\s:=,-]{1,4}|\b is |\b was )[A-Z][a-z'-]+"
+        Near(
+            re.compile("[Nn]ame"),
+            re.compile(
+                rf"\b(?:{_PERSONS}(?:'s)? (?:full |first |last )?[Nn]ame"
+                rf"|[Nn]ame of (?:the |a )?{_PERSONS}|(?:[Ff]ore|[Ss]ur|[Ff]irst |[Ll]ast )names?)"
+                r"(?:[\s:=,-]{1,4}|\b is |\b was )[A-Z][a-z'-]+"
+            ),
         ),
     ),
     (
@@ -136,23 +143,32 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         "a telephone number",
         (),
-        re.compile(r"(?<![\d.,])(?:\+44 ?|0)[1-37]\d{2,3}[ -]\d{3}[ -]?\d{3,4}(?![\d.])"),
+        Near(
+            re.compile(r"[ -]\d{3}[ -]?\d{3}"),
+            re.compile(r"(?<![\d.,])(?:\+44 ?|0)[1-37]\d{2,3}[ -]\d{3}[ -]?\d{3,4}(?![\d.])"),
+        ),
     ),
     (
         "review",
         "what may be a postcode in small letters",
         (),
-        re.compile(
-            r"[a-z](?<![\w.#-].)[a-z]?\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
+        Near(
+            re.compile(r"\d[a-z\d]? \d[abd-hjlnp-uw-z]{2}"),
+            re.compile(
+                r"(?<![\w.#-])[a-z]{1,2}\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
+            ),
         ),
     ),
     (
         "fail",
         "a National Insurance number",
         (),
-        re.compile(
-            r"(?<!\w)(?:QQ|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])(?:[ -]?\d){6}[ -]?[A-D](?!\w)",
-            re.IGNORECASE,
+        Near(
+            re.compile(r"\d(?:[ -]?\d){5}[ -]?[A-Da-d]"),
+            re.compile(
+                r"(?<!\w)(?:QQ|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])(?:[ -]?\d){6}[ -]?[A-D](?!\w)",
+                re.IGNORECASE,
+            ),
         ),
     ),
     (
