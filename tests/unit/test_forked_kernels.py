@@ -41,7 +41,8 @@ ISOLATED = """
     print("isolated")
 """
 WAITING = """
-    run("import os, time; open({path!r}, 'w').write(str(os.getpid())); time.sleep(600)")
+    run("import os, time; open({path!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}} .'); "
+        "time.sleep(600)")
 """
 
 
@@ -58,20 +59,53 @@ def test_each_notebook_has_a_kernel_of_its_own(tmp_path):
     assert done.stdout.endswith("isolated\n"), done.stderr
 
 
-def test_a_kernel_ends_when_its_driver_is_killed(tmp_path):
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_kernel_and_keeper_end_when_their_driver_is_killed(tmp_path):
     started = tmp_path / "pid"
     driver = subprocess.Popen(program(tmp_path, WAITING.format(path=str(started))))
     deadline = time.monotonic() + 120
-    while not (started.exists() and started.read_text()):
+    while not (started.exists() and started.read_text().endswith(".")):
         assert time.monotonic() < deadline, "the kernel did not start"
         time.sleep(0.2)
-    pid = int(started.read_text())
+    pids = [int(pid) for pid in started.read_text().split()[:2]]
+    assert all(map(is_there, pids))
+    assert driver.pid not in pids
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
+    while any(map(is_there, pids)):
+        assert time.monotonic() < deadline, "a kernel or its keeper outlived who drove them"
         time.sleep(0.2)
-    pytest.fail("the kernel outlived the process that drove it")
+
+
+def test_a_kernels_exit_is_told_as_a_process_tells_it(tmp_path):
+    """By number where it ends, by signal where it is ended, and before that not at all."""
+    body = """
+    from pilot_eval.app.forked_kernels import ForkedKernel, ForkedProvisioner
+    for _ in range(2):
+        keeper = ForkedProvisioner.keeper
+        given = dict(os.environ)
+        kernel = ForkedKernel(keeper, keeper.start(["-f", {path!r}], given, {path!r}))
+        assert kernel.wait() == 1, "a folder that is not there"
+        kernel = ForkedKernel(keeper, keeper.start([], given, os.getcwd()))
+        assert kernel.poll() is None
+        kernel.kill()
+        assert kernel.wait() == kernel.poll() == -9
+        kernel.kill()
+    print("told")
+"""
+    gone = str(tmp_path / "gone")
+    done = subprocess.run(
+        program(tmp_path, body.format(path=gone)),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.stdout.endswith("told\n"), done.stderr
