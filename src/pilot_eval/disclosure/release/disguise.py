@@ -125,7 +125,9 @@ def is_backwards(text: str) -> bool:
     -------
     bool
     """
-    return bool(_BACKWARDS.search(text))
+    small = text.lower()
+    hinted = any(word in small for word in ("\u202d", "\u202e", "rtl", "bidi-override"))
+    return hinted and bool(_BACKWARDS.search(text))
 
 
 def _as_seen(letter: str) -> str | None:

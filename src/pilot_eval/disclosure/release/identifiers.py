@@ -18,19 +18,20 @@ REACH = 40
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """A pattern of which every match holds what `anchor` finds, at most `REACH` letters away.
+    """A pattern of which every match holds what `anchor` finds, at most `reach` letters away.
 
     To look for the pattern near the anchor costs a tenth of what it costs everywhere.
     """
 
     anchor: re.Pattern[str]
     pattern: re.Pattern[str]
+    reach: int = REACH
 
     def search(self, text: str) -> re.Match[str] | None:
         """Find the first match in a text."""
         for place in self.anchor.finditer(text):
             at = place.start()
-            for match in self.pattern.finditer(text, max(0, at - REACH), at + REACH):
+            for match in self.pattern.finditer(text, max(0, at - self.reach), at + self.reach):
                 if match.start() <= at < match.end():  # not one that the reach cuts off
                     return match
         return None
@@ -248,7 +249,11 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
 
 # Written in threes and a four, as the health service does.
 _TEN_DIGITS = re.compile(r"\d{3}(?<![\d.,/-]...)([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
-_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w")
+_EMAIL = Near(
+    re.compile("@"),
+    re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w"),
+    reach=170,
+)
 _NAME_LENGTH = 4
 _NOT_A_NAME = {"root", "user", "admin", "runner", "jovyan", "ubuntu", "debian", "test", "guest"}
 
