@@ -189,7 +189,7 @@ def test_same_seed_same_answer():
     rng = np.random.default_rng(4)
     changes, treated = rng.normal(size=60), np.arange(60) < 4
     first = robust_test(changes, treated, np.ones(60), seed=7)
-    assert first == robust_test(changes, treated, np.ones(60), seed=7)
+    assert repr(first) == repr(robust_test(changes, treated, np.ones(60), seed=7))  # NaN too
     other = robust_test(changes, treated, np.ones(60), seed=8)
     assert first.p_value == pytest.approx(other.p_value, abs=0.02)
 

@@ -60,8 +60,7 @@ def months_to_detection(
     ParameterError
         If a harm is below 0, or the starts and the plan do not fit together.
     """
-    months = np.arange(np.datetime64(settings.first), np.datetime64(settings.last) + 1)
-    _check_starts(settings, plan, months)
+    _check_starts(settings, plan, settings.months)
     if min(harms) < 0:
         raise ParameterError(
             explain("harms", "be 0 or more", min(harms), "The plan says which way harm lies.")

@@ -21,6 +21,7 @@ from pilot_eval.lab.simulate_calibration import (
     CouncilConstants,
     load_calibration,
 )
+from pilot_eval.records.schema import ONE_MONTH
 
 FloatArray = NDArray[np.float64]
 
@@ -88,6 +89,11 @@ class MonthlySettings:
     noise_sd: float = 3.0
     persistence: float = 0.6
     scale: float = 1.0
+
+    @property
+    def months(self) -> NDArray[np.datetime64]:
+        """Every month from the first to the last, shape (m,)."""
+        return np.arange(np.datetime64(self.first), np.datetime64(self.last) + ONE_MONTH)
 
     def __post_init__(self) -> None:
         months = [_month("first", self.first), _month("last", self.last)]
@@ -172,7 +178,7 @@ def simulate_monthly_panel(
     """
     calibration = load_calibration()
     councils = calibration.select(settings.councils)
-    months = np.arange(np.datetime64(settings.first), np.datetime64(settings.last) + 1)
+    months = settings.months
     rng = np.random.default_rng([seed, len(months)])
     event_time = _event_times(councils, settings, months)
     factor = 1 + settings.effect_sd * rng.standard_normal(len(councils))
@@ -225,7 +231,7 @@ def simulate_monthly_counts(
         )
     calibration = load_calibration()
     councils = calibration.select(settings.councils)
-    months = np.arange(np.datetime64(settings.first), np.datetime64(settings.last) + 1)
+    months = settings.months
     rng = np.random.default_rng([seed, draws])
     event_time = _event_times(councils, settings, months)
     shape = (draws, len(councils), len(months))

@@ -24,6 +24,7 @@ from pilot_eval.lab.simulate_clocks import (
     year_ending,
 )
 from pilot_eval.lab.simulate_settings import FIRST_YEAR, LAST_YEAR, SimulationSettings
+from pilot_eval.records.schema import ONE_MONTH
 from pilot_eval.reference.working_days import england_bank_holidays
 
 Columns = dict[str, NDArray[Any]]
@@ -80,12 +81,14 @@ def build_calendar(settings: SimulationSettings, calibration: Calibration) -> Ca
     """
     first = np.datetime64(f"{settings.first_year - 1 - settings.burn_in_years}-04-01", "D")
     last_month = np.datetime64(settings.cut, "M")
-    days = np.arange(first, (last_month + 1).astype("datetime64[D]"))
+    days = np.arange(first, (last_month + ONE_MONTH).astype("datetime64[D]"))
     holidays = england_bank_holidays(settings.first_year - 9, settings.last_year + 1)
     weight = np.where(np.is_busday(days, holidays=holidays), 1.0, QUIET_DAY_WEIGHT)
     month = (days.astype("datetime64[M]") - first.astype("datetime64[M]")).astype(np.int64)
     within = weight / np.bincount(month, weights=weight)[month]
-    starts = np.arange(first.astype("datetime64[M]"), last_month + 1).astype("datetime64[D]")
+    starts = np.arange(first.astype("datetime64[M]"), last_month + ONE_MONTH).astype(
+        "datetime64[D]"
+    )
     years = np.clip(year_ending(starts), FIRST_YEAR, LAST_YEAR)
     level = np.array([calibration.years[int(year)] for year in years])
     known = days <= np.datetime64(settings.cut, "D")

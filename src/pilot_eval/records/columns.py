@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pilot_eval.records.schema import DATE_DTYPE, YES_NO
+from pilot_eval.records.schema import DATE_DTYPE, NO_DATE, YES_NO
 
 _DAY = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})"  # a date, and no time of day but midnight, in any zone
@@ -58,7 +58,7 @@ def to_dates(column: Column) -> tuple[NDArray[np.datetime64], BadRows]:
     days = _spread(column, _parse_day, _MISSING, "int64")
     bad = np.flatnonzero(days == _BAD)
     dates = np.maximum(days, _BAD).astype("datetime64[D]").astype(DATE_DTYPE)
-    dates[days <= _BAD] = np.datetime64("NaT")
+    dates[days <= _BAD] = NO_DATE
     return dates, bad
 
 

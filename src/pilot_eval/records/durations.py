@@ -23,7 +23,7 @@ from pilot_eval.records.clock_rows import (
     review_rows,
 )
 from pilot_eval.records.linking import list_councils
-from pilot_eval.records.schema import CensusTables
+from pilot_eval.records.schema import ONE_MONTH, CensusTables
 from pilot_eval.reference.pilot_facts import Exemption
 from pilot_eval.reference.working_days import DEFAULT_CONVENTION, Convention, count_working_days
 
@@ -319,7 +319,7 @@ def add_months(day: np.ndarray, months: int) -> np.ndarray:
     """
     month = day.astype("datetime64[M]")
     target = month + np.timedelta64(months, "M")
-    last = (target + np.timedelta64(1, "M")).astype("datetime64[D]") - _DAY
+    last = (target + ONE_MONTH).astype("datetime64[D]") - _DAY
     result: np.ndarray = np.minimum(
         target.astype("datetime64[D]") + (day - month.astype("datetime64[D]")), last
     )

@@ -19,6 +19,7 @@ from pilot_eval.errors import DataError, explain
 Strand = Literal["census", "simulated"]
 
 DATE_DTYPE = "datetime64[s]"
+NO_DATE, ONE_MONTH = np.datetime64("NaT", "s"), np.timedelta64(1, "M")
 ID_DTYPE = "str"
 NUMBER_DTYPE = "Int64"
 YES_NO = ("yes", "no")

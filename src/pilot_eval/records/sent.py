@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pilot_eval.records.columns import take_or_missing, to_codes, to_dates, to_keys
 from pilot_eval.records.names import STANDARD, TWO_STAGE, add_rules_layout
 from pilot_eval.records.returns import RawReturn
-from pilot_eval.records.schema import DATE_DTYPE
+from pilot_eval.records.schema import DATE_DTYPE, NO_DATE
 from pilot_eval.records.views import year_bounds
 
 Bools = NDArray[np.bool_]
@@ -31,7 +31,6 @@ Texts = NDArray[np.str_]
 CHILD, REFERRAL = "children", "referrals"
 #: Modules whose records are the child's own.
 _OF_CHILD = ("identifiers", "characteristics")
-_NOWHERE = np.datetime64("NaT")
 _LAYOUT = add_rules_layout(STANDARD)
 #: Statutory module -> key.
 MODULES = {module.element: CHILD if key in _OF_CHILD else key for key, module in _LAYOUT.items()}
@@ -159,7 +158,7 @@ class Sent:
         values = self._keep(take.__name__, place, take)
         if at in ("", key):
             return values
-        nothing = _NOWHERE if values.dtype.kind == "M" else False
+        nothing = NO_DATE if values.dtype.kind == "M" else False
         return np.append(values, nothing)[self.above(at, key)]
 
     def _keep(self, what: str, place: str, take: Any) -> Any:

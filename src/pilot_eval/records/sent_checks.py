@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pilot_eval.records.codes import CODE_SETS
-from pilot_eval.records.schema import DATE_DTYPE
+from pilot_eval.records.schema import DATE_DTYPE, NO_DATE
 from pilot_eval.records.sent import CHILD, PLACES, Bools, Days, Sent
 from pilot_eval.reference.working_days import add_working_days
 
@@ -203,7 +203,7 @@ def too_old(sent: Sent, places: Places, given: str) -> Found:
     months = 12 * int(given)
     birth = sent.days(born)
     of_age = add_months(birth, months)
-    own = np.append(of_age, np.datetime64("NaT"))[sent.above("referrals", CHILD)]
+    own = np.append(of_age, NO_DATE)[sent.above("referrals", CHILD)]
     late = ~(sent.days(closure) <= own)
     return [(born, (of_age < sent.last) & _any_referral(sent, late))]
 

@@ -33,7 +33,7 @@ from pilot_eval.records.linking import (
     to_days,
 )
 from pilot_eval.records.local_indicators import LocalIndicator
-from pilot_eval.records.schema import SCHEMA, YES_NO, CensusTables, frames_of
+from pilot_eval.records.schema import NO_DATE, SCHEMA, YES_NO, CensusTables, frames_of
 
 By = Literal["need", "age", "sex", "ethnicity", "disability"]
 GROUPINGS: tuple[By, ...] = get_args(By)
@@ -256,7 +256,7 @@ def _of_children(tables: CensusTables, values: object) -> np.ndarray:
         [tables.children, tables.referrals], list_councils(tables)
     )
     own = np.asarray(values)
-    nothing = np.datetime64("NaT") if own.dtype.kind == "M" else None
+    nothing = NO_DATE if own.dtype.kind == "M" else None
     table = pd.Series(own, index=children)
     table = table[(children >= 0) & ~table.index.duplicated()]
     found = table.reindex(referrals).to_numpy()

@@ -34,6 +34,7 @@ from pilot_eval.records.published_rules import ask_published_rules
 from pilot_eval.records.resubmissions import note_returns
 from pilot_eval.records.returns import RawReturn, ReturnHeader
 from pilot_eval.records.schema import (
+    NO_DATE,
     SCHEMA,
     YES_NO,
     CensusTables,
@@ -255,7 +256,7 @@ class _Typing:
         plan_referral = np.append(self._above("plans"), -1)[holder]
         child = np.append(self._above("referrals"), -1)[plan_referral]
         frame = self._event("reviews", module, child)
-        starts = np.append(plans["plan_start_date"].to_numpy(), np.datetime64("NaT"))
+        starts = np.append(plans["plan_start_date"].to_numpy(), NO_DATE)
         frame["plan_start_date"] = starts[holder]
         return frame
 
