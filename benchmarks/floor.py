@@ -42,9 +42,10 @@ TITLES = {
 }
 READING = """\
 The main job is `pilot-eval run`: every notebook not on request, evidence, workbook, tidy data,
-report and quality log. Its kernels are forked from a process that has done the imports (as ever
-on Windows), and evidence, panel and simulated children are computed once and shared through the
-run's private folder; readings that take long are stored (docs/decisions/stored-results.md).
+report and quality log. Its workers and their kernels are copies of one process that has done the
+imports (on Windows they start as ever), and evidence, designs and simulated children are computed
+once and shared through the run's private folder; readings and searches that take long are stored
+(docs/decisions/stored-results.md).
 `rfc3987_syntax` compiles its 38 grammars only when a text is checked with
 them (`app/grammars.py`): no check is lost, and no notebook needs one.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from numbers import Real
 from typing import Any, NoReturn, TypeGuard
 
@@ -11,6 +12,8 @@ import pandas as pd
 from pilot_eval.errors import PilotEvalError, explain
 
 Error = type[PilotEvalError]
+_MISSING = {type(None), type(pd.NA), type(pd.NaT)}
+_PLAIN = {int, float, np.int64, np.float64} | _MISSING
 
 
 def read_numbers(name: str, value: object, error: Error) -> np.ndarray:
@@ -71,6 +74,11 @@ def _to_array(name: str, value: object, error: Error) -> np.ndarray:
 
 
 def _read_objects(name: str, array: np.ndarray, error: Error) -> np.ndarray:
+    items = array.ravel().tolist()
+    if set(map(type, items)) <= _PLAIN:  # many tables: no need to look at each number
+        with suppress(OverflowError):
+            given = [np.nan if type(item) in _MISSING else item for item in items]
+            return np.array(given, dtype=float).reshape(array.shape)
     flat = np.empty(array.size)
     for place, item in enumerate(array.ravel()):
         if item is None or item is pd.NA or item is pd.NaT:
