@@ -81,7 +81,7 @@ def _read_objects(name: str, array: np.ndarray, error: Error) -> np.ndarray:
             return np.array(given, dtype=float).reshape(array.shape)
     flat = np.empty(array.size)
     for place, item in enumerate(array.ravel()):
-        if item is None or item is pd.NA or item is pd.NaT:
+        if type(item) in _MISSING:
             flat[place] = np.nan
         elif is_number(item):
             flat[place] = to_float(item)

@@ -143,7 +143,7 @@ def _keep(line: Connection, alive: int) -> None:
                 _run_kernel(arguments, env, cwd, alive)
                 break
         code = 0
-    except EOFError:  # who asked is gone
+    except (EOFError, ConnectionError):  # who asked is gone
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))

@@ -271,7 +271,6 @@ def _start_worker(root: Path, environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     # On Ctrl-C nbclient ends its kernel; everything else is the parent's to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    use_one_thread_each()
     defer_grammars()
     from pilot_eval.app.forked_kernels import end_with_parent, use_forked_kernels
 

@@ -57,8 +57,9 @@ def hash_code(*functions: Callable[..., object]) -> str:
         module, name = place
         scope = _read_scope(module)
         reached[place] = scope.written.get(name, "")
-        pending += filter(None, [scope.imported.get(name)] if name not in scope.written else [])
         pending += [(module, used) for used in scope.used.get(name, ())]
+        if name in scope.imported and name not in scope.written:
+            pending.append(scope.imported[name])
     text = "\n".join(sorted(filter(None, reached.values())))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isnan, nan
 from typing import Any
 
@@ -101,7 +102,7 @@ def identify(
     filled = collapse_units(plan, design)
     if not len(filled.hidden):
         return _identify_point(plan, filled, methods, companions)
-    search = search_set if thorough else _search_quickly
+    search = search_set if thorough else partial(_search, thorough=False)
     found = search(plan, design, tuple(methods), companions=companions).iloc[0]
     counts = np.array(found["counts"], dtype=np.int64)
     return Identified(units=filled.at(counts), counts=counts, numbers=found["numbers"])
@@ -145,21 +146,15 @@ def search_set(
     DataFrame
         One row: `counts`, as a list, and `numbers`, both as of `Identified`.
     """
-    return _search(plan, design, methods, companions, thorough=True)
-
-
-def _search_quickly(
-    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, companions: bool
-) -> pd.DataFrame:
-    return _search(plan, design, methods, companions, thorough=False)
+    return _search(plan, design, methods, companions=companions, thorough=True)
 
 
 def _search(
     plan: EvaluationPlan,
     design: Design,
     methods: Sequence[str],
-    companions: bool,
     *,
+    companions: bool,
     thorough: bool,
 ) -> pd.DataFrame:
     filled = collapse_units(plan, design)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilot_eval.design.build import Design, build_design
+from pilot_eval.design.build import Design, build_design, split_panel
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.doors import takes
 from pilot_eval.errors import DataError, choose_names
@@ -102,8 +102,7 @@ def _evaluate(
 ) -> Evidence:
     stamp: dict[str, Any] = {"plan_hash": plan.hash, "data_hash": hash_table(table)}
     wanted = [pair for pair in product(scenarios, outcomes) if pair in set(plan.comparisons)]
-    chosen = tuple(pair for pair in plan.comparisons if pair in set(wanted))
-    designs = build_designs(plan, table, chosen)
+    designs = build_designs(plan, table, tuple(wanted))
     estimated = {pair: estimate_design(plan, design) for pair, design in designs.items()}
     adjusted = adjust_for_families(plan, {key: item.tested for key, item in estimated.items()})
     rows: list[EvidenceRow] = []
@@ -146,15 +145,14 @@ def build_designs(
     table : DataFrame
         Long table of council indicators, as from `load_published`.
     comparisons : tuple
-        Some of `plan.comparisons`, in their order.
+        Some of `plan.comparisons`.
 
     Returns
     -------
     dict
         (scenario, outcome) -> design.
     """
-    panel = build_panel(table, plan)
-    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
+    rows_of = split_panel(plan, build_panel(table, plan))
     return {
         (scenario, outcome): build_design(
             plan,

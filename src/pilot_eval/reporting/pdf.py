@@ -41,8 +41,6 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-extensions",
-    "--disable-features=PreloadTopChromeWebUI",
     "--no-pdf-header-footer",
 )
 

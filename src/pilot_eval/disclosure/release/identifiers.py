@@ -68,8 +68,7 @@ _FOLDERS = (
 # A unique pupil number is a letter, eleven digits, and a digit or letter. Its check letter is not
 # looked at: a number with a typing error identifies a child too.
 # Each rule names words, in small letters, of which a passage must hold one where the pattern does:
-# to look for them costs a fiftieth of what the pattern costs. What may not stand before a match is
-# looked at behind its first letters: a pattern that begins with it is tried at every place.
+# to look for them costs a fiftieth of what the pattern costs.
 RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] = (
     (
         "fail",
@@ -176,7 +175,10 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "fail",
         "a postcode",
         (),
-        re.compile(r"[A-Z](?<![\w.#-].)[A-Z]?\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
+        Near(
+            re.compile(r"\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}"),
+            re.compile(r"(?<![\w.#-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
+        ),
     ),
     (
         "fail",
@@ -248,7 +250,7 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
 )
 
 # Written in threes and a four, as the health service does.
-_TEN_DIGITS = re.compile(r"\d{3}(?<![\d.,/-]...)([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
+_TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
 _EMAIL = Near(
     re.compile("@"),
     re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w"),
