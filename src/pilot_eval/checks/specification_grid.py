@@ -11,7 +11,7 @@ import pandas as pd
 
 from pilot_eval.checks.quick import QUICK_DRAWS
 from pilot_eval.checks.specification_curve import list_windows
-from pilot_eval.design.build import Design, build_design, split_panel
+from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.comparators import comparator_codes
 from pilot_eval.design.treatment import treated_codes
 from pilot_eval.errors import DesignError
@@ -166,7 +166,8 @@ def compute_specification_grid(
     ----------
     Simonsohn, Simmons and Nelson (2020), Nature Human Behaviour 4, 1208-1214.
     """
-    rows_of = split_panel(plan, build_panel(table, plan))
+    panel = build_panel(table, plan)
+    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     designs: dict[tuple[str, ...], Design | None] = {}
     plans: dict[tuple[str, ...], EvaluationPlan] = {}
     rows = _list_planned(plan, table)

@@ -170,11 +170,6 @@ class Design:
         return pd.DataFrame(counts, index=known.columns)
 
 
-def split_panel(plan: EvaluationPlan, panel: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Give the rows of each of the plan's outcomes: `build_design` looks through no others."""
-    return dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
-
-
 @takes(DataError, plan=PLAN, panel=PANEL)
 def build_design(
     plan: EvaluationPlan, panel: pd.DataFrame, *, scenario: str, outcome: str

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pilot_eval.design.build import Design, build_design, split_panel
+from pilot_eval.design.build import Design, build_design
 from pilot_eval.design.treatment import freed_from, treated_codes
 from pilot_eval.doors import takes
 from pilot_eval.errors import DataError, choose_names
@@ -152,7 +152,8 @@ def build_designs(
     dict
         (scenario, outcome) -> design.
     """
-    rows_of = split_panel(plan, build_panel(table, plan))
+    panel = build_panel(table, plan)
+    rows_of = dict.fromkeys(plan.outcomes, panel.iloc[:0]) | dict(iter(panel.groupby("outcome")))
     return {
         (scenario, outcome): build_design(
             plan,
