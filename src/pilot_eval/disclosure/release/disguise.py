@@ -22,7 +22,9 @@ _CYRILLIC = (
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0405\u0408"
 )
 _GREEK = "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7"
-_ALIKE = str.maketrans(_CYRILLIC + _GREEK, "ABEKMHOPCTYXISJ" + "ABEZHIKMNOPTYX")
+_ALIKE = dict(zip(_CYRILLIC + _GREEK, "ABEKMHOPCTYXISJ" + "ABEZHIKMNOPTYX", strict=True))
+_FEW = 30
+"""Kinds of letters that are faster replaced one after the other than all at once."""
 _ESCAPE = re.compile(
     r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\u\{([0-9a-f]{1,6})\}|%([0-9a-f]{2})"
     r"|\\([0-9a-f]{1,6}) ?",
@@ -106,12 +108,14 @@ def read_as_person(text: str) -> str:
         if plain == text:
             break
         text = plain
-    plain = text
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKC", text).translate(_ALIKE)
-    seen = {letter: _as_seen(letter) for letter in set(plain)}
-    other = {ord(letter): form for letter, form in seen.items() if form != letter}
-    return plain.translate(other) if other else plain
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    seen = {letter: _ALIKE.get(letter, _as_seen(letter)) for letter in set(plain)}
+    other = {letter: form for letter, form in seen.items() if form != letter}
+    if len(other) > _FEW:
+        return plain.translate(str.maketrans(other))
+    for letter, form in other.items():
+        plain = plain.replace(letter, form or "")
+    return plain
 
 
 def is_backwards(text: str) -> bool:
@@ -147,36 +151,44 @@ def _letter(match: re.Match[str]) -> str:
 
 def _payloads(text: str) -> Iterator[str]:
     """Decode runs of base64 and hexadecimal digits that stand for words, packed or not."""
-    for match in _BASE64.finditer(text):
-        run = match[0].rstrip("=").replace("-", "+").replace("_", "/")
+    for found in _distinct(_BASE64, text):
+        run = found.rstrip("=").replace("-", "+").replace("_", "/")
         try:
             data = base64.b64decode(run + "=" * (-len(run) % 4))
         except binascii.Error:
             continue
         yield from _words_in(data)
-    for match in _BASE32.finditer(text):
-        run = match[0].rstrip("=")
+    for found in _distinct(_BASE32, text):
+        run = found.rstrip("=")
         with suppress(ValueError):  # no such digits
             yield from _words_in(base64.b32decode(run + "=" * (-len(run) % 8)))
-    for match in _HEX.finditer(text):
-        if len(match[0]) % 2 == 0:
-            yield from _words_in(bytes.fromhex(match[0]))
-    for match in _BASE85.finditer(text):
+    for found in _distinct(_HEX, text):
+        if len(found) % 2 == 0:
+            yield from _words_in(bytes.fromhex(found))
+    for found in _distinct(_BASE85, text):
         for digits, decode in ((_B85, base64.b85decode), (_A85, base64.a85decode)):
-            if digits.fullmatch(match[0]):
+            if digits.fullmatch(found):
                 with suppress(ValueError):  # a group that is too large
-                    yield from _words_in(decode(match[0]))
+                    yield from _words_in(decode(found))
+
+
+def _distinct(pattern: re.Pattern[str], text: str) -> list[str]:
+    return list(dict.fromkeys(match[0] for match in pattern.finditer(text)))
 
 
 def _words_in(data: bytes) -> Iterator[str]:
-    for wbits in (0, zlib.MAX_WBITS, 16 + zlib.MAX_WBITS):
-        try:
-            body = zlib.decompressobj(wbits).decompress(data, MOST_UNPACKED) if wbits else data
-        except zlib.error:
-            continue
+    for body in _unpack(data):
         words = body.decode("utf-16-le" if b"\0" in body[1:2] else "utf-8", "replace")
         if words.count("\ufffd") > (1 - _READABLE) * len(words):
             continue
         readable = sum(letter.isprintable() and letter != "\ufffd" for letter in words)
         if len(words) >= _SHORTEST and readable >= _READABLE * len(words):
             yield words
+
+
+def _unpack(data: bytes) -> Iterator[bytes]:
+    """Give data as they are, and unpacked where they begin as zlib's or gzip's do."""
+    yield data
+    if data[:2] == b"\x1f\x8b" or int.from_bytes(data[:2], "big") % 31 == 0:
+        with suppress(zlib.error):
+            yield zlib.decompressobj(32 + zlib.MAX_WBITS).decompress(data, MOST_UNPACKED)

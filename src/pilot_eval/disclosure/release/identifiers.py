@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import getpass
 import re
+import string
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pilot_eval.disclosure.release.disguise import is_backwards, list_readings
@@ -37,6 +39,43 @@ class Near:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A pattern of which every match, drawn in outline, holds one of the `shapes`.
+
+    In an outline every digit is a 0, every letter an a, or an A where it is a capital and `cased`,
+    and what may stand `between` them is left out. To look for a shape costs next to nothing.
+    """
+
+    shapes: tuple[bytes, ...]
+    pattern: re.Pattern[str] | Near
+    between: bytes = b""
+    cased: bool = False
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Find the first match in a text."""
+        return self.pattern.search(text) if self.may_hold(text) else None
+
+    def may_hold(self, text: str) -> bool:
+        """Say whether a text holds one of the shapes, or letters that have no outline."""
+        if not _can_be_drawn(text):
+            return True
+        outlines = _CASED if self.cased else _UNCASED
+        drawn = text.encode("ascii", "replace").translate(outlines, self.between)
+        return any(shape in drawn for shape in self.shapes)
+
+
+@lru_cache(maxsize=8)
+def _can_be_drawn(text: str) -> bool:
+    """Say whether what patterns take for a digit, or in any case for a letter, is one of ASCII."""
+    others = set() if text.isascii() else {letter for letter in set(text) if letter > "\x7f"}
+    return not any(letter.isdecimal() or letter in _LIKE_LATIN for letter in others)
+
+
+_LIKE_LATIN = "\u0130\u0131\u017f\u212a"
+_SMALL, _CAPITAL = string.ascii_lowercase.encode(), string.ascii_uppercase.encode()
+_CASED = bytes.maketrans(b"123456789" + _SMALL + _CAPITAL, b"0" * 9 + b"a" * 26 + b"A" * 26)
+_UNCASED = bytes.maketrans(b"123456789" + _SMALL + _CAPITAL, b"0" * 9 + b"a" * 52)
 _MONTH = r"(?:0?[1-9]|1[0-2])"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"
 _ORDINAL = (
@@ -74,18 +113,19 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "fail",
         "a unique pupil number",
         (),
-        Near(
-            re.compile(r"\d(?:[ \t._/*-]?\d){10}"),
+        Shaped(
+            (b"a" + b"0" * 12, b"a" + b"0" * 11 + b"a"),
             re.compile(
                 r"(?<![\w])[A-HJ-NP-Z](?:[ \t._/*-]?\d){11}[ \t._/*-]?[\dA-Z](?![\w])",
                 re.IGNORECASE,
             ),
+            between=b" \t._/*-",
         ),
     ),
     (
         "fail",
         "a pupil's or learner's number by its name",
-        ("upn", "uln", "number"),
+        ("upn", "uln", "pupil number", "learner number"),
         re.compile(
             r"\b(?:UPN|ULN|unique (?:pupil|learner) number|(?:pupil|learner) number)\b"
             r"(?:\W|\bis\b|\bwas\b){1,8}[A-Z]?\d{8,13}(?!\d)",
@@ -96,10 +136,13 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         "what may be one child's number",
         ("child", "pupil", "client", "boy", "girl"),
-        re.compile(
-            r"\b(?:child|pupil|client|boy|girl)(?: (?:id|no\.?|number|ref(?:erence)?))?"
-            r"[ :=#]{1,3}\d{5,12}(?![\d.,])",
-            re.IGNORECASE,
+        Shaped(
+            (b" 00000", b":00000", b"=00000", b"#00000"),
+            re.compile(
+                r"\b(?:child|pupil|client|boy|girl)(?: (?:id|no\.?|number|ref(?:erence)?))?"
+                r"[ :=#]{1,3}\d{5,12}(?![\d.,])",
+                re.IGNORECASE,
+            ),
         ),
     ),
     (
@@ -119,9 +162,13 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         _NAME,
         ("child", "pupil", "client", "patient"),
-        re.compile(
-            r"\b(?:child |pupil |client |(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient): )"
-            r"[A-Z][a-z'-]+ [A-Z][a-z'-]+"
+        Near(
+            re.compile("(?:hild|upil|lient|atient):? [A-Z]"),
+            re.compile(
+                r"\b(?:child |pupil |client |(?:[Cc]hild|[Pp]upil|[Cc]lient|[Pp]atient): )"
+                r"[A-Z][a-z'-]{1,40} [A-Z][a-z'-]+"
+            ),
+            reach=90,
         ),
     ),
     (
@@ -143,8 +190,8 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         "a telephone number",
         (),
-        Near(
-            re.compile(r"[ -]\d{3}[ -]?\d{3}"),
+        Shaped(
+            (b"000 000", b"000-000"),
             re.compile(r"(?<![\d.,])(?:\+44 ?|0)[1-37]\d{2,3}[ -]\d{3}[ -]?\d{3,4}(?![\d.])"),
         ),
     ),
@@ -152,38 +199,45 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
         "review",
         "what may be a postcode in small letters",
         (),
-        Near(
-            re.compile(r"\d[a-z\d]? \d[abd-hjlnp-uw-z]{2}"),
+        Shaped(
+            (b"a0 0aa", b"a00 0aa", b"a0a 0aa"),
             re.compile(
                 r"(?<![\w.#-])[a-z]{1,2}\d[a-z\d]? \d(?!st|nd|rd|th)[abd-hjlnp-uw-z]{2}(?![\w-])"
             ),
+            cased=True,
         ),
     ),
     (
         "fail",
         "a National Insurance number",
         (),
-        Near(
-            re.compile(r"\d(?:[ -]?\d){5}[ -]?[A-Da-d]"),
-            re.compile(
-                r"(?<!\w)(?:QQ|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])(?:[ -]?\d){6}[ -]?[A-D](?!\w)",
-                re.IGNORECASE,
+        Shaped(
+            (b"aa000000a",),
+            Near(
+                re.compile(r"\d(?:[ -]?\d){5}[ -]?[A-Da-d]"),
+                re.compile(
+                    r"(?<!\w)(?:QQ|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])(?:[ -]?\d){6}"
+                    r"[ -]?[A-D](?!\w)",
+                    re.IGNORECASE,
+                ),
             ),
+            between=b" -",
         ),
     ),
     (
         "fail",
         "a postcode",
         (),
-        Near(
-            re.compile(r"\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}"),
+        Shaped(
+            (b"A00AA", b"A0 0AA", b"A000AA", b"A00 0AA", b"A0A0AA", b"A0A 0AA"),
             re.compile(r"(?<![\w.#-])[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}(?![\w-])"),
+            cased=True,
         ),
     ),
     (
         "fail",
         "a child's id alongside its name (LAchildID)",
-        ("child",),
+        ("childid", "child id", "child_id"),
         re.compile(
             r"""(?:LA[ _]?child[ _]?ID|child[ _]?id)["'<>/\s:=#|,]{1,8}(?=\w*\d)\w{2,20}""",
             re.IGNORECASE,
@@ -251,6 +305,10 @@ RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] 
 
 # Written in threes and a four, as the health service does.
 _TEN_DIGITS = re.compile(r"(?<![\d.,/-])\d{3}([ ./_-])\d{3}\1\d{4}(?!\d|[.,/-]\d)")
+TENS = Shaped(
+    (b"000 000 0000", b"000.000.0000", b"000/000/0000", b"000_000_0000", b"000-000-0000"),
+    _TEN_DIGITS,
+)
 _EMAIL = Near(
     re.compile("@"),
     re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w"),
@@ -285,7 +343,7 @@ def find_identifiers(text: str) -> Iterator[Finding]:
         if any(pattern.search(reading) for reading, text in folded if holds_one(text, words))
     )
     yield from dict.fromkeys(found)
-    tens = (match[0] for reading in readings for match in _TEN_DIGITS.finditer(reading))
+    tens = (match[0] for reading in readings for match in _find_tens(reading))
     if any(map(_is_health_number, tens)):
         yield "fail", "a National Health Service number"
     if any(name in reading for name in _user_names() for reading in readings):
@@ -304,6 +362,10 @@ def fold(text: str) -> str:
 def holds_one(text: str, words: tuple[str, ...]) -> bool:
     """Say whether a folded text holds one of the words; without words any text does."""
     return not words or any(word in text for word in words)
+
+
+def _find_tens(text: str) -> Iterator[re.Match[str]]:
+    return _TEN_DIGITS.finditer(text) if TENS.may_hold(text) else iter(())
 
 
 def _is_health_number(digits: str) -> bool:
