@@ -22,6 +22,7 @@ CLEAR = {"facecolor": "white", "linewidth": 0, "pad": 1}
 """Ground of a text that can lie over lines."""
 WIDTH = 8.0  # inches
 DOTS_PER_INCH = 110  # legible at 800 pixels, small enough that a page stays under 2 MB
+PAD = 0.08  # inches around what is drawn
 LABEL_LETTERS = 36
 LABEL_OFFSETS = [(6, 5), (6, -13), *((6, 16 + 11 * step) for step in range(12))]
 """Where a point's label may stand, in printer's points: above it, below it, ever higher."""
@@ -140,10 +141,13 @@ def save_canvas(figure: Canvas) -> Picture:
     -------
     Picture
     """
+    figure.set_dpi(DOTS_PER_INCH)
+    figure.draw_without_rendering()  # lays it out, once for both formats
+    figure.set_layout_engine(None)  # drawn twice as it lies now
+    box = figure.get_tightbbox().padded(PAD)
+    shared: dict[str, Any] = {"dpi": DOTS_PER_INCH, "bbox_inches": box}
     png, svg = io.BytesIO(), io.BytesIO()
-    shared: dict[str, Any] = {"dpi": DOTS_PER_INCH, "bbox_inches": "tight", "pad_inches": 0.08}
-    small = {"optimize": True}
-    figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs=small, **shared)
+    figure.savefig(png, format="png", metadata={"Software": None}, **shared)
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **shared)
     return Picture(png.getvalue(), _PATH.sub(_shorten_path, svg.getvalue()))
 
