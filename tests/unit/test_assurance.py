@@ -1,6 +1,7 @@
 """Checks of the result, each against a calculation of its own: docs/methods-checks.md."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pilot_eval as pe
@@ -10,6 +11,7 @@ from pilot_eval.checks.quick import compare_design
 from pilot_eval.checks.simulated_power import simulate_power
 from pilot_eval.checks.specification_curve import (
     CHOICES,
+    _order,
     specification_curve,
     summarise_curve,
 )
@@ -136,6 +138,17 @@ def test_the_curve_holds_the_plans_own_estimate_and_no_choice_twice(plan, table,
     # scenarios, years, comparator rules, test and weights
     assert summary["specifications"] == len(plan.open_scenarios) * 4 * 5 * 4
     assert summary["lowest"] <= summary["median"] <= summary["highest"]
+
+
+def test_the_curve_keeps_its_order_whatever_a_processor_rounds(plan, table):
+    curve = specification_curve(plan, table, outcome="repeat_plan_pct")
+    ends = ["estimate_low", "estimate_high"]
+    assert curve.duplicated(ends).any()  # without ties there is nothing to keep
+    rng = np.random.default_rng(1)
+    other = curve.assign(**{end: curve[end] + 1e-13 * rng.normal(size=len(curve)) for end in ends})
+    assert not other.sort_values(ends).index.equals(other.index)
+    choices = list(CHOICES)
+    pd.testing.assert_frame_equal(_order(other)[choices], curve[choices])
 
 
 @pytest.mark.parametrize(

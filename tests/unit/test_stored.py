@@ -217,7 +217,7 @@ def search_again(plan, designs):
     """Search sets without the store; they must be what the store holds."""
     keys = {key for _, key in read_keys(search_set)}
     for design in designs:
-        call, whole = (plan, design, ALL_METHODS), {"companions": True}
+        call, whole = (plan, design, ALL_METHODS), {"thorough": True, "companions": True}
         assert stored._hash_arguments(call, whole) in keys
         [kept], [found] = (
             one(*call, **whole).to_dict("records") for one in (search_set, search_set.__wrapped__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import get_args
 
@@ -26,6 +27,7 @@ from pilot_eval.reference.plan_periods import Period
 
 NUMBERS = ("estimate_low", "estimate_high", "conf_low", "conf_high")
 SAMPLED = 20  # random fillings alongside the corners, where councils are weighted by children
+ALIKE = 9  # decimals: estimates that differ beyond these differ by the processor's rounding
 WEIGHTS = ("councils equal", "by children")
 CHOICES = ("scenario", "years", "breaks", "comparators", "weights", "figures", "inference")
 CURVE_COLUMNS = (
@@ -80,7 +82,14 @@ def specification_curve(plan: EvaluationPlan, table: pd.DataFrame, *, outcome: s
             label = {"scenario": scenario, "years": years, "comparators": rule, "figures": figures}
             rows += [label | row for row in _estimates(revised, panel, scenario, outcome)]
     curve = pd.DataFrame(rows, columns=list(CURVE_COLUMNS))
-    return curve.sort_values(["estimate_low", "estimate_high"], ignore_index=True, kind="stable")
+    return _order(curve)
+
+
+def _order(curve: pd.DataFrame) -> pd.DataFrame:
+    """Sort by estimate; specifications with the same one keep their order on every machine."""
+    alike = partial(pd.Series.round, decimals=ALIKE)
+    ends = ["estimate_low", "estimate_high"]
+    return curve.sort_values(ends, key=alike, ignore_index=True, kind="stable")
 
 
 def summarise_curve(curve: pd.DataFrame) -> dict[str, float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import isnan, nan
 from typing import Any
 
@@ -102,8 +101,8 @@ def identify(
     filled = collapse_units(plan, design)
     if not len(filled.hidden):
         return _identify_point(plan, filled, methods, companions)
-    search = search_set if thorough else partial(_search, thorough=False)
-    found = search(plan, design, tuple(methods), companions=companions).iloc[0]
+    table = search_set(plan, design, tuple(methods), thorough=thorough, companions=companions)
+    found = table.iloc[0]
     counts = np.array(found["counts"], dtype=np.int64)
     return Identified(units=filled.at(counts), counts=counts, numbers=found["numbers"])
 
@@ -128,7 +127,12 @@ def _add_detectable(plan: EvaluationPlan, units: Units, numbers: Numbers) -> Non
 
 @stored
 def search_set(
-    plan: EvaluationPlan, design: Design, methods: Sequence[str], *, companions: bool
+    plan: EvaluationPlan,
+    design: Design,
+    methods: Sequence[str],
+    *,
+    thorough: bool,
+    companions: bool,
 ) -> pd.DataFrame:
     """Search the counts that may be hidden for the ends of every method's answer.
 
@@ -138,7 +142,7 @@ def search_set(
     design : Design
         With hidden counts, a treated council and a comparator.
     methods : sequence of str
-    companions : bool
+    thorough, companions : bool
         As of `identify`.
 
     Returns
@@ -146,17 +150,6 @@ def search_set(
     DataFrame
         One row: `counts`, as a list, and `numbers`, both as of `Identified`.
     """
-    return _search(plan, design, methods, companions=companions, thorough=True)
-
-
-def _search(
-    plan: EvaluationPlan,
-    design: Design,
-    methods: Sequence[str],
-    *,
-    companions: bool,
-    thorough: bool,
-) -> pd.DataFrame:
     filled = collapse_units(plan, design)
     chosen = choose_fillings(filled, seed=plan.seed)
     counts, deciding = chosen.counts, chosen.deciding

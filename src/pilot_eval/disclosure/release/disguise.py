@@ -112,7 +112,7 @@ def read_as_person(text: str) -> str:
     seen = {letter: _ALIKE.get(letter, _as_seen(letter)) for letter in set(plain)}
     other = {letter: form for letter, form in seen.items() if form != letter}
     if len(other) > _FEW:
-        return plain.translate(str.maketrans(other))
+        return plain.translate({ord(letter): form for letter, form in other.items()})
     for letter, form in other.items():
         plain = plain.replace(letter, form or "")
     return plain

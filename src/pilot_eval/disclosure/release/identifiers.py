@@ -108,7 +108,7 @@ _FOLDERS = (
 # looked at: a number with a typing error identifies a child too.
 # Each rule names words, in small letters, of which a passage must hold one where the pattern does:
 # to look for them costs a fiftieth of what the pattern costs.
-RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near], ...] = (
+RULES: tuple[tuple[Verdict, str, tuple[str, ...], re.Pattern[str] | Near | Shaped], ...] = (
     (
         "fail",
         "a unique pupil number",
