@@ -147,7 +147,8 @@ def save_canvas(figure: Canvas) -> Picture:
     box = figure.get_tightbbox().padded(PAD)
     shared: dict[str, Any] = {"dpi": DOTS_PER_INCH, "bbox_inches": box}
     png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None}, **shared)
+    packed = {"compress_level": 8}  # the last level takes twice the time for 1% less
+    figure.savefig(png, format="png", metadata={"Software": None}, pil_kwargs=packed, **shared)
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None}, **shared)
     return Picture(png.getvalue(), _PATH.sub(_shorten_path, svg.getvalue()))
 
